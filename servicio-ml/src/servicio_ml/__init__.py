@@ -1,0 +1,1 @@
+"""servicio-ml: a monitored serving platform for tabular models."""

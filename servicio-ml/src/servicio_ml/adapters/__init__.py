@@ -1,0 +1,1 @@
+"""Adapters: the real and the in-memory ends of the ports."""

@@ -1,0 +1,37 @@
+"""StatsD: counts, gauges and timings of pipeline steps, by UDP."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+from statsd import StatsClient
+
+METRIC_PREFIX = "servicio_ml"
+
+
+class StatsdStats:
+    """Sends to a StatsD server; a lost datagram is no error."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._client = StatsClient(host, port, prefix=METRIC_PREFIX)
+
+    def count(self, name: str, value: int = 1) -> None:
+        self._client.incr(name, value)
+
+    def gauge(self, name: str, value: float) -> None:
+        self._client.gauge(name, value)
+
+    def timer(self, name: str) -> AbstractContextManager[None]:
+        timer: AbstractContextManager[None] = self._client.timer(name)
+        return timer
+
+
+class NoStats:
+    """Sends nothing."""
+
+    def count(self, name: str, value: int = 1) -> None:
+        """Nothing is sent."""
+
+    def gauge(self, name: str, value: float) -> None:
+        """Nothing is sent."""
+
+    def timer(self, name: str) -> AbstractContextManager[None]:  # noqa: ARG002  the port's parameters
+        return nullcontext()

@@ -1,0 +1,69 @@
+"""What every command shares: settings, progress, results on standard output, errors without a traceback."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from servicio_ml.adapters.console import ConsoleProgress, SilentProgress
+from servicio_ml.domain.ports import Progress
+from servicio_ml.errors import ServicioError
+from servicio_ml.settings import Settings, load
+
+FAILED, INTERRUPTED = 1, 130
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document, nothing else.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One command's surroundings."""
+
+    settings: Settings
+    progress: Progress
+    as_json: bool
+
+    def document(self, document: Mapping[str, Any]) -> None:
+        """Print the machine's result, where it was asked for."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(document, indent=1, default=str) + "\n")
+
+    def line(self, text: str) -> None:
+        """Print one line of the people's result."""
+        if not self.as_json:
+            Console(soft_wrap=True).print(text, highlight=False, markup=False)
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Print a table of the people's result."""
+        if self.as_json:
+            return
+        table = Table(title=title, title_justify="left")
+        for i, column in enumerate(columns):
+            table.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
+        for row in rows:
+            table.add_row(*(str(cell) for cell in row))
+        Console().print(table, highlight=False, markup=False)
+
+
+@contextmanager
+def session(*, as_json: bool, debug: bool) -> Iterator[Session]:
+    """Open a command; an error of ours ends it with one message and exit code 1, an interrupt with 130."""
+    errors = Console(stderr=True, soft_wrap=True)
+    progress = SilentProgress() if as_json else ConsoleProgress(errors)
+    try:
+        yield Session(settings=load(), progress=progress, as_json=as_json)
+    except ServicioError as error:
+        if debug:
+            raise
+        errors.print(f"error: {error}", style="red", highlight=False, markup=False)
+        raise typer.Exit(FAILED) from error
+    except KeyboardInterrupt as interrupt:
+        errors.print("interrupted; the same command goes on from here", highlight=False, markup=False)
+        raise typer.Exit(INTERRUPTED) from interrupt

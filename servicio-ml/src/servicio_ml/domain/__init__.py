@@ -1,0 +1,1 @@
+"""What the platform is about, in the standard library only."""

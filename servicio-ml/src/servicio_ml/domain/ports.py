@@ -1,0 +1,191 @@
+"""The ports: what the pipeline asks of the world, each met by a real adapter and an in-memory one."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+
+class ObjectStore(Protocol):
+    """Files under keys: the lake.
+
+    A file appears whole or not at all, and replacing one is atomic::
+
+        store.put("rain_australia/2016-06/manifest.json", path)
+        store.fetch("rain_australia/2016-06/manifest.json").read_bytes()
+
+    Every method raises `StoreError` when the store refuses.
+    """
+
+    @property
+    def uri(self) -> str:
+        """The root, as shown to people and logged."""
+        ...
+
+    def put(self, key: str, source: Path) -> str:
+        """Store a copy of a local file and return its URI."""
+        ...
+
+    def fetch(self, key: str) -> Path:
+        """A local file with the key's content, not to be changed; `NotPublishedError` if there is none."""
+        ...
+
+    def keys(self, prefix: str) -> Sequence[str]:
+        """All keys that start with the prefix, sorted."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Forget a key; one that is not there is no error."""
+        ...
+
+
+class Run(Protocol):
+    """A tracked run, open until its context ends."""
+
+    @property
+    def id(self) -> str: ...
+
+    def params(self, values: Mapping[str, object]) -> None: ...
+
+    def metrics(self, values: Mapping[str, float]) -> None: ...
+
+    def tags(self, values: Mapping[str, str]) -> None: ...
+
+    def artifact(self, source: Path, folder: str = "") -> None:
+        """Log a file, or a folder with all it holds, under `folder`."""
+        ...
+
+    def dataset(self, name: str, *, digest: str, source: str, context: str, rows: int) -> None:
+        """Log a dataset input; `context` is `raw`, `training` or `evaluation`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """A run as found again. Times are seconds since 1970; `ended` is None while it runs."""
+
+    id: str
+    name: str
+    status: str
+    started: float
+    ended: float | None
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+
+
+class Tracker(Protocol):
+    """Experiments and their runs.
+
+    A run whose context ends by an error is marked failed, by an interrupt killed. Every method raises
+    `RegistryError` when the tracking server cannot be reached::
+
+        with tracker.run("rain_australia", "etl", tags={"step": "etl"}) as run:
+            run.params({"period": "2016-06"})
+    """
+
+    def run(
+        self,
+        experiment: str,
+        name: str,
+        *,
+        tags: Mapping[str, str] = ...,
+        parent: str = "",
+        resume: str = "",
+    ) -> AbstractContextManager[Run]:
+        """Open a run, nested in `parent`, or open the run `resume` again."""
+        ...
+
+    def runs(self, experiment: str, tags: Mapping[str, str]) -> Sequence[RunRecord]:
+        """Runs that bear all these tags, the newest first."""
+        ...
+
+    def artifact(self, run_id: str, path: str) -> Path:
+        """A local copy of a run's artifact file or folder."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelVersion:
+    """A registered version; `created` in seconds since 1970."""
+
+    model: str
+    version: int
+    run_id: str
+    created: float
+    aliases: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class Registry(Protocol):
+    """Registered models, their versions and aliases.
+
+    Every method raises `RegistryError` when the registry cannot be reached and `NoSuchModelError` for a
+    version that is not there::
+
+        version = registry.register("rain_australia", folder, run_id=run.id, tags={"candidate": "lightgbm"})
+        registry.point("rain_australia", "champion", version.version)
+    """
+
+    def register(self, model: str, artifact: Path, *, run_id: str, tags: Mapping[str, str]) -> ModelVersion:
+        """Log an artifact folder under the run and register it as the model's next version."""
+        ...
+
+    def point(self, model: str, alias: str, version: int) -> None:
+        """Move an alias in one call."""
+        ...
+
+    def resolve(self, model: str, alias: str) -> ModelVersion | None:
+        """The version that an alias points at, None where model or alias is not there."""
+        ...
+
+    def version(self, model: str, version: int) -> ModelVersion: ...
+
+    def versions(self, model: str) -> Sequence[ModelVersion]:
+        """The newest first; none for an unknown model."""
+        ...
+
+    def download(self, model: str, version: int) -> Path:
+        """A local copy of the artifact folder."""
+        ...
+
+
+class Progress(Protocol):
+    """What a long step tells whoever waits.
+
+    ::
+
+        with progress.bar("tune lightgbm", total=20) as advance:
+            advance(1)
+    """
+
+    def say(self, line: str) -> None: ...
+
+    def warn(self, line: str) -> None: ...
+
+    def bar(self, what: str, total: int) -> AbstractContextManager["Advance"]: ...
+
+
+class Advance(Protocol):
+    """Moves a bar on by some steps; `note` replaces the text beside it."""
+
+    def __call__(self, steps: int = 1, note: str = "") -> None: ...
+
+
+class Stats(Protocol):
+    """Counts, gauges and timings of pipeline steps, fire and forget."""
+
+    def count(self, name: str, value: int = 1) -> None: ...
+
+    def gauge(self, name: str, value: float) -> None: ...
+
+    def timer(self, name: str) -> AbstractContextManager[None]: ...
+
+
+class Clock(Protocol):
+    """The time, in seconds since 1970."""
+
+    def __call__(self) -> float: ...
+
+

@@ -1,0 +1,156 @@
+"""The error tree: every failure a user can meet, each naming the thing, its value and what to do.
+
+ServicioError
+├── UseCaseError            a use-case file or its schema is wrong
+│   └── UnknownUseCaseError
+├── SettingsError           a setting is missing or wrong
+├── DataError               the input data cannot be used
+│   ├── SourceError         the file or address cannot be read
+│   ├── ColumnsError        the columns are not those of the use case
+│   ├── ContractError       what would be published breaks the contract
+│   └── EncodingError       a value does not fit its field
+├── StoreError              the lake cannot be read or written
+│   └── NotPublishedError   nothing has been published for the period
+├── RegistryError           MLflow cannot be reached or refuses
+│   └── NoSuchModelError
+└── TrainingError           no model can be trained, exported or promoted
+    └── ArtifactError       a model artifact is incomplete or wrong
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+SHOWN = 12
+"""How many alternatives a message lists at the most."""
+
+
+def listed(names: Iterable[object]) -> str:
+    """Names for a message: at most `SHOWN` of them, then how many more."""
+    every = [str(name) for name in names]
+    more = f" (+{len(every) - SHOWN} more)" if len(every) > SHOWN else ""
+    return (", ".join(every[:SHOWN]) or "none") + more
+
+
+class ServicioError(Exception):
+    """The root of every error that is told to the user without a traceback."""
+
+
+class UseCaseError(ServicioError):
+    """A use case is not usable.
+
+    Args:
+        where: The use case, file or schema part.
+        problem: What is wrong and how to mend it.
+    """
+
+    def __init__(self, where: str, problem: str) -> None:
+        super().__init__(f"use case {where}: {problem}")
+
+
+class UnknownUseCaseError(UseCaseError):
+    """No use case has that name."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        close = get_close_matches(name, names, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        ServicioError.__init__(
+            self,
+            f"unknown use case {name!r}: {hint}known are {listed(names)}; "
+            "your own go into the folder named by SERVICIO_ML_USE_CASES_DIR",
+        )
+
+
+class SettingsError(ServicioError):
+    """A setting stops the start."""
+
+    def __init__(self, setting: str, problem: str) -> None:
+        super().__init__(f"setting {setting}: {problem}")
+
+
+class DataError(ServicioError):
+    """The input data cannot be used."""
+
+
+class SourceError(DataError):
+    """A file or address cannot be read."""
+
+    def __init__(self, source: object, problem: str) -> None:
+        super().__init__(f"cannot read {source}: {problem}")
+
+
+class ColumnsError(DataError):
+    """The columns of a file are not those of the use case."""
+
+    def __init__(self, source: object, missing: Iterable[str], found: Iterable[str]) -> None:
+        lacking, header = sorted(missing), list(found)
+        hints = [
+            f"{name!r} may be called {close[0]!r} there"
+            for name in lacking
+            if (close := get_close_matches(name, header, n=1, cutoff=0.5))
+        ]
+        super().__init__(
+            f"{source}: missing column {listed(map(repr, lacking))}; found {listed(header)}"
+            + (f"; {'; '.join(hints)}" if hints else "")
+            + "; rename the columns of the file or add a dialect to the use case"
+        )
+
+
+class ContractError(DataError):
+    """Rows that would be published break the contract of the use case."""
+
+    def __init__(self, where: str, problem: str) -> None:
+        super().__init__(f"{where}: {problem}; nothing was published")
+
+
+class EncodingError(DataError):
+    """A value does not fit its field.
+
+    Args:
+        field: The field's name.
+        value: The value that was given.
+        allowed: What the field takes.
+    """
+
+    def __init__(self, field: str, value: object, allowed: str) -> None:
+        self.field, self.value, self.allowed = field, value, allowed
+        super().__init__(f"field {field!r}: {value!r} is not allowed; it takes {allowed}")
+
+
+class StoreError(ServicioError):
+    """The lake cannot be read or written."""
+
+    def __init__(self, store: str, key: str, problem: str) -> None:
+        super().__init__(f"lake {store}, {key}: {problem}")
+
+
+class NotPublishedError(StoreError):
+    """Nothing has been published under that key."""
+
+    def __init__(self, store: str, key: str, remedy: str) -> None:
+        super().__init__(store, key, f"nothing is published there; {remedy}")
+
+
+class RegistryError(ServicioError):
+    """MLflow cannot be reached or refuses."""
+
+    def __init__(self, registry: str, problem: str) -> None:
+        super().__init__(f"MLflow at {registry}: {problem}")
+
+
+class NoSuchModelError(RegistryError):
+    """The registry holds no such model, version or alias."""
+
+    def __init__(self, registry: str, model: str, wanted: str, remedy: str) -> None:
+        super().__init__(registry, f"model {model!r} has no {wanted}; {remedy}")
+
+
+class TrainingError(ServicioError):
+    """No model can be trained, exported or promoted."""
+
+    def __init__(self, use_case: str, problem: str) -> None:
+        super().__init__(f"{use_case}: {problem}")
+
+
+class ArtifactError(TrainingError):
+    """A model artifact is incomplete or wrong."""

@@ -1,0 +1,51 @@
+"""Employee burn rate: the same people as in employee burnout, as a number."""
+
+from servicio_ml.domain.policy import DriftPolicy, PromotionPolicy
+from servicio_ml.domain.search import Candidate, Choice, Integer, Real
+from servicio_ml.domain.use_case import HashedSplit, Target, Task, UseCase
+from servicio_ml.use_cases.employee_burnout import ORIGIN, SAMPLE, SCHEMA
+
+USE_CASE = UseCase(
+    name="employee_burn_rate",
+    title="Employee burn rate",
+    description="An employee's burn rate from 0 to 1, 1 the worst.",
+    task=Task.REGRESSION,
+    schema=SCHEMA,
+    target=Target(name="burn_rate", column="Burn Rate", description="Burn rate", minimum=0, maximum=1),
+    candidates=(
+        Candidate(
+            name="lightgbm", family="lightgbm",
+            space={
+                "n_estimators": Integer(low=100, high=600),
+                "num_leaves": Integer(low=8, high=64, log=True),
+                "learning_rate": Real(low=0.02, high=0.15, log=True),
+                "min_child_samples": Integer(low=10, high=100, log=True),
+                "colsample_bytree": Real(low=0.4, high=1.0),
+            },
+            start={
+                "n_estimators": 300, "num_leaves": 15, "learning_rate": 0.05, "min_child_samples": 40,
+                "colsample_bytree": 0.7,
+            },
+        ),
+        Candidate(
+            name="knn", family="knn", tuning_rows=6000, max_latency_seconds=0.05,
+            space={
+                "n_neighbors": Integer(low=5, high=60, log=True),
+                "weights": Choice(options=("uniform", "distance")),
+            },
+            start={"n_neighbors": 20, "weights": "distance"}, fixed={"max_train_rows": 3000},
+        ),
+        Candidate(
+            name="ridge", family="ridge", space={"alpha": Real(low=0.001, high=100.0, log=True)},
+            start={"alpha": 1.0},
+        ),
+    ),
+    metric="r2",
+    split=HashedSplit(test_share=0.2, folds=5),
+    promotion=PromotionPolicy(
+        metric="r2", floor=0.85, margin=0.003, slices=("gender", "company_type"), max_slice_loss=0.03
+    ),
+    origin=ORIGIN,
+    sample=SAMPLE,
+    drift=DriftPolicy(bins=10, practical_psi=0.1, false_alarm_rate=0.05),
+)  # fmt: skip

@@ -1,0 +1,127 @@
+"""Employee burnout: in which class is an employee's burn rate?"""
+
+from servicio_ml.domain.derived import Cyclic, Missing
+from servicio_ml.domain.policy import DriftPolicy, PromotionPolicy
+from servicio_ml.domain.sample import Sample
+from servicio_ml.domain.schema import FeatureSchema, Field, Kind
+from servicio_ml.domain.search import Candidate, Choice, Integer, Real
+from servicio_ml.domain.use_case import HashedSplit, Origin, Target, Task, UseCase
+
+LOW_BELOW, HIGH_FROM = 0.33, 0.66
+DAYS_PER_YEAR = 365.2425
+
+
+def _score(
+    name: str, column: str, description: str, bounds: tuple[float, float], example: float, unit: str = ""
+) -> Field:
+    """A column that only the enriched file has."""
+    return Field(
+        name=name, kind=Kind.NUMBER, column=column, description=description, unit=unit, example=example,
+        minimum=bounds[0], maximum=bounds[1], nullable=True, optional=True,
+    )  # fmt: skip
+
+
+FIELDS = (
+    Field(
+        name="date_of_joining", kind=Kind.DATE, column="Date of Joining", description="First day in the company",
+        example="2008-06-30",
+    ),
+    Field(
+        name="gender", kind=Kind.CATEGORY, column="Gender", description="Gender", levels=("Female", "Male"),
+        example="Female",
+    ),
+    Field(
+        name="company_type", kind=Kind.CATEGORY, column="Company Type", description="What the company sells",
+        levels=("Product", "Service"), example="Service",
+    ),
+    Field(
+        name="wfh_setup_available", kind=Kind.CATEGORY, column="WFH Setup Available",
+        description="Whether there is a place to work at home", levels=("No", "Yes"), example="Yes",
+    ),
+    Field(
+        name="designation", kind=Kind.NUMBER, column="Designation", description="Seniority, 0 the lowest",
+        minimum=0, maximum=5, example=2.0,
+    ),
+    Field(
+        name="resource_allocation", kind=Kind.NUMBER, column="Resource Allocation",
+        description="Working hours allocated, 1 the least", minimum=1, maximum=10, example=5.0, nullable=True,
+    ),
+    Field(
+        name="mental_fatigue_score", kind=Kind.NUMBER, column="Mental Fatigue Score",
+        description="Mental fatigue, 10 the worst", minimum=0, maximum=10, example=5.9, nullable=True,
+    ),
+    _score("years_in_company", "Years in Company", "Time in the company", (0, 60), 16.0, "years"),
+    _score("work_hours_per_week", "Work Hours per Week", "Working time in a week", (0, 120), 48.0, "h"),
+    _score("sleep_hours", "Sleep Hours", "Sleep in a night", (0, 24), 6.5, "h"),
+    _score("work_life_balance_score", "Work-Life Balance Score", "Work-life balance, 5 the best", (1, 5), 3.0),
+    _score("manager_support_score", "Manager Support Score", "Support by the manager, 5 the best", (1, 5), 3.0),
+    _score("deadline_pressure_score", "Deadline Pressure Score", "Deadline pressure, 5 the worst", (1, 5), 3.0),
+    _score("team_size", "Team Size", "People in the team", (1, 200), 10.0),
+    _score("recognition_frequency", "Recognition Frequency", "Recognition, 5 the most often", (0, 5), 2.0),
+)  # fmt: skip
+
+SCHEMA = FeatureSchema(
+    fields=FIELDS,
+    derived=(
+        Cyclic(name="joining_season_sin", source="date_of_joining", period=DAYS_PER_YEAR, wave="sin"),
+        Missing(name="mental_fatigue_score_missing", source="mental_fatigue_score"),
+        Missing(name="resource_allocation_missing", source="resource_allocation"),
+    ),
+)
+
+ORIGIN = Origin(
+    file="train.csv", kaggle="blurredmachine/are-your-employees-burning-out", licence="see the publisher"
+)
+SAMPLE = Sample(rows=5000)
+
+USE_CASE = UseCase(
+    name="employee_burnout",
+    title="Employee burnout",
+    description=f"Low below a burn rate of {LOW_BELOW}, high from {HIGH_FROM}, medium between.",
+    task=Task.MULTICLASS,
+    schema=SCHEMA,
+    target=Target(
+        name="burnout", column="Burn Rate", description="Class of the burn rate",
+        labels=("Low", "Medium", "High"), edges=(LOW_BELOW, HIGH_FROM), minimum=0, maximum=1,
+    ),
+    candidates=(
+        Candidate(
+            name="knn", family="knn", tuning_rows=6000, max_latency_seconds=0.05,
+            space={
+                "n_neighbors": Integer(low=5, high=60, log=True),
+                "weights": Choice(options=("uniform", "distance")),
+            },
+            start={"n_neighbors": 20, "weights": "distance"}, fixed={"max_train_rows": 3000},
+        ),
+        Candidate(
+            name="svm", family="svm", tuning_rows=4000,
+            space={
+                "C": Real(low=0.1, high=30.0, log=True),
+                "gamma": Real(low=0.005, high=0.5, log=True),
+            },
+            start={"C": 3.0, "gamma": 0.05}, fixed={"max_train_rows": 6000},
+        ),
+        Candidate(
+            name="lightgbm", family="lightgbm",
+            space={
+                "n_estimators": Integer(low=100, high=500),
+                "num_leaves": Integer(low=8, high=64, log=True),
+                "learning_rate": Real(low=0.02, high=0.15, log=True),
+                "min_child_samples": Integer(low=10, high=100, log=True),
+                "colsample_bytree": Real(low=0.4, high=1.0),
+            },
+            start={
+                "n_estimators": 250, "num_leaves": 15, "learning_rate": 0.05, "min_child_samples": 40,
+                "colsample_bytree": 0.7,
+            },
+        ),
+    ),
+    metric="f1_macro",
+    split=HashedSplit(test_share=0.2, folds=5),
+    promotion=PromotionPolicy(
+        metric="f1_macro", floor=0.75, margin=0.005, slices=("gender", "company_type"), max_slice_loss=0.03
+    ),
+    origin=ORIGIN,
+    sample=SAMPLE,
+    drift=DriftPolicy(bins=10, practical_psi=0.1, false_alarm_rate=0.05),
+)  # fmt: skip

@@ -1,0 +1,161 @@
+"""Heart disease: is a patient's coronary artery narrowed by more than half?"""
+
+from servicio_ml.domain.derived import Missing, Ratio
+from servicio_ml.domain.policy import DriftPolicy, PromotionPolicy
+from servicio_ml.domain.sample import Sample
+from servicio_ml.domain.schema import FeatureSchema, Field, Kind, Parse
+from servicio_ml.domain.search import Candidate, Choice, Integer, Real
+from servicio_ml.domain.use_case import Dialect, HashedSplit, Origin, Target, Task, UseCase
+
+
+def _codes(*levels: str) -> dict[str, str]:
+    """The UCI files write the codes 0, 1, 2 … as numbers with or without decimals."""
+    return {text: level for code, level in enumerate(levels) for text in (f"{code}", f"{code}.0")}
+
+
+YES_NO = _codes("no", "yes")
+CHEST_PAIN = ("typical_angina", "atypical_angina", "non_anginal", "asymptomatic")
+ECG = ("normal", "st_t_abnormality", "left_ventricular_hypertrophy")
+SLOPE = ("upsloping", "flat", "downsloping")
+THAL = {"3": "normal", "6": "fixed_defect", "7": "reversible_defect"}
+
+
+def _category(
+    name: str, column: str, description: str, recode: dict[str, str], *, example: str, nullable: bool = False
+) -> Field:
+    return Field(
+        name=name, kind=Kind.CATEGORY, column=column, description=description, example=example,
+        levels=tuple(dict.fromkeys(recode.values())), nullable=nullable, parse=Parse(recode=recode),
+    )  # fmt: skip
+
+
+def _number(
+    name: str, column: str, description: str, unit: str, bounds: tuple[float, float], example: float
+) -> Field:
+    return Field(
+        name=name, kind=Kind.NUMBER, column=column, description=description, unit=unit,
+        minimum=bounds[0], maximum=bounds[1], example=example, nullable=True,
+    )  # fmt: skip
+
+
+FIELDS = (
+    Field(
+        name="age", kind=Kind.NUMBER, column="age", description="Age", unit="years",
+        minimum=0, maximum=120, example=57.0,
+    ),
+    _category("sex", "sex", "Sex", _codes("female", "male"), example="male"),
+    _category(
+        "chest_pain", "cp", "Type of chest pain",
+        {text: level for code, level in enumerate(CHEST_PAIN, 1) for text in (f"{code}", f"{code}.0")},
+        example="asymptomatic",
+    ),
+    Field(
+        name="resting_blood_pressure", kind=Kind.NUMBER, column="trestbps",
+        description="Blood pressure at rest on admission", unit="mmHg", minimum=50, maximum=300, example=132.0,
+        nullable=True, parse=Parse(missing_numbers=(0,)),
+    ),
+    Field(
+        name="cholesterol", kind=Kind.NUMBER, column="chol", description="Serum cholesterol", unit="mg/dl",
+        minimum=50, maximum=700, example=246.0, nullable=True, parse=Parse(missing_numbers=(0,)),
+    ),
+    _category(
+        "fasting_blood_sugar_high", "fbs", "Whether fasting blood sugar is above 120 mg/dl", YES_NO,
+        example="no", nullable=True,
+    ),
+    _category("resting_ecg", "restecg", "Electrocardiogram at rest", _codes(*ECG), example="normal", nullable=True),
+    _number("max_heart_rate", "thalach", "Greatest heart rate reached in exercise", "1/min", (40, 250), 150.0),
+    _category("exercise_angina", "exang", "Angina brought on by exercise", YES_NO, example="no", nullable=True),
+    _number("st_depression", "oldpeak", "ST depression in exercise against rest", "mm", (-5, 10), 1.0),
+    _category(
+        "st_slope", "slope", "Slope of the ST segment at peak exercise",
+        {text: level for code, level in enumerate(SLOPE, 1) for text in (f"{code}", f"{code}.0")},
+        example="flat", nullable=True,
+    ),
+    _number("major_vessels", "ca", "Major vessels coloured by fluoroscopy", "", (0, 3), 0.0),
+    _category(
+        "thallium", "thal", "Thallium stress test",
+        {text: level for code, level in THAL.items() for text in (code, f"{code}.0")},
+        example="normal", nullable=True,
+    ),
+)  # fmt: skip
+
+# The Kaggle files number the categories anew, and their target is 1 where UCI's is 0. Found by matching
+# the 303 rows that both hold.
+KAGGLE = {
+    "chest_pain": Parse(
+        recode={"0": "asymptomatic", "1": "atypical_angina", "2": "non_anginal", "3": "typical_angina"}
+    ),
+    "resting_ecg": Parse(
+        recode={"0": "left_ventricular_hypertrophy", "1": "normal", "2": "st_t_abnormality"}
+    ),
+    "st_slope": Parse(recode={"0": "downsloping", "1": "flat", "2": "upsloping"}),
+    "major_vessels": Parse(missing_numbers=(4,)),
+    "thallium": Parse(
+        recode={"1": "fixed_defect", "2": "normal", "3": "reversible_defect"}, missing=("0",)
+    ),
+    "disease": Parse(recode={"0": "1", "1": "0"}),
+}  # fmt: skip
+
+UCI_HEADER = (
+    *("age", "sex", "cp", "trestbps", "chol", "fbs", "restecg"),
+    *("thalach", "exang", "oldpeak", "slope", "ca", "thal", "num"),
+)
+
+USE_CASE = UseCase(
+    name="heart_disease",
+    title="Heart disease",
+    description=(
+        "Whether angiography finds a coronary artery narrowed by more than half, from a patient's examination"
+        " (UCI heart disease, Cleveland and its sister files)."
+    ),
+    task=Task.BINARY,
+    schema=FeatureSchema(
+        fields=FIELDS,
+        derived=(
+            Ratio(name="heart_rate_by_age", numerator="max_heart_rate", denominator="age"),
+            *(Missing(name=f"{name}_missing", source=name) for name in ("major_vessels", "thallium", "st_slope")),
+        ),
+    ),
+    target=Target(
+        name="disease", column="num", description="Whether heart disease is present",
+        labels=("absent", "present"), edges=(0.5,), minimum=0, maximum=4,
+    ),
+    candidates=(
+        Candidate(
+            name="logistic_regression", family="logistic_regression",
+            space={"C": Real(low=0.003, high=10.0, log=True)}, start={"C": 0.1},
+        ),
+        Candidate(
+            name="random_forest", family="random_forest",
+            space={
+                "max_depth": Integer(low=2, high=10),
+                "min_samples_leaf": Integer(low=1, high=12),
+                "max_features": Real(low=0.1, high=0.8),
+            },
+            start={"max_depth": 5, "min_samples_leaf": 3, "max_features": 0.3}, fixed={"n_estimators": 200},
+        ),
+        Candidate(
+            name="svm", family="svm",
+            space={
+                "C": Real(low=0.01, high=30.0, log=True),
+                "gamma": Real(low=0.001, high=0.3, log=True),
+                "kernel": Choice(options=("rbf", "linear")),
+            },
+            start={"C": 1.0, "gamma": 0.03, "kernel": "rbf"},
+        ),
+    ),
+    metric="roc_auc",
+    split=HashedSplit(test_share=0.25, folds=10),
+    promotion=PromotionPolicy(
+        metric="roc_auc", floor=0.75, margin=0.03, slices=("sex",), max_slice_loss=0.15, min_slice_rows=30,
+        max_calibration_error=0.2,
+    ),
+    origin=Origin(file="processed.cleveland.data", uci=45, licence="CC BY 4.0"),
+    sample=Sample(rows=600),
+    drift=DriftPolicy(bins=5, practical_psi=0.2, false_alarm_rate=0.05),
+    dialects=(
+        Dialect(name="UCI with a header"),
+        Dialect(name="UCI as published", header=UCI_HEADER),
+        Dialect(name="Kaggle", columns={"disease": "target"}, parse=KAGGLE),
+    ),
+)  # fmt: skip

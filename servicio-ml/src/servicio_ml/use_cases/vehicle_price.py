@@ -1,0 +1,162 @@
+"""Used-car prices: what does a car sell for?"""
+
+from servicio_ml.domain.derived import Ratio
+from servicio_ml.domain.policy import DriftPolicy, PromotionPolicy
+from servicio_ml.domain.sample import Sample
+from servicio_ml.domain.schema import FeatureSchema, Field, Kind, Parse
+from servicio_ml.domain.search import Candidate, Integer, Real
+from servicio_ml.domain.use_case import HashedSplit, Origin, Target, Task, UseCase
+
+NEWTON_METRES_PER_KILOGRAM_FORCE_METRE = 9.80665
+KILOGRAMS_CNG_PER_LITRE_PETROL = 0.678  # gasoline litre equivalent, NIST Handbook 130
+
+BRANDS = (
+    *("Ambassador", "Ashok", "Audi", "BMW", "Chevrolet", "Daewoo", "Datsun", "Fiat", "Force", "Ford", "Honda"),
+    *("Hyundai", "Isuzu", "Jaguar", "Jeep", "Kia", "Land", "Lexus", "MG", "Mahindra", "Maruti"),
+    *("Mercedes-Benz", "Mitsubishi", "Nissan", "Opel", "Peugeot", "Renault", "Skoda", "Tata", "Toyota"),
+    *("Volkswagen", "Volvo"),
+)
+
+FIELDS = (
+    Field(
+        name="brand", kind=Kind.CATEGORY, column="name", description="Make: the first word of the name",
+        levels=BRANDS, example="Maruti", parse=Parse(pattern=r"^\s*(\S+)"),
+    ),
+    Field(
+        name="year", kind=Kind.INTEGER, column="year", description="Year of manufacture",
+        minimum=1970, maximum=2030, example=2014,
+    ),
+    Field(
+        name="km_driven", kind=Kind.NUMBER, column="km_driven", description="Distance driven", unit="km",
+        minimum=0, maximum=3_000_000, example=70_000.0,
+    ),
+    Field(
+        name="fuel", kind=Kind.CATEGORY, column="fuel", description="Fuel",
+        levels=("CNG", "Diesel", "LPG", "Petrol"), example="Diesel",
+    ),
+    Field(
+        name="seller_type", kind=Kind.CATEGORY, column="seller_type", description="Who sells it",
+        levels=("Individual", "Dealer", "Trustmark Dealer"), example="Individual",
+    ),
+    Field(
+        name="transmission", kind=Kind.CATEGORY, column="transmission", description="Gearbox",
+        levels=("Manual", "Automatic"), example="Manual",
+    ),
+    Field(
+        name="owner", kind=Kind.CATEGORY, column="owner", description="Which owner sells it",
+        levels=("Test Drive Car", "First Owner", "Second Owner", "Third Owner", "Fourth & Above Owner"),
+        example="First Owner",
+    ),
+    Field(
+        name="mileage", kind=Kind.NUMBER, column="mileage",
+        description="Distance per litre of petrol or diesel (gas as its petrol equivalent)", unit="km/l",
+        minimum=1, maximum=60, example=19.7, nullable=True,
+        parse=Parse(
+            pattern=r"(\d[\d,]*(?:\.\d+)?)",
+            units={"km/kg": KILOGRAMS_CNG_PER_LITRE_PETROL, "kmpl": 1.0}, missing_numbers=(0,),
+        ),
+    ),
+    Field(
+        name="engine", kind=Kind.NUMBER, column="engine", description="Engine displacement", unit="cm³",
+        minimum=500, maximum=8000, example=1248.0, nullable=True,
+        parse=Parse(pattern=r"(\d[\d,]*(?:\.\d+)?)", units={"cc": 1.0}, missing_numbers=(0,)),
+    ),
+    Field(
+        name="max_power", kind=Kind.NUMBER, column="max_power", description="Greatest power", unit="bhp",
+        minimum=20, maximum=800, example=82.0, nullable=True,
+        parse=Parse(
+            pattern=r"(\d[\d,]*(?:\.\d+)?)", units={"bhp": 1.0}, missing=("bhp",), missing_numbers=(0,)
+        ),
+    ),
+    Field(
+        name="torque", kind=Kind.NUMBER, column="torque", description="Greatest torque", unit="Nm",
+        minimum=30, maximum=1000, example=190.0, nullable=True,
+        parse=Parse(
+            pattern=r"(\d[\d,]*(?:\.\d+)?)",
+            units={"nm": 1.0, "kgm": NEWTON_METRES_PER_KILOGRAM_FORCE_METRE}, missing_numbers=(0,),
+        ),
+    ),
+    Field(
+        name="torque_rpm", kind=Kind.NUMBER, column="torque",
+        description="Engine speed of the greatest torque (the upper end of a range)", unit="1/min",
+        minimum=300, maximum=12_000, example=2000.0, nullable=True,
+        parse=Parse(
+            # a torque without a speed matches with an empty group: missing
+            pattern=r"(?i)^[\d.]+\s*(?:nm|kgm)?\s*$|(?:@|at|/)\s*(?:[\d,]+\s*[-~]\s*)?(\d[\d,]*)",
+            missing_numbers=(0,),
+        ),
+    ),
+    Field(
+        name="seats", kind=Kind.INTEGER, column="seats", description="Seats", minimum=1, maximum=20,
+        example=5, nullable=True,
+    ),
+)  # fmt: skip
+
+USE_CASE = UseCase(
+    name="vehicle_price",
+    title="Used-car prices",
+    description="The price a used car is offered for on an Indian market place, from its data sheet.",
+    task=Task.REGRESSION,
+    schema=FeatureSchema(
+        fields=FIELDS,
+        derived=(
+            Ratio(name="power_by_engine", numerator="max_power", denominator="engine"),
+            Ratio(name="torque_by_engine", numerator="torque", denominator="engine"),
+        ),
+    ),
+    target=Target(
+        name="selling_price", column="selling_price", description="Price asked", unit="INR",
+        minimum=1, maximum=100_000_000, log=True,
+    ),
+    candidates=(
+        Candidate(
+            name="xgboost", family="xgboost",
+            space={
+                "n_estimators": Integer(low=200, high=900),
+                "max_depth": Integer(low=3, high=8),
+                "learning_rate": Real(low=0.02, high=0.15, log=True),
+                "min_child_weight": Real(low=1.0, high=20.0, log=True),
+                "subsample": Real(low=0.6, high=1.0),
+                "colsample_bytree": Real(low=0.4, high=1.0),
+            },
+            start={
+                "n_estimators": 600, "max_depth": 6, "learning_rate": 0.05, "min_child_weight": 3.0,
+                "subsample": 0.8, "colsample_bytree": 0.7,
+            },
+        ),
+        Candidate(
+            name="lightgbm", family="lightgbm",
+            space={
+                "n_estimators": Integer(low=200, high=900),
+                "num_leaves": Integer(low=8, high=64, log=True),
+                "learning_rate": Real(low=0.02, high=0.15, log=True),
+                "min_child_samples": Integer(low=3, high=40, log=True),
+                "colsample_bytree": Real(low=0.4, high=1.0),
+            },
+            start={
+                "n_estimators": 500, "num_leaves": 24, "learning_rate": 0.05, "min_child_samples": 8,
+                "colsample_bytree": 0.7,
+            },
+        ),
+        Candidate(
+            name="random_forest", family="random_forest",
+            space={
+                "max_depth": Integer(low=10, high=24),
+                "min_samples_leaf": Integer(low=1, high=6),
+                "max_features": Real(low=0.3, high=1.0),
+            },
+            start={"max_depth": 18, "min_samples_leaf": 1, "max_features": 0.5}, fixed={"n_estimators": 100},
+        ),
+    ),
+    metric="mae",
+    split=HashedSplit(test_share=0.25, folds=5),
+    promotion=PromotionPolicy(
+        metric="mae", floor=120_000, margin=0.02, slices=("fuel", "transmission"), max_slice_loss=0.15,
+        min_slice_rows=50,
+    ),
+    origin=Origin(
+        file="Car details v3.csv", kaggle="nehalbirla/vehicle-dataset-from-cardekho", licence="see the publisher"
+    ),
+    sample=Sample(rows=4000),
+    drift=DriftPolicy(bins=10, practical_psi=0.1, false_alarm_rate=0.05),
+)  # fmt: skip
