@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from servicio_ml.domain.derived import Derived, derived_from_json, derived_to_json
+from servicio_ml.domain.derived import Derived, Lookup, derived_from_json, derived_to_json
 from servicio_ml.errors import UseCaseError
 
 SNAKE_CASE = re.compile(r"[a-z][a-z0-9_]*")
@@ -125,6 +125,8 @@ class FeatureSchema:
         for column in self.derived:
             if lacking := set(column.sources) - known:
                 raise UseCaseError(f"derived column {column.name!r}", f"no field {', '.join(sorted(lacking))}")
+            if isinstance(column, Lookup) and set(self.field(column.source).levels) != set(column.table):
+                raise UseCaseError(f"derived column {column.name!r}", "its table must hold every level, no other")
 
     @property
     def field_names(self) -> tuple[str, ...]:

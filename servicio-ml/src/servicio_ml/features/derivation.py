@@ -1,0 +1,121 @@
+"""Derived columns of a whole matrix, each kind of operation in one vectorised step."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from servicio_ml.domain.derived import Cyclic, Difference, Lookup, Missing, Ratio
+from servicio_ml.domain.schema import FeatureSchema
+
+Matrix = npt.NDArray[np.float32]
+Step = Callable[[Matrix], None]
+
+
+class Derivation:
+    """Fills the derived columns of a matrix whose field columns are filled.
+
+    One row costs about as much as one NumPy call per kind of operation, not per column.
+    """
+
+    def __init__(self, schema: FeatureSchema) -> None:
+        made = (_lookups(schema), _cycles(schema), _differences(schema), _ratios(schema), _missing(schema))
+        self._steps = [step for step in made if step is not None]
+
+    def fill(self, matrix: Matrix) -> None:
+        """Write the derived columns in place.
+
+        Args:
+            matrix: `[n, features]`, float32; the columns of the fields are read only.
+        """
+        for step in self._steps:
+            step(matrix)
+
+
+def _positions(schema: FeatureSchema, names: list[str]) -> npt.NDArray[np.intp]:
+    return np.array([schema.names.index(name) for name in names], dtype=np.intp)
+
+
+def _targets(schema: FeatureSchema, kind: type) -> slice | npt.NDArray[np.intp]:
+    """Columns of one kind; a slice where they lie side by side, which NumPy writes faster."""
+    at = _positions(schema, [column.name for column in schema.derived if isinstance(column, kind)])
+    together = len(at) > 0 and at[-1] - at[0] == len(at) - 1
+    return slice(int(at[0]), int(at[-1]) + 1) if together else at
+
+
+def _lookups(schema: FeatureSchema) -> Step | None:
+    columns = [column for column in schema.derived if isinstance(column, Lookup)]
+    if not columns:
+        return None
+    sources, targets = _positions(schema, [column.source for column in columns]), _targets(schema, Lookup)
+    tables, offsets = [], []
+    for column in columns:
+        offsets.append(sum(len(table) for table in tables))
+        # the first entry answers a missing code
+        tables.append([np.nan, *(column.table[level] for level in schema.field(column.source).levels)])
+    flat = np.array([value for table in tables for value in table], dtype=np.float32)
+    shift = np.array(offsets, dtype=np.float32)
+
+    def fill(matrix: Matrix) -> None:
+        # fmax ignores NaN: a missing code becomes -1 and so the entry before the table's first level
+        codes = np.fmax(matrix[:, sources], -1) + (shift + 1)
+        matrix[:, targets] = flat.take(codes.astype(np.intp))
+
+    return fill
+
+
+def _cycles(schema: FeatureSchema) -> Step | None:
+    columns = [column for column in schema.derived if isinstance(column, Cyclic)]
+    if not columns:
+        return None
+    sources, targets = _positions(schema, [column.source for column in columns]), _targets(schema, Cyclic)
+    speed = np.array([2 * np.pi / column.period for column in columns])
+    # cos x = sin(x + π/2)
+    phase = np.array([np.pi / 2 if column.wave == "cos" else 0.0 for column in columns])
+
+    def fill(matrix: Matrix) -> None:
+        matrix[:, targets] = np.sin(matrix[:, sources] * speed + phase)
+
+    return fill
+
+
+def _differences(schema: FeatureSchema) -> Step | None:
+    columns = [column for column in schema.derived if isinstance(column, Difference)]
+    if not columns:
+        return None
+    plus = _positions(schema, [column.minuend for column in columns])
+    minus = _positions(schema, [column.subtrahend for column in columns])
+    targets = _targets(schema, Difference)
+
+    def fill(matrix: Matrix) -> None:
+        matrix[:, targets] = matrix[:, plus] - matrix[:, minus]
+
+    return fill
+
+
+def _ratios(schema: FeatureSchema) -> Step | None:
+    columns = [column for column in schema.derived if isinstance(column, Ratio)]
+    if not columns:
+        return None
+    above = _positions(schema, [column.numerator for column in columns])
+    below = _positions(schema, [column.denominator for column in columns])
+    targets = _targets(schema, Ratio)
+
+    def fill(matrix: Matrix) -> None:
+        divisor = matrix[:, below]
+        divisor[divisor == 0] = np.nan
+        matrix[:, targets] = matrix[:, above] / divisor
+
+    return fill
+
+
+def _missing(schema: FeatureSchema) -> Step | None:
+    columns = [column for column in schema.derived if isinstance(column, Missing)]
+    if not columns:
+        return None
+    sources, targets = _positions(schema, [column.source for column in columns]), _targets(schema, Missing)
+
+    def fill(matrix: Matrix) -> None:
+        matrix[:, targets] = np.isnan(matrix[:, sources])
+
+    return fill
