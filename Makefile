@@ -1,0 +1,73 @@
+# What a developer does, each by one word; python3 >= 3.11 and make are all it takes. `make` prints the list.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+WORKERS ?= 2
+
+CODE := servicio-ml/src tests benchmarks docs
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+EXTRAS := --extra pipeline --extra fetch
+
+# Bytecode is compiled once here, not at the start of every process.
+export UV_COMPILE_BYTECODE := 1
+# No step reports home.
+export MLFLOW_DISABLE_TELEMETRY := true
+export DO_NOT_TRACK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test test-fast check format lint types layers docs fix lock clean
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make .venv with everything the project needs (the other targets do it themselves)
+
+$(READY): requirements/bootstrap.txt requirements/dev.txt servicio-ml/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$(PYTHON) is missing or older than 3.11; name a newer one: make PYTHON=python3.12 test" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+	  echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	$(BIN)/uv pip sync --python $(BIN)/python --require-hashes requirements/dev.txt
+	$(BIN)/uv pip install --python $(BIN)/python --no-deps --no-build-isolation --editable servicio-ml
+	@touch $@
+
+test: $(READY) ## Run every test
+	$(BIN)/pytest -n $(WORKERS)
+
+test-fast: $(READY) ## Run the tests that neither train models nor start servers
+	$(BIN)/pytest -n $(WORKERS) -m "not slow"
+
+check: format lint types layers test ## Everything a change must pass; the tests read and run the documents too
+
+format: $(READY) ## Check the formatting
+	$(BIN)/ruff format --check $(CODE)
+
+lint: $(READY) ## Lint
+	$(BIN)/ruff check $(CODE)
+
+types: $(READY) ## Check the types, strictly
+	$(BIN)/mypy
+
+layers: $(READY) ## Check which layer imports which
+	$(BIN)/lint-imports
+
+docs: $(READY) ## Write the generated documents anew and test all documents
+	$(BIN)/python docs/generate.py
+	$(BIN)/pytest tests/docs
+
+fix: $(READY) ## Format, and mend what the linter can mend
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
+lock: $(READY) ## Resolve the hashed requirement files anew; UPGRADE=--upgrade takes newer versions
+	$(LOCK) $(UPGRADE) --group bootstrap -o requirements/bootstrap.txt
+	$(LOCK) $(UPGRADE) -c requirements/bootstrap.txt servicio-ml/pyproject.toml $(EXTRAS) --extra spark --group dev -o requirements/dev.txt
+	$(LOCK) $(UPGRADE) -c requirements/dev.txt servicio-ml/pyproject.toml $(EXTRAS) -o requirements/pipeline.txt
+
+clean: ## Remove the environment and every cache; what was trained and published in var/ stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
