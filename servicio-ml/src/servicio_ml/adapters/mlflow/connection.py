@@ -1,0 +1,111 @@
+"""The connection to MLflow: a tracking server, or a database of our own."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+# read by MLflow when it is imported
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")
+
+import mlflow
+from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES, MLFLOW_HTTP_REQUEST_TIMEOUT
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from sqlalchemy.exc import SQLAlchemyError
+
+from servicio_ml.errors import RegistryError
+
+RETRIES = 2
+TIMEOUT_SECONDS = 20
+RESOURCE_EXISTS = "RESOURCE_ALREADY_EXISTS"
+NOT_THERE = frozenset({"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """A client with its address.
+
+    Attributes:
+        client: MLflow's client.
+        url: As shown in messages.
+        artifacts: Root folder of artifacts; empty where the server decides.
+    """
+
+    client: MlflowClient
+    url: str
+    artifacts: str
+
+    def experiment(self, name: str) -> str:
+        """The id of an experiment, made when it is new."""
+        found = self.client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        try:
+            location = f"{self.artifacts}/{name}" if self.artifacts else None
+            return str(self.client.create_experiment(name, artifact_location=location))
+        except MlflowException as error:
+            # another process was faster
+            if error.error_code != RESOURCE_EXISTS:
+                raise
+            return str(self.client.get_experiment_by_name(name).experiment_id)
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Turn MLflow's errors into ours.
+
+        Raises:
+            RegistryError: MLflow, its database or the network refused.
+        """
+        try:
+            yield
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            raise self.refused(error) from error
+
+    def refused(self, error: Exception) -> RegistryError:
+        """Our error for one of MLflow's."""
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        return RegistryError(
+            self.url, f"{first}; check SERVICIO_ML_MLFLOW_URL and that the server or database is up"
+        )
+
+
+def connect(url: str, state_dir: Path) -> Connection:
+    """Connect to MLflow.
+
+    MLflow keeps one tracking address per process, so this sets it for the process.
+
+    Args:
+        url: Of a server or a database; SQLite in `state_dir` when empty.
+        state_dir: Where the embedded database and its artifacts are.
+
+    Raises:
+        RegistryError: The address cannot be used.
+    """
+    MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(RETRIES)
+    MLFLOW_HTTP_REQUEST_TIMEOUT.set(TIMEOUT_SECONDS)
+    # it announces each run, version and migration
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    artifacts = ""
+    if not url:
+        state = state_dir.resolve()
+        try:
+            state.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RegistryError(
+                str(state), f"{error}; set SERVICIO_ML_STATE_DIR to a writable folder"
+            ) from error
+        url, artifacts = f"sqlite:///{state}/mlflow.db", f"{state}/mlflow-artifacts"
+    elif "://" not in url:
+        raise RegistryError(url, "SERVICIO_ML_MLFLOW_URL must be an http, postgresql or sqlite address")
+    elif not url.startswith("http"):
+        artifacts = f"{state_dir.resolve()}/mlflow-artifacts"
+    mlflow.set_tracking_uri(url)
+    connection = Connection(client=MlflowClient(url), url=url, artifacts=artifacts)
+    with connection.told():
+        connection.client.search_experiments(max_results=1)
+    return connection

@@ -1,0 +1,69 @@
+"""The artifact as an MLflow model: its signature and a loader, no pickle."""
+
+import json
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from mlflow.models import Model, ModelSignature
+from mlflow.types import ColSpec, DataType, Schema
+
+from servicio_ml.domain.schema import FeatureSchema, Kind
+from servicio_ml.features.artifact import SCHEMA, Artifact, load_artifact
+
+DATA = "data"
+LOADER = "servicio_ml.adapters.mlflow.flavour"
+RUNTIME = ("numpy", "onnxruntime", "narwhals", "pandas")
+TYPES = {
+    Kind.NUMBER: DataType.double,
+    # a column of whole numbers with a gap reaches a model as float64
+    Kind.INTEGER: DataType.double,
+    Kind.CATEGORY: DataType.string,
+    Kind.DATE: DataType.string,
+}
+
+
+def signature(schema: FeatureSchema) -> ModelSignature:
+    """The MLflow signature of a schema: a nullable field is optional."""
+    columns = [ColSpec(TYPES[each.kind], each.name, required=not each.nullable) for each in schema.fields]
+    return ModelSignature(inputs=Schema(columns))
+
+
+def write_flavour(artifact: Path, folder: Path) -> Path:
+    """An MLflow model folder around a copy of the artifact."""
+    shutil.copytree(artifact, folder / DATA)
+    schema = FeatureSchema.from_json(json.loads((artifact / SCHEMA).read_text()))
+    model = Model(signature=signature(schema))
+    model.add_flavor(
+        "python_function", loader_module=LOADER, data=DATA, env={"virtualenv": "python_env.yaml"}
+    )
+    model.save(str(folder / "MLmodel"))
+    pins = [f"{name}=={version(name)}" for name in ("servicio-ml", *RUNTIME)]
+    (folder / "requirements.txt").write_text("\n".join(pins) + "\n")
+    (folder / "python_env.yaml").write_text("dependencies:\n- -r requirements.txt\n")
+    return folder
+
+
+class PyfuncModel:
+    """What `mlflow.pyfunc.load_model` wraps."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        self._artifact = artifact
+
+    def predict(self, data: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ARG002  MLflow's interface
+        """Answers for raw rows: `prediction`, and `probability_<label>` of a classifier."""
+        output = self._artifact.output
+        predictions = self._artifact.predict(self._artifact.encoder.frame(data))
+        if predictions.probabilities is None:
+            return pd.DataFrame({"prediction": predictions.values})
+        labels = [output.labels[int(value)] for value in predictions.values]
+        each = {
+            f"probability_{name}": predictions.probabilities[:, i] for i, name in enumerate(output.labels)
+        }
+        return pd.DataFrame({"prediction": labels, **each})
+
+
+def _load_pyfunc(data_path: str) -> PyfuncModel:
+    return PyfuncModel(load_artifact(Path(data_path)))
