@@ -69,7 +69,7 @@ class MemoryTracker:
         experiment: str,
         name: str,
         *,
-        tags: Mapping[str, str] = {},  # noqa: B006  never changed
+        tags: Mapping[str, str] = {},
         parent: str = "",
         resume: str = "",
     ) -> Iterator[Run]:
@@ -157,8 +157,8 @@ class MemoryRegistry:
         aliases = self._aliases.get(model, {})
         return [
             ModelVersion(
-                model=each.model, version=each.version, run_id=each.run_id, created=each.created, tags=each.tags,
-                aliases=tuple(sorted(alias for alias, number in aliases.items() if number == each.version)),
+                model=each.model, version=each.version, run_id=each.run_id, created=each.created,
+                tags=each.tags, aliases=tuple(sorted(alias for alias, number in aliases.items() if number == each.version)),
             )
             for each in reversed(self._versions.get(model, []))
         ]  # fmt: skip

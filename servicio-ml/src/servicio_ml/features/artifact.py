@@ -63,12 +63,14 @@ class Artifact:
         given = answers(self.predict(self.encoder.records(records)))
         for row, (mine, theirs) in enumerate(zip(given, expected, strict=True)):
             if not _alike(mine, theirs):
-                raise ArtifactError(self.name, f"golden row {row} answers {mine}, not {theirs}; export it anew")
+                raise ArtifactError(
+                    self.name, f"golden row {row} answers {mine}, not {theirs}; export it anew"
+                )
 
 
 def answers(predictions: Predictions) -> list[dict[str, Any]]:
     """Answers row by row, as golden.json keeps them."""
-    values = predictions.values.tolist()
+    values = predictions.outcomes.tolist()
     if predictions.probabilities is None:
         return [{"value": value} for value in values]
     return [
@@ -123,7 +125,9 @@ def _document(folder: Path, name: str) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads((folder / name).read_text())
     except (OSError, ValueError) as error:
-        raise ArtifactError(str(folder / name), f"cannot be read: {error}; register the model anew") from error
+        raise ArtifactError(
+            str(folder / name), f"cannot be read: {error}; register the model anew"
+        ) from error
     return document
 
 

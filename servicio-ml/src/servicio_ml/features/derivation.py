@@ -48,7 +48,8 @@ def _lookups(schema: FeatureSchema) -> Step | None:
     if not columns:
         return None
     sources, targets = _positions(schema, [column.source for column in columns]), _targets(schema, Lookup)
-    tables, offsets = [], []
+    tables: list[list[float]] = []
+    offsets: list[int] = []
     for column in columns:
         offsets.append(sum(len(table) for table in tables))
         # the first entry answers a missing code

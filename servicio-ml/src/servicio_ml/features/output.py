@@ -27,11 +27,11 @@ class Predictions:
     """Answers for n rows.
 
     Attributes:
-        values: `[n]`: the label's index of a classifier, the number of a regression.
+        outcomes: `[n]`: the label's index of a classifier, the number of a regression.
         probabilities: `[n, classes]`, calibrated; None in a regression.
     """
 
-    values: Floats
+    outcomes: Floats
     probabilities: Floats | None = None
 
 
@@ -64,12 +64,14 @@ class Output:
             scores: `[n, classes]` of a classifier, `[n, 1]` or `[n]` of a regression.
         """
         if not self.labels:
-            return Predictions(values=self._numbers(np.asarray(scores, dtype=np.float64).reshape(-1)))
+            return Predictions(outcomes=self._numbers(np.asarray(scores, dtype=np.float64).reshape(-1)))
         probabilities = self.calibrated(scores)
         if self.task == "binary":
             positive = probabilities[:, POSITIVE] >= self.threshold
-            return Predictions(values=positive.astype(np.float64), probabilities=probabilities)
-        return Predictions(values=probabilities.argmax(axis=1).astype(np.float64), probabilities=probabilities)
+            return Predictions(outcomes=positive.astype(np.float64), probabilities=probabilities)
+        return Predictions(
+            values=probabilities.argmax(axis=1).astype(np.float64), probabilities=probabilities
+        )
 
     def calibrated(self, scores: Floats) -> Floats:
         """Probabilities `[n, classes]` that add up to 1."""

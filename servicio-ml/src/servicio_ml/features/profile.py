@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -98,7 +99,7 @@ def numeric_bins(name: str, values: Numbers, bins: int) -> Bins:
     # an edge at the least value would leave an empty bin below it
     edges = tuple(float(edge) for edge in quantiles if edge > known.min())
     shown = [f"{edge:.6g}" for edge in edges]
-    between = [f"{low} to {high}" for low, high in zip(shown, shown[1:], strict=False)]
+    between = [f"{low} to {high}" for low, high in pairwise(shown)]
     labels = (f"< {shown[0]}", *between, f">= {shown[-1]}", "missing") if shown else ("any", "missing")
     return _shared(Bins(name=name, edges=edges, labels=labels, shares=()), values)
 

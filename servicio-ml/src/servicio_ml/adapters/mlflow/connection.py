@@ -12,7 +12,6 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
 
 import mlflow
-from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES, MLFLOW_HTTP_REQUEST_TIMEOUT
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
@@ -51,7 +50,7 @@ class Connection:
             # another process was faster
             if error.error_code != RESOURCE_EXISTS:
                 raise
-            return str(self.client.get_experiment_by_name(name).experiment_id)
+            return self.experiment(name)
 
     @contextmanager
     def told(self) -> Iterator[None]:
@@ -85,8 +84,9 @@ def connect(url: str, state_dir: Path) -> Connection:
     Raises:
         RegistryError: The address cannot be used.
     """
-    MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(RETRIES)
-    MLFLOW_HTTP_REQUEST_TIMEOUT.set(TIMEOUT_SECONDS)
+    # MLflow's own default retries for minutes
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", str(RETRIES))
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(TIMEOUT_SECONDS))
     # it announces each run, version and migration
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)

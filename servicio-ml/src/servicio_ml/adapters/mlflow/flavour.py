@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 from mlflow.models import Model, ModelSignature
-from mlflow.types import ColSpec, DataType, Schema
+from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
 from servicio_ml.domain.schema import FeatureSchema, Kind
 from servicio_ml.features.artifact import SCHEMA, Artifact, load_artifact
@@ -27,7 +27,9 @@ TYPES = {
 
 def signature(schema: FeatureSchema) -> ModelSignature:
     """The MLflow signature of a schema: a nullable field is optional."""
-    columns = [ColSpec(TYPES[each.kind], each.name, required=not each.nullable) for each in schema.fields]
+    columns: list[ColSpec | TensorSpec] = [
+        ColSpec(TYPES[each.kind], each.name, required=not each.nullable) for each in schema.fields
+    ]
     return ModelSignature(inputs=Schema(columns))
 
 
@@ -57,8 +59,8 @@ class PyfuncModel:
         output = self._artifact.output
         predictions = self._artifact.predict(self._artifact.encoder.frame(data))
         if predictions.probabilities is None:
-            return pd.DataFrame({"prediction": predictions.values})
-        labels = [output.labels[int(value)] for value in predictions.values]
+            return pd.DataFrame({"prediction": predictions.outcomes})
+        labels = [output.labels[int(value)] for value in predictions.outcomes]
         each = {
             f"probability_{name}": predictions.probabilities[:, i] for i, name in enumerate(output.labels)
         }

@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import mlflow
@@ -71,7 +71,7 @@ class MlflowTracker:
         experiment: str,
         name: str,
         *,
-        tags: Mapping[str, str] = {},  # noqa: B006  never changed
+        tags: Mapping[str, str] = {},
         parent: str = "",
         resume: str = "",
     ) -> Iterator[Run]:
@@ -99,10 +99,9 @@ class MlflowTracker:
             with self._connection.told():
                 self._client.set_terminated(run_id, status)
             return
-        try:
+        # the error that ended the run is the one to tell
+        with suppress(Exception):
             self._client.set_terminated(run_id, status)
-        except Exception:  # noqa: BLE001, S110  the error that ended the run is the one to tell
-            pass
 
     def runs(self, experiment: str, tags: Mapping[str, str]) -> Sequence[RunRecord]:
         query = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
@@ -110,7 +109,8 @@ class MlflowTracker:
             found = self._client.get_experiment_by_name(experiment)
             if found is None:
                 return []
-            every, token = [], None
+            every: list[mlflow.entities.Run] = []
+            token = None
             while True:
                 page = self._client.search_runs(
                     [found.experiment_id], query, order_by=["attributes.start_time DESC"],
