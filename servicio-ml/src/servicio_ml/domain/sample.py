@@ -11,7 +11,7 @@ ROW = "row"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Factor:
-    """A hidden standard normal score that several columns share; it ties them to each other and to the target.
+    """A hidden standard normal score that ties columns to each other and to the target.
 
     Attributes:
         name: What it stands for.
@@ -181,7 +181,6 @@ class Sample:
             raise UseCaseError("sample", f"column {name!r} needs {', '.join(lacking)} declared above it")
         if len(getattr(column, "loadings", ())) > len(self.factors):
             raise UseCaseError("sample", f"column {name!r} has more loadings than there are factors")
-        if self.panel is None and (
-            isinstance(column, Next) or getattr(column, "lag", 0) or column.missing_at
-        ):
+        lagged = isinstance(column, Marginal) and column.lag > 0
+        if self.panel is None and (isinstance(column, Next) or lagged or bool(column.missing_at)):
             raise UseCaseError("sample", f"column {name!r} speaks of days or entities; declare a panel")

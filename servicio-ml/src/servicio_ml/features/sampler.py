@@ -1,0 +1,221 @@
+"""Look-alike rows: a use case's `Sample`, a number of rows and a random generator to raw columns of text."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from string import Formatter
+from typing import Any, assert_never
+
+import numpy as np
+from numpy.typing import NDArray
+
+from servicio_ml.domain.sample import (
+    ROW,
+    Column,
+    Factor,
+    Gaps,
+    Marginal,
+    Next,
+    Sample,
+    Scaled,
+    Switch,
+    Text,
+)
+from servicio_ml.domain.use_case import UseCase
+from servicio_ml.features.sample_defaults import completed
+
+DAYS_PER_YEAR = 365.2425
+ROW_DIGITS = 6
+
+Values = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawTable:
+    """Columns of text as in a raw file, all of one length; `named` says whether there is a header line."""
+
+    columns: Mapping[str, Sequence[str]]
+    named: bool
+
+    @property
+    def rows(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+
+def draw(use_case: UseCase, rows: int, random: np.random.Generator) -> RawTable:
+    """Look-alike rows of a use case's raw file; the same generator state gives the same rows.
+
+    Args:
+        use_case: Whose rows.
+        rows: How many, at least 1.
+        random: Where all randomness comes from.
+    """
+    sample = completed(use_case)
+    copies = round(rows * sample.duplicates)
+    drawing = _Drawing(sample, rows - copies, random)
+    columns = drawing.texts()
+    if copies:
+        order = np.concatenate([np.arange(rows - copies), random.integers(rows - copies, size=copies)])
+        random.shuffle(order)
+        columns = {name: column[order] for name, column in columns.items()}
+    return RawTable(columns={name: column.tolist() for name, column in columns.items()}, named=sample.header)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drawn:
+    """A column's cells `[entities, days]`; what stands in missing ones means nothing."""
+
+    values: Values
+    missing: NDArray[np.bool_]
+    form: str = ""
+
+
+class _Drawing:
+    """One draw over a grid of entities by days; without a panel every row is an entity of one day.
+
+    A panel's grid has one day more than the file, for `Next`; its factors start some days earlier, for lags.
+    """
+
+    def __init__(self, sample: Sample, rows: int, random: np.random.Generator) -> None:
+        self._sample, self._rows, self._random = sample, rows, random
+        self._lag = max(getattr(column, "lag", 0) for column in sample.columns.values())
+        panel = sample.panel
+        if panel is None:
+            self._entities: tuple[str, ...] = ()
+            self._kept = self._days = 1
+            self._shape = (rows, 1)
+        else:
+            self._entities = panel.entities
+            self._kept = -(-rows // len(panel.entities))
+            self._days = self._kept + 1
+            self._shape = (len(panel.entities), self._days)
+        self._factors = [self._factor(factor) for factor in sample.factors]
+        self._drawn: dict[str, _Drawn] = {}
+
+    def texts(self) -> dict[str, Values]:
+        """Every column of the file as an array of texts, in the file's order."""
+        for name, column in self._sample.columns.items():
+            self._drawn[name] = self._column(column)
+        keep = self._mask()
+        columns = self._panel_columns(keep)
+        for name, drawn in self._drawn.items():
+            if name not in self._sample.hidden:
+                texts = _texts(drawn.values[keep], drawn.form)
+                columns[name] = np.where(drawn.missing[keep], self._sample.missing, texts)
+        return columns
+
+    def _mask(self) -> NDArray[np.bool_]:
+        """The cells that are in the file: of each entity the last days, so that rows add up."""
+        if self._sample.panel is None:
+            return np.ones(self._shape, bool)
+        shorter, more = divmod(self._rows, len(self._entities))
+        lengths = shorter + (np.arange(len(self._entities)) < more)
+        days = np.arange(self._days)
+        return (days >= self._kept - lengths[:, None]) & (days < self._kept)
+
+    def _panel_columns(self, keep: NDArray[np.bool_]) -> dict[str, Values]:
+        panel = self._sample.panel
+        if panel is None:
+            return {}
+        dates = np.broadcast_to(self._dates(0).astype(str).astype(object), self._shape)
+        entities = np.broadcast_to(np.array(panel.entities, object)[:, None], self._shape)
+        return {panel.date: dates[keep], panel.entity: entities[keep]}
+
+    def _dates(self, earlier: int) -> NDArray[np.datetime64]:
+        """The days of the grid, and some before them."""
+        last = np.datetime64(self._sample.panel.last if self._sample.panel else 0, "D")
+        return last + np.arange(1 - self._kept - earlier, self._days - self._kept + 1)
+
+    def _factor(self, factor: Factor) -> NDArray[np.float64]:
+        """Scores `[entities, days + lag]`."""
+        dates = self._dates(self._lag)
+        entities = len(self._entities) or self._rows
+        level = np.array([factor.levels.get(entity, 0.0) for entity in self._entities] or [0.0])
+        day = (dates - dates.astype("datetime64[Y]")).astype(float) + 1
+        wave = np.sqrt(2) * np.cos(2 * np.pi * (day - factor.peak) / DAYS_PER_YEAR)
+        rest = max(0.0, 1 - factor.season**2 - float(level.var()))
+        shocks = self._random.standard_normal((len(dates), entities))
+        shocks[1:] *= np.sqrt(1 - factor.persistence**2)
+        if factor.persistence:
+            for today in range(1, len(dates)):
+                shocks[today] += factor.persistence * shocks[today - 1]
+        scores: NDArray[np.float64] = factor.season * wave + level[:, None] + np.sqrt(rest) * shocks.T
+        return scores
+
+    def _column(self, column: Column) -> _Drawn:
+        missing = self._missing(column)
+        match column:
+            case Marginal():
+                return _Drawn(values=self._marginal(column), missing=missing, form=column.form)
+            case Switch():
+                source = self._drawn[column.source]
+                high = ~source.missing & (source.values > column.above)
+                values = np.where(high, self._marginal(column.high), self._marginal(column.low))
+                return _Drawn(values=values, missing=missing, form=column.high.form)
+            case Next():
+                source = self._drawn[column.source]
+                gone = missing | np.roll(source.missing, -1, axis=1)
+                return _Drawn(values=np.roll(source.values, -1, axis=1), missing=gone, form=source.form)
+            case Scaled():
+                source = self._drawn[column.source]
+                return _Drawn(values=source.values * column.factor, missing=missing | source.missing)
+            case Text():
+                return _Drawn(values=self._spelt(column), missing=missing)
+            case _:
+                assert_never(column)
+
+    def _missing(self, gaps: Gaps) -> NDArray[np.bool_]:
+        missing = self._random.random(self._shape) < gaps.missing
+        if gaps.missing_with:
+            missing |= self._drawn[gaps.missing_with].missing
+        if gaps.missing_at:
+            missing |= np.isin(self._entities, gaps.missing_at)[:, None]
+        return missing
+
+    def _marginal(self, marginal: Marginal) -> Values:
+        """Values by the rank of the column's score among all cells."""
+        score = np.sqrt(1 - marginal.explained) * self._random.standard_normal(self._shape)
+        start = self._lag - marginal.lag
+        for loading, factor in zip(marginal.loadings, self._factors, strict=False):
+            score += loading * factor[:, start : start + self._shape[1]]
+        chance = np.empty(score.size)
+        chance[np.argsort(score, axis=None, kind="stable")] = (np.arange(score.size) + 0.5) / score.size
+        return _quantile(marginal, chance).reshape(self._shape)
+
+    def _spelt(self, text: Text) -> Values:
+        chosen = self._marginal(Marginal(shares=text.spellings)).ravel()
+        names = {name for spelling in text.spellings for _, name, _, _ in Formatter().parse(spelling) if name}
+        parts = {name.partition("[")[0]: () for name in names}
+        cells = {name: self._part(name) for name in parts}
+        written = [
+            template.format(**dict(zip(cells, cell, strict=True)))
+            for template, *cell in zip(chosen, *cells.values(), strict=True)
+        ]
+        return np.array(written, object).reshape(self._shape)
+
+    def _part(self, name: str) -> list[Any]:
+        if name == ROW:
+            return [f"{row:0{ROW_DIGITS}}" for row in range(self._shape[0] * self._shape[1])]
+        return list(self._drawn[name].values.ravel().tolist())
+
+
+def _quantile(marginal: Marginal, chance: NDArray[np.float64]) -> Values:
+    """The marginal's values at cumulative probabilities."""
+    if marginal.shares:
+        cumulated = np.cumsum([*marginal.shares.values()])
+        levels = np.array([*marginal.shares], object)
+        return levels[np.searchsorted(cumulated[:-1] / cumulated[-1], chance, side="right")]
+    if marginal.dates:
+        first, last = (np.datetime64(day, "D") for day in marginal.dates)
+        days = int((last - first).astype(int)) + 1
+        return (first + np.floor(chance * days).astype(int)).astype(str).astype(object)
+    at = sorted(marginal.quantiles)
+    values = np.interp(chance, at, [marginal.quantiles[each] for each in at])
+    return np.round(values / marginal.step) * marginal.step + 0.0  # adding 0 turns -0 into 0
+
+
+def _texts(values: Values, form: str) -> Values:
+    """Cells as texts; equal numbers are written once."""
+    if values.dtype == object:
+        return values
+    distinct, index = np.unique(values, return_inverse=True)
+    return np.array([format(value, form) for value in distinct.tolist()], object)[index]
