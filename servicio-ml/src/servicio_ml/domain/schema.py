@@ -84,26 +84,33 @@ class Field:
         if len(set(self.levels)) != len(self.levels):
             raise UseCaseError(f"field {self.name!r}", "a level is named twice")
         if self.levels and self.example not in self.levels:
-            raise UseCaseError(f"field {self.name!r}", f"the example {self.example!r} is not one of its levels")
+            raise UseCaseError(
+                f"field {self.name!r}", f"the example {self.example!r} is not one of its levels"
+            )
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise UseCaseError(f"field {self.name!r}", f"minimum {self.minimum} > maximum {self.maximum}")
 
     @property
     def allowed(self) -> str:
         """What the field takes, in words, for messages and documents."""
-        unit = f" {self.unit}" if self.unit else ""
-        bounds = " ".join(
-            f"{sign} {bound:g}{unit}"
-            for sign, bound in ((">=", self.minimum), ("<=", self.maximum))
-            if bound is not None
-        )
         what = {
-            Kind.NUMBER: f"a number {bounds}".rstrip(),
-            Kind.INTEGER: f"a whole number {bounds}".rstrip(),
+            Kind.NUMBER: f"a number{self._bounds}",
+            Kind.INTEGER: f"a whole number{self._bounds}",
             Kind.CATEGORY: f"one of {', '.join(self.levels)}",
             Kind.DATE: "a date as YYYY-MM-DD",
         }[self.kind]
         return what + (" or null" if self.nullable else "")
+
+    @property
+    def _bounds(self) -> str:
+        unit = f" {self.unit}" if self.unit else ""
+        least = "" if self.minimum is None else f"{self.minimum:.10g}"
+        greatest = "" if self.maximum is None else f"{self.maximum:.10g}"
+        if least and greatest:
+            return f" from {least} to {greatest}{unit}"
+        if least:
+            return f" of at least {least}{unit}"
+        return f" of at most {greatest}{unit}" if greatest else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,9 +131,13 @@ class FeatureSchema:
         known = set(self.field_names)
         for column in self.derived:
             if lacking := set(column.sources) - known:
-                raise UseCaseError(f"derived column {column.name!r}", f"no field {', '.join(sorted(lacking))}")
+                raise UseCaseError(
+                    f"derived column {column.name!r}", f"no field {', '.join(sorted(lacking))}"
+                )
             if isinstance(column, Lookup) and set(self.field(column.source).levels) != set(column.table):
-                raise UseCaseError(f"derived column {column.name!r}", "its table must hold every level, no other")
+                raise UseCaseError(
+                    f"derived column {column.name!r}", "its table must hold every level, no other"
+                )
 
     @property
     def field_names(self) -> tuple[str, ...]:

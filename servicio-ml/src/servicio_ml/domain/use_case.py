@@ -1,16 +1,20 @@
 """A use case as data: where it comes from, what it predicts, how it is tuned, judged and watched."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from servicio_ml.domain.metric import METRICS
 from servicio_ml.domain.policy import DriftPolicy, LeakPolicy, PromotionPolicy
 from servicio_ml.domain.sample import Sample
 from servicio_ml.domain.schema import SNAKE_CASE, FeatureSchema, Parse
 from servicio_ml.domain.search import Candidate
-from servicio_ml.errors import UseCaseError
+from servicio_ml.errors import UseCaseError, listed
 
 BINARY_LABELS = 2
+RESERVED_ALIAS = re.compile(r"champion|challenger|latest|v\d+")
+"""What a candidate cannot be called: the platform's own aliases and those that MLflow refuses."""
 
 
 class Task(StrEnum):
@@ -173,6 +177,10 @@ class UseCase:
     def __post_init__(self) -> None:
         if not SNAKE_CASE.fullmatch(self.name):
             raise UseCaseError(repr(self.name), "names are snake case: a-z, 0-9 and _")
+        if problem := next(self._problems(), ""):
+            raise UseCaseError(self.name, problem)
+
+    def _problems(self) -> Iterator[str]:
         labels = len(self.target.labels)
         fits = {
             Task.BINARY: labels == BINARY_LABELS,
@@ -180,17 +188,38 @@ class UseCase:
             Task.REGRESSION: labels == 0,
         }
         if not fits[self.task]:
-            raise UseCaseError(self.name, f"a {self.task} target cannot have {labels} labels")
-        if not self.candidates:
-            raise UseCaseError(self.name, "at least one candidate is needed")
+            yield f"a {self.task} target cannot have {labels} labels"
         if self.target.name in self.schema.names:
-            raise UseCaseError(self.name, f"the target {self.target.name!r} is also a feature")
+            yield f"the target {self.target.name!r} is also a feature"
+        yield from self._candidate_problems()
+        for metric in (self.metric, self.promotion.metric):
+            if metric not in METRICS or self.task not in METRICS[metric].tasks:
+                fitting = listed(each.name for each in METRICS.values() if self.task in each.tasks)
+                yield f"{metric!r} is no metric of a {self.task} target; these are: {fitting}"
+        yield from self._naming_problems()
+
+    def _naming_problems(self) -> Iterator[str]:
+        fields = self.schema.field_names
+        dates = [self.event_date, getattr(self.split, "field", "")]
+        for name in (*filter(None, dates), *self.promotion.slices):
+            if name not in fields:
+                yield f"{name!r} is named as a date or slice; fields are {listed(fields)}"
+        for dialect in self.dialects:
+            if strange := {*dialect.columns, *dialect.parse} - {*fields, self.target.name}:
+                yield f"dialect {dialect.name!r}: no field or target {listed(sorted(strange))}"
+
+    def _candidate_problems(self) -> Iterator[str]:
         names = [candidate.name for candidate in self.candidates]
+        if not names:
+            yield "at least one candidate is needed"
         if len(set(names)) != len(names):
-            raise UseCaseError(self.name, "two candidates have the same name")
-        for date in (self.event_date, getattr(self.split, "field", "")):
-            if date:
-                self.schema.field(date)
+            yield "two candidates have the same name"
+        for name in names:
+            if not SNAKE_CASE.fullmatch(name) or RESERVED_ALIAS.fullmatch(name):
+                yield (
+                    f"candidate {name!r}: its name is also its alias in the registry; "
+                    "use snake case, but not champion, challenger, latest, v1, v2 …"
+                )
 
     def candidate(self, name: str) -> Candidate:
         for each in self.candidates:

@@ -1,0 +1,141 @@
+"""A use case that makes no sense is refused when its file is read, and the message says why."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from servicio_ml.domain.policy import PromotionPolicy
+from servicio_ml.domain.sample import Sample
+from servicio_ml.domain.schema import FeatureSchema, Field, Kind
+from servicio_ml.domain.search import Candidate
+from servicio_ml.domain.use_case import DateSplit, Dialect, HashedSplit, Origin, Target, Task, UseCase
+from servicio_ml.errors import UseCaseError
+from servicio_ml.use_cases.catalogue import catalogue
+
+DATE = Field(name="day", kind=Kind.DATE, column="Day", description="Day", example="2016-06-15")
+WEIGHT = Field(name="weight", kind=Kind.NUMBER, column="Weight", description="Weight", example=1.0)
+SOLD = Target(name="sold", column="Sold", description="Sold", labels=("No", "Yes"))
+PRICE = Target(name="price", column="Price", description="Price")
+USE_CASE = UseCase(
+    name="apples",
+    title="Apples",
+    description="Whether an apple is sold.",
+    task=Task.BINARY,
+    schema=FeatureSchema(fields=(DATE, WEIGHT)),
+    target=SOLD,
+    candidates=(Candidate(name="lightgbm", family="lightgbm"),),
+    metric="roc_auc",
+    split=HashedSplit(),
+    promotion=PromotionPolicy(metric="roc_auc", floor=0.5),
+    origin=Origin(file="apples.csv"),
+    sample=Sample(rows=10),
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        pytest.param({"name": "Red apples"}, "use case 'Red apples': names are snake case", id="name"),
+        pytest.param({"target": PRICE}, "a binary target cannot have 0 labels", id="binary without labels"),
+        pytest.param({"task": Task.MULTICLASS}, "a multiclass target cannot have 2 labels", id="two classes"),
+        pytest.param(
+            {"task": Task.REGRESSION}, "a regression target cannot have 2 labels", id="labelled number"
+        ),
+        pytest.param({"candidates": ()}, "at least one candidate", id="no candidate"),
+        pytest.param(
+            {"target": replace(SOLD, name="weight")}, "'weight' is also a feature", id="target a feature"
+        ),
+        pytest.param(
+            {"candidates": USE_CASE.candidates * 2}, "two candidates have the same name", id="candidate twice"
+        ),
+        pytest.param(
+            {"candidates": (Candidate(name="champion", family="svm"),)},
+            "candidate 'champion'",
+            id="reserved alias",
+        ),
+        pytest.param(
+            {"candidates": (Candidate(name="v12", family="svm"),)}, "candidate 'v12'", id="version alias"
+        ),
+        pytest.param(
+            {"candidates": (Candidate(name="SVM", family="svm"),)}, "use snake case", id="alias in capitals"
+        ),
+        pytest.param(
+            {"metric": "auc"}, "'auc' is no metric of a binary target; .*roc_auc", id="unknown metric"
+        ),
+        pytest.param({"metric": "mae"}, "'mae' is no metric of a binary target", id="metric of another task"),
+        pytest.param(
+            {"promotion": PromotionPolicy(metric="r2", floor=0)},
+            "'r2' is no metric",
+            id="metric of the promotion",
+        ),
+        pytest.param(
+            {"split": DateSplit(field="date")}, "'date' is named .*; fields are day, weight", id="split date"
+        ),
+        pytest.param({"event_date": "date"}, "'date' is named as a date or slice", id="event date"),
+        pytest.param(
+            {"promotion": PromotionPolicy(metric="f1", floor=0, slices=("colour",))},
+            "'colour' is named",
+            id="slice",
+        ),
+        pytest.param(
+            {"dialects": (Dialect(name="old", columns={"wieght": "W"}),)},
+            "dialect 'old': no field or target wieght",
+            id="dialect",
+        ),
+    ],
+)
+def test_a_wrong_use_case_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UseCaseError, match=message):
+        replace(USE_CASE, **changes)
+
+
+def test_a_dialect_may_rename_the_target() -> None:
+    dialect = Dialect(name="old", columns={"sold": "Gone", "weight": "Grams"})
+    assert replace(USE_CASE, dialects=(dialect,)).dialects == (dialect,)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        pytest.param({"edges": (0.3, 0.6)}, "2 edges need 3 labels", id="number of edges"),
+        pytest.param({"labels": ("a", "b", "c"), "edges": (0.6, 0.3)}, "edges must ascend", id="descending"),
+        pytest.param({"labels": ("a", "b", "c"), "edges": (0.3, 0.3)}, "edges must ascend", id="equal"),
+    ],
+)
+def test_a_wrong_target_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UseCaseError, match=f"target 'sold': {message}"):
+        replace(SOLD, **changes)
+
+
+@pytest.mark.parametrize(
+    ("target", "numeric"),
+    [
+        pytest.param(SOLD, False, id="labels as text"),
+        pytest.param(replace(SOLD, edges=(0.5,)), True, id="labels by edges"),
+        pytest.param(PRICE, True, id="number"),
+    ],
+)
+def test_a_target_knows_whether_its_raw_value_is_a_number(target: Target, *, numeric: bool) -> None:
+    assert target.numeric is numeric
+
+
+def test_candidates_are_found_by_name() -> None:
+    assert USE_CASE.candidate("lightgbm") is USE_CASE.candidates[0]
+    with pytest.raises(UseCaseError, match="use case apples: no candidate 'svm'; candidates are lightgbm"):
+        USE_CASE.candidate("svm")
+
+
+@pytest.mark.parametrize("name", catalogue())
+def test_a_shipped_candidate_starts_inside_its_space(name: str) -> None:
+    outside = [
+        (candidate.name, parameter, value)
+        for candidate in catalogue()[name].candidates
+        for parameter, value in candidate.start.items()
+        if not _inside(candidate.space[parameter], value)
+    ]
+    assert outside == []
+
+
+def _inside(space: Any, value: Any) -> bool:
+    return value in space.options if hasattr(space, "options") else space.low <= value <= space.high
