@@ -56,6 +56,8 @@ class Marginal(Gaps):
         dates: First and last day, ISO; every day between them is equally likely.
         loadings: Correlation with each factor of the sample, in their order; the rest is 0.
         lag: How many days the column is behind the factors.
+        at_least: A column above; a number below its number is raised to it.
+        at_most: A column above; a number beyond its number is lowered to it.
         step: Numbers are rounded to its multiples.
         form: Python's format of a number.
     """
@@ -65,6 +67,8 @@ class Marginal(Gaps):
     dates: tuple[str, str] | tuple[()] = ()
     loadings: tuple[float, ...] = ()
     lag: int = 0
+    at_least: str = ""
+    at_most: str = ""
     step: float = 1.0
     form: str = ".10g"
 
@@ -176,9 +180,11 @@ class Sample:
             seen.add(name)
 
     def _check(self, name: str, column: Column, above: set[str]) -> None:
-        sources = {source for source in (getattr(column, "source", ""), column.missing_with) if source}
+        named = (getattr(column, part, "") for part in ("source", "missing_with", "at_least", "at_most"))
+        sources = {source for source in named if source}
         if lacking := sources - above:
-            raise UseCaseError("sample", f"column {name!r} needs {', '.join(lacking)} declared above it")
+            above_it = ", ".join(sorted(lacking))
+            raise UseCaseError("sample", f"column {name!r} needs {above_it} declared above it")
         if len(getattr(column, "loadings", ())) > len(self.factors):
             raise UseCaseError("sample", f"column {name!r} has more loadings than there are factors")
         lagged = isinstance(column, Marginal) and column.lag > 0

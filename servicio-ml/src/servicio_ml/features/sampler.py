@@ -179,7 +179,12 @@ class _Drawing:
             score += loading * factor[:, start : start + self._shape[1]]
         chance = np.empty(score.size)
         chance[np.argsort(score, axis=None, kind="stable")] = (np.arange(score.size) + 0.5) / score.size
-        return _quantile(marginal, chance).reshape(self._shape)
+        values = _quantile(marginal, chance).reshape(self._shape)
+        if marginal.at_least:
+            values = np.maximum(values, self._drawn[marginal.at_least].values)
+        if marginal.at_most:
+            values = np.minimum(values, self._drawn[marginal.at_most].values)
+        return values
 
     def _spelt(self, text: Text) -> Values:
         chosen = self._marginal(Marginal(shares=text.spellings)).ravel()
