@@ -52,7 +52,7 @@ class UnknownUseCaseError(UseCaseError):
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        close = get_close_matches(name, names, n=1)
+        close = get_close_matches(name, names, n=1) or [each for each in names if name in each]
         hint = f"did you mean {close[0]}? " if close else ""
         ServicioError.__init__(
             self,
