@@ -1,0 +1,116 @@
+"""From chosen hyperparameters to a checked, calibrated, judged model artifact."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from servicio_ml.domain.search import Candidate
+from servicio_ml.features.artifact import load_artifact
+from servicio_ml.features.output import Output, Predictions
+from servicio_ml.features.profile import Profile, level_bins, numeric_bins, profile
+from servicio_ml.pipeline.calibrate import calibrated_output
+from servicio_ml.pipeline.card import card
+from servicio_ml.pipeline.evaluate import evaluate, score
+from servicio_ml.pipeline.export import PARITY_TOLERANCE, Exported, export, prediction_values, write_artifact
+from servicio_ml.pipeline.fitting import Problem, fit, out_of_fold, scores
+from servicio_ml.pipeline.rows import Holdout
+from servicio_ml.pipeline.tune import plain_output
+
+Floats = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A candidate's best model.
+
+    Attributes:
+        candidate: What it is.
+        params: Its hyperparameters.
+        validation: The use case's metric on rows of cross-validation that it has not seen.
+        metrics: Every metric on the holdout, and `ece_uncalibrated`.
+        predictions: On the holdout.
+        output: Calibration and threshold.
+        exported: Parity, latency, eligibility.
+        folder: Its artifact; None where parity failed.
+    """
+
+    candidate: Candidate
+    params: Mapping[str, Any]
+    validation: float
+    metrics: Mapping[str, float]
+    predictions: Predictions
+    output: Output
+    exported: Exported
+    folder: Path | None
+
+    @property
+    def eligible(self) -> bool:
+        return not self.exported.reason
+
+
+def finish(
+    problem: Problem,
+    test: Holdout,
+    candidate: Candidate,
+    params: Mapping[str, Any],
+    folder: Path,
+    source: str,
+) -> Finished:
+    """Calibrate on validation rows, fit on all training rows, export, check and judge.
+
+    Args:
+        problem: The training rows.
+        test: The holdout, for parity, latency and metrics only.
+        candidate: What to fit.
+        params: Its hyperparameters.
+        folder: Of the artifact to write.
+        source: What the training data is, for the card.
+    """
+    rows, raw = out_of_fold(problem, candidate, params)
+    output = calibrated_output(problem.use_case, problem.truth[rows], raw)
+    validation = score(problem.use_case.metric, problem.truth[rows], output.answer(raw))
+    estimator = fit(problem, candidate, params, np.arange(len(problem.matrix)))
+    exported = export(candidate, estimator, test.matrix)
+    raw_test = scores(estimator, test.matrix)
+    predictions = output.answer(raw_test)
+    metrics = _metrics(problem, test, predictions, raw_test)
+    usable = exported.onnx is not None and exported.parity <= PARITY_TOLERANCE
+    if usable and exported.onnx is not None:
+        reference = reference_profile(problem, output, raw)
+        text = card(problem, candidate, params, metrics, exported, source)
+        write_artifact(folder, problem, exported.onnx, output, reference, text)
+        # the judged answers are those that will be served
+        predictions = load_artifact(folder).predict(test.matrix)
+    return Finished(
+        candidate=candidate, params=params, validation=validation, metrics=metrics, predictions=predictions,
+        output=output, exported=exported, folder=folder if usable else None,
+    )  # fmt: skip
+
+
+def _metrics(problem: Problem, test: Holdout, predictions: Predictions, raw: Floats) -> dict[str, float]:
+    task = problem.use_case.task
+    metrics = evaluate(task, test.truth, predictions)
+    if predictions.probabilities is None:
+        return metrics
+    return {**metrics, "ece_uncalibrated": score("ece", test.truth, plain_output(problem).answer(raw))}
+
+
+def reference_profile(problem: Problem, output: Output, raw: Floats) -> Profile:
+    """The profile of the training rows, and of predictions for rows that the model had not seen.
+
+    Args:
+        problem: The training rows.
+        output: Calibration and threshold.
+        raw: `[m, classes]` out-of-fold scores: a model's answers to its own training rows are too sure.
+    """
+    values = prediction_values(output, raw)
+    bins = problem.use_case.drift.bins
+    classes = problem.use_case.target.labels if output.task == "multiclass" else ()
+    predicted = (
+        level_bins("prediction", classes, values) if classes else numeric_bins("prediction", values, bins)
+    )
+    return profile(problem.setting.schema, problem.matrix, bins, predicted)

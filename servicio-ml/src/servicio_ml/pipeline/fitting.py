@@ -1,0 +1,100 @@
+"""Fitting one candidate: estimators, scores and cross-validation windows."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import KFold, StratifiedKFold
+
+from servicio_ml.domain.search import Candidate
+from servicio_ml.domain.use_case import DateSplit, UseCase
+from servicio_ml.features.encoder import Matrix
+from servicio_ml.pipeline.families import Setting, family
+
+Floats = npt.NDArray[np.floating[Any]]
+Rows = npt.NDArray[np.intp]
+MAX_TRAIN_ROWS = "max_train_rows"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """The training rows of one use case, as models see them.
+
+    Attributes:
+        use_case: What is solved.
+        setting: Schema, classes, seed, threads.
+        matrix: `[n, features]`.
+        truth: `[n]`: class codes, or numbers in the target's unit.
+        target: `[n]`: what is fitted: the truth, or its logarithm where the use case says so.
+        folds: Training and validation rows of each cross-validation window.
+    """
+
+    use_case: UseCase
+    setting: Setting
+    matrix: Matrix
+    truth: Floats
+    target: Floats
+    folds: tuple[tuple[Rows, Rows], ...]
+
+
+def cross_validation(
+    use_case: UseCase, target: Floats, dates: Floats | None, seed: int
+) -> list[tuple[Rows, Rows]]:
+    """Windows that fit the use case's split.
+
+    Args:
+        use_case: Says how rows part.
+        target: `[n]`.
+        dates: `[n]`, days; of a split by date, else None. A window is validated on the dates that follow it.
+        seed: Of a shuffled split.
+    """
+    if isinstance(use_case.split, DateSplit) and dates is not None:
+        return list(_expanding(dates, use_case.split.folds))
+    kind = StratifiedKFold if use_case.target.labels else KFold
+    split = kind(n_splits=use_case.split.folds, shuffle=True, random_state=seed)
+    return list(split.split(np.zeros(len(target)), target))
+
+
+def _expanding(dates: Floats, folds: int) -> Iterator[tuple[Rows, Rows]]:
+    # half of the rows come before the first validation window
+    parts = np.quantile(dates, np.linspace(0.5, 1, folds + 1), method="lower")
+    parts[-1] = np.inf
+    for start, end in pairwise(parts):
+        train, valid = np.flatnonzero(dates < start), np.flatnonzero((dates >= start) & (dates < end))
+        if len(train) and len(valid):
+            yield train, valid
+
+
+def fit(problem: Problem, candidate: Candidate, params: Mapping[str, Any], rows: Rows) -> Any:
+    """An estimator of a candidate, fitted on some rows."""
+    chosen = {**candidate.fixed, **params}
+    limit = chosen.pop(MAX_TRAIN_ROWS, 0)
+    used = sampled(rows, int(limit or 0), problem.setting.seed)
+    estimator = family(candidate.family).make(problem.setting, chosen)
+    return estimator.fit(problem.matrix[used], problem.target[used])
+
+
+def scores(estimator: Any, matrix: Matrix) -> Floats:
+    """Raw scores `[n, classes]` of a classifier, `[n, 1]` of a regression."""
+    if hasattr(estimator, "predict_proba"):
+        return np.asarray(estimator.predict_proba(matrix))
+    return np.asarray(estimator.predict(matrix)).reshape(-1, 1)
+
+
+def out_of_fold(problem: Problem, candidate: Candidate, params: Mapping[str, Any]) -> tuple[Rows, Floats]:
+    """Rows that some window validates, with the scores of a model that has not seen them."""
+    rows, found = [], []
+    for train, valid in problem.folds:
+        rows.append(valid)
+        found.append(scores(fit(problem, candidate, params, train), problem.matrix[valid]))
+    return np.concatenate(rows), np.concatenate(found)
+
+
+def sampled(rows: Rows, limit: int, seed: int) -> Rows:
+    """At most `limit` of the rows, in their order; all of them where it is 0."""
+    if not limit or len(rows) <= limit:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, size=limit, replace=False))

@@ -1,0 +1,325 @@
+"""Training: every candidate tuned and finished, the best refined, all registered, one named challenger."""
+
+import hashlib
+import json
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from optuna import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from servicio_ml.domain.dataset import Manifest
+from servicio_ml.domain.metric import METRICS
+from servicio_ml.domain.ports import ModelVersion, ObjectStore, Progress, Registry, Run, Stats, Tracker
+from servicio_ml.domain.search import Candidate, Parameter
+from servicio_ml.domain.use_case import UseCase
+from servicio_ml.errors import TrainingError
+from servicio_ml.features.artifact import load_artifact
+from servicio_ml.pipeline import figures
+from servicio_ml.pipeline.finish import Finished, finish
+from servicio_ml.pipeline.fitting import Problem
+from servicio_ml.pipeline.publish import read_part
+from servicio_ml.pipeline.rows import Holdout, holdout, problem
+from servicio_ml.pipeline.tune import Budget, finished, narrowed, open_study, tune
+
+CHALLENGER = "challenger"
+STEP = "train"
+SEED = 1234
+REFINE_SHARE = 0.1
+"""Numbers are varied by this share of their best value."""
+TUNING_TIME_SHARE = 0.75
+"""Of the time budget; the rest is for refining the winner."""
+REFINE_TRIALS_PER_TRIAL = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to train.
+
+    Attributes:
+        candidates: To tune and compare.
+        trials: Of each candidate.
+        seconds: For tuning and refining all of them.
+        start: Candidate to the parameters of its first trial.
+        threads: That a model may use.
+        force: Whether to train where nothing is new.
+    """
+
+    candidates: tuple[Candidate, ...]
+    trials: int
+    seconds: float
+    threads: int
+    start: Mapping[str, Mapping[str, Parameter]] = field(default_factory=dict)
+    force: bool = False
+
+    def start_of(self, candidate: Candidate) -> dict[str, Parameter]:
+        return {**candidate.start, **self.start.get(candidate.name, {})}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """The ports that training uses, and where its studies are."""
+
+    store: ObjectStore
+    tracker: Tracker
+    registry: Registry
+    progress: Progress
+    stats: Stats
+    study_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """What training left.
+
+    Attributes:
+        run_id: The parent run.
+        challenger: The version named challenger; None where nothing was new.
+        table: One row per candidate, the best first.
+    """
+
+    run_id: str
+    challenger: ModelVersion | None
+    table: Sequence[Mapping[str, Any]]
+
+
+def fingerprint(use_case: UseCase, manifest: Manifest, plan: Plan) -> str:
+    """SHA-256 of all that decides what training leaves: data, definition, plan and code version."""
+    definition = (use_case.task, use_case.target, use_case.metric, use_case.split, manifest.schema)
+    searched = [(candidate, plan.start_of(candidate)) for candidate in plan.candidates]
+    parts = (manifest.digest, definition, searched, plan.trials, version("servicio-ml"))
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def train(use_case: UseCase, manifest: Manifest, plan: Plan, world: World) -> Trained:
+    """Tune, finish, compare, refine and register.
+
+    A run with the same fingerprint that was killed is gone on with; one that is finished is left alone
+    unless the plan forces it.
+
+    Raises:
+        TrainingError: No candidate may be promoted.
+    """
+    mark = fingerprint(use_case, manifest, plan)
+    earlier = world.tracker.runs(use_case.name, {"step": STEP, "fingerprint": mark})
+    done = [run for run in earlier if run.status == "FINISHED"]
+    if done and not plan.force:
+        world.progress.say(
+            f"nothing new: data, definition and budget are those of run {done[0].id}; --force trains all the same"
+        )
+        return Trained(run_id=done[0].id, challenger=None, table=[])
+    resume = next((run.id for run in earlier if run.status != "FINISHED"), "")
+    if resume:
+        world.progress.say(f"going on with run {resume}")
+    tags = {"step": STEP, "fingerprint": mark, "period": manifest.period}
+    with (
+        world.stats.timer(f"train.{use_case.name}"),
+        world.tracker.run(use_case.name, f"train {manifest.period}", tags=tags, resume=resume) as run,
+        tempfile.TemporaryDirectory(prefix="servicio-ml-") as scratch,
+    ):
+        return _Training(use_case, manifest, plan, world, run, Path(scratch)).go()
+
+
+class _Training:
+    """One training in progress."""
+
+    def __init__(
+        self, use_case: UseCase, manifest: Manifest, plan: Plan, world: World, run: Run, scratch: Path
+    ) -> None:
+        self.use_case, self.manifest, self.plan, self.world = use_case, manifest, plan, world
+        self.run, self.scratch = run, scratch
+        self.metric = METRICS[use_case.metric]
+        self.deadline = time.monotonic() + plan.seconds
+        self.source = f"{use_case.name} {manifest.period} (digest {manifest.digest[:12]})"
+
+    def go(self) -> Trained:
+        rows = read_part(self.world.store, self.manifest, "train")
+        tests = read_part(self.world.store, self.manifest, "test")
+        schema = self.manifest.schema
+        self.problem: Problem = problem(self.use_case, schema, rows, seed=SEED, threads=self.plan.threads)
+        self.test: Holdout = holdout(self.use_case, schema, tests)
+        self._describe(len(rows), len(tests))
+        found = self._finish_all(self._tune_all())
+        best = self._best(list(found.values()))
+        found[best.candidate.name] = best = self._refine(best)
+        return self._register(found, best)
+
+    def _describe(self, rows: int, tests: int) -> None:
+        manifest = self.manifest
+        self.run.params(
+            {
+                "period": manifest.period, "data_digest": manifest.digest, "trials": self.plan.trials,
+                "candidates": ",".join(candidate.name for candidate in self.plan.candidates),
+                "features": ",".join(manifest.schema.names), "train_rows": rows, "test_rows": tests,
+            }
+        )  # fmt: skip
+        for part, context, count in (("train", "training", rows), ("test", "evaluation", tests)):
+            name = f"{self.use_case.name} {manifest.period} {part}"
+            source = f"{self.world.store.uri}/{manifest.files[part]}"
+            self.run.dataset(name, digest=manifest.digest, source=source, context=context, rows=count)
+        figures.draw_correlation(
+            self.scratch / "figures", self.use_case, manifest.schema.names, self.problem.matrix
+        )
+
+    def _tune_all(self) -> dict[str, Mapping[str, Any]]:
+        best: dict[str, Mapping[str, Any]] = {}
+        until = self.deadline - self.plan.seconds * (1 - TUNING_TIME_SHARE)
+        for i, candidate in enumerate(self.plan.candidates):
+            left = max(until - time.monotonic(), 0.0) / (len(self.plan.candidates) - i)
+            trial = self._tune(candidate, self._study(candidate.name), self.plan.trials, left)
+            best[candidate.name] = trial.params
+        return best
+
+    def _study(self, name: str) -> Study:
+        study = f"{self.use_case.name}/{name}/{self.manifest.digest[:12]}"
+        return open_study(self.world.study_url, study, self.use_case.metric, SEED)
+
+    def _tune(self, candidate: Candidate, study: Study, trials: int, seconds: float) -> FrozenTrial:
+        start = self.plan.start_of(candidate)
+        with self.world.progress.bar(f"tune {study.study_name}", total=trials) as advance:
+            if before := finished(study):
+                advance(before, "finished before")
+
+            def on_trial(trial: FrozenTrial) -> None:
+                self._log_trial(candidate, study, trial)
+                advance(1, f"{self.metric.name} {study.best_value:.4f}" if _any_complete(study) else "")
+
+            best = tune(
+                self.problem, candidate, study, Budget(trials=trials, seconds=seconds),
+                start=start, on_trial=on_trial,
+            )  # fmt: skip
+        figures.draw_study(self.scratch / "studies" / candidate.name, study, self.metric.name)
+        return best
+
+    def _log_trial(self, candidate: Candidate, study: Study, trial: FrozenTrial) -> None:
+        tags = {
+            "step": "trial",
+            "candidate": candidate.name,
+            "state": trial.state.name,
+            "study": study.study_name,
+        }
+        name = f"{candidate.name} trial {trial.number}"
+        with self.world.tracker.run(self.use_case.name, name, tags=tags, parent=self.run.id) as run:
+            run.params(trial.params)
+            value = trial.value
+            if value is None and trial.intermediate_values:
+                value = trial.intermediate_values[max(trial.intermediate_values)]
+            if value is not None:
+                run.metrics({f"validation_{self.metric.name}": value})
+
+    def _finish_all(self, best: Mapping[str, Mapping[str, Any]]) -> dict[str, Finished]:
+        found = {}
+        with self.world.progress.bar(f"fit and export {self.use_case.name}", total=len(best)) as advance:
+            for candidate in self.plan.candidates:
+                found[candidate.name] = self._finish(candidate, best[candidate.name], candidate.name)
+                advance(1, candidate.name)
+        return found
+
+    def _finish(self, candidate: Candidate, params: Mapping[str, Any], folder: str) -> Finished:
+        place = self.scratch / "artifacts" / folder
+        done = finish(self.problem, self.test, candidate, params, place, self.source)
+        if not done.eligible:
+            self.world.progress.warn(f"{candidate.name} is not eligible: {done.exported.reason}")
+        return done
+
+    def _best(self, found: list[Finished]) -> Finished:
+        eligible = [each for each in found if each.eligible]
+        if not eligible:
+            reasons = "; ".join(f"{each.candidate.name} {each.exported.reason}" for each in found)
+            raise TrainingError(self.use_case.name, f"no candidate may be promoted: {reasons}")
+        return max(eligible, key=self._rank)
+
+    def _rank(self, each: Finished) -> float:
+        return each.validation if self.metric.greater_is_better else -each.validation
+
+    def _refine(self, best: Finished) -> Finished:
+        """The winner with its numbers varied a little, where that is better."""
+        whole = self.use_case.candidate(best.candidate.name)
+        near = narrowed(whole, best.params, REFINE_SHARE)
+        study = self._study(f"{best.candidate.name}/refine")
+        trials = max(2, round(self.plan.trials * REFINE_TRIALS_PER_TRIAL))
+        left = max(self.deadline - time.monotonic(), 0.0)
+        trial = self._tune(near, study, trials, left)
+        if dict(trial.params) == dict(best.params):
+            return best
+        refined = self._finish(whole, trial.params, f"{best.candidate.name}-refined")
+        return max((best, refined), key=lambda each: (each.eligible, self._rank(each)))
+
+    def _register(self, found: Mapping[str, Finished], best: Finished) -> Trained:
+        ranked = sorted(found.values(), key=lambda each: (each.eligible, self._rank(each)), reverse=True)
+        versions = {each.candidate.name: self._log(each) for each in ranked}
+        table = [_row(each, versions[each.candidate.name]) for each in ranked]
+        self.run.metrics({name: value for name, value in best.metrics.items() if value == value})  # noqa: PLR0124  not NaN
+        self.run.tags({"winner": best.candidate.name})
+        self._attach(best, table)
+        challenger = versions[best.candidate.name]
+        if challenger is None:
+            raise TrainingError(self.use_case.name, f"{best.candidate.name} has no artifact")
+        self.world.registry.point(self.use_case.name, CHALLENGER, challenger.version)
+        self.world.stats.count(f"train.{self.use_case.name}.success")
+        return Trained(run_id=self.run.id, challenger=challenger, table=table)
+
+    def _log(self, each: Finished) -> ModelVersion | None:
+        """Log a candidate's run and register its artifact under an alias of its own name."""
+        name, model = each.candidate.name, self.use_case.name
+        place = self.scratch / "figures" / name
+        figures.draw(place, self.use_case, self.test, each)
+        tags = {
+            "step": "fit",
+            "candidate": name,
+            "eligible": str(each.eligible).lower(),
+            "reason": each.exported.reason,
+        }
+        with self.world.tracker.run(model, f"fit {name}", tags=tags, parent=self.run.id) as run:
+            run.params({**each.candidate.fixed, **each.params})
+            run.metrics(_numbers(each))
+            run.artifact(place, "figures")
+            run.artifact(self.scratch / "studies" / name, "figures")
+            if each.folder is None:
+                return None
+            described = {
+                "candidate": name, "params": json.dumps(dict(each.params)), "period": self.manifest.period,
+                "data_digest": self.manifest.digest, "train_run": self.run.id, **tags,
+            }  # fmt: skip
+            made = self.world.registry.register(model, each.folder, run_id=run.id, tags=described)
+        self.world.registry.point(model, name, made.version)
+        return made
+
+    def _attach(self, best: Finished, table: Sequence[Mapping[str, Any]]) -> None:
+        if best.folder is not None:
+            figures.draw_importance(
+                self.scratch / "figures", self.use_case, load_artifact(best.folder), self.test,
+                best.exported.latency_seconds,
+            )  # fmt: skip
+        comparison = self.scratch / "comparison.json"
+        comparison.write_text(json.dumps(table, indent=1))
+        self.run.artifact(comparison)
+        for picture in sorted((self.scratch / "figures").glob("*.png")):
+            self.run.artifact(picture, "figures")
+
+
+def _any_complete(study: Study) -> bool:
+    return bool(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
+
+
+def _numbers(each: Finished) -> dict[str, float]:
+    """What a candidate's run logs; what is not defined is left out."""
+    every = {
+        **each.metrics, "validation": each.validation, "parity": each.exported.parity,
+        "latency_seconds": each.exported.latency_seconds, "threshold": each.output.threshold,
+    }  # fmt: skip
+    return {name: value for name, value in every.items() if value == value}  # noqa: PLR0124  not NaN
+
+
+def _row(each: Finished, version: ModelVersion | None) -> dict[str, Any]:
+    return {
+        "candidate": each.candidate.name, "version": version.version if version else None,
+        "eligible": each.eligible, "reason": each.exported.reason, "validation": each.validation,
+        "latency_seconds": each.exported.latency_seconds, "parity": each.exported.parity,
+        "params": dict(each.params), "metrics": dict(each.metrics),
+    }  # fmt: skip
