@@ -1,6 +1,7 @@
 """StatsD: counts, gauges and timings of pipeline steps, by UDP."""
 
 from contextlib import AbstractContextManager, nullcontext
+from weakref import finalize
 
 from statsd import StatsClient
 
@@ -12,6 +13,7 @@ class StatsdStats:
 
     def __init__(self, host: str, port: int) -> None:
         self._client = StatsClient(host, port, prefix=METRIC_PREFIX)
+        finalize(self, self._client.close)  # its socket warns when nobody closes it
 
     def count(self, name: str, value: int = 1) -> None:
         self._client.incr(name, value)
