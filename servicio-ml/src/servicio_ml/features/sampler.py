@@ -25,6 +25,7 @@ from servicio_ml.features.sample_defaults import completed
 
 DAYS_PER_YEAR = 365.2425
 ROW_DIGITS = 6
+MOST_DECIMALS = 9
 
 Values = NDArray[Any]
 
@@ -215,7 +216,8 @@ def _quantile(marginal: Marginal, chance: NDArray[np.float64]) -> Values:
         return (first + np.floor(chance * days).astype(int)).astype(str).astype(object)
     at = sorted(marginal.quantiles)
     values = np.interp(chance, at, [marginal.quantiles[each] for each in at])
-    return np.round(values / marginal.step) * marginal.step + 0.0  # adding 0 turns -0 into 0
+    stepped = np.round(np.round(values / marginal.step) * marginal.step, MOST_DECIMALS)
+    return stepped + 0.0  # turns -0 into 0
 
 
 def _texts(values: Values, form: str) -> Values:

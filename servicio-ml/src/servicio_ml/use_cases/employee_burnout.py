@@ -2,7 +2,7 @@
 
 from servicio_ml.domain.derived import Cyclic, Missing
 from servicio_ml.domain.policy import DriftPolicy, PromotionPolicy
-from servicio_ml.domain.sample import Sample
+from servicio_ml.domain.sample import Factor, Marginal, Sample, Switch, Text
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.domain.search import Candidate, Choice, Integer, Real
 from servicio_ml.domain.use_case import HashedSplit, Origin, Target, Task, UseCase
@@ -72,7 +72,56 @@ SCHEMA = FeatureSchema(
 ORIGIN = Origin(
     file="train.csv", kaggle="blurredmachine/are-your-employees-burning-out", licence="see the publisher"
 )
-SAMPLE = Sample(rows=5000)
+
+
+def _whole(least: int, greatest: int) -> Marginal:
+    """Every whole number from `least` to `greatest` equally often."""
+    return Marginal(quantiles={0: least - 0.5, 1: greatest + 0.5})
+
+
+def _sleep(mean: float) -> Marginal:
+    spread = {0: -1.7, 0.05: -0.8, 0.25: -0.3, 0.5: 0.0, 0.75: 0.3, 0.95: 0.8, 1: 1.8}
+    return Marginal(quantiles={chance: mean + value for chance, value in spread.items()}, step=0.1)
+
+
+def _split(low: Marginal, high: Marginal) -> Switch:
+    """The enriched file's scores were made up from the burn rate: they part at 0.4, four of them without overlap."""
+    return Switch(source="Burn Rate", above=0.4, low=low, high=high)
+
+
+# The sample's numbers are summary statistics of the enriched file and the factors of a factor analysis.
+SAMPLE = Sample(
+    rows=5000,
+    factors=(Factor(name="strain"), Factor(name="seniority")),
+    columns={
+        "Employee ID": Text(spellings={"fffe" + "".join(f"3{{row[{digit}]}}00" for digit in range(6)): 1}),
+        "Date of Joining": Marginal(dates=("2008-01-01", "2008-12-31")),
+        "Gender": Marginal(shares={"Female": 522, "Male": 478}, loadings=(0.2, 0.03)),
+        "Company Type": Marginal(shares={"Product": 348, "Service": 652}),
+        "WFH Setup Available": Marginal(shares={"Yes": 541, "No": 459}, loadings=(0.38, 0.08)),
+        "Designation": Marginal(shares={"0": 67, "1": 215, "2": 333, "3": 262, "4": 106, "5": 17}, loadings=(0.67, 0.66)),
+        "Resource Allocation": Marginal(
+            shares={f"{hours}.0": share for hours, share in enumerate((84, 97, 149, 182, 180, 138, 93, 48, 21, 8), 1)},
+            missing=0.059, loadings=(0.79, 0.57),
+        ),
+        "Mental Fatigue Score": Marginal(
+            quantiles={0: 0, 0.01: 0.2, 0.05: 2.3, 0.1: 3.2, 0.25: 4.6, 0.5: 5.9, 0.75: 7.1, 0.9: 8.1, 0.95: 8.7, 0.99: 9.7, 1: 10},
+            step=0.1, form="", missing=0.093, loadings=(0.96, 0.14),
+        ),
+        "Burn Rate": Marginal(
+            quantiles={0: 0, 0.01: 0, 0.05: 0.12, 0.1: 0.19, 0.25: 0.31, 0.5: 0.45, 0.75: 0.59, 0.9: 0.71, 0.95: 0.78, 0.99: 0.92, 1: 1},
+            step=0.01, form="", missing=0.049, loadings=(0.97, 0.17),
+        ),
+        "Years in Company": Marginal(shares={"16": 984, "17": 16}),
+        "Work Hours per Week": _split(_whole(35, 44), _whole(48, 59)),
+        "Sleep Hours": _split(_sleep(7.0), _sleep(5.5)),
+        "Work-Life Balance Score": _split(_whole(3, 5), _whole(1, 2)),
+        "Manager Support Score": _split(_whole(3, 5), _whole(1, 3)),
+        "Deadline Pressure Score": _split(_whole(1, 3), _whole(4, 5)),
+        "Team Size": _whole(3, 19),
+        "Recognition Frequency": _split(_whole(2, 5), _whole(0, 1)),
+    },
+)  # fmt: skip
 
 USE_CASE = UseCase(
     name="employee_burnout",

@@ -2,7 +2,7 @@
 
 from servicio_ml.domain.derived import Missing, Ratio
 from servicio_ml.domain.policy import DriftPolicy, PromotionPolicy
-from servicio_ml.domain.sample import Sample
+from servicio_ml.domain.sample import Factor, Marginal, Sample
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind, Parse
 from servicio_ml.domain.search import Candidate, Choice, Integer, Real
 from servicio_ml.domain.use_case import Dialect, HashedSplit, Origin, Target, Task, UseCase
@@ -101,6 +101,35 @@ UCI_HEADER = (
     *("thalach", "exang", "oldpeak", "slope", "ca", "thal", "num"),
 )
 
+
+def _quantiles(*values: float) -> dict[float, float]:
+    return dict(zip((0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1), values, strict=True))
+
+
+# The sample's numbers are summary statistics of the Cleveland file and the factors of a factor analysis.
+SAMPLE = Sample(
+    rows=600,
+    missing="?",
+    header=False,
+    factors=(Factor(name="ischaemia"), Factor(name="maleness"), Factor(name="age")),
+    columns={
+        "age": Marginal(quantiles=_quantiles(29, 35, 40, 48, 56, 61, 68, 71, 77), form=".1f", loadings=(0.27, -0.18, 0.57)),
+        "sex": Marginal(shares={"0.0": 32, "1.0": 68}, loadings=(0.08, 0.82, -0.06)),
+        "cp": Marginal(shares={"2.0": 165, "3.0": 284, "1.0": 76, "4.0": 475}, loadings=(0.66, 0.16, 0.09)),
+        "trestbps": Marginal(quantiles=_quantiles(94, 100, 108, 120, 130, 140, 160, 180, 200), form=".1f", loadings=(0.08, -0.03, 0.39)),
+        "chol": Marginal(quantiles=_quantiles(126, 149, 175, 211, 241, 275, 327, 407, 564), form=".1f", loadings=(0.09, -0.19, 0.27)),
+        "fbs": Marginal(shares={"0.0": 85, "1.0": 15}, loadings=(-0.06, 0.14, 0.39)),
+        "restecg": Marginal(shares={"0.0": 499, "2.0": 488, "1.0": 13}, loadings=(0.24, -0.1, 0.28)),
+        "thalach": Marginal(quantiles=_quantiles(71, 95, 108, 133, 153, 166, 182, 192, 202), form=".1f", loadings=(-0.65, 0.04, -0.16)),
+        "exang": Marginal(shares={"0.0": 67, "1.0": 33}, loadings=(0.68, 0.23, 0.01)),
+        "oldpeak": Marginal(quantiles=_quantiles(0, 0, 0, 0, 0.8, 1.6, 3.4, 4.2, 6.2), step=0.1, form=".1f", loadings=(0.65, 0.1, 0.16)),
+        "slope": Marginal(shares={"1.0": 47, "3.0": 7, "2.0": 46}, loadings=(0.76, -0.04, 0.02)),
+        "ca": Marginal(shares={"0.0": 589, "1.0": 217, "2.0": 127, "3.0": 67}, missing=0.013, loadings=(0.36, 0.22, 0.58)),
+        "thal": Marginal(shares={"3.0": 551, "6.0": 60, "7.0": 389}, missing=0.007, loadings=(0.54, 0.65, 0.13)),
+        "num": Marginal(shares={"0": 541, "1": 182, "2": 119, "3": 115, "4": 43}, loadings=(0.74, 0.43, 0.37)),
+    },
+)  # fmt: skip
+
 USE_CASE = UseCase(
     name="heart_disease",
     title="Heart disease",
@@ -151,7 +180,7 @@ USE_CASE = UseCase(
         max_calibration_error=0.2,
     ),
     origin=Origin(file="processed.cleveland.data", uci=45, licence="CC BY 4.0"),
-    sample=Sample(rows=600),
+    sample=SAMPLE,
     drift=DriftPolicy(bins=5, practical_psi=0.2, false_alarm_rate=0.05),
     dialects=(
         Dialect(name="UCI with a header"),
