@@ -92,7 +92,7 @@ FIELDS = (
     ),
 )  # fmt: skip
 
-TORQUE = {  # how often the torque is spelt so; the rarest a little more often, so that a sample has them all
+TORQUE = {  # how often it is spelt so (18 times in Nm but labelled kgm); the rarest raised, so that a sample has them all
     "{newtons:.0f}Nm@ {rpm:.0f}rpm": 3310, "{newtons:.0f}Nm@ {low:.0f}-{rpm:.0f}rpm": 1668,
     "{newtons:.1f}Nm@ {rpm:.0f}rpm": 548, "{newtons:.1f}Nm@ {low:.0f}-{rpm:.0f}rpm": 261,
     "{kilos:.1f}@ {rpm:,.0f}(kgm@ rpm)": 169, "{newtons:.1f}nm@ {low:.0f}-{rpm:.0f}rpm": 84,
@@ -101,7 +101,7 @@ TORQUE = {  # how often the torque is spelt so; the rarest a little more often, 
     "{newtons:.0f}nm@ {low:.0f}-{rpm:.0f}rpm": 37, "{kilos:.1f} kgm at {low:.0f}-{rpm:.0f}rpm": 33,
     "{newtons:.0f}Nm": 33, "{kilos:.1f} kgm at {rpm:,.0f} rpm": 29,
     "{kilos:.0f}@ {low:,.0f}-{rpm:,.0f}(kgm@ rpm)": 27, "{kilos:.1f}kgm@ {rpm:.0f}rpm": 26,
-    "{newtons:.0f}nm@ {rpm:.0f}rpm": 23, "{newtons:.0f} Nm at {low:.0f}-{rpm:.0f} rpm": 18,
+    "{newtons:.0f}nm@ {rpm:.0f}rpm": 23, "{newtons:.0f}@ {rpm:,.0f}(kgm@ rpm)": 18, "{newtons:.0f} Nm at {low:.0f}-{rpm:.0f} rpm": 18,
     "{newtons:.0f}Nm at {rpm:.0f} rpm": 17, "{newtons:.0f}Nm at {low:.0f}-{rpm:.0f} rpm": 15,
     "{kilos:.1f}@ {low:,.0f}-{rpm:,.0f}(kgm@ rpm)": 12, "{newtons:.0f}Nm@ {rpm:.0f}+/-500rpm": 12,
     "{newtons:.0f} Nm at {rpm:.0f}  rpm": 10, "{kilos:.0f} KGM at {low:.0f}-{rpm:.0f} RPM": 8,
