@@ -1,0 +1,143 @@
+"""Fills the generated blocks of the documents from the catalogue: `python docs/generate.py`."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from servicio_ml.domain.derived import Derived
+from servicio_ml.domain.schema import Field
+from servicio_ml.domain.use_case import DateSplit, Origin, Target, Task, UseCase
+from servicio_ml.errors import listed
+from servicio_ml.use_cases.catalogue import DEFAULT, catalogue
+
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", ROOT / "docs" / "use-cases.md")
+BLOCK = re.compile(r"(<!-- generated: (?P<what>[a-z-]+) ?(?P<name>\w*) -->\n).*?(<!-- end -->)", re.DOTALL)
+TASKS = {
+    Task.BINARY: "binary classification",
+    Task.MULTICLASS: "classification of {} levels",
+    Task.REGRESSION: "regression",
+}
+
+
+def filled(text: str) -> str:
+    """The page with every generated block as the catalogue has it now."""
+    use_cases = catalogue()
+
+    def block(match: re.Match[str]) -> str:
+        wanted = [use_cases[match["name"]]] if match["name"] else list(use_cases.values())
+        return f"{match[1]}\n{BLOCKS[match['what']](wanted)}\n\n{match[4]}"
+
+    return BLOCK.sub(block, text)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = (columns, ["---"] * len(columns), *rows)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _overview(use_cases: Sequence[UseCase]) -> str:
+    return _table(
+        ("use case", "task", "target", "candidates", "raw file", "where from"),
+        [
+            (
+                f"[`{each.name}`](docs/use-cases.md#{each.name})"
+                + (" (the default)" if each.name == DEFAULT else ""),
+                _task(each),
+                _target(each.target),
+                ", ".join(candidate.name.replace("_", " ") for candidate in each.candidates),
+                each.origin.file,
+                _published(each.origin),
+            )
+            for each in use_cases
+        ],
+    )
+
+
+def _task(use_case: UseCase) -> str:
+    return TASKS[use_case.task].format(len(use_case.target.labels))
+
+
+def _target(target: Target) -> str:
+    unit = f" ({target.unit})" if target.unit else ""
+    if not target.labels:
+        return f"`{target.column}`{unit}"
+    if not target.edges:
+        return f"`{target.column}`: {' or '.join(target.labels)}"
+    cuts = [f"{edge:g}" for edge in target.edges]
+    steps = [part for pair in zip(target.labels, cuts, strict=False) for part in (pair[0], f"< {pair[1]} ≤")]
+    return f"`{target.column}`: {' '.join((*steps, target.labels[-1]))}"
+
+
+def _published(origin: Origin) -> str:
+    places = [f"Kaggle `{origin.kaggle}`"] if origin.kaggle else []
+    return " or ".join([*places, f"UCI {origin.uci}"] if origin.uci else places)
+
+
+def _facts(use_cases: Sequence[UseCase]) -> str:
+    [use_case] = use_cases
+    promotion = use_case.promotion
+    facts = {
+        "task": _task(use_case),
+        "target": f"{_target(use_case.target)}; {use_case.target.description}"
+        + (", fitted on its logarithm" if use_case.target.log else ""),
+        "original": f"{use_case.origin.file}, {_published(use_case.origin)}",
+        "licence": use_case.origin.licence,
+        "spellings read": ", ".join(dialect.name for dialect in use_case.dialects),
+        "copies of a row": "dropped" if use_case.deduplicate else "kept",
+        "split": _split(use_case),
+        "candidates": ", ".join(f"`{candidate.name}`" for candidate in use_case.candidates),
+        "promoted by": f"`{promotion.metric}`, floor {promotion.floor:g}; worst slice of "
+        + ", ".join(f"`{name}`" for name in promotion.slices),
+    }
+    return _table(("", ""), list(facts.items()))
+
+
+def _split(use_case: UseCase) -> str:
+    split = use_case.split
+    if isinstance(split, DateSplit):
+        return (
+            f"the last {split.test_share:.0%} of the rows by `{split.field}`; {split.folds} expanding windows"
+        )
+    return f"{split.test_share:.0%} by a hash of the row's features; {split.folds}-fold cross-validation"
+
+
+def _inputs(use_cases: Sequence[UseCase]) -> str:
+    [use_case] = use_cases
+    fields = _table(
+        ("field", "raw column", "takes", "what it is"),
+        [
+            (f"`{field.name}`", field.column, _takes(field), field.description)
+            for field in use_case.schema.fields
+        ],
+    )
+    derived = _table(
+        ("derived column", "made by"), [(f"`{each.name}`", _made(each)) for each in use_case.schema.derived]
+    )
+    return f"{fields}\n\n{derived}"
+
+
+def _takes(field: Field) -> str:
+    parse = field.parse
+    notes = [
+        field.allowed.replace(f"one of {', '.join(field.levels)}", f"one of {listed(field.levels)}"),
+        *(f"{number:g} means missing" for number in parse.missing_numbers),
+        *(f"1 {unit} = {factor:g} {field.unit}" for unit, factor in parse.units.items() if factor != 1),
+        *(["the file may lack it"] if field.optional else []),
+    ]
+    return "; ".join(notes)
+
+
+def _made(column: Derived) -> str:
+    return f"{type(column).__name__.lower()} of {', '.join(f'`{source}`' for source in column.sources)}"
+
+
+BLOCKS: Mapping[str, Callable[[Sequence[UseCase]], str]] = {
+    "overview": _overview,
+    "facts": _facts,
+    "inputs": _inputs,
+}
+
+if __name__ == "__main__":
+    for page in PAGES:
+        page.write_text(filled(page.read_text()))
