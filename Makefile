@@ -6,7 +6,6 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
 
-CODE := servicio-ml/src tests benchmarks docs
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 EXTRAS := --extra pipeline --extra fetch
 
@@ -44,10 +43,10 @@ test-fast: $(READY) ## Run the tests that neither train models nor start servers
 check: format lint types layers test ## Everything a change must pass; the tests read and run the documents too
 
 format: $(READY) ## Check the formatting
-	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff format --check
 
 lint: $(READY) ## Lint
-	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff check
 
 types: $(READY) ## Check the types, strictly
 	$(BIN)/mypy
@@ -60,8 +59,8 @@ docs: $(READY) ## Write the generated documents anew and test all documents
 	$(BIN)/pytest tests/docs
 
 fix: $(READY) ## Format, and mend what the linter can mend
-	$(BIN)/ruff format $(CODE)
-	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
 
 lock: $(READY) ## Resolve the hashed requirement files anew; UPGRADE=--upgrade takes newer versions
 	$(LOCK) $(UPGRADE) --group bootstrap -o requirements/bootstrap.txt
