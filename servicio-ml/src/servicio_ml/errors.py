@@ -9,6 +9,7 @@ ServicioError
 │   ├── ColumnsError        the columns are not those of the use case
 │   ├── ContractError       what would be published breaks the contract
 │   └── EncodingError       a value does not fit its field
+├── OutputError             a file cannot be written
 ├── StoreError              the lake cannot be read or written
 │   └── NotPublishedError   nothing has been published for the period
 ├── RegistryError           MLflow cannot be reached or refuses
@@ -115,6 +116,15 @@ class EncodingError(DataError):
     def __init__(self, field: str, value: object, allowed: str) -> None:
         self.field, self.value, self.allowed = field, value, allowed
         super().__init__(f"field {field!r}: {value!r} is not allowed; it takes {allowed}")
+
+
+class OutputError(ServicioError):
+    """A file cannot be written."""
+
+    def __init__(self, target: object, problem: str) -> None:
+        super().__init__(
+            f"cannot write {target}: {problem}; nothing was written, choose another place or make room"
+        )
 
 
 class StoreError(ServicioError):
