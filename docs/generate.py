@@ -8,10 +8,12 @@ from servicio_ml.domain.derived import Derived
 from servicio_ml.domain.schema import Field
 from servicio_ml.domain.use_case import DateSplit, Origin, Target, Task, UseCase
 from servicio_ml.errors import listed
+from servicio_ml.settings import Settings, variable
 from servicio_ml.use_cases.catalogue import DEFAULT, catalogue
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "use-cases.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "settings.md", ROOT / "docs" / "use-cases.md")
+ATTRIBUTE = re.compile(r"^ +(\w+): (.+)$", re.MULTILINE)
 BLOCK = re.compile(r"(<!-- generated: (?P<what>[a-z-]+) ?(?P<name>\w*) -->\n).*?(<!-- end -->)", re.DOTALL)
 TASKS = {
     Task.BINARY: "binary classification",
@@ -132,10 +134,22 @@ def _made(column: Derived) -> str:
     return f"{type(column).__name__.lower()} of {', '.join(f'`{source}`' for source in column.sources)}"
 
 
+def _settings(_: Sequence[UseCase]) -> str:
+    meanings = dict(ATTRIBUTE.findall(Settings.__doc__ or ""))
+    return _table(
+        ("variable", "when not set", "what it is"),
+        [
+            (f"`{variable(name)}`", f"`{field.default}`" if field.default else "–", meanings[name])
+            for name, field in Settings.model_fields.items()
+        ],
+    )
+
+
 BLOCKS: Mapping[str, Callable[[Sequence[UseCase]], str]] = {
     "overview": _overview,
     "facts": _facts,
     "inputs": _inputs,
+    "settings": _settings,
 }
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -91,6 +92,23 @@ def test_nothing_shadows_apache_airflow(tracked: list[Path]) -> None:
 def test_ci_calls_the_readmes_command_last(texts: Mapping[str, str]) -> None:
     assert texts[".ci/run"].splitlines()[-1] == "make test"
     assert re.search(r"^make test$", texts["README.md"], re.MULTILINE)
+
+
+def test_every_target_has_its_line_of_help(texts: Mapping[str, str]) -> None:
+    assert set(re.findall(r"^([a-z-]+):.* ## ", texts["Makefile"], re.MULTILINE)) == _targets(texts)
+
+
+def test_pre_commit_calls_make_only(texts: Mapping[str, str]) -> None:
+    repositories = yaml.safe_load(texts[".pre-commit-config.yaml"])["repos"]
+    assert [each["repo"] for each in repositories] == ["local"]
+    entries = [hook["entry"].split() for hook in repositories[0]["hooks"]]
+    assert {entry[0] for entry in entries} == {"make"}
+    assert {entry[-1] for entry in entries} <= _targets(texts)
+
+
+def _targets(texts: Mapping[str, str]) -> set[str]:
+    [phony] = re.findall(r"^\.PHONY: (.+)$", texts["Makefile"], re.MULTILINE)
+    return set(phony.split())
 
 
 def test_markdown_links_resolve(texts: Mapping[str, str]) -> None:

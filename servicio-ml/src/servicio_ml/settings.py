@@ -49,6 +49,10 @@ def load(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0])
-        shown = name if name.isupper() else f"{PREFIX}{name.upper()}"
-        raise SettingsError(shown, f"{first['input']!r}: {first['msg']}") from error
+        raise SettingsError(variable(str(first["loc"][0])), f"{first['input']!r}: {first['msg']}") from error
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    alias = Settings.model_fields[name].validation_alias if name in Settings.model_fields else name
+    return str(alias or f"{PREFIX}{name.upper()}")
