@@ -158,7 +158,8 @@ class MemoryRegistry:
         return [
             ModelVersion(
                 model=each.model, version=each.version, run_id=each.run_id, created=each.created,
-                tags=each.tags, aliases=tuple(sorted(alias for alias, number in aliases.items() if number == each.version)),
+                tags=each.tags,
+                aliases=tuple(sorted(alias for alias, number in aliases.items() if number == each.version)),
             )
             for each in reversed(self._versions.get(model, []))
         ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 import typer
 
-from servicio_ml.cli import data, etl
+from servicio_ml.cli import data, etl, promote, train
 
 app = typer.Typer(
     name="servicio-ml",
@@ -13,6 +13,10 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 app.command("etl")(etl.etl)
+app.command("train")(train.train)
+app.command("promote")(promote.promote)
+app.command("rollback")(promote.rollback)
+app.command("history")(promote.history)
 
 
 def main() -> None:

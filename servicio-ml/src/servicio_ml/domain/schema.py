@@ -60,6 +60,8 @@ class Field:
         levels: The allowed texts of a category, in the order of their codes.
         nullable: Whether a value may be missing.
         optional: Whether a raw file may lack the column; the field is then no part of the model.
+        direct: Whether models read the column itself and not only what is derived from it. A trend learnt on
+            an absolute date, for one, does not go on after the training rows.
         parse: How the raw text is read.
     """
 
@@ -74,6 +76,7 @@ class Field:
     levels: tuple[str, ...] = ()
     nullable: bool = False
     optional: bool = False
+    direct: bool = True
     parse: Parse = field(default_factory=Parse)
 
     def __post_init__(self) -> None:
@@ -147,6 +150,12 @@ class FeatureSchema:
     def names(self) -> tuple[str, ...]:
         """The matrix's column names in order."""
         return (*self.field_names, *(column.name for column in self.derived))
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """Positions of the columns that models read."""
+        hidden = {each.name for each in self.fields if not each.direct}
+        return tuple(i for i, name in enumerate(self.names) if name not in hidden)
 
     def field(self, name: str) -> Field:
         for each in self.fields:

@@ -70,7 +70,7 @@ class Output:
             positive = probabilities[:, POSITIVE] >= self.threshold
             return Predictions(outcomes=positive.astype(np.float64), probabilities=probabilities)
         return Predictions(
-            values=probabilities.argmax(axis=1).astype(np.float64), probabilities=probabilities
+            outcomes=probabilities.argmax(axis=1).astype(np.float64), probabilities=probabilities
         )
 
     def calibrated(self, scores: Floats) -> Floats:

@@ -79,8 +79,9 @@ def family(name: str) -> Family:
 
 def _dense(schema: FeatureSchema) -> ColumnTransformer:
     """Imputed, scaled numbers and one-hot levels, for models that measure distances or add up."""
-    levels = [i for i, each in enumerate(schema.fields) if each.kind is Kind.CATEGORY]
-    numbers = [i for i in range(len(schema.names)) if i not in levels]
+    categories = {i for i, each in enumerate(schema.fields) if each.kind is Kind.CATEGORY}
+    levels = [i for i in schema.inputs if i in categories]
+    numbers = [i for i in schema.inputs if i not in categories]
     one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     parts = [("numbers", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numbers)]
     if levels:
@@ -89,9 +90,10 @@ def _dense(schema: FeatureSchema) -> ColumnTransformer:
     return ColumnTransformer(parts)
 
 
-def _gap_filled(tree: Any) -> Pipeline:
+def _gap_filled(schema: FeatureSchema, tree: Any) -> Pipeline:
     """A scikit-learn tree that sees a number where one is missing: skl2onnx loses its way of gaps."""
-    return make_pipeline(SimpleImputer(strategy="constant", fill_value=MISSING_NUMBER), tree)
+    impute = SimpleImputer(strategy="constant", fill_value=MISSING_NUMBER)
+    return make_pipeline(ColumnTransformer([("all", impute, list(schema.inputs))]), tree)
 
 
 def _lightgbm(setting: Setting, params: Mapping[str, Any]) -> Any:
@@ -109,12 +111,12 @@ def _xgboost(setting: Setting, params: Mapping[str, Any]) -> Any:
 
 def _random_forest(setting: Setting, params: Mapping[str, Any]) -> Any:
     kind = RandomForestClassifier if setting.classes else RandomForestRegressor
-    return _gap_filled(kind(**params, random_state=setting.seed, n_jobs=setting.threads))
+    return _gap_filled(setting.schema, kind(**params, random_state=setting.seed, n_jobs=setting.threads))
 
 
 def _decision_tree(setting: Setting, params: Mapping[str, Any]) -> Any:
     kind = DecisionTreeClassifier if setting.classes else DecisionTreeRegressor
-    return _gap_filled(kind(**params, random_state=setting.seed))
+    return _gap_filled(setting.schema, kind(**params, random_state=setting.seed))
 
 
 def _logistic_regression(setting: Setting, params: Mapping[str, Any]) -> Any:

@@ -32,7 +32,6 @@ LEAST_TRIALS = 4
 
 def draw(folder: Path, use_case: UseCase, test: Holdout, finished: Finished) -> None:
     """Write the pictures of the holdout that fit the task."""
-    folder.mkdir(parents=True, exist_ok=True)
     pictures: dict[str, Callable[[Axes], None]] = {}
     title = f"{use_case.title}, {finished.candidate.name}"
     if use_case.task is Task.REGRESSION:
@@ -111,7 +110,6 @@ def draw_correlation(folder: Path, use_case: UseCase, names: Sequence[str], matr
 
 def draw_study(folder: Path, study: optuna.Study, metric: str) -> None:
     """Write a study's history and, from `LEAST_TRIALS` on, the importance of its parameters."""
-    folder.mkdir(parents=True, exist_ok=True)
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     values = [trial.value for trial in trials if trial.value is not None]
     best = (
@@ -138,6 +136,7 @@ def draw_study(folder: Path, study: optuna.Study, metric: str) -> None:
 
 
 def _save(path: Path, title: str, picture: Callable[[Axes], None], *, tall: bool = False) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     figure = Figure(figsize=(7, 7 if tall else 5), layout="constrained")
     axes = figure.add_subplot()
     picture(axes)

@@ -74,7 +74,10 @@ def fit(problem: Problem, candidate: Candidate, params: Mapping[str, Any], rows:
     limit = chosen.pop(MAX_TRAIN_ROWS, 0)
     used = sampled(rows, int(limit or 0), problem.setting.seed)
     estimator = family(candidate.family).make(problem.setting, chosen)
-    return estimator.fit(problem.matrix[used], problem.target[used])
+    matrix = problem.matrix[used]
+    # a column without a value cannot be split on: boosted trees, which take the whole matrix, ignore it
+    matrix[:, [i for i in range(matrix.shape[1]) if i not in problem.setting.schema.inputs]] = np.nan
+    return estimator.fit(matrix, problem.target[used])
 
 
 def scores(estimator: Any, matrix: Matrix) -> Floats:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from optuna import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from servicio_ml.domain.dataset import Manifest
 from servicio_ml.domain.metric import METRICS
@@ -25,7 +25,7 @@ from servicio_ml.pipeline.finish import Finished, finish
 from servicio_ml.pipeline.fitting import Problem
 from servicio_ml.pipeline.publish import read_part
 from servicio_ml.pipeline.rows import Holdout, holdout, problem
-from servicio_ml.pipeline.tune import Budget, finished, narrowed, open_study, tune
+from servicio_ml.pipeline.tune import Budget, any_complete, finished, narrowed, open_study, tune
 
 CHALLENGER = "challenger"
 STEP = "train"
@@ -110,7 +110,7 @@ def train(use_case: UseCase, manifest: Manifest, plan: Plan, world: World) -> Tr
     done = [run for run in earlier if run.status == "FINISHED"]
     if done and not plan.force:
         world.progress.say(
-            f"nothing new: data, definition and budget are those of run {done[0].id}; --force trains all the same"
+            f"nothing new: data, definition and trials are those of run {done[0].id}; --force trains anyway"
         )
         return Trained(run_id=done[0].id, challenger=None, table=[])
     resume = next((run.id for run in earlier if run.status != "FINISHED"), "")
@@ -187,7 +187,7 @@ class _Training:
 
             def on_trial(trial: FrozenTrial) -> None:
                 self._log_trial(candidate, study, trial)
-                advance(1, f"{self.metric.name} {study.best_value:.4f}" if _any_complete(study) else "")
+                advance(1, f"{self.metric.name} {study.best_value:.4f}" if any_complete(study) else "")
 
             best = tune(
                 self.problem, candidate, study, Budget(trials=trials, seconds=seconds),
@@ -240,10 +240,13 @@ class _Training:
     def _refine(self, best: Finished) -> Finished:
         """The winner with its numbers varied a little, where that is better."""
         whole = self.use_case.candidate(best.candidate.name)
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            self.world.progress.say(f"no time left to refine {best.candidate.name}; raise --timeout for it")
+            return best
         near = narrowed(whole, best.params, REFINE_SHARE)
         study = self._study(f"{best.candidate.name}/refine")
         trials = max(2, round(self.plan.trials * REFINE_TRIALS_PER_TRIAL))
-        left = max(self.deadline - time.monotonic(), 0.0)
         trial = self._tune(near, study, trials, left)
         if dict(trial.params) == dict(best.params):
             return best
@@ -301,10 +304,6 @@ class _Training:
         self.run.artifact(comparison)
         for picture in sorted((self.scratch / "figures").glob("*.png")):
             self.run.artifact(picture, "figures")
-
-
-def _any_complete(study: Study) -> bool:
-    return bool(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
 
 
 def _numbers(each: Finished) -> dict[str, float]:

@@ -1,5 +1,7 @@
 """Tuning: one shared, resumable Optuna study per candidate."""
 
+import math
+import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -36,7 +38,7 @@ class Budget:
 
     Attributes:
         trials: Finished trials of the study, over all processes and restarts.
-        seconds: Of this call; a trial that has begun is finished.
+        seconds: Of this call; a trial that has begun is finished, and one is always made.
     """
 
     trials: int
@@ -105,17 +107,33 @@ def tune(
     """
     if start:
         study.enqueue_trial({**start}, skip_if_exists=True)
-    if finished(study) < budget.trials:
+    objective = _objective(problem, candidate)
+    begun = time.monotonic()
+
+    def spend(trials: int | None, seconds: float) -> None:
         study.optimize(
-            _objective(problem, candidate),
-            timeout=budget.seconds,
+            objective,
+            n_trials=trials,
+            timeout=seconds,
             callbacks=[MaxTrialsCallback(budget.trials, states=FINISHED), lambda _, trial: on_trial(trial)],
             catch=(ValueError, ArithmeticError),
         )
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    if not complete:
-        raise TrainingError(candidate.name, "no trial succeeded; widen its space or raise --timeout")
+
+    if not any_complete(study):
+        spend(1, math.inf)
+    left = budget.seconds - (time.monotonic() - begun)
+    if finished(study) < budget.trials and left > 0:
+        spend(None, left)
+    if not any_complete(study):
+        raise TrainingError(
+            candidate.name, "no trial succeeded; look at its failed trials and mend its space"
+        )
     return study.best_trial
+
+
+def any_complete(study: optuna.Study) -> bool:
+    """Whether a trial has a value."""
+    return bool(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
 
 
 def finished(study: optuna.Study) -> int:

@@ -63,7 +63,7 @@ def _cloud(name: str, column: str, when: str) -> Field:
 
 
 FIELDS = (
-    Field(name="date", kind=Kind.DATE, column="Date", description="Day of observation", example="2016-06-15"),
+    Field(name="date", kind=Kind.DATE, column="Date", description="Day of observation", example="2016-06-15", direct=False),
     Field(
         name="location", kind=Kind.CATEGORY, column="Location", description="Weather station",
         levels=tuple(STATIONS), example="Sydney",

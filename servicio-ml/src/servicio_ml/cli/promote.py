@@ -1,0 +1,122 @@
+"""`servicio-ml promote`, `rollback` and `history`: who is champion, and why."""
+
+import getpass
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from servicio_ml.cli.session import Debug, Json, Session, session
+from servicio_ml.domain.dataset import Manifest
+from servicio_ml.domain.ports import ObjectStore
+from servicio_ml.domain.promotion import Dossier
+from servicio_ml.domain.use_case import UseCase
+
+if TYPE_CHECKING:
+    from servicio_ml.pipeline.promote import Court
+
+UseCaseName = Annotated[
+    str, typer.Argument(metavar="USE_CASE", help="Name of a use case, such as rain_australia.")
+]
+
+
+def promote(
+    name: UseCaseName,
+    period: Annotated[str, typer.Option(help="Month of the rows to judge on, YYYY-MM; the latest.")] = "",
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Judge the challenger against the champion on the same rows, and move the alias if every gate is passed.
+
+    The floor, a paired interval of the gain, the worst slice, calibration and latency are judged by the
+    use case's policy. The decision and its evidence are kept in MLflow either way.
+    """
+    with session(as_json=as_json, debug=debug) as here:
+        from servicio_ml import bootstrap
+        from servicio_ml.pipeline.publish import read_manifest
+        from servicio_ml.use_cases.catalogue import find
+
+        use_case = find(name, here.settings.use_cases_dir)
+        store = bootstrap.lake(here.settings)
+        manifest = read_manifest(store, name, period or None)
+        here.document(decide(here, use_case, manifest, store, court(here)).to_json())
+
+
+def rollback(
+    name: UseCaseName,
+    to: Annotated[
+        int | None, typer.Option(min=1, help="Version; the champion before this one if not given.")
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Make an earlier version champion again, at once."""
+    with session(as_json=as_json, debug=debug) as here:
+        from servicio_ml.pipeline.promote import rollback as run
+        from servicio_ml.use_cases.catalogue import find
+
+        dossier = run(find(name, here.settings.use_cases_dir), to, court(here))
+        here.line(f"champion: version {dossier.challenger} (was version {dossier.champion})")
+        here.document(dossier.to_json())
+
+
+def history(name: UseCaseName, as_json: Json = False, debug: Debug = False) -> None:
+    """Show who was champion from when to when, and why; and what was rejected."""
+    with session(as_json=as_json, debug=debug) as here:
+        from servicio_ml import bootstrap
+        from servicio_ml.pipeline.promote import decisions
+        from servicio_ml.pipeline.promote import history as reigns_of
+        from servicio_ml.use_cases.catalogue import find
+
+        use_case, tracker = find(name, here.settings.use_cases_dir), bootstrap.tracker(here.settings)
+        reigns = reigns_of(use_case, tracker)
+        every = decisions(use_case, tracker)
+        here.table(
+            f"{use_case.title}: champions",
+            ["version", "from", "to", "by", "why"],
+            [[each.version, _day(each.since), _day(each.until), each.by, each.reason] for each in reigns],
+        )
+        here.table(
+            f"{use_case.title}: decisions",
+            ["at", "decision", "version", "against", "why"],
+            [
+                [_day(each.at), each.decision, each.challenger, each.champion or "–", each.reason]
+                for each in every
+            ],
+        )
+        here.document(
+            {"champions": [asdict(each) for each in reigns], "decisions": [each.to_json() for each in every]}
+        )
+
+
+def court(here: Session) -> "Court":
+    """Who decides: the user of this process, now."""
+    from servicio_ml import bootstrap
+    from servicio_ml.pipeline.promote import Court
+
+    return Court(
+        tracker=bootstrap.tracker(here.settings), registry=bootstrap.registry(here.settings),
+        stats=bootstrap.stats(here.settings), clock=time.time, by=getpass.getuser(),
+    )  # fmt: skip
+
+
+def decide(here: Session, use_case: UseCase, manifest: Manifest, store: ObjectStore, who: "Court") -> Dossier:
+    """Judge, and say what was decided."""
+    from servicio_ml.pipeline.promote import promote as run
+
+    dossier = run(use_case, manifest, store, who)
+    gates = dossier.evidence["gates"]
+    against = f"version {dossier.champion}" if dossier.champion else "no champion"
+    here.table(
+        f"version {dossier.challenger} against {against}",
+        ["gate", "passed", "measured"],
+        [[gate["name"], "yes" if gate["passed"] else "NO", gate["detail"]] for gate in gates],
+    )
+    here.line(f"{dossier.decision}: version {dossier.challenger}")
+    return dossier
+
+
+def _day(seconds: float | None) -> str:
+    return "now" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}Z"

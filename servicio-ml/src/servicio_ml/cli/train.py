@@ -1,0 +1,111 @@
+"""`servicio-ml train`: tune, compare, refine, register, and let the promotion decide."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from servicio_ml.cli.promote import court, decide
+from servicio_ml.cli.session import Debug, Json, Session, session
+from servicio_ml.domain.use_case import UseCase
+
+DEFAULT_TRIALS = 12
+DEFAULT_SECONDS = 150.0
+MILLISECONDS = 1000
+
+UseCaseName = Annotated[
+    str, typer.Argument(metavar="USE_CASE", help="Name of a use case, such as rain_australia.")
+]
+
+
+def train(
+    name: UseCaseName,
+    trials: Annotated[int, typer.Option(min=1, help="Trials of each candidate.")] = DEFAULT_TRIALS,
+    timeout: Annotated[
+        float,
+        typer.Option(min=0, help="Seconds for tuning and refining them all; each tries its start at least."),
+    ] = DEFAULT_SECONDS,
+    candidate: Annotated[
+        list[str] | None, typer.Option(help="Only this candidate; may be given again.")
+    ] = None,
+    period: Annotated[str, typer.Option(help="Month of the data, YYYY-MM; the latest when not given.")] = "",
+    params: Annotated[
+        Path | None, typer.Option(help="YAML file: candidate to the parameters of its first trial.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Train also where nothing is new.")] = False,
+    no_promote: Annotated[bool, typer.Option("--no-promote", help="Name the challenger only.")] = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Tune every candidate on the latest published period and name the best one challenger.
+
+    A killed run goes on where it was. The same command again with nothing new trains nothing.
+    Then the challenger is judged as by `servicio-ml promote`, unless --no-promote.
+    """
+    with session(as_json=as_json, debug=debug) as here:
+        from servicio_ml import bootstrap
+        from servicio_ml.pipeline.publish import read_manifest
+        from servicio_ml.pipeline.train import Plan, World
+        from servicio_ml.pipeline.train import train as run
+        from servicio_ml.use_cases.catalogue import find
+
+        use_case = find(name, here.settings.use_cases_dir)
+        chosen = tuple(
+            use_case.candidate(each) for each in candidate or [c.name for c in use_case.candidates]
+        )
+        plan = Plan(
+            candidates=chosen, trials=trials, seconds=timeout, threads=_threads(), force=force,
+            start=_start(use_case, params),
+        )  # fmt: skip
+        store = bootstrap.lake(here.settings)
+        manifest = read_manifest(store, name, period or None)
+        world = World(
+            store=store, tracker=bootstrap.tracker(here.settings), registry=bootstrap.registry(here.settings),
+            progress=here.progress, stats=bootstrap.stats(here.settings),
+            study_url=bootstrap.study_url(here.settings),
+        )  # fmt: skip
+        trained = run(use_case, manifest, plan, world)
+        _show(here, use_case, trained.table)
+        document: dict[str, Any] = {"use_case": name, "run_id": trained.run_id, "candidates": trained.table}
+        if trained.challenger is not None:
+            document["challenger"] = trained.challenger.version
+            here.line(f"challenger: version {trained.challenger.version}")
+            if not no_promote:
+                document["promotion"] = decide(here, use_case, manifest, store, court(here)).to_json()
+        here.document(document)
+
+
+def _threads() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _start(use_case: UseCase, path: Path | None) -> Mapping[str, Mapping[str, Any]]:
+    if path is None:
+        return {}
+    from servicio_ml.pipeline.start import read_start
+
+    return read_start(use_case, path)
+
+
+def _show(here: Session, use_case: UseCase, table: Any) -> None:
+    if not table:
+        return
+    metrics = list(table[0]["metrics"])
+    here.table(
+        f"{use_case.title}: candidates on the holdout",
+        ["candidate", "version", f"validation {use_case.metric}", *metrics, "one row", "eligible"],
+        [_cells(row, metrics) for row in table],
+    )
+
+
+def _cells(row: Mapping[str, Any], metrics: list[str]) -> list[object]:
+    return [
+        row["candidate"],
+        row["version"] or "–",
+        f"{row['validation']:.4f}",
+        *(f"{row['metrics'][metric]:.4g}" for metric in metrics),
+        f"{row['latency_seconds'] * MILLISECONDS:.3f} ms",
+        "yes" if row["eligible"] else row["reason"],
+    ]
