@@ -32,22 +32,22 @@ class RawFiles:
         return self._state_dir / "data" / use_case.name / SAMPLE
 
     def found(self, use_case: UseCase) -> Path:
-        """The file that is meant when none is named: the fetched original, the user's, or the sample.
+        """The file that is meant when none is named: the user's original, the fetched one, else the sample.
 
         Raises:
             SourceError: None of them is there.
         """
-        brought = [self._data_dir / use_case.origin.file] if self._data_dir else []
-        places = [self.fetched(use_case), *brought, self.sample(use_case)]
+        places = [self.fetched(use_case), self.sample(use_case)]
+        if self._data_dir is not None:
+            places.insert(0, self._data_dir / use_case.origin.file)
         for place in places:
             if place.is_file():
                 return place
-        looked = " nor at ".join(map(str, places))
-        raise SourceError(
-            f"the raw file of {use_case.name}",
-            f"it is not at {looked}; name it by --source, or run `servicio-ml data fetch {use_case.name}`"
-            f" for the original or `servicio-ml data sample {use_case.name}` for look-alike rows",
+        remedy = (
+            f"run `servicio-ml data sample {use_case.name}` for look-alike rows or"
+            f" `servicio-ml data fetch {use_case.name}` for the original, or give --source"
         )
+        raise SourceError(use_case.name, f"none of {', '.join(map(str, places))} is there; {remedy}")
 
 
 @contextmanager
