@@ -1,5 +1,9 @@
 """The only module that picks adapters, by the settings. Heavy libraries are imported when asked for."""
 
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from servicio_ml.adapters.raw_files import RawFiles
 from servicio_ml.adapters.statsd import NoStats, StatsdStats
 from servicio_ml.domain.ports import ObjectStore, Registry, Stats, Tracker
 from servicio_ml.settings import Settings
@@ -10,6 +14,18 @@ def lake(settings: Settings) -> ObjectStore:
     from servicio_ml.adapters.lake import open_lake
 
     return open_lake(settings.lake_url or str(settings.state_dir / "lake"), endpoint=settings.s3_endpoint)
+
+
+def source(settings: Settings, address: str) -> AbstractContextManager[Path]:
+    """A local file with the content of a path, an http(s) or an S3 address."""
+    from servicio_ml.adapters.sources import obtained
+
+    return obtained(address, s3_endpoint=settings.s3_endpoint)
+
+
+def raw_files(settings: Settings) -> RawFiles:
+    """The raw files on this machine."""
+    return RawFiles(settings.state_dir, settings.data_dir)
 
 
 def stats(settings: Settings) -> Stats:

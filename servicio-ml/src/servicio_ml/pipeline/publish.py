@@ -8,7 +8,6 @@ before they are pointed at.
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -18,9 +17,9 @@ import polars as pl
 from servicio_ml.domain.dataset import Manifest
 from servicio_ml.domain.ports import ObjectStore
 from servicio_ml.errors import NotPublishedError, StoreError
+from servicio_ml.pipeline.period import PERIOD
 
 Part = Literal["train", "test"]
-PERIOD = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 SHOWN_DIGITS = 12
 MANIFEST = "manifest.json"
 

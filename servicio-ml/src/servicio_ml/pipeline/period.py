@@ -1,0 +1,26 @@
+"""Periods: calendar months as `YYYY-MM`."""
+
+import calendar
+import re
+from datetime import UTC, date, datetime
+
+from servicio_ml.errors import SettingsError
+
+PERIOD = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])")
+
+
+def current_period(now: float) -> str:
+    """The month, in UTC, of a time in seconds since 1970."""
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m")
+
+
+def last_day(period: str) -> date:
+    """The last day of a period.
+
+    Raises:
+        SettingsError: It is no month.
+    """
+    if not PERIOD.fullmatch(period):
+        raise SettingsError("--period", f"{period!r} is no month; give it as YYYY-MM, such as 2016-06")
+    year, month = (int(part) for part in period.split("-"))
+    return date(year, month, calendar.monthrange(year, month)[1])
