@@ -4,7 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+# machines are noisy: how long an example takes says nothing
+settings.register_profile("noisy", deadline=None)
+settings.load_profile("noisy")
 BESIDE_THE_REPOSITORY = Path(__file__).parents[2] / "shared" / "data"
 
 

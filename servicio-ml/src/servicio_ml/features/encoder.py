@@ -150,7 +150,7 @@ def _category_column(series: nw.Series[Any], each: Field) -> npt.NDArray[np.floa
 def _date_column(series: nw.Series[Any], each: Field) -> npt.NDArray[np.float32]:
     if series.null_count() == len(series):
         return np.full(len(series), np.nan, dtype=np.float32)
-    if series.dtype == nw.Date:
+    if isinstance(series.dtype, (nw.Date, nw.Datetime)):
         out = np.full(len(series), np.nan, dtype=np.float32)
         filled = ~np.asarray(series.is_null().to_numpy(), dtype=bool)
         moments = np.asarray(series.filter(~series.is_null()).to_numpy(), dtype="datetime64[D]")

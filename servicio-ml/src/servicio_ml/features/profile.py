@@ -95,7 +95,7 @@ def numeric_bins(name: str, values: Numbers, bins: int) -> Bins:
     """Quantile bins of numbers `[n]`: fewer than asked for where values repeat."""
     known = values[~np.isnan(values)]
     inner = np.linspace(0, 1, bins + 1)[1:-1]
-    quantiles = np.unique(np.quantile(known, inner)) if len(known) else np.array([])
+    quantiles = np.unique(np.quantile(known, inner, method="higher")) if len(known) else np.array([])
     # an edge at the least value would leave an empty bin below it
     edges = tuple(float(edge) for edge in quantiles if edge > known.min())
     shown = [f"{edge:.6g}" for edge in edges]
