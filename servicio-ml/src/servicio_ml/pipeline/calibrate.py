@@ -14,6 +14,8 @@ Floats = npt.NDArray[np.floating[Any]]
 ROWS_PER_KNOT = 20
 MOST_KNOTS = 50
 LEAST_KNOTS = 4
+LEAST_RISE = 1e-6
+"""Between two levels; less is rounding within one."""
 
 
 def calibrated_output(use_case: UseCase, truth: Floats, raw: Floats) -> Output:
@@ -67,7 +69,7 @@ def _rising(at: Floats, level: Floats, least: float, greatest: float) -> Table:
     Each run of equal levels is one knot at its middle; beyond the outermost two the table runs half-way
     to 0 at the least score and half-way to 1 at the greatest.
     """
-    starts = np.flatnonzero(np.r_[True, np.diff(level) > 0])
+    starts = np.flatnonzero(np.r_[True, np.diff(level) > LEAST_RISE])
     ends = np.r_[starts[1:], len(level)] - 1
     middles, levels = (at[starts] + at[ends]) / 2, level[starts]
     low = [(least, levels[0] / 2)] if least < middles[0] else []

@@ -1,6 +1,7 @@
 """Model families: how each is made on the float32 matrix and turned into ONNX."""
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -143,7 +144,10 @@ def _svm(setting: Setting, params: Mapping[str, Any]) -> Any:
 def _to_onnx(estimator: Any, width: int) -> Any:
     options = {"zipmap": False} if hasattr(estimator, "predict_proba") else None
     shape = [(INPUT_NAME, FloatTensorType([None, width]))]
-    return to_onnx(estimator, initial_types=shape, options=options, target_opset=TOOLS_OPSET)
+    with warnings.catch_warnings():
+        # the converter still reads attributes that scikit-learn has deprecated
+        warnings.simplefilter("ignore", FutureWarning)
+        return to_onnx(estimator, initial_types=shape, options=options, target_opset=TOOLS_OPSET)
 
 
 def _lightgbm_to_onnx(estimator: Any, width: int) -> Any:

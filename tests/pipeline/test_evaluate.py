@@ -1,0 +1,107 @@
+"""Metrics against values worked out by hand or by scikit-learn."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servicio_ml.domain.metric import METRICS
+from servicio_ml.domain.use_case import Task
+from servicio_ml.features.output import Output, Predictions
+from servicio_ml.pipeline.calibrate import best_f1_threshold, monotone_table
+from servicio_ml.pipeline.evaluate import calibration_curve, evaluate, score
+
+TRUTH = np.array([0.0, 0, 1, 1])
+PROBABILITY = np.array([0.1, 0.6, 0.4, 0.9])
+BINARY = Predictions(
+    outcomes=(PROBABILITY >= 0.5).astype(float), probabilities=np.column_stack([1 - PROBABILITY, PROBABILITY])
+)
+THREE = Predictions(
+    outcomes=np.array([0.0, 1, 1]),
+    probabilities=np.array([[0.8, 0.1, 0.1], [0.2, 0.6, 0.2], [0.1, 0.5, 0.4]]),
+)
+NUMBERS = Predictions(outcomes=np.array([1.0, 3.0, 5.0]))
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        ("accuracy", 0.5), ("precision", 0.5), ("recall", 0.5), ("f1", 0.5), ("f1_macro", 0.5),
+        ("roc_auc", 0.75), ("pr_auc", (1 + 2 / 3) / 2), ("brier", (0.01 + 0.36 + 0.36 + 0.01) / 4),
+        ("log_loss", -(math.log(0.9) * 2 + math.log(0.4) * 2) / 4), ("ece", (0.1 + 0.6 + 0.6 + 0.1) / 4),
+    ],
+)  # fmt: skip
+def test_binary_metrics(metric: str, expected: float) -> None:
+    assert score(metric, TRUTH, BINARY) == pytest.approx(expected)
+
+
+def test_several_classes() -> None:
+    truth = np.array([0.0, 1, 2])
+    assert score("accuracy", truth, THREE) == pytest.approx(2 / 3)
+    assert score("f1_macro", truth, THREE) == pytest.approx((1 + 2 / 3 + 0) / 3)
+    assert score("roc_auc", truth, THREE) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [("mae", 7 / 3), ("rmse", math.sqrt(27 / 3)), ("mape", 0.5), ("r2", 1 - 27 / (8 / 3))],
+)
+def test_numbers(metric: str, expected: float) -> None:
+    assert score(metric, np.array([2.0, 2.0, 0.0]), NUMBERS) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("task", Task)
+def test_every_metric_of_a_task_is_there(task: Task) -> None:
+    three = np.array([0.0, 1, 2])
+    cases = {Task.BINARY: (TRUTH, BINARY), Task.MULTICLASS: (three, THREE), Task.REGRESSION: (three, NUMBERS)}
+    assert set(evaluate(task, *cases[task])) == {
+        name for name, metric in METRICS.items() if task in metric.tasks
+    }
+
+
+def test_a_ranking_of_one_class_is_not_defined() -> None:
+    assert math.isnan(score("roc_auc", np.ones(4), BINARY))
+    assert math.isnan(score("accuracy", np.empty(0), BINARY))
+
+
+def test_a_certain_error_is_not_infinite() -> None:
+    sure = Predictions(outcomes=np.array([0.0]), probabilities=np.array([[1.0, 0.0]]))
+    assert score("log_loss", np.array([1.0]), sure) == pytest.approx(-math.log(1e-7))
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.2, 5))
+def test_calibration_is_monotone_and_makes_wrong_probabilities_right(seed: int, power: float) -> None:
+    random = np.random.default_rng(seed)
+    right = random.uniform(size=4000)
+    positive = random.uniform(size=4000) < right
+    wrong = right**power
+    table = monotone_table(wrong, positive)
+    assert list(table.scores) == sorted(set(table.scores))
+    assert list(table.probabilities) == sorted(set(table.probabilities))
+    assert 0 < table.probabilities[0] < table.probabilities[-1] < 1
+    error = sum(abs(mean - share) * count for mean, share, count in calibration_curve(positive, table(wrong)))
+    assert error / 4000 < 0.04
+
+
+def test_calibration_keeps_the_ranking_between_its_ends() -> None:
+    random = np.random.default_rng(3)
+    raw = random.uniform(size=2000)
+    table = monotone_table(raw, random.uniform(size=2000) < raw)
+    order = np.argsort(raw)
+    assert (np.diff(table(raw[order])) > 0).all()
+
+
+def test_the_threshold_is_the_one_of_the_best_f1() -> None:
+    random = np.random.default_rng(4)
+    truth = (random.uniform(size=500) < 0.3).astype(float)
+    probability = np.clip(0.3 * truth + random.uniform(size=500) * 0.6, 0, 1)
+    best = best_f1_threshold(truth, probability)
+    output = Output(task="binary", labels=("no", "yes"))
+
+    def f1(threshold: float) -> float:
+        cut = Output(task=output.task, labels=output.labels, threshold=threshold)
+        return score("f1", truth, cut.answer(np.column_stack([1 - probability, probability])))
+
+    assert f1(best) == pytest.approx(max(f1(each) for each in np.unique(probability)))
