@@ -21,14 +21,8 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     use_case = small(Task.BINARY, candidate)
     made = problem(use_case, SCHEMA, rows(Task.BINARY, 300), seed=0, threads=1)
     folder = tmp_path_factory.mktemp("artifact") / "model"
-    finish(
-        made,
-        holdout(use_case, SCHEMA, rows(Task.BINARY, 100, seed=1)),
-        candidate,
-        {"max_depth": 4},
-        folder,
-        "test",
-    )
+    test = holdout(use_case, SCHEMA, rows(Task.BINARY, 100, seed=1))
+    finish(made, test, candidate, {"max_depth": 4}, folder, "test")
     return folder
 
 

@@ -9,10 +9,11 @@ from problems import LABELS, SCHEMA, rows, small
 from servicio_ml.domain.search import Candidate
 from servicio_ml.domain.use_case import Task, UseCase
 from servicio_ml.errors import UseCaseError
+from servicio_ml.features.artifact import FILES, load_artifact
 from servicio_ml.features.encoder import Encoder
 from servicio_ml.features.output import Output
 from servicio_ml.pipeline.export import PARITY_TOLERANCE, export, golden_records, write_artifact
-from servicio_ml.pipeline.families import family, floor_thresholds
+from servicio_ml.pipeline.families import FAMILIES, Family, family, floor_thresholds
 from servicio_ml.pipeline.finish import reference_profile
 from servicio_ml.pipeline.fitting import Problem, fit, out_of_fold, scores
 from servicio_ml.pipeline.rows import problem
@@ -42,7 +43,7 @@ def solved(task: Task, name: str, count: int = 400) -> tuple[UseCase, Problem, C
     return use_case, made, candidate, fit(made, candidate, PARAMS[name], np.arange(count))
 
 
-@pytest.mark.parametrize(("task", "name"), CASES, ids=lambda value: str(value))
+@pytest.mark.parametrize(("task", "name"), CASES, ids=str)
 def test_onnx_answers_as_scikit_learn_does_on_rows_with_gaps(task: Task, name: str) -> None:
     _, _, candidate, estimator = solved(task, name)
     unseen = Encoder(SCHEMA).frame(rows(task, 1000, seed=1))
@@ -76,11 +77,8 @@ def test_a_wrong_conversion_is_not_eligible(monkeypatch: pytest.MonkeyPatch) -> 
     _, made, candidate, estimator = solved(Task.BINARY, "decision_tree")
     _, _, _, other = solved(Task.BINARY, "logistic_regression")
     tree = family("decision_tree")
-    monkeypatch.setitem(
-        __import__("servicio_ml.pipeline.families", fromlist=["FAMILIES"]).FAMILIES,
-        "decision_tree",
-        type(tree)(make=tree.make, convert=lambda _, width: tree.convert(other, width)),
-    )
+    wrong = Family(make=tree.make, convert=lambda _, width: tree.convert(other, width))
+    monkeypatch.setitem(FAMILIES, "decision_tree", wrong)
     exported = export(candidate, estimator, made.matrix)
     assert "differs from scikit-learn" in exported.reason
 
@@ -104,8 +102,6 @@ def test_an_unknown_family_is_named() -> None:
 
 @pytest.mark.parametrize("task", Task)
 def test_an_artifact_answers_its_golden_rows(task: Task, tmp_path: Any) -> None:
-    from servicio_ml.features.artifact import FILES, load_artifact
-
     use_case, made, candidate, estimator = solved(task, "lightgbm")
     exported = export(candidate, estimator, made.matrix)
     _, raw = out_of_fold(made, candidate, PARAMS["lightgbm"])

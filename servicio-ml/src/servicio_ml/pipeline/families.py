@@ -180,7 +180,7 @@ def floor_thresholds(estimator: Any) -> Any:
     return estimator
 
 
-FAMILIES: Mapping[str, Family] = {
+FAMILIES: dict[str, Family] = {
     "lightgbm": Family(make=_lightgbm, convert=_lightgbm_to_onnx),
     "xgboost": Family(make=_xgboost, convert=_xgboost_to_onnx),
     "random_forest": Family(make=_random_forest, convert=_to_onnx),

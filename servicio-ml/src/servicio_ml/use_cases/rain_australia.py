@@ -10,8 +10,8 @@ from servicio_ml.domain.use_case import DateSplit, Origin, Target, Task, UseCase
 DAYS_PER_YEAR = 365.2425
 DEGREES_PER_POINT = 22.5
 POINTS = (
-    ("N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE")
-    + ("S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW")
+    *("N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE"),
+    *("S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW"),
 )  # fmt: skip
 SINE = (0.0, 0.382683, 0.707107, 0.92388, 1.0, 0.92388, 0.707107, 0.382683)
 EAST = dict(zip(POINTS, (*SINE, *(-value for value in SINE)), strict=True))
