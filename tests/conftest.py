@@ -6,6 +6,12 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from problems import SCHEMA, rows, small
+from servicio_ml.domain.search import Candidate
+from servicio_ml.domain.use_case import Task
+from servicio_ml.pipeline.finish import finish
+from servicio_ml.pipeline.rows import holdout, problem
+
 # machines are noisy: how long an example takes says nothing
 settings.register_profile("noisy", deadline=None)
 settings.load_profile("noisy")
@@ -18,4 +24,16 @@ def data_dir() -> Path:
     folder = Path(os.environ.get("SERVICIO_ML_DATA_DIR", BESIDE_THE_REPOSITORY))
     if not folder.is_dir():
         pytest.skip(f"no original data in {folder}; set SERVICIO_ML_DATA_DIR")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def artifact_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The artifact of a small binary model; not to be changed."""
+    candidate = Candidate(name="decision_tree", family="decision_tree", max_latency_seconds=1.0)
+    use_case = small(Task.BINARY, candidate)
+    made = problem(use_case, SCHEMA, rows(Task.BINARY, 300), seed=0, threads=1)
+    test = holdout(use_case, SCHEMA, rows(Task.BINARY, 100, seed=1))
+    folder = tmp_path_factory.mktemp("artifact") / "model"
+    finish(made, test, candidate, {"max_depth": 4}, folder, "test")
     return folder

@@ -1,7 +1,7 @@
 """`servicio-ml train`: tune, compare, refine, register, and let the promotion decide."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -89,23 +89,20 @@ def _start(use_case: UseCase, path: Path | None) -> Mapping[str, Mapping[str, An
     return read_start(use_case, path)
 
 
-def _show(here: Session, use_case: UseCase, table: Any) -> None:
+def _show(here: Session, use_case: UseCase, table: Sequence[Mapping[str, Any]]) -> None:
     if not table:
         return
-    metrics = list(table[0]["metrics"])
     here.table(
         f"{use_case.title}: candidates on the holdout",
-        ["candidate", "version", f"validation {use_case.metric}", *metrics, "one row", "eligible"],
-        [_cells(row, metrics) for row in table],
+        ["", *(row["candidate"] for row in table)],
+        [
+            ["version", *(row["version"] or "–" for row in table)],
+            [f"{use_case.metric}, validation", *(f"{row['validation']:.4g}" for row in table)],
+            *(
+                [metric, *(f"{row['metrics'][metric]:.4g}" for row in table)]
+                for metric in table[0]["metrics"]
+            ),
+            ["one row [ms]", *(f"{row['latency_seconds'] * MILLISECONDS:.3f}" for row in table)],
+            ["eligible", *("yes" if row["eligible"] else "no" for row in table)],
+        ],
     )
-
-
-def _cells(row: Mapping[str, Any], metrics: list[str]) -> list[object]:
-    return [
-        row["candidate"],
-        row["version"] or "–",
-        f"{row['validation']:.4f}",
-        *(f"{row['metrics'][metric]:.4g}" for metric in metrics),
-        f"{row['latency_seconds'] * MILLISECONDS:.3f} ms",
-        "yes" if row["eligible"] else row["reason"],
-    ]

@@ -10,6 +10,7 @@ from pathlib import Path
 # read by MLflow when it is imported
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import mlflow
 from mlflow.exceptions import MlflowException
@@ -21,6 +22,7 @@ from servicio_ml.errors import RegistryError
 RETRIES = 2
 TIMEOUT_SECONDS = 20
 RESOURCE_EXISTS = "RESOURCE_ALREADY_EXISTS"
+REFUSALS = (MlflowException, SQLAlchemyError, OSError)
 NOT_THERE = frozenset({"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"})
 
 
@@ -61,15 +63,8 @@ class Connection:
         """
         try:
             yield
-        except (MlflowException, SQLAlchemyError, OSError) as error:
-            raise self.refused(error) from error
-
-    def refused(self, error: Exception) -> RegistryError:
-        """Our error for one of MLflow's."""
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        return RegistryError(
-            self.url, f"{first}; check SERVICIO_ML_MLFLOW_URL and that the server or database is up"
-        )
+        except REFUSALS as error:
+            raise refused(self.url, error) from error
 
 
 def connect(url: str, state_dir: Path) -> Connection:
@@ -104,8 +99,16 @@ def connect(url: str, state_dir: Path) -> Connection:
         raise RegistryError(url, "SERVICIO_ML_MLFLOW_URL must be an http, postgresql or sqlite address")
     elif not url.startswith("http"):
         artifacts = f"{state_dir.resolve()}/mlflow-artifacts"
-    mlflow.set_tracking_uri(url)
-    connection = Connection(client=MlflowClient(url), url=url, artifacts=artifacts)
-    with connection.told():
-        connection.client.search_experiments(max_results=1)
-    return connection
+    try:
+        mlflow.set_tracking_uri(url)
+        client = MlflowClient(url)
+        client.search_experiments(max_results=1)
+    except REFUSALS as error:
+        raise refused(url, error) from error
+    return Connection(client=client, url=url, artifacts=artifacts)
+
+
+def refused(url: str, error: Exception) -> RegistryError:
+    """Our error for one of MLflow's."""
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return RegistryError(url, f"{first}; check SERVICIO_ML_MLFLOW_URL and that the server or database is up")

@@ -1,0 +1,171 @@
+"""One contract for the in-memory tracker and registry and for MLflow's."""
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+
+from servicio_ml.adapters.memory import MemoryRegistry, MemoryTracker
+from servicio_ml.adapters.mlflow import MlflowRegistry, MlflowTracker, connect
+from servicio_ml.domain.ports import Registry, Tracker
+from servicio_ml.errors import NoSuchModelError, RegistryError
+
+World = tuple[Tracker, Registry]
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a migrated database, made once: migrations take seconds."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    connect("", folder)
+    return folder
+
+
+@pytest.fixture(params=["memory", pytest.param("mlflow", marks=pytest.mark.slow)])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    ticks = count(1000)
+    if request.param == "memory":
+        yield (
+            MemoryTracker(tmp_path / "runs", lambda: float(next(ticks))),
+            MemoryRegistry(tmp_path / "models", lambda: float(next(ticks))),
+        )
+    else:
+        connection = connect("", request.getfixturevalue("database"))
+        yield MlflowTracker(connection), MlflowRegistry(connection)
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    """An experiment and a model of its own for each test."""
+    return "".join(letter for letter in request.node.name if letter.isalnum())
+
+
+def test_a_run_is_found_again_with_all_that_was_logged(world: World, name: str, tmp_path: Path) -> None:
+    tracker, _ = world
+    (tmp_path / "note.txt").write_text("hello")
+    with tracker.run(name, "first", tags={"step": "etl"}) as run:
+        run.params({"rows": 3})
+        run.metrics({"share": 0.5})
+        run.tags({"more": "yes"})
+        run.dataset("raw", digest="a" * 64, source="file", context="raw", rows=3)
+        run.artifact(tmp_path / "note.txt", "notes")
+    (found,) = tracker.runs(name, {"step": "etl"})
+    assert (found.id, found.name, found.status) == (run.id, "first", "FINISHED")
+    assert found.params == {"rows": "3"}
+    assert found.metrics == {"share": 0.5}
+    assert found.tags["more"] == "yes"
+    assert found.ended is not None
+    assert found.ended >= found.started
+    assert tracker.artifact(run.id, "notes/note.txt").read_text() == "hello"
+
+
+def test_runs_are_found_by_all_their_tags_the_newest_first(world: World, name: str) -> None:
+    tracker, _ = world
+    for number in range(3):
+        with tracker.run(name, f"run {number}", tags={"step": "etl", "odd": str(number % 2)}):
+            pass
+    assert [run.name for run in tracker.runs(name, {"step": "etl", "odd": "0"})] == ["run 2", "run 0"]
+    assert tracker.runs(name, {"step": "train"}) == []
+    assert tracker.runs("never heard of", {"step": "etl"}) == []
+
+
+@pytest.mark.parametrize(("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")])
+def test_an_error_ends_the_run_and_goes_on(
+    world: World, name: str, error: type[BaseException], status: str
+) -> None:
+    tracker, _ = world
+    with pytest.raises(error), tracker.run(name, "bad", tags={"step": "x"}):
+        raise error
+    assert tracker.runs(name, {"step": "x"})[0].status == status
+
+
+def test_a_run_is_opened_again(world: World, name: str) -> None:
+    tracker, _ = world
+    with pytest.raises(ValueError, match="first"), tracker.run(name, "once", tags={"step": "x"}) as run:
+        raise ValueError("first")
+    with tracker.run(name, "once", resume=run.id) as again:
+        again.metrics({"x": 1})
+    (found,) = tracker.runs(name, {"step": "x"})
+    assert (found.status, found.metrics) == ("FINISHED", {"x": 1.0})
+
+
+def test_versions_and_aliases(world: World, name: str, artifact_folder: Path) -> None:
+    tracker, registry = world
+    assert registry.resolve(name, "champion") is None
+    assert registry.versions(name) == []
+    with tracker.run(name, "fit") as run:
+        first = registry.register(name, artifact_folder, run_id=run.id, tags={"candidate": "knn"})
+        second = registry.register(name, artifact_folder, run_id=run.id, tags={"candidate": "svm"})
+    assert (first.version, second.version) == (1, 2)
+    registry.point(name, "champion", 1)
+    registry.point(name, "knn", 1)
+    registry.point(name, "champion", 2)
+    champion = registry.resolve(name, "champion")
+    assert champion is not None
+    assert (champion.version, champion.run_id, champion.tags["candidate"]) == (2, run.id, "svm")
+    assert [(each.version, each.aliases) for each in registry.versions(name)] == [
+        (2, ("champion",)),
+        (1, ("knn",)),
+    ]
+    assert registry.version(name, 1).tags["candidate"] == "knn"
+    assert registry.resolve(name, "challenger") is None
+
+
+def test_a_download_is_the_artifact_as_it_was(world: World, name: str, artifact_folder: Path) -> None:
+    tracker, registry = world
+    with tracker.run(name, "fit") as run:
+        registry.register(name, artifact_folder, run_id=run.id, tags={})
+    folder = registry.download(name, 1)
+    expected = {path.name: path.read_bytes() for path in artifact_folder.iterdir()}
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == expected
+
+
+def test_a_version_that_is_not_there_is_named(world: World, name: str) -> None:
+    _, registry = world
+    for call in (
+        lambda: registry.version(name, 7),
+        lambda: registry.point(name, "champion", 7),
+        lambda: registry.download(name, 7),
+    ):
+        with pytest.raises(NoSuchModelError, match="version 7"):
+            call()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://127.0.0.1:9", "127.0.0.1:9"),
+        ("mlruns", "must be"),
+        ("sqlite:///{folder}/file/mlflow.db", "file/mlflow.db"),
+    ],
+    ids=["refused", "no address", "a file for a folder"],
+)
+def test_an_unreachable_mlflow_is_named(url: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RegistryError, match=said) as caught:
+        connect(url.format(folder=tmp_path), tmp_path)
+    assert "SERVICIO_ML_MLFLOW_URL" in str(caught.value)
+
+
+@pytest.mark.slow
+def test_the_registered_model_is_an_mlflow_model_without_a_pickle(
+    database: Path, artifact_folder: Path
+) -> None:
+    connection = connect("", database)
+    with MlflowTracker(connection).run("flavour", "fit") as run:
+        registry = MlflowRegistry(connection)
+        registry.register("flavour", artifact_folder, run_id=run.id, tags={})
+    registry.point("flavour", "champion", 1)
+    model = mlflow.pyfunc.load_model("models:/flavour@champion")
+    record = {"day": "2020-01-31", "size": None, "weight": 0.5, "colour": "red"}
+    answer = model.predict(pd.DataFrame([record]))
+    assert set(answer.columns) == {"prediction", "probability_no", "probability_yes"}
+    assert answer["probability_no"][0] + answer["probability_yes"][0] == pytest.approx(1)
+    required = {column.name for column in model.metadata.signature.inputs if column.required}
+    assert required == {"day", "weight"}
+    folder = Path(mlflow.artifacts.download_artifacts("models:/flavour/1"))
+    assert not [path for path in folder.rglob("*") if path.suffix in {".pkl", ".joblib", ".cloudpickle"}]
