@@ -114,7 +114,7 @@ class TestFolderLake:
         def refuse(*_: object) -> None:
             raise OSError(error, os.strerror(error))
 
-        monkeypatch.setattr(lake.shutil, "copyfileobj", refuse)
+        monkeypatch.setattr("servicio_ml.adapters.lake.shutil.copyfileobj", refuse)
         with pytest.raises(StoreError, match=remedy):
             store.put("a/manifest.json", _file(tmp_path, b"new"))
         assert store.fetch("a/manifest.json").read_bytes() == b"old"
@@ -127,7 +127,7 @@ class TestFolderLake:
             os.close(handle)
             return Path("/dev/full").open(mode)
 
-        monkeypatch.setattr(lake.os, "fdopen", full)
+        monkeypatch.setattr("servicio_ml.adapters.lake.os.fdopen", full)
         with pytest.raises(StoreError, match="the disk is full"):
             FolderLake(tmp_path).put("a", _file(tmp_path, b"x"))
 

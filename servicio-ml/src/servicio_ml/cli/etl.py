@@ -8,9 +8,6 @@ import typer
 
 from servicio_ml.cli.session import Debug, Json, Session, session
 from servicio_ml.domain.dataset import Manifest
-from servicio_ml.domain.use_case import UseCase
-from servicio_ml.errors import SourceError
-from servicio_ml.settings import Settings
 
 UseCaseName = Annotated[
     str, typer.Argument(metavar="USE_CASE", help="Name of a use case, such as rain_australia.")
@@ -46,7 +43,7 @@ def etl(
         use_case = find(name, here.settings.use_cases_dir)
         month = period or current_period(time.time())
         last_day(month)  # a wrong month is told before anything is fetched
-        address = source or _at_hand(here.settings, use_case)
+        address = source or str(bootstrap.raw_files(here.settings).found(use_case))
         here.progress.say(f"source: {address}")
         store = bootstrap.lake(here.settings)
         with bootstrap.source(here.settings, address) as path:
@@ -59,31 +56,12 @@ def etl(
         here.document({**manifest.to_json(), "lake": store.uri})
 
 
-def _at_hand(settings: Settings, use_case: UseCase) -> str:
-    """The raw file that is there: the original rather than a sample.
-
-    Raises:
-        SourceError: None is.
-    """
-    kept = settings.state_dir / "data" / use_case.name
-    places = [kept / use_case.origin.file, kept / "sample.csv"]
-    if settings.data_dir is not None:
-        places.insert(0, settings.data_dir / use_case.origin.file)
-    for place in places:
-        if place.is_file():
-            return str(place)
-    remedy = (
-        f"run `servicio-ml data sample {use_case.name}` for look-alike rows or "
-        f"`servicio-ml data fetch {use_case.name}` for the original, or give --source"
-    )
-    raise SourceError(f"{use_case.name}", f"none of {', '.join(map(str, places))} is there; {remedy}")
-
-
 def _show(here: Session, manifest: Manifest, lake: str) -> None:
     counts = asdict(manifest.counts)
     here.table(
         f"{manifest.use_case} {manifest.period}", ["rows", ""], [(part, counts[part]) for part in counts]
     )
-    for field, reason in manifest.dropped.items():
-        here.line(f"left out: {field} ({reason})")
+    for reason in dict.fromkeys(manifest.dropped.values()):
+        fields = ", ".join(name for name, why in manifest.dropped.items() if why == reason)
+        here.line(f"left out: {fields} ({reason})")
     here.line(f"published in {lake}: {', '.join(manifest.files.values())}")
