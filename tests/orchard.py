@@ -33,7 +33,8 @@ FIELDS = (
     ),
     Field(
         name="colour", kind=Kind.CATEGORY, column="Colour", description="Colour",
-        levels=("green", "yellow", "red"), example="red", nullable=True, parse=Parse(recode={"r": "red", "n/a": "?"}),
+        levels=("green", "yellow", "red"), example="red", nullable=True,
+        parse=Parse(recode={"r": "red", "n/a": "?"}),
     ),
     Field(
         name="sugar", kind=Kind.NUMBER, column="Sugar", description="Sugar", unit="%", example=12.0,
