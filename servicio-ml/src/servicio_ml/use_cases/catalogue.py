@@ -26,10 +26,14 @@ def catalogue(folder: Path | None = None) -> Mapping[str, UseCase]:
     found = {DEFAULT: _of(importlib.import_module(f"{use_cases.__name__}.{DEFAULT}"), DEFAULT)}
     for module in pkgutil.iter_modules(use_cases.__path__):
         if module.name not in {DEFAULT, "catalogue"}:
-            found[module.name] = _of(importlib.import_module(f"{use_cases.__name__}.{module.name}"), module.name)
+            found[module.name] = _of(
+                importlib.import_module(f"{use_cases.__name__}.{module.name}"), module.name
+            )
     for path in _files(folder):
         if path.stem in found:
-            raise UseCaseError(str(path), "a shipped use case has that name; rename the file and its use case")
+            raise UseCaseError(
+                str(path), "a shipped use case has that name; rename the file and its use case"
+            )
         found[path.stem] = _of(_imported(path), path.stem)
     return found
 
@@ -64,7 +68,9 @@ def _imported(path: Path) -> ModuleType:
     except ServicioError as error:
         raise UseCaseError(str(path), str(error)) from error
     except Exception as error:
-        raise UseCaseError(str(path), f"{type(error).__name__}: {error}; mend the file or move it away") from error
+        raise UseCaseError(
+            str(path), f"{type(error).__name__}: {error}; mend the file or move it away"
+        ) from error
     return module
 
 

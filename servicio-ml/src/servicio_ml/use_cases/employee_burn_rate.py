@@ -1,7 +1,7 @@
 """Employee burn rate: the same people as in employee burnout, as a number."""
 
 from servicio_ml.domain.policy import DriftPolicy, PromotionPolicy
-from servicio_ml.domain.search import Candidate, Choice, Integer, Real
+from servicio_ml.domain.search import Candidate, Integer, Real
 from servicio_ml.domain.use_case import HashedSplit, Target, Task, UseCase
 from servicio_ml.use_cases.employee_burnout import ORIGIN, SAMPLE, SCHEMA
 
@@ -29,11 +29,9 @@ USE_CASE = UseCase(
         ),
         Candidate(
             name="knn", family="knn", tuning_rows=6000, max_latency_seconds=0.05,
-            space={
-                "n_neighbors": Integer(low=5, high=60, log=True),
-                "weights": Choice(options=("uniform", "distance")),
-            },
-            start={"n_neighbors": 20, "weights": "distance"}, fixed={"max_train_rows": 3000},
+            # weights by distance come out wrong from the ONNX converter
+            space={"n_neighbors": Integer(low=5, high=60, log=True)},
+            start={"n_neighbors": 20}, fixed={"max_train_rows": 3000, "weights": "uniform"},
         ),
         Candidate(
             name="ridge", family="ridge", space={"alpha": Real(low=0.001, high=100.0, log=True)},

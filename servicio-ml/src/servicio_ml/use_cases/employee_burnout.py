@@ -4,7 +4,7 @@ from servicio_ml.domain.derived import Cyclic, Missing
 from servicio_ml.domain.policy import DriftPolicy, PromotionPolicy
 from servicio_ml.domain.sample import Factor, Marginal, Sample, Switch, Text
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind
-from servicio_ml.domain.search import Candidate, Choice, Integer, Real
+from servicio_ml.domain.search import Candidate, Integer, Real
 from servicio_ml.domain.use_case import HashedSplit, Origin, Target, Task, UseCase
 
 LOW_BELOW, HIGH_FROM = 0.33, 0.66
@@ -136,11 +136,9 @@ USE_CASE = UseCase(
     candidates=(
         Candidate(
             name="knn", family="knn", tuning_rows=6000, max_latency_seconds=0.05,
-            space={
-                "n_neighbors": Integer(low=5, high=60, log=True),
-                "weights": Choice(options=("uniform", "distance")),
-            },
-            start={"n_neighbors": 20, "weights": "distance"}, fixed={"max_train_rows": 3000},
+            # weights by distance come out wrong from the ONNX converter
+            space={"n_neighbors": Integer(low=5, high=60, log=True)},
+            start={"n_neighbors": 20}, fixed={"max_train_rows": 3000, "weights": "uniform"},
         ),
         Candidate(
             name="svm", family="svm", tuning_rows=4000,

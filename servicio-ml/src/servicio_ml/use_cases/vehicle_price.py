@@ -11,7 +11,19 @@ NEWTON_METRES_PER_KILOGRAM_FORCE_METRE = 9.80665
 KILOGRAMS_CNG_PER_LITRE_PETROL = 0.678  # gasoline litre equivalent, NIST Handbook 130
 
 BRANDS = (
-    *("Ambassador", "Ashok", "Audi", "BMW", "Chevrolet", "Daewoo", "Datsun", "Fiat", "Force", "Ford", "Honda"),
+    *(
+        "Ambassador",
+        "Ashok",
+        "Audi",
+        "BMW",
+        "Chevrolet",
+        "Daewoo",
+        "Datsun",
+        "Fiat",
+        "Force",
+        "Ford",
+        "Honda",
+    ),
     *("Hyundai", "Isuzu", "Jaguar", "Jeep", "Kia", "Land", "Lexus", "MG", "Mahindra", "Maruti"),
     *("Mercedes-Benz", "Mitsubishi", "Nissan", "Opel", "Peugeot", "Renault", "Skoda", "Tata", "Toyota"),
     *("Volkswagen", "Volvo"),

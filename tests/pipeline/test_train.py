@@ -1,0 +1,224 @@
+"""Training end to end on small data, with real studies, real models and real artifacts."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from optuna.trial import TrialState
+
+from problems import KNN, LIGHTGBM, SCHEMA, rows, small
+from servicio_ml.domain.search import Candidate, Choice, Integer, Real
+from servicio_ml.domain.use_case import DateSplit, Task
+from servicio_ml.errors import TrainingError
+from servicio_ml.features.artifact import load_artifact
+from servicio_ml.pipeline.rows import problem
+from servicio_ml.pipeline.tune import Budget, narrowed, open_study, tune
+from worlds import Place
+
+TREE = Candidate(
+    name="decision_tree", family="decision_tree", space={"max_depth": Integer(low=2, high=6)},
+    start={"max_depth": 4}, max_latency_seconds=1.0,
+)  # fmt: skip
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+@pytest.mark.parametrize("task", Task)
+def test_every_candidate_is_registered_and_the_best_is_challenger(task: Task, place: Place) -> None:
+    use_case = small(task, LIGHTGBM, TREE)
+    trained = place.train(use_case, place.publish(task))
+    challenger = place.registry.resolve("small", "challenger")
+    assert challenger is not None
+    assert challenger.tags["candidate"] == trained.table[0]["candidate"]
+    validations = [row["validation"] for row in trained.table]
+    assert validations == sorted(validations, reverse=task is not Task.REGRESSION)
+    for row in trained.table:
+        version = place.registry.resolve("small", row["candidate"])
+        assert version is not None
+        assert version.version == row["version"]
+        load_artifact(place.registry.download("small", version.version)).replay()
+
+
+def test_runs_are_nested_and_hold_trials_metrics_and_pictures(place: Place) -> None:
+    use_case = small(Task.BINARY, LIGHTGBM, TREE)
+    trained = place.train(use_case, place.publish(Task.BINARY), trials=2)
+    trials = place.tracker.runs("small", {"step": "trial"})
+    assert (
+        sum(
+            run.tags["study"].endswith(("lightgbm/" + "0" * 12, "decision_tree/" + "0" * 12))
+            for run in trials
+        )
+        == 4
+    )
+    assert any("/refine/" in run.tags["study"] for run in trials)
+    assert {run.parent for run in place.tracker.every if run.id != trained.run_id} == {trained.run_id}
+    fit = place.tracker.artifact(
+        next(run.id for run in place.tracker.runs("small", {"step": "fit"})), "figures"
+    )
+    pictures = {"confusion_matrix", "roc", "precision_recall", "calibration", "optuna_history"}
+    assert pictures <= {path.stem for path in fit.iterdir()}
+    parent = place.tracker.artifact(trained.run_id, "figures")
+    assert {path.stem for path in parent.iterdir()} == {"feature_importance", "feature_correlation"}
+    table = json.loads(place.tracker.artifact(trained.run_id, "comparison.json").read_text())
+    assert [row["candidate"] for row in table] == [row["candidate"] for row in trained.table]
+    assert {"accuracy", "f1", "roc_auc", "pr_auc", "brier", "ece"} <= set(table[0]["metrics"])
+
+
+def test_nothing_new_trains_nothing_unless_forced(place: Place) -> None:
+    use_case, made = small(Task.BINARY, TREE), place.publish(Task.BINARY)
+    first = place.train(use_case, made)
+    again = place.train(use_case, made)
+    assert (again.challenger, again.run_id) == (None, first.run_id)
+    assert len(place.registry.versions("small")) == 1
+    assert place.train(use_case, made, force=True).challenger is not None
+    other = place.publish(Task.BINARY, seed=5)
+    assert place.train(use_case, other).challenger is not None
+
+
+def test_a_candidate_that_may_not_be_promoted_is_reported_and_another_wins(place: Place) -> None:
+    slow = Candidate(**{**_parts(LIGHTGBM), "max_latency_seconds": 1e-9})
+    trained = place.train(small(Task.BINARY, slow, TREE), place.publish(Task.BINARY))
+    assert [row["candidate"] for row in trained.table] == ["decision_tree", "lightgbm"]
+    assert [row["eligible"] for row in trained.table] == [True, False]
+    assert "one row takes" in trained.table[1]["reason"]
+    assert any("lightgbm is not eligible" in line for line in place.progress.warnings)
+
+
+def test_no_eligible_candidate_is_an_error_that_names_each(place: Place) -> None:
+    slow = Candidate(**{**_parts(TREE), "max_latency_seconds": 1e-9})
+    with pytest.raises(TrainingError, match="decision_tree one row takes"):
+        place.train(small(Task.BINARY, slow), place.publish(Task.BINARY))
+    assert place.registry.resolve("small", "challenger") is None
+
+
+def test_a_killed_training_is_gone_on_with(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_case, made = small(Task.BINARY, TREE), place.publish(Task.BINARY)
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("servicio_ml.pipeline.train.finish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            place.train(use_case, made, trials=3)
+    (interrupted,) = place.tracker.runs("small", {"step": "train"})
+    assert interrupted.status == "KILLED"
+    before = len(place.tracker.runs("small", {"step": "trial"}))
+    trained = place.train(use_case, made, trials=3)
+    assert trained.run_id == interrupted.id
+    tuned = [
+        run for run in place.tracker.runs("small", {"step": "trial"}) if "/refine/" not in run.tags["study"]
+    ]
+    assert len(tuned) == before == 3
+
+
+TUNE = """
+import sys
+sys.path[:0] = sys.argv[3:]
+from problems import KNN, SCHEMA, rows, small
+from servicio_ml.domain.use_case import Task
+from servicio_ml.pipeline.rows import problem
+from servicio_ml.pipeline.tune import Budget, open_study, tune
+made = problem(small(Task.BINARY, KNN), SCHEMA, rows(Task.BINARY, 300), seed=0, threads=1)
+study = open_study(sys.argv[1], "shared", "roc_auc", int(sys.argv[2]))
+tune(made, KNN, study, Budget(trials=8, seconds=600), start={}, on_trial=lambda trial: print("trial", flush=True))
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_share_one_study(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/studies.db"
+    open_study(url, "shared", "roc_auc", 0)
+    command = [sys.executable, "-c", TUNE, url]
+    path = str(Path(__file__).parents[1])
+    both = [
+        subprocess.Popen([*command, str(seed), path], stdout=subprocess.PIPE, text=True) for seed in (1, 2)
+    ]
+    made = [process.communicate(timeout=300)[0].count("trial") for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    trials = open_study(url, "shared", "roc_auc", 0).get_trials(
+        states=(TrialState.COMPLETE, TrialState.PRUNED)
+    )
+    assert len(trials) == sum(made)
+    # the last trial of the other may have begun when the budget was reached
+    assert 8 <= len(trials) <= 9
+
+
+@pytest.mark.slow
+def test_trials_of_a_killed_process_stay(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/studies.db"
+    process = subprocess.Popen(
+        [sys.executable, "-c", TUNE, url, "1", str(Path(__file__).parents[1])],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "trial\n"
+    process.kill()
+    process.wait(timeout=60)
+    process.stdout.close()
+    study = open_study(url, "shared", "roc_auc", 0)
+    before = len(study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED)))
+    assert before >= 1
+    made: list[int] = []
+    tune(
+        problem(small(Task.BINARY, KNN), SCHEMA, rows(Task.BINARY, 300), seed=0, threads=1), KNN, study,
+        Budget(trials=before + 2, seconds=600), start={}, on_trial=lambda trial: made.append(trial.number),
+    )  # fmt: skip
+    assert len(made) == 2
+
+
+def test_time_that_is_up_still_makes_one_trial(tmp_path: Path) -> None:
+    made = problem(small(Task.BINARY, TREE), SCHEMA, rows(Task.BINARY, 200), seed=0, threads=1)
+    study = open_study(f"sqlite:///{tmp_path}/studies.db", "late", "roc_auc", 0)
+    best = tune(made, TREE, study, Budget(trials=5, seconds=0), start=TREE.start, on_trial=lambda _: None)
+    assert best.params == {"max_depth": 4}
+    assert len(study.trials) == 1
+
+
+def test_a_study_database_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "studies.db").write_text("no database")
+    with pytest.raises(TrainingError, match="SERVICIO_ML_STUDY_URL"):
+        open_study(f"sqlite:///{tmp_path}/studies.db", "x", "roc_auc", 0)
+    with pytest.raises(sqlite3.DatabaseError):
+        sqlite3.connect(tmp_path / "studies.db").execute("select * from studies")
+
+
+def test_windows_by_date_never_look_ahead() -> None:
+    use_case = small(Task.BINARY, TREE, split=DateSplit(field="day", folds=4), event_date="day")
+    made = problem(use_case, SCHEMA, rows(Task.BINARY, 500), seed=0, threads=1)
+    days = made.matrix[:, 0]
+    assert len(made.folds) == 4
+    for train, valid in made.folds:
+        assert days[train].max() < days[valid].min()
+    validated = np.concatenate([valid for _, valid in made.folds])
+    assert len(np.unique(validated)) == len(validated)
+    assert 0.4 * len(days) < len(validated) < 0.6 * len(days)
+
+
+def test_refining_varies_numbers_only_and_a_little() -> None:
+    candidate = Candidate(
+        name="x", family="knn",
+        space={
+            "count": Integer(low=1, high=100), "rate": Real(low=0.001, high=1.0, log=True),
+            "few": Integer(low=1, high=3), "kind": Choice(options=("a", "b")),
+        },
+    )  # fmt: skip
+    near = narrowed(candidate, {"count": 50, "rate": 0.98, "few": 1, "kind": "b"}, 0.1)
+    assert near.space["count"] == Integer(low=45, high=55)
+    rate = near.space["rate"]
+    assert isinstance(rate, Real)
+    assert (rate.low, rate.high) == (pytest.approx(0.882), 1.0)
+    assert near.space["few"] == Integer(low=1, high=2)
+    assert near.space["kind"] == Choice(options=("b",))
+
+
+def _parts(candidate: Candidate) -> dict[str, object]:
+    return {name: getattr(candidate, name) for name in Candidate.__slots__}
