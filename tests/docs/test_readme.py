@@ -17,7 +17,9 @@ def test_the_quick_start_leaves_a_champion(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "var").is_dir()
     history = run("servicio-ml history rain_australia --json", tmp_path)
-    assert json.loads(history.stdout), history.stderr
+    [champion] = json.loads(history.stdout)["champions"]
+    assert champion["version"] >= 1
+    assert champion["until"] is None
 
 
 @pytest.mark.parametrize("command", ["data", "etl", "train", "promote", "rollback", "history"])
