@@ -4,6 +4,8 @@ import csv
 import gc
 import io
 import json
+import os
+import subprocess
 import sys
 import threading
 import warnings
@@ -171,12 +173,17 @@ def test_kaggle_is_not_asked_twice_for_the_same_version(publisher: Publisher, tm
     assert [path for path, _ in publisher.asked].count("/files/weatherAUS.csv") == 1
 
 
-def test_nothing_is_printed_on_standard_output(
-    publisher: Publisher, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert publisher.fault == ""
-    fetch_original(RAIN, tmp_path / "weatherAUS.csv", seconds=30)
-    assert capsys.readouterr().out == ""
+def test_a_process_prints_its_document_and_nothing_else(publisher: Publisher, tmp_path: Path) -> None:
+    command = (
+        "import kagglesdk.kaggle_env as kaggle; from servicio_ml.cli import main;"
+        f"kaggle._env_to_endpoint[kaggle.KaggleEnv.LOCAL] = {publisher.url!r}; main()"
+    )
+    words = ["data", "fetch", "rain_australia", "--json"]
+    run = subprocess.run(
+        [sys.executable, "-c", command, *words], capture_output=True, text=True, check=True,
+        env=os.environ | {"SERVICIO_ML_STATE_DIR": str(tmp_path / "state")},
+    )  # fmt: skip
+    assert Path(json.loads(run.stdout)["path"]).read_bytes() == WEATHER
 
 
 def test_uci_gives_a_header_and_blanks_for_missing(publisher: Publisher, tmp_path: Path) -> None:
@@ -190,9 +197,11 @@ def test_uci_gives_a_header_and_blanks_for_missing(publisher: Publisher, tmp_pat
 
 
 @pytest.mark.parametrize("use_case", [RAIN, HEART], ids=["kaggle", "uci"])
-@pytest.mark.parametrize("fault", ["forbidden", "gone", "garbage"])
+@pytest.mark.parametrize(
+    ("fault", "reason"), [("forbidden", "403"), ("gone", "404"), ("garbage", "Expecting value")]
+)
 def test_a_refusal_says_what_to_do(
-    publisher: Publisher, tmp_path: Path, use_case: UseCase, fault: str
+    publisher: Publisher, tmp_path: Path, use_case: UseCase, fault: str, reason: str
 ) -> None:
     publisher.fault = fault
     target = tmp_path / "original"
@@ -200,6 +209,7 @@ def test_a_refusal_says_what_to_do(
     with pytest.raises(SourceError) as refused:
         fetch_original(use_case, target, seconds=30)
     for part in (
+        reason,
         use_case.origin.kaggle or str(use_case.origin.uci),
         f"download {use_case.origin.file} from there by hand into the folder that SERVICIO_ML_DATA_DIR names",
         f"`servicio-ml data sample {use_case.name}`",
@@ -215,7 +225,7 @@ def test_without_a_network_it_ends_with_the_same_advice(
 ) -> None:
     publisher.shutdown()
     publisher.server_close()
-    with pytest.raises(SourceError, match=r"check the network.*by hand.*data sample"):
+    with pytest.raises(SourceError, match=r"Connection refused; check the network.*by hand.*data sample"):
         fetch_original(use_case, tmp_path / "original", seconds=30)
     assert not (tmp_path / "original").exists()
 

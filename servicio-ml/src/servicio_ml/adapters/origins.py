@@ -66,7 +66,7 @@ def _ask(use_case: UseCase, page: str, download: Callable[[], T], seconds: float
     except TimeoutError:
         problem = f"no answer within {seconds:g} s; check the network or give it more --timeout"
     except Exception as error:  # noqa: BLE001  the clients let through whatever their HTTP stack raises
-        problem = f"{type(error).__name__}: {_first_line(error)}; check the network"
+        problem = f"{_reason(error)}; check the network"
     raise SourceError(
         page,
         f"{problem}. Or download {use_case.origin.file} from there by hand into the folder that"
@@ -88,5 +88,9 @@ def _within(seconds: float, task: Callable[[], T]) -> T:
     return outcome.result(timeout=seconds)
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or "no reason given").split("\n", 1)[0]
+def _reason(error: BaseException) -> str:
+    """The first thing that went wrong, in one line; what the clients wrap around it says less."""
+    while deeper := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
+        error = deeper
+    first_line = (str(error).strip() or "no reason given").split("\n", 1)[0]
+    return f"{type(error).__name__}: {first_line}"
