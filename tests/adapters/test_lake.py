@@ -4,14 +4,12 @@ import errno
 import gc
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 import boto3
 import pytest
 from moto.s3.models import FakeMultipart
-from moto.server import ThreadedMotoServer
 from pyarrow import fs
 
 from servicio_ml.adapters import lake
@@ -23,21 +21,6 @@ from servicio_ml.errors import NotPublishedError, SettingsError, StoreError
 KINDS = ("memory", "folder", pytest.param("s3", marks=pytest.mark.slow))
 LARGER_THAN_ONE_PART = 12 * 1024 * 1024
 """Bytes above which PyArrow uploads in several parts."""
-
-
-@pytest.fixture(scope="session")
-def s3_endpoint() -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patch.setenv(name, "testing")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        server.start()
-        host, port = server.get_host_and_port()
-        endpoint = f"http://{host}:{port}"
-        boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket="data")
-        yield endpoint
-        server.stop()
 
 
 @pytest.fixture(params=KINDS)

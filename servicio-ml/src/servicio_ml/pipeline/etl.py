@@ -183,9 +183,11 @@ def _identity(schema: FeatureSchema) -> Sequence[str]:
 
 
 def _twins(job: Job, sided: pl.LazyFrame, schema: FeatureSchema) -> int:
-    twins = count_twins(sided.filter(~pl.col(TEST)), sided.filter(TEST), schema.field_names)
+    """How many test rows are equal to a training row in every field that models read themselves."""
+    read = [field.name for field in schema.fields if field.direct]
+    twins = count_twins(sided.filter(~pl.col(TEST)), sided.filter(TEST), read)
     if twins:
-        job.progress.warn(f"{twins} test rows are equal to a training row in every feature")
+        job.progress.warn(f"{twins} test rows are equal to a training row in every field that models read")
     return twins
 
 
