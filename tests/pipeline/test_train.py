@@ -128,7 +128,8 @@ from servicio_ml.pipeline.rows import problem
 from servicio_ml.pipeline.tune import Budget, open_study, tune
 made = problem(small(Task.BINARY, KNN), SCHEMA, rows(Task.BINARY, 300), seed=0, threads=1)
 study = open_study(sys.argv[1], "shared", "roc_auc", int(sys.argv[2]))
-tune(made, KNN, study, Budget(trials=8, seconds=600), start={}, on_trial=lambda trial: print("trial", flush=True))
+budget = Budget(trials=8, seconds=600)
+tune(made, KNN, study, budget, start={}, on_trial=lambda trial: print("trial", flush=True))
 """
 
 

@@ -5,6 +5,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,7 @@ def open_study(url: str, name: str, metric: str, seed: int) -> optuna.Study:
     return study
 
 
+@cache
 def _storage(url: str) -> RDBStorage:
     with warnings.catch_warnings():
         # heartbeats are what finds the trials of a killed process
