@@ -49,6 +49,15 @@ def test_a_wrong_setting_is_an_error_like_any_other(
     assert capsys.readouterr().err.startswith("error: setting STATSD_PORT: 'many':")
 
 
+def test_a_table_for_another_program_is_not_folded(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    with session(as_json=False, debug=False) as opened:
+        opened.table("counts", ["part", "rows"], [["x" * 50, "y" * 50]])
+    assert f"{'x' * 50} │ {'y' * 50}" in capsys.readouterr().out
+
+
 def test_people_read_lines_and_tables(capsys: pytest.CaptureFixture[str]) -> None:
     with session(as_json=False, debug=False) as opened:
         opened.line("[x] published")

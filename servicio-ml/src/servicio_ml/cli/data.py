@@ -115,34 +115,24 @@ def _show(here: Session, title: str, described: Mapping[str, Any]) -> None:
             here.line(f"{what}: {said}")
     here.table(
         f"{title}: the kept rows",
-        [
-            "field",
-            "kind",
-            "unit",
-            "missing",
-            "distinct",
-            "least",
-            "mean",
-            "greatest",
-            "most frequent",
-            "example",
-        ],
+        ["field", "kind", "missing", "distinct", "least … mean … greatest", "example"],
         [_cells(field) for field in described["fields"]],
     )
 
 
 def _cells(field: Mapping[str, Any]) -> list[object]:
-    top, show = field["most_frequent"], _short if field["mean"] is None else _number
+    show = _short if field["mean"] is None else _number
+    shown = [
+        text for text in (show(field["minimum"]), _number(field["mean"]), show(field["maximum"])) if text
+    ]
+    if field["most_frequent"] is not None:
+        shown = [f"{_short(field['most_frequent'])} ({field['most_frequent_share']:.0%})"]
     return [
         field["name"],
-        field["kind"],
-        field["unit"],
+        ", ".join(filter(None, (field["kind"], field["unit"]))),
         f"{field['missing_before']:.1%}",
         field["distinct"],
-        show(field["minimum"]),
-        _number(field["mean"]),
-        show(field["maximum"]),
-        "" if top is None else f"{_short(top)} ({field['most_frequent_share']:.0%})",
+        " … ".join(shown),
         show(field["example"]),
     ]
 

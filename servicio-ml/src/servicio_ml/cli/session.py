@@ -17,6 +17,8 @@ from servicio_ml.errors import ServicioError
 from servicio_ml.settings import Settings, load
 
 FAILED, INTERRUPTED = 1, 130
+UNFOLDED = 1000
+"""Characters in a line of a table that goes to a file or another program."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document, nothing else.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -49,7 +51,8 @@ class Session:
             table.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
         for row in rows:
             table.add_row(*(str(cell) for cell in row))
-        Console().print(table, highlight=False, markup=False)
+        console = Console(width=None if sys.stdout.isatty() else UNFOLDED)
+        console.print(table, highlight=False, markup=False)
 
 
 @contextmanager
