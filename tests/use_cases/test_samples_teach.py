@@ -31,7 +31,8 @@ def _published(name: str, rows: int, folder: Path) -> tuple[MemoryObjectStore, M
     write_csv(raw, table.columns, header=table.named)
     manifest = run_etl(
         use_case, raw, named="sample", period=PERIOD, store=store,
-        tracker=MemoryTracker(folder / "runs", lambda: 0.0), progress=SilentProgress(), stats=NoStats(),
+        connect=lambda: MemoryTracker(folder / "runs", lambda: 0.0), progress=SilentProgress(),
+        stats=NoStats(),
     )  # fmt: skip
     return store, manifest
 

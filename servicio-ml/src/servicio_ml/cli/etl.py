@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -49,7 +50,7 @@ def etl(
         with bootstrap.source(here.settings, address) as path:
             manifest = run_etl(
                 use_case, path, named=address, period=month, store=store,
-                tracker=bootstrap.tracker(here.settings), progress=here.progress,
+                connect=partial(bootstrap.tracker, here.settings), progress=here.progress,
                 stats=bootstrap.stats(here.settings),
             )  # fmt: skip
         _show(here, manifest, store.uri)

@@ -1,14 +1,15 @@
 """The ETL: extract, transform, validate, quarantine, check for leaks, split and publish one period.
 
-Nothing is fitted here: whatever learns from data belongs to a model and sees training rows only. The run is
-opened before anything is written and everything is logged before the manifest is replaced, so that a failure
-of the tracker or of the lake leaves the previous state in force.
+Nothing is fitted here: whatever learns from data belongs to a model and sees training rows only. Everything
+is logged before the manifest is replaced, so that a failure of the tracker or of the lake leaves the previous
+state in force.
 """
 
 import hashlib
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def run_etl(
     named: str,
     period: str,
     store: ObjectStore,
-    tracker: Tracker,
+    connect: Callable[[], Tracker],
     progress: Progress,
     stats: Stats,
 ) -> Manifest:
@@ -74,7 +75,7 @@ def run_etl(
         named: What the user called it.
         period: `YYYY-MM`; rows dated after it are left out. Publishing a period again restates it.
         store: The lake.
-        tracker: Where the run is logged.
+        connect: Gives the tracker of the run; it is called in another thread, once the file looks right.
         progress: Who waits.
         stats: Where counts and times are sent.
 
@@ -92,7 +93,7 @@ def run_etl(
             progress.bar(f"etl {use_case.name}", total=STEPS) as advance,
         ):
             job = Job(use_case=use_case, period=period, store=store, progress=progress, folder=Path(folder))
-            manifest = _run(job, source, named, tracker, advance)
+            manifest = _run(job, source, named, connect, advance)
     except BaseException:
         stats.count(f"{metric}.failure")
         raise
@@ -102,19 +103,22 @@ def run_etl(
     return manifest
 
 
-def _run(job: Job, source: Path, named: str, tracker: Tracker, advance: Advance) -> Manifest:
+def _run(job: Job, source: Path, named: str, connect: Callable[[], Tracker], advance: Advance) -> Manifest:
     last = last_day(job.period)
     snapshot = take_snapshot(source, named, job.folder)
     raw = read_rows(snapshot, job.use_case)
     if raw.ignored:
         job.progress.say(f"columns that are not read: {listed(raw.ignored)}")
     advance(note="transform")
-    tags = {"step": "etl", "period": job.period}
-    with tracker.run(job.use_case.name, "etl", tags=tags) as run:
+    # importing MLflow and opening its database take seconds, in which the engine's threads do their work
+    with ThreadPoolExecutor(max_workers=1) as aside:
+        connecting = aside.submit(connect)
         staged = stage(snapshot, raw, job.use_case, last)
         advance(note="check")
         prepared = _prepare(job, snapshot, raw, staged)
         advance(note="log")
+        tracker = connecting.result()
+    with tracker.run(job.use_case.name, "etl", tags={"step": "etl", "period": job.period}) as run:
         _log(run, job, snapshot, raw, prepared)
         advance(note="publish")
         _publish(job, prepared)
