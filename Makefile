@@ -35,10 +35,10 @@ $(READY): requirements/bootstrap.txt requirements/dev.txt servicio-ml/pyproject.
 	@touch $@
 
 test: $(READY) ## Run every test
-	$(BIN)/pytest -n $(WORKERS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadscope
 
 test-fast: $(READY) ## Run the tests that neither train models nor start servers
-	$(BIN)/pytest -n $(WORKERS) -m "not slow"
+	$(BIN)/pytest -n $(WORKERS) --dist loadscope -m "not slow"
 
 check: format lint types layers test ## Everything a change must pass; the tests read and run the documents too
 

@@ -37,7 +37,9 @@ class Counts:
         parts = asdict(self)
         read = parts.pop("read")
         if sum(parts.values()) != read:
-            raise ContractError("row count", f"{read} rows read, {sum(parts.values())} accounted for: {parts}")
+            raise ContractError(
+                "row count", f"{read} rows read, {sum(parts.values())} accounted for: {parts}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

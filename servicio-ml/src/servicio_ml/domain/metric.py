@@ -22,7 +22,7 @@ class Metric:
     formula: str
 
     def gain(self, challenger: float, champion: float) -> float:
-        """How much better the challenger is, in the metric's unit (of an error, a share of the champion's)."""
+        """How much better the challenger is, in the metric's unit (an error's: a share of the champion's)."""
         if self.greater_is_better:
             return challenger - champion
         return (champion - challenger) / champion if champion else float("nan")
@@ -35,7 +35,9 @@ class Metric:
 _BINARY, _CLASSES, _NUMBER = ("binary",), ("binary", "multiclass"), ("regression",)
 
 
-def _metric(name: str, tasks: tuple[str, ...], formula: str, *, up: bool = True, ranking: bool = False) -> Metric:
+def _metric(
+    name: str, tasks: tuple[str, ...], formula: str, *, up: bool = True, ranking: bool = False
+) -> Metric:
     return Metric(name=name, greater_is_better=up, tasks=tasks, ranking=ranking, formula=formula)
 
 
@@ -47,10 +49,19 @@ METRICS = {
         _metric("recall", _BINARY, "TP / (TP + FN) of the positive class"),
         _metric("f1", _BINARY, "2TP / (2TP + FP + FN) of the positive class"),
         _metric("f1_macro", _CLASSES, "mean over the classes of 2TP / (2TP + FP + FN)"),
-        _metric("roc_auc", _CLASSES, "P(score of a positive > score of a negative); one-vs-rest mean", ranking=True),
+        _metric(
+            "roc_auc",
+            _CLASSES,
+            "P(score of a positive > score of a negative); one-vs-rest mean",
+            ranking=True,
+        ),
         _metric("pr_auc", _CLASSES, "average precision; one-vs-rest mean", ranking=True),
-        _metric("brier", _CLASSES, "mean over rows of sum over classes (p - y)², halved", up=False, ranking=True),
-        _metric("ece", _CLASSES, "mean over ten equal-mass bins of |mean p - share of y|", up=False, ranking=True),
+        _metric(
+            "brier", _CLASSES, "mean over rows of sum over classes (p - y)², halved", up=False, ranking=True
+        ),
+        _metric(
+            "ece", _CLASSES, "mean over ten equal-mass bins of |mean p - share of y|", up=False, ranking=True
+        ),
         _metric("log_loss", _CLASSES, "mean over rows of -ln p of the true class", up=False, ranking=True),
         _metric("mae", _NUMBER, "mean |y - ŷ|", up=False),
         _metric("rmse", _NUMBER, "√ mean (y - ŷ)²", up=False),

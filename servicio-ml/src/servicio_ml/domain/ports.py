@@ -187,5 +187,3 @@ class Clock(Protocol):
     """The time, in seconds since 1970."""
 
     def __call__(self) -> float: ...
-
-
