@@ -1,0 +1,209 @@
+"""What the ETL costs: `python benchmarks/etl.py` prints a Markdown table.
+
+Every case is a process of its own; the runs of all cases are interleaved and their medians are shown. The
+raw file is `weatherAUS.csv` in SERVICIO_ML_DATA_DIR, or as many look-alike rows where it is not there. The
+large file repeats it with slightly shifted numbers.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+import polars as pl
+
+from servicio_ml.adapters.raw_files import write_csv
+from servicio_ml.features.sampler import draw
+from servicio_ml.pipeline.ingest import columns_of, read_rows, take_snapshot
+from servicio_ml.pipeline.plan import plan
+from servicio_ml.pipeline.transform import transform
+from servicio_ml.use_cases.catalogue import find
+
+RAIN = find("rain_australia")
+PERIOD = "2019-12"
+ORIGINAL_ROWS = 145_460
+ROWWISE_ROWS = 5_000
+SHIFT = 0.01
+SHIFTED = ("MinTemp", "MaxTemp", "Pressure9am", "Pressure3pm", "Temp9am", "Temp3pm")
+BYTES_PER_KILOBYTE, BYTES_PER_MEGABYTE = 1024, 1024**2
+COMMAND = "from servicio_ml.cli import main; main()"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What one run took: seconds, and the greatest resident memory in bytes."""
+
+    seconds: float
+    memory: float
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--runs", type=int, default=5, help="of each case but the large file")
+    arguments.add_argument("--rows", type=int, default=10_000_000, help="of the large file; 0 leaves it out")
+    arguments.add_argument("--case", choices=("transform", "row by row"), help=argparse.SUPPRESS)
+    arguments.add_argument("--source", type=Path, help=argparse.SUPPRESS)
+    given = arguments.parse_args()
+    if given.case:
+        seconds = {"transform": time_transform, "row by row": time_rows}[given.case](given.source)
+        print(json.dumps(seconds))
+        return
+    with tempfile.TemporaryDirectory(prefix="servicio-ml-benchmark-") as folder:
+        compare(Path(folder), given.runs, given.rows)
+
+
+def compare(folder: Path, runs: int, large_rows: int) -> None:
+    """Run every case and print the table."""
+    source = raw_file(folder)
+    rows = len(pl.read_csv(source, infer_schema=False))
+    few = folder / "few.csv"
+    pl.read_csv(source, infer_schema=False).head(ROWWISE_ROWS).write_csv(few)
+    fresh = command(source, folder)
+    found: dict[str, list[Cost]] = {"command": [], "transform": [], "row by row": []}
+    for _ in range(runs):
+        found["command"].append(command(source, folder))
+        found["transform"].append(case("transform", source))
+        found["row by row"].append(case("row by row", few))
+    print(f"{rows:,} rows, {os.cpu_count()} cores, medians of {runs} interleaved runs\n")
+    print("| what | seconds | peak memory, MB |\n|---|---|---|")
+    show("`servicio-ml etl`, whole, MLflow in SQLite", median(found["command"]))
+    show("the same, the first time (SQLite is made)", fresh)
+    transformed, by_row = median(found["transform"]), median(found["row by row"])
+    show("its transform alone, in the process", transformed)
+    show(f"pandas row by row, {ROWWISE_ROWS:,} rows", by_row)
+    if large_rows:
+        large = enlarge(source, folder, large_rows)
+        show(f"`servicio-ml etl`, whole, {large_rows:,} rows", command(large, folder))
+    ratio = (by_row.seconds / ROWWISE_ROWS) / (transformed.seconds / rows)
+    print(f"\nPer row, the transform takes 1/{ratio:,.0f} of pandas row by row.")
+
+
+def raw_file(folder: Path) -> Path:
+    """The original, or as many look-alike rows."""
+    original = Path(os.environ.get("SERVICIO_ML_DATA_DIR", ""), "weatherAUS.csv")
+    if original.is_file():
+        return original
+    print("no weatherAUS.csv in SERVICIO_ML_DATA_DIR: look-alike rows are used\n")
+    table = draw(RAIN, ORIGINAL_ROWS, np.random.default_rng(0))
+    write_csv(folder / "sample.csv", table.columns, header=table.named)
+    return folder / "sample.csv"
+
+
+def enlarge(source: Path, folder: Path, rows: int) -> Path:
+    """A file of that many rows: the source again and again, some numbers shifted a little each time."""
+    texts, target = pl.read_csv(source, infer_schema=False), folder / "large.csv"
+    with target.open("wb") as file:
+        for copy in range(-(-rows // len(texts))):
+            numbers = pl.col(SHIFTED).cast(pl.Float64, strict=False)
+            shifted = (numbers + copy * SHIFT).round(2).cast(pl.String).fill_null("NA")
+            part = texts.head(rows - copy * len(texts)).with_columns(shifted)
+            part.write_csv(file, include_header=copy == 0)
+    return target
+
+
+def command(source: Path, folder: Path) -> Cost:
+    """The whole command with its imports, in a state folder that stays."""
+    words = ["etl", RAIN.name, "--source", str(source), "--period", PERIOD]
+    started = time.perf_counter()
+    memory, _ = child(
+        [sys.executable, "-c", COMMAND, *words], {"SERVICIO_ML_STATE_DIR": str(folder / "state")}
+    )
+    return Cost(seconds=time.perf_counter() - started, memory=memory)
+
+
+def case(name: str, source: Path) -> Cost:
+    """This script in a process of its own, which times itself."""
+    memory, output = child([sys.executable, __file__, "--case", name, "--source", str(source)], {})
+    return Cost(seconds=json.loads(output.splitlines()[-1]), memory=memory)
+
+
+def child(words: Sequence[str], settings: Mapping[str, str]) -> tuple[float, str]:
+    """Run a command to its end; its greatest resident memory in bytes, and what it printed."""
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(words, stdout=output, stderr=output, env={**os.environ, **settings})
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        printed = output.read()
+    if process.returncode:
+        raise SystemExit(printed)
+    return usage.ru_maxrss * BYTES_PER_KILOBYTE, printed
+
+
+def time_transform(source: Path) -> float:
+    """Seconds from the raw file to a typed Parquet file."""
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        raw = read_rows(take_snapshot(source, source.name, Path(folder)), RAIN)
+        reading = plan(RAIN, columns_of(RAIN, raw.dialect), raw.dialect.parse)
+        rows = transform(nw.from_native(raw.frame), RAIN, reading, last_day=date.max).to_native()
+        rows.sink_parquet(Path(folder, "typed.parquet"), engine="streaming")
+        return time.perf_counter() - started
+
+
+def time_rows(source: Path) -> float:
+    """Seconds of the same, as one would write it at first: a function applied to each row of a frame."""
+    started = time.perf_counter()
+    texts = pd.read_csv(source, dtype=str, keep_default_na=False)
+    with tempfile.TemporaryDirectory() as folder:
+        texts.apply(_clean, axis=1).to_parquet(Path(folder, "typed.parquet"))
+    return time.perf_counter() - started
+
+
+def _clean(row: pd.Series) -> pd.Series:
+    found: dict[str, object] = {}
+    reasons: list[str] = []
+    for field in RAIN.schema.fields:
+        text = row[field.column].strip()
+        value: object = None
+        if text not in RAIN.missing:
+            try:
+                value = _value(field.kind.value, text)
+            except ValueError:
+                reasons.append(f"{field.name}: {text!r} cannot be read")
+            if field.levels and value not in field.levels:
+                reasons.append(f"{field.name}: {text!r} is no level")
+            if isinstance(value, float):
+                if value in field.parse.missing_numbers:
+                    value = None
+                elif not (field.minimum or -np.inf) <= value <= (field.maximum or np.inf):
+                    reasons.append(f"{field.name}: {text!r} is out of range")
+        if value is None and not field.nullable:
+            reasons.append(f"{field.name}: it is missing")
+        found[field.name] = value
+    label = row[RAIN.target.column].strip()
+    found[RAIN.target.name] = label if label in RAIN.target.labels else None
+    found["reason"] = "; ".join(reasons)
+    return pd.Series(found)
+
+
+def _value(kind: str, text: str) -> object:
+    if kind == "date":
+        return date.fromisoformat(text)
+    return text if kind == "category" else float(text)
+
+
+def median(costs: Sequence[Cost]) -> Cost:
+    return Cost(
+        seconds=statistics.median(cost.seconds for cost in costs),
+        memory=statistics.median(cost.memory for cost in costs),
+    )
+
+
+def show(what: str, cost: Cost) -> None:
+    print(f"| {what} | {cost.seconds:.2f} | {cost.memory / BYTES_PER_MEGABYTE:,.0f} |")
+
+
+if __name__ == "__main__":
+    main()
