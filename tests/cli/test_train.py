@@ -37,6 +37,9 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "state"
 
 
+pytestmark = pytest.mark.usefixtures("state")
+
+
 def _run(*words: object) -> Result:
     return CliRunner().invoke(app, [str(word) for word in words])
 
@@ -83,20 +86,12 @@ def test_from_data_to_champion_and_back(state: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_train_is_gone_on_with(state: Path, tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-c",
-        "from servicio_ml.cli import main; main()",
-        "train",
-        "small",
-        "--trials",
-        "40",
-    ]
+def test_a_killed_train_is_gone_on_with() -> None:
+    words = ["train", "small", "--trials", "40"]
+    command = [sys.executable, "-c", "from servicio_ml.cli import main; main()", *words]
     path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-    process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}
-    )
+    environment = {**os.environ, "PYTHONPATH": path}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     assert process.stderr is not None
     for line in process.stderr:
         if "tune" in line:
@@ -119,8 +114,7 @@ def test_without_data_it_says_to_run_the_etl(state: Path) -> None:
     _told(_run("promote", "small"), "servicio-ml etl small")
 
 
-def test_without_a_challenger_it_says_to_train(state: Path) -> None:
-    assert state.exists()
+def test_without_a_challenger_it_says_to_train() -> None:
     _told(_run("promote", "small"), "servicio-ml train small")
     _told(_run("rollback", "small"), "servicio-ml promote small")
 
@@ -134,10 +128,9 @@ def test_without_a_challenger_it_says_to_train(state: Path) -> None:
         (("promote", "nothing"), ("nothing", "rain_australia")),
         (("history", "nothing"), ("nothing", "rain_australia")),
     ],
-    ids=lambda value: " ".join(value),
+    ids=" ".join,
 )
-def test_a_wrong_word_is_named(state: Path, words: tuple[str, ...], said: tuple[str, ...]) -> None:
-    assert state.exists()
+def test_a_wrong_word_is_named(words: tuple[str, ...], said: tuple[str, ...]) -> None:
     _told(_run(*words), *said)
 
 
@@ -152,20 +145,17 @@ def test_a_wrong_word_is_named(state: Path, words: tuple[str, ...], said: tuple[
         ("{", "no YAML"),
     ],
 )
-def test_wrong_starting_parameters_are_named(state: Path, tmp_path: Path, text: str, said: str) -> None:
-    assert state.exists()
+def test_wrong_starting_parameters_are_named(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "start.yaml").write_text(text)
     _told(_run("train", "small", "--params", tmp_path / "start.yaml"), said)
 
 
-def test_a_file_of_starting_parameters_that_is_not_there_is_named(state: Path) -> None:
-    assert state.exists()
+def test_a_file_of_starting_parameters_that_is_not_there_is_named() -> None:
     _told(_run("train", "small", "--params", "nowhere.yaml"), "nowhere.yaml")
 
 
 @pytest.mark.slow
-def test_starting_parameters_are_tried_first(state: Path, tmp_path: Path) -> None:
-    assert state.exists()
+def test_starting_parameters_are_tried_first(tmp_path: Path) -> None:
     (tmp_path / "start.yaml").write_text("knn: {n_neighbors: 5}")
     words = ("train", "small", "--candidate", "knn", "--trials", 1, "--timeout", 0, "--json")
     document = json.loads(_run(*words, "--params", tmp_path / "start.yaml").stdout)
@@ -173,8 +163,7 @@ def test_starting_parameters_are_tried_first(state: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_an_unreachable_mlflow_ends_it_at_once(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert state.exists()
+def test_an_unreachable_mlflow_ends_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SERVICIO_ML_MLFLOW_URL", "http://127.0.0.1:9")
     for words in (("train", "small"), ("promote", "small"), ("rollback", "small"), ("history", "small")):
         _told(_run(*words), "http://127.0.0.1:9", "SERVICIO_ML_MLFLOW_URL")
