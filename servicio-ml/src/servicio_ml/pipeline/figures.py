@@ -47,7 +47,7 @@ def draw(folder: Path, use_case: UseCase, test: Holdout, finished: Finished) -> 
         pictures["precision_recall"] = lambda axes: _curves(axes, labels, test.truth, probabilities, _pr)
         pictures["calibration"] = lambda axes: _calibration(axes, labels, test.truth, probabilities)
     for name, picture in pictures.items():
-        _save(folder / f"{name}.png", title, picture)
+        _save(folder / f"{name}.png", f"{title}: {name.replace('_', ' ')}", picture)
 
 
 def draw_importance(
@@ -122,7 +122,7 @@ def draw_study(folder: Path, study: optuna.Study, metric: str) -> None:
         axes.set(xlabel="trial", ylabel=metric)
         axes.legend()
 
-    _save(folder / "optuna_history.png", study.study_name, history)
+    _save(folder / "optuna_history.png", f"{study.study_name}: trials", history)
     varied = {name for trial in trials for name in trial.params}
     if len(trials) < LEAST_TRIALS or len(varied) < 2 or np.ptp(values) == 0:  # noqa: PLR2004  importance compares two
         return
@@ -132,7 +132,7 @@ def draw_study(folder: Path, study: optuna.Study, metric: str) -> None:
         axes.barh(list(importance)[::-1], list(importance.values())[::-1], color=COLOURS[0])
         axes.set_xlabel("share of the variance of the metric (fANOVA)")
 
-    _save(folder / "optuna_importance.png", study.study_name, bars)
+    _save(folder / "optuna_importance.png", f"{study.study_name}: parameters", bars)
 
 
 def _save(path: Path, title: str, picture: Callable[[Axes], None], *, tall: bool = False) -> None:
