@@ -1,6 +1,7 @@
 """Fields and schemas: what is refused, how they read, and that JSON loses nothing."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ NUMBERS = st.one_of(st.integers(-(10**6), 10**6), st.floats(-1e6, 1e6))
 TEXTS = st.text(max_size=8)
 PARSES = st.builds(
     Parse,
-    pattern=TEXTS,
+    pattern=TEXTS.map(lambda text: f"({re.escape(text)})" if text else ""),
     units=st.dictionaries(TEXTS, NUMBERS, max_size=2),
     missing=st.lists(TEXTS, max_size=2).map(tuple),
     missing_numbers=st.lists(NUMBERS, max_size=2).map(tuple),
@@ -87,6 +88,22 @@ def field(**changes: Any) -> Field:
         "example": 1.0,
     }
     return Field(**{**plain, **changes})
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        (r"\d+", "its first group must be the value"),
+        (r"(?:\d+)", "its first group must be the value"),
+        (r"(\d+", "no regular expression"),
+        (r"(\d+)(?=kg)", "without look-around"),
+        (r"(?<!a)(\d+)", "without look-around"),
+        (r"(\d)\1", "without look-around and back-references"),
+    ],
+)
+def test_a_pattern_that_some_engine_lacks_is_refused(pattern: str, message: str) -> None:
+    with pytest.raises(UseCaseError, match=message):
+        Parse(pattern=pattern)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,15 @@ USE_CASE = UseCase(
         pytest.param(
             {"task": Task.REGRESSION}, "a regression target cannot have 2 labels", id="labelled number"
         ),
+        pytest.param({"event_date": "weight"}, "'weight' orders rows in time, but is no date", id="no date"),
+        pytest.param(
+            {"split": DateSplit(field="weight")}, "'weight' orders rows in time, but is no date", id="split"
+        ),
+        pytest.param(
+            {"schema": FeatureSchema(fields=(DATE, replace(WEIGHT, name="line")))},
+            "'line' is what published rows call their line in the raw file",
+            id="reserved column",
+        ),
         pytest.param({"candidates": ()}, "at least one candidate", id="no candidate"),
         pytest.param(
             {"target": replace(SOLD, name="weight")}, "'weight' is also a feature", id="target a feature"

@@ -7,6 +7,9 @@ from typing import Any
 from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.errors import ContractError
 
+SOURCE_LINE = "line"
+"""The column of published rows that tells a row's line in the raw file."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:

@@ -11,6 +11,8 @@ from servicio_ml.domain.derived import Derived, Lookup, derived_from_json, deriv
 from servicio_ml.errors import UseCaseError
 
 SNAKE_CASE = re.compile(r"[a-z][a-z0-9_]*")
+NOT_COMMON = re.compile(r"\(\?<?[=!]|\\[1-9]")
+"""What Python's and Java's regular expressions have and Rust's have not."""
 
 
 class Kind(StrEnum):
@@ -42,6 +44,18 @@ class Parse:
     missing: tuple[str, ...] = ()
     missing_numbers: tuple[float, ...] = ()
     recode: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.pattern:
+            return
+        try:
+            groups = re.compile(self.pattern).groups
+        except re.error as error:
+            problem = f"it is no regular expression ({error})"
+            raise UseCaseError(f"pattern {self.pattern!r}", problem) from error
+        if not groups or NOT_COMMON.search(self.pattern):
+            problem = "its first group must be the value, without look-around and back-references"
+            raise UseCaseError(f"pattern {self.pattern!r}", problem)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

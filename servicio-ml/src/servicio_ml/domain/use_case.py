@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from servicio_ml.domain.dataset import SOURCE_LINE
 from servicio_ml.domain.metric import METRICS
 from servicio_ml.domain.policy import DriftPolicy, LeakPolicy, PromotionPolicy
 from servicio_ml.domain.sample import Sample
-from servicio_ml.domain.schema import SNAKE_CASE, FeatureSchema, Parse
+from servicio_ml.domain.schema import SNAKE_CASE, FeatureSchema, Kind, Parse
 from servicio_ml.domain.search import Candidate
 from servicio_ml.errors import UseCaseError, listed
 
@@ -204,6 +205,11 @@ class UseCase:
         for name in (*filter(None, dates), *self.promotion.slices):
             if name not in fields:
                 yield f"{name!r} is named as a date or slice; fields are {listed(fields)}"
+        for each in self.schema.fields:
+            if each.name in dates and each.kind is not Kind.DATE:
+                yield f"{each.name!r} orders rows in time, but is no date"
+        if SOURCE_LINE in {*fields, self.target.name}:
+            yield f"{SOURCE_LINE!r} is what published rows call their line in the raw file; name it otherwise"
         for dialect in self.dialects:
             if strange := {*dialect.columns, *dialect.parse} - {*fields, self.target.name}:
                 yield f"dialect {dialect.name!r}: no field or target {listed(sorted(strange))}"

@@ -12,12 +12,12 @@ with warnings.catch_warnings():
 
 from pandera.errors import SchemaErrors
 
+from servicio_ml.domain.dataset import SOURCE_LINE
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.domain.use_case import Target
 from servicio_ml.errors import ContractError, listed
 
 BATCH_ROWS = 500_000
-PUBLISHED_LINE = "line"
 TYPES = {Kind.NUMBER: pl.Float64, Kind.INTEGER: pl.Int64, Kind.CATEGORY: pl.String, Kind.DATE: pl.Date}
 
 
@@ -27,7 +27,7 @@ def contract(schema: FeatureSchema, target: Target) -> pa.DataFrameSchema:
     number = pa.Column(pl.Float64, _limits(target.minimum, target.maximum))
     return pa.DataFrameSchema(
         {
-            PUBLISHED_LINE: pa.Column(pl.Int64, pa.Check.ge(1)),
+            SOURCE_LINE: pa.Column(pl.Int64, pa.Check.ge(1)),
             **{field.name: _column(field) for field in schema.fields},
             target.name: label if target.labels else number,
         },

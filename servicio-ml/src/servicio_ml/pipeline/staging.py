@@ -9,10 +9,10 @@ from pathlib import Path
 import narwhals as nw
 import polars as pl
 
+from servicio_ml.domain.dataset import SOURCE_LINE
 from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.errors import ContractError, SourceError, StoreError
-from servicio_ml.pipeline.contract import PUBLISHED_LINE
 from servicio_ml.pipeline.ingest import LINE, RawRows, Snapshot, columns_of, parse_problem
 from servicio_ml.pipeline.plan import Plan, plan
 from servicio_ml.pipeline.split import TEST
@@ -92,7 +92,7 @@ def write_parts(
     Raises:
         StoreError: The disk is full.
     """
-    line = pl.col(LINE).cast(pl.Int64).alias(PUBLISHED_LINE)
+    line = pl.col(LINE).cast(pl.Int64).alias(SOURCE_LINE)
     published = [line, pl.col(*schema.field_names), pl.col(staged.plan.target.field.name)]
     rejected = staged.rows.filter(pl.col(FATE) == Fate.QUARANTINED.value)
     texts = (pl.col(name).alias(_free(column)) for name, column in staged.plan.raw.items())
@@ -109,7 +109,7 @@ def write_parts(
 
 def _free(column: str) -> str:
     """A raw column's name beside the quarantine's own columns."""
-    return f"raw {column}" if column in {PUBLISHED_LINE, "reason"} else column
+    return f"raw {column}" if column in {SOURCE_LINE, "reason"} else column
 
 
 def _write(frame: pl.LazyFrame, path: Path) -> None:
