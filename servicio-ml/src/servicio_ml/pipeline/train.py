@@ -134,7 +134,6 @@ class _Training:
         self.use_case, self.manifest, self.plan, self.world = use_case, manifest, plan, world
         self.run, self.scratch = run, scratch
         self.metric = METRICS[use_case.metric]
-        self.deadline = time.monotonic() + plan.seconds
         self.source = f"{use_case.name} {manifest.period} (digest {manifest.digest[:12]})"
 
     def go(self) -> Trained:
@@ -167,19 +166,23 @@ class _Training:
         )
 
     def _tune_all(self) -> dict[str, Mapping[str, Any]]:
+        candidates, until = self.plan.candidates, time.monotonic() + self.plan.seconds * TUNING_TIME_SHARE
         best: dict[str, Mapping[str, Any]] = {}
-        until = self.deadline - self.plan.seconds * (1 - TUNING_TIME_SHARE)
-        for i, candidate in enumerate(self.plan.candidates):
-            left = max(until - time.monotonic(), 0.0) / (len(self.plan.candidates) - i)
-            trial = self._tune(candidate, self._study(candidate.name), self.plan.trials, left)
-            best[candidate.name] = trial.params
+        for i, candidate in enumerate(candidates):
+            fair = max(until - time.monotonic(), 0.0) / (len(candidates) - i)
+            best[candidate.name] = self._tune(candidate, self._study(candidate.name), self.plan.trials, fair)
+        for candidate in candidates:
+            # what the others did not need
+            left, study = until - time.monotonic(), self._study(candidate.name)
+            if left > 0 and finished(study) < self.plan.trials:
+                best[candidate.name] = self._tune(candidate, study, self.plan.trials, left)
         return best
 
     def _study(self, name: str) -> Study:
         study = f"{self.use_case.name}/{name}/{self.manifest.digest[:12]}"
         return open_study(self.world.study_url, study, self.use_case.metric, SEED)
 
-    def _tune(self, candidate: Candidate, study: Study, trials: int, seconds: float) -> FrozenTrial:
+    def _tune(self, candidate: Candidate, study: Study, trials: int, seconds: float) -> Mapping[str, Any]:
         start = self.plan.start_of(candidate)
         with self.world.progress.bar(f"tune {study.study_name}", total=trials) as advance:
             if before := finished(study):
@@ -194,7 +197,7 @@ class _Training:
                 start=start, on_trial=on_trial,
             )  # fmt: skip
         figures.draw_study(self.scratch / "studies" / candidate.name, study, self.metric.name)
-        return best
+        return best.params
 
     def _log_trial(self, candidate: Candidate, study: Study, trial: FrozenTrial) -> None:
         tags = {
@@ -240,17 +243,13 @@ class _Training:
     def _refine(self, best: Finished) -> Finished:
         """The winner with its numbers varied a little, where that is better."""
         whole = self.use_case.candidate(best.candidate.name)
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            self.world.progress.say(f"no time left to refine {best.candidate.name}; raise --timeout for it")
-            return best
         near = narrowed(whole, best.params, REFINE_SHARE)
         study = self._study(f"{best.candidate.name}/refine")
         trials = max(2, round(self.plan.trials * REFINE_TRIALS_PER_TRIAL))
-        trial = self._tune(near, study, trials, left)
-        if dict(trial.params) == dict(best.params):
+        params = self._tune(near, study, trials, self.plan.seconds * (1 - TUNING_TIME_SHARE))
+        if params == best.params:
             return best
-        refined = self._finish(whole, trial.params, f"{best.candidate.name}-refined")
+        refined = self._finish(whole, params, f"{best.candidate.name}-refined")
         return max((best, refined), key=lambda each: (each.eligible, self._rank(each)))
 
     def _register(self, found: Mapping[str, Finished], best: Finished) -> Trained:
