@@ -196,7 +196,10 @@ class _Training:
                 self.problem, candidate, study, Budget(trials=trials, seconds=seconds),
                 start=start, on_trial=on_trial,
             )  # fmt: skip
-        figures.draw_study(self.scratch / "studies" / candidate.name, study, self.metric.name)
+        place = self.scratch / "studies" / candidate.name
+        figures.draw_study(
+            place / "refine" if "/refine/" in study.study_name else place, study, self.metric.name
+        )
         return best.params
 
     def _log_trial(self, candidate: Candidate, study: Study, trial: FrozenTrial) -> None:
@@ -244,7 +247,9 @@ class _Training:
         """The winner with its numbers varied a little, where that is better."""
         whole = self.use_case.candidate(best.candidate.name)
         near = narrowed(whole, best.params, REFINE_SHARE)
-        study = self._study(f"{best.candidate.name}/refine")
+        # around another winner it is another study
+        around = hashlib.sha256(json.dumps(dict(best.params), sort_keys=True).encode()).hexdigest()[:8]
+        study = self._study(f"{best.candidate.name}/refine/{around}")
         trials = max(2, round(self.plan.trials * REFINE_TRIALS_PER_TRIAL))
         params = self._tune(near, study, trials, self.plan.seconds * (1 - TUNING_TIME_SHARE))
         if params == best.params:
