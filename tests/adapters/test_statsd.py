@@ -50,12 +50,17 @@ def test_a_timer_sends_milliseconds_when_it_ends(stats: Stats, server: socket.so
     assert re.fullmatch(r"servicio_ml\.etl\.duration:\d+\.\d+\|ms", received(server))
 
 
-def test_nobody_listening_is_no_error(server: socket.socket) -> None:
+def test_what_is_sent_while_nobody_listens_is_lost_and_the_rest_arrives(server: socket.socket) -> None:
     host, port = server.getsockname()
     server.close()
     stats = StatsdStats(host, port)
-    stats.count("etl.rows")
-    stats.count("etl.rows")
+    stats.count("etl.lost")
+    stats.count("etl.lost")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
+        again.bind((host, port))
+        again.settimeout(PATIENCE_SECONDS)
+        stats.count("etl.rows")
+        assert received(again) == "servicio_ml.etl.rows:1|c"
 
 
 def test_without_a_host_nothing_is_sent() -> None:

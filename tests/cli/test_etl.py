@@ -6,7 +6,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-
 from typer.testing import CliRunner, Result
 
 from orchard import GOOD, HEADER, apples, row, write_csv
