@@ -88,8 +88,10 @@ def test_an_optional_column_may_be_absent(tmp_path: Path) -> None:
         ),
         (("Day", "Weight", "Sugar", "Ripe"), ["'Colour', 'Seeds'", "found Day, Weight, Sugar, Ripe"]),
         (("Day;Weight;Seeds;Colour;Sugar;Ripe",), ["missing column"]),
+        (("Day", "Weight", "Samen", "Farbe", "Sugar", "Reif"), ["missing column 'Seeds'; found"]),
+        (("Day", "Weight", "2020", "Colour", "Sugar", "Ripe"), ["missing column 'Seeds'; found"]),
     ],
-    ids=["renamed", "missing", "semicolons"],
+    ids=["renamed", "missing", "semicolons", "of the closest dialect", "a number among names"],
 )
 def test_columns_that_do_not_fit_are_named(tmp_path: Path, header: tuple[str, ...], told: list[str]) -> None:
     with pytest.raises(ColumnsError) as caught:

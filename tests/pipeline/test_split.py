@@ -45,6 +45,10 @@ def test_dates_of_one_row_each_give_the_very_share() -> None:
     assert _by_date(list(range(100)))[TEST].to_list() == [False] * 80 + [True] * 20
 
 
+def test_a_first_date_with_most_rows_is_all_for_training() -> None:
+    assert _by_date([0] * 9 + [1])[TEST].to_list() == [False] * 9 + [True]
+
+
 def test_one_date_cannot_be_split() -> None:
     with pytest.raises(ContractError, match="all rows are of 2020-01-01"):
         _by_date([0, 0, 0])

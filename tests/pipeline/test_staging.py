@@ -137,7 +137,6 @@ def test_the_number_of_threads_does_not_change_a_file(tmp_path: Path) -> None:
     code = (
         "import sys, hashlib; from pathlib import Path; import polars as pl\n"
         "from servicio_ml.pipeline import staging\n"
-        "staging.ROW_GROUP_ROWS = 10_000\n"
         "rows = pl.scan_csv(sys.argv[1], infer_schema=False)\n"
         "staging._write(rows.filter(pl.col('Seeds') != '3'), Path(sys.argv[2]))\n"
         "print(hashlib.sha256(Path(sys.argv[2]).read_bytes()).hexdigest())"

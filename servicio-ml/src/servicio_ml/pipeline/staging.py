@@ -18,9 +18,6 @@ from servicio_ml.pipeline.plan import Plan, plan
 from servicio_ml.pipeline.split import TEST
 from servicio_ml.pipeline.transform import FATE, REASON, Fate, missing_shares, transform
 
-ROW_GROUP_ROWS = 100_000
-"""Fixed, so that the same rows make the same file whatever the number of threads."""
-
 SHOWN_REASONS = 3
 DISK_FULL = "No space left on device"
 
@@ -114,7 +111,7 @@ def _free(column: str) -> str:
 
 def _write(frame: pl.LazyFrame, path: Path) -> None:
     try:
-        frame.sink_parquet(path, row_group_size=ROW_GROUP_ROWS, engine="streaming")
+        frame.sink_parquet(path, engine="streaming")
     except (pl.exceptions.ComputeError, OSError) as error:
         if DISK_FULL in str(error):
             remedy = "the disk is full; free some space or set TMPDIR to a folder on another disk"
