@@ -16,7 +16,8 @@ from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.domain.use_case import Task, UseCase
 from servicio_ml.pipeline.promote import Court
 from servicio_ml.pipeline.publish import manifest_key
-from servicio_ml.pipeline.train import Plan, Trained, World, train
+from servicio_ml.pipeline.record import World
+from servicio_ml.pipeline.train import Plan, Trained, train
 
 
 class Place:

@@ -47,7 +47,8 @@ def train(
     with session(as_json=as_json, debug=debug) as here:
         from servicio_ml import bootstrap
         from servicio_ml.pipeline.publish import read_manifest
-        from servicio_ml.pipeline.train import Plan, World
+        from servicio_ml.pipeline.record import World
+        from servicio_ml.pipeline.train import Plan
         from servicio_ml.pipeline.train import train as run
         from servicio_ml.use_cases.catalogue import find
 
@@ -97,12 +98,16 @@ def _show(here: Session, use_case: UseCase, table: Sequence[Mapping[str, Any]]) 
         ["", *(row["candidate"] for row in table)],
         [
             ["version", *(row["version"] or "–" for row in table)],
-            [f"{use_case.metric}, validation", *(f"{row['validation']:.4g}" for row in table)],
+            [f"{use_case.metric}, validation", *(_number(row["validation"]) for row in table)],
             *(
-                [metric, *(f"{row['metrics'][metric]:.4g}" for row in table)]
+                [metric, *(_number(row["metrics"][metric]) for row in table)]
                 for metric in table[0]["metrics"]
             ),
-            ["one row [ms]", *(f"{row['latency_seconds'] * MILLISECONDS:.3f}" for row in table)],
+            ["one row [ms]", *(_number(row["latency_seconds"], MILLISECONDS) for row in table)],
             ["eligible", *("yes" if row["eligible"] else "no" for row in table)],
         ],
     )
+
+
+def _number(value: float | None, scale: float = 1) -> str:
+    return "–" if value is None else f"{value * scale:.4g}"

@@ -15,15 +15,14 @@ from optuna.trial import FrozenTrial
 
 from servicio_ml.domain.dataset import Manifest
 from servicio_ml.domain.metric import METRICS
-from servicio_ml.domain.ports import ModelVersion, ObjectStore, Progress, Registry, Run, Stats, Tracker
+from servicio_ml.domain.ports import ModelVersion, Run
 from servicio_ml.domain.search import Candidate, Parameter
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.errors import TrainingError
-from servicio_ml.features.artifact import load_artifact
-from servicio_ml.pipeline import figures
 from servicio_ml.pipeline.finish import Finished, finish
 from servicio_ml.pipeline.fitting import Problem
 from servicio_ml.pipeline.publish import read_part
+from servicio_ml.pipeline.record import REFINE, Record, World, comparison_row, counted
 from servicio_ml.pipeline.rows import Holdout, holdout, problem
 from servicio_ml.pipeline.tune import Budget, any_complete, finished, narrowed, open_study, tune
 
@@ -59,18 +58,6 @@ class Plan:
 
     def start_of(self, candidate: Candidate) -> dict[str, Parameter]:
         return {**candidate.start, **self.start.get(candidate.name, {})}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """The ports that training uses, and where its studies are."""
-
-    store: ObjectStore
-    tracker: Tracker
-    registry: Registry
-    progress: Progress
-    stats: Stats
-    study_url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +105,7 @@ def train(use_case: UseCase, manifest: Manifest, plan: Plan, world: World) -> Tr
         world.progress.say(f"going on with run {resume}")
     tags = {"step": STEP, "fingerprint": mark, "period": manifest.period}
     with (
-        world.stats.timer(f"train.{use_case.name}"),
+        counted(world.stats, f"train.{use_case.name}"),
         world.tracker.run(use_case.name, f"train {manifest.period}", tags=tags, resume=resume) as run,
         tempfile.TemporaryDirectory(prefix="servicio-ml-") as scratch,
     ):
@@ -134,6 +121,7 @@ class _Training:
         self.use_case, self.manifest, self.plan, self.world = use_case, manifest, plan, world
         self.run, self.scratch = run, scratch
         self.metric = METRICS[use_case.metric]
+        self.record = Record(use_case, manifest, world, run, scratch)
         self.source = f"{use_case.name} {manifest.period} (digest {manifest.digest[:12]})"
 
     def go(self) -> Trained:
@@ -142,28 +130,11 @@ class _Training:
         schema = self.manifest.schema
         self.problem: Problem = problem(self.use_case, schema, rows, seed=SEED, threads=self.plan.threads)
         self.test: Holdout = holdout(self.use_case, schema, tests)
-        self._describe(len(rows), len(tests))
+        self.record.data(self.problem, self.test, trials=self.plan.trials, candidates=self.plan.candidates)
         found = self._finish_all(self._tune_all())
         best = self._best(list(found.values()))
         found[best.candidate.name] = best = self._refine(best)
         return self._register(found, best)
-
-    def _describe(self, rows: int, tests: int) -> None:
-        manifest = self.manifest
-        self.run.params(
-            {
-                "period": manifest.period, "data_digest": manifest.digest, "trials": self.plan.trials,
-                "candidates": ",".join(candidate.name for candidate in self.plan.candidates),
-                "features": ",".join(manifest.schema.names), "train_rows": rows, "test_rows": tests,
-            }
-        )  # fmt: skip
-        for part, context, count in (("train", "training", rows), ("test", "evaluation", tests)):
-            name = f"{self.use_case.name} {manifest.period} {part}"
-            source = f"{self.world.store.uri}/{manifest.files[part]}"
-            self.run.dataset(name, digest=manifest.digest, source=source, context=context, rows=count)
-        figures.draw_correlation(
-            self.scratch / "figures", self.use_case, manifest.schema.names, self.problem.matrix
-        )
 
     def _tune_all(self) -> dict[str, Mapping[str, Any]]:
         candidates, until = self.plan.candidates, time.monotonic() + self.plan.seconds * TUNING_TIME_SHARE
@@ -189,34 +160,15 @@ class _Training:
                 advance(before, "finished before")
 
             def on_trial(trial: FrozenTrial) -> None:
-                self._log_trial(candidate, study, trial)
+                self.record.trial(candidate.name, study.study_name, trial)
                 advance(1, f"{self.metric.name} {study.best_value:.4f}" if any_complete(study) else "")
 
             best = tune(
                 self.problem, candidate, study, Budget(trials=trials, seconds=seconds),
                 start=start, on_trial=on_trial,
             )  # fmt: skip
-        place = self.scratch / "studies" / candidate.name
-        figures.draw_study(
-            place / "refine" if "/refine/" in study.study_name else place, study, self.metric.name
-        )
+        self.record.study(candidate.name, study)
         return best.params
-
-    def _log_trial(self, candidate: Candidate, study: Study, trial: FrozenTrial) -> None:
-        tags = {
-            "step": "trial",
-            "candidate": candidate.name,
-            "state": trial.state.name,
-            "study": study.study_name,
-        }
-        name = f"{candidate.name} trial {trial.number}"
-        with self.world.tracker.run(self.use_case.name, name, tags=tags, parent=self.run.id) as run:
-            run.params(trial.params)
-            value = trial.value
-            if value is None and trial.intermediate_values:
-                value = trial.intermediate_values[max(trial.intermediate_values)]
-            if value is not None:
-                run.metrics({f"validation_{self.metric.name}": value})
 
     def _finish_all(self, best: Mapping[str, Mapping[str, Any]]) -> dict[str, Finished]:
         found = {}
@@ -249,7 +201,7 @@ class _Training:
         near = narrowed(whole, best.params, REFINE_SHARE)
         # around another winner it is another study
         around = hashlib.sha256(json.dumps(dict(best.params), sort_keys=True).encode()).hexdigest()[:8]
-        study = self._study(f"{best.candidate.name}/refine/{around}")
+        study = self._study(f"{best.candidate.name}{REFINE}{around}")
         trials = max(2, round(self.plan.trials * REFINE_TRIALS_PER_TRIAL))
         params = self._tune(near, study, trials, self.plan.seconds * (1 - TUNING_TIME_SHARE))
         if params == best.params:
@@ -259,70 +211,11 @@ class _Training:
 
     def _register(self, found: Mapping[str, Finished], best: Finished) -> Trained:
         ranked = sorted(found.values(), key=lambda each: (each.eligible, self._rank(each)), reverse=True)
-        versions = {each.candidate.name: self._log(each) for each in ranked}
-        table = [_row(each, versions[each.candidate.name]) for each in ranked]
-        self.run.metrics({name: value for name, value in best.metrics.items() if value == value})  # noqa: PLR0124  not NaN
-        self.run.tags({"winner": best.candidate.name})
-        self._attach(best, table)
+        versions = {each.candidate.name: self.record.candidate(each, self.test) for each in ranked}
+        table = [comparison_row(each, versions[each.candidate.name]) for each in ranked]
+        self.record.winner(best, self.test, table)
         challenger = versions[best.candidate.name]
         if challenger is None:
             raise TrainingError(self.use_case.name, f"{best.candidate.name} has no artifact")
         self.world.registry.point(self.use_case.name, CHALLENGER, challenger.version)
-        self.world.stats.count(f"train.{self.use_case.name}.success")
         return Trained(run_id=self.run.id, challenger=challenger, table=table)
-
-    def _log(self, each: Finished) -> ModelVersion | None:
-        """Log a candidate's run and register its artifact under an alias of its own name."""
-        name, model = each.candidate.name, self.use_case.name
-        place = self.scratch / "figures" / name
-        figures.draw(place, self.use_case, self.test, each)
-        tags = {
-            "step": "fit",
-            "candidate": name,
-            "eligible": str(each.eligible).lower(),
-            "reason": each.exported.reason,
-        }
-        with self.world.tracker.run(model, f"fit {name}", tags=tags, parent=self.run.id) as run:
-            run.params({**each.candidate.fixed, **each.params})
-            run.metrics(_numbers(each))
-            run.artifact(place, "figures")
-            run.artifact(self.scratch / "studies" / name, "figures")
-            if each.folder is None:
-                return None
-            described = {
-                "candidate": name, "params": json.dumps(dict(each.params)), "period": self.manifest.period,
-                "data_digest": self.manifest.digest, "train_run": self.run.id, **tags,
-            }  # fmt: skip
-            made = self.world.registry.register(model, each.folder, run_id=run.id, tags=described)
-        self.world.registry.point(model, name, made.version)
-        return made
-
-    def _attach(self, best: Finished, table: Sequence[Mapping[str, Any]]) -> None:
-        if best.folder is not None:
-            figures.draw_importance(
-                self.scratch / "figures", self.use_case, load_artifact(best.folder), self.test,
-                best.exported.latency_seconds,
-            )  # fmt: skip
-        comparison = self.scratch / "comparison.json"
-        comparison.write_text(json.dumps(table, indent=1))
-        self.run.artifact(comparison)
-        for picture in sorted((self.scratch / "figures").glob("*.png")):
-            self.run.artifact(picture, "figures")
-
-
-def _numbers(each: Finished) -> dict[str, float]:
-    """What a candidate's run logs; what is not defined is left out."""
-    every = {
-        **each.metrics, "validation": each.validation, "parity": each.exported.parity,
-        "latency_seconds": each.exported.latency_seconds, "threshold": each.output.threshold,
-    }  # fmt: skip
-    return {name: value for name, value in every.items() if value == value}  # noqa: PLR0124  not NaN
-
-
-def _row(each: Finished, version: ModelVersion | None) -> dict[str, Any]:
-    return {
-        "candidate": each.candidate.name, "version": version.version if version else None,
-        "eligible": each.eligible, "reason": each.exported.reason, "validation": each.validation,
-        "latency_seconds": each.exported.latency_seconds, "parity": each.exported.parity,
-        "params": dict(each.params), "metrics": dict(each.metrics),
-    }  # fmt: skip
