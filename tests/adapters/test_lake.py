@@ -12,11 +12,17 @@ import pytest
 from moto.s3.models import FakeMultipart
 from pyarrow import fs
 
+from orchard import apples, orchard, write_csv
 from servicio_ml.adapters import lake
+from servicio_ml.adapters.console import SilentProgress
 from servicio_ml.adapters.lake import FolderLake, S3Lake, open_lake
+from servicio_ml.adapters.memory import MemoryTracker
 from servicio_ml.adapters.memory_lake import MemoryObjectStore
+from servicio_ml.adapters.statsd import NoStats
 from servicio_ml.domain.ports import ObjectStore
 from servicio_ml.errors import NotPublishedError, SettingsError, StoreError
+from servicio_ml.pipeline.etl import run_etl
+from servicio_ml.pipeline.publish import read_manifest, read_part
 
 KINDS = ("memory", "folder", pytest.param("s3", marks=pytest.mark.slow))
 LARGER_THAN_ONE_PART = 12 * 1024 * 1024
@@ -163,6 +169,21 @@ class TestS3Lake:
             store.put("a", _file(tmp_path, os.urandom(2 * LARGER_THAN_ONE_PART)))
         body = client.get_object(Bucket="data", Key=f"{tmp_path.name}/a")["Body"].read()
         assert body == b"old"
+
+    @pytest.mark.slow
+    def test_a_period_is_published_and_read_back(self, s3_endpoint: str, tmp_path: Path) -> None:
+        store = open_lake(f"s3://data/{tmp_path.name}", endpoint=s3_endpoint)
+        tracker = MemoryTracker(tmp_path / "runs", lambda: 0.0)
+        for count in (200, 300, 400):
+            published = run_etl(
+                orchard(), write_csv(tmp_path / "a.csv", apples(count)), named="a.csv", period="2020-12",
+                store=store, connect=lambda: tracker, progress=SilentProgress(), stats=NoStats(),
+            )  # fmt: skip
+        manifest = read_manifest(store, "orchard")
+        assert manifest == published
+        sides = [len(read_part(store, manifest, part)) for part in ("train", "test")]
+        assert sum(sides) == 400
+        assert len(store.keys("orchard/2020-12/")) == 1 + 3 + 2  # quarantines of all runs are alike
 
     def test_downloads_go_with_the_lake(self, tmp_path: Path) -> None:
         (tmp_path / "bucket").mkdir()

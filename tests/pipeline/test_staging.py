@@ -1,8 +1,5 @@
 """Rows between transform and publication: useless files are refused, rejected rows keep their texts."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -130,27 +127,3 @@ def test_raw_columns_may_be_called_line_and_reason(tmp_path: Path) -> None:
 def test_a_full_disk_is_told() -> None:
     with pytest.raises(StoreError, match=r"the disk is full; free some space or set TMPDIR"):
         staging._write(pl.LazyFrame({"a": range(100_000)}), Path("/dev/full"))
-
-
-@pytest.mark.slow
-def test_the_number_of_threads_does_not_change_a_file(tmp_path: Path) -> None:
-    code = (
-        "import sys, hashlib; from pathlib import Path; import polars as pl\n"
-        "from servicio_ml.pipeline import staging\n"
-        "rows = pl.scan_csv(sys.argv[1], infer_schema=False)\n"
-        "staging._write(rows.filter(pl.col('Seeds') != '3'), Path(sys.argv[2]))\n"
-        "print(hashlib.sha256(Path(sys.argv[2]).read_bytes()).hexdigest())"
-    )
-    source = write_csv(tmp_path / "a.csv", apples(1000) * 150)
-    words = [sys.executable, "-c", code, str(source), str(tmp_path / "out.parquet")]
-    digests = {
-        subprocess.run(
-            words,
-            env={**os.environ, "POLARS_MAX_THREADS": threads},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for threads in ("1", "2", "5")
-    }
-    assert len(digests) == 1
