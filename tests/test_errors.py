@@ -65,8 +65,8 @@ def test_a_list_in_a_message_stays_short(names: list[object], text: str) -> None
             "lake var/lake, rain/2016-06: nothing is published there; run servicio-ml etl rain",
         ),
         (
-            NoSuchModelError("sqlite:///m.db", "rain", "champion", "train it"),
-            "MLflow at sqlite:///m.db: model 'rain' has no champion; train it",
+            NoSuchModelError("rain", "champion", "train it"),
+            "model 'rain' has no champion; train it",
         ),
     ],
     ids=["close use case", "far use case", "columns", "value", "lake", "registry"],

@@ -151,8 +151,8 @@ class RegistryError(ServicioError):
 class NoSuchModelError(RegistryError):
     """The registry holds no such model, version or alias."""
 
-    def __init__(self, registry: str, model: str, wanted: str, remedy: str) -> None:
-        super().__init__(registry, f"model {model!r} has no {wanted}; {remedy}")
+    def __init__(self, model: str, wanted: str, remedy: str) -> None:
+        ServicioError.__init__(self, f"model {model!r} has no {wanted}; {remedy}")
 
 
 class TrainingError(ServicioError):

@@ -151,7 +151,7 @@ class MemoryRegistry:
         for each in self.versions(model):
             if each.version == version:
                 return each
-        raise NoSuchModelError(PLACE, model, f"version {version}", f"see `servicio-ml history {model}`")
+        raise NoSuchModelError(model, f"version {version}", f"see `servicio-ml history {model}`")
 
     def versions(self, model: str) -> Sequence[ModelVersion]:
         aliases = self._aliases.get(model, {})

@@ -45,7 +45,7 @@ def promote(use_case: UseCase, manifest: Manifest, store: ObjectStore, court: Co
     name = use_case.name
     challenger, champion = court.registry.resolve(name, CHALLENGER), court.registry.resolve(name, CHAMPION)
     if challenger is None:
-        raise NoSuchModelError("the registry", name, "challenger", f"run `servicio-ml train {name}` first")
+        raise NoSuchModelError(name, "challenger", f"run `servicio-ml train {name}` first")
     if champion is not None and champion.version == challenger.version:
         raise TrainingError(name, f"version {challenger.version} is the champion already; nothing to decide")
     comparison = _compared(use_case, manifest, store, court.registry, challenger, champion)
@@ -80,7 +80,7 @@ def rollback(use_case: UseCase, to: int | None, court: Court) -> Dossier:
     name = use_case.name
     champion = court.registry.resolve(name, CHAMPION)
     if champion is None:
-        raise NoSuchModelError("the registry", name, "champion", f"run `servicio-ml promote {name}` first")
+        raise NoSuchModelError(name, "champion", f"run `servicio-ml promote {name}` first")
     version = to if to is not None else _previous(use_case, champion.version, court)
     if version == champion.version:
         raise TrainingError(
@@ -119,7 +119,7 @@ def _previous(use_case: UseCase, present: int, court: Court) -> int:
         if reign.version != present:
             return reign.version
     name = use_case.name
-    raise NoSuchModelError("the registry", name, "earlier champion", "name a version: --to VERSION")
+    raise NoSuchModelError(name, "earlier champion", "name a version: --to VERSION")
 
 
 def _compared(

@@ -68,9 +68,7 @@ class MlflowRegistry:
             except MlflowException as error:
                 if error.error_code not in NOT_THERE:
                     raise
-        raise NoSuchModelError(
-            self._connection.url, model, f"version {version}", f"see `servicio-ml history {model}`"
-        )
+        raise NoSuchModelError(model, f"version {version}", f"see `servicio-ml history {model}`")
 
     def versions(self, model: str) -> Sequence[ModelVersion]:
         with self._connection.told():
