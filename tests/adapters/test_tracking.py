@@ -169,3 +169,24 @@ def test_the_registered_model_is_an_mlflow_model_without_a_pickle(
     assert required == {"day", "weight"}
     folder = Path(mlflow.artifacts.download_artifacts("models:/flavour/1"))
     assert not [path for path in folder.rglob("*") if path.suffix in {".pkl", ".joblib", ".cloudpickle"}]
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_said_to_be_full(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = MlflowTracker(connect("", database))
+    (tmp_path / "note.txt").write_text("hello")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with tracker.run("full", "run") as run:
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                "mlflow.store.artifact.local_artifact_repo.LocalArtifactRepository.log_artifact", full
+            )
+            with pytest.raises(RegistryError, match="the disk is full; free some space"):
+                run.artifact(tmp_path / "note.txt")
+        run.artifact(tmp_path / "note.txt")
+    assert tracker.artifact(run.id, "note.txt").read_text() == "hello"

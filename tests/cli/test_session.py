@@ -89,3 +89,11 @@ def test_the_command_line_starts_without_heavy_libraries() -> None:
     program = "import sys, servicio_ml.cli; print(*sys.modules)"
     started = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert heavy.intersection(started.stdout.split()) == set()
+
+
+def test_what_the_system_refuses_is_one_message_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as left, session(as_json=False, debug=False):
+        raise OSError(28, "No space left on device", "/tmp/rows")  # noqa: S108  nothing is written
+    assert left.value.exit_code == FAILED
+    err = capsys.readouterr().err
+    assert err == "error: [Errno 28] No space left on device: '/tmp/rows'; --debug shows where\n"

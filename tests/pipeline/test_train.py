@@ -221,3 +221,12 @@ def test_refining_varies_numbers_only_and_a_little() -> None:
     assert rate.high == 1.0
     assert near.space["few"] == Integer(low=1, high=2)
     assert near.space["kind"] == Choice(options=("b",))
+
+
+def test_a_study_database_that_fails_in_the_middle_is_named(tmp_path: Path) -> None:
+    made = problem(small(Task.BINARY, TREE), SCHEMA, rows(Task.BINARY, 200), seed=0, threads=1)
+    study = open_study(f"sqlite:///{tmp_path}/studies.db", "broken", "roc_auc", 0)
+    with sqlite3.connect(tmp_path / "studies.db") as database:
+        database.execute("drop table trial_values")
+    with pytest.raises(TrainingError, match="SERVICIO_ML_STUDY_URL"):
+        tune(made, TREE, study, Budget(trials=2, seconds=60), start={}, on_trial=lambda _: None)

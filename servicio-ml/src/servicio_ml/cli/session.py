@@ -57,15 +57,20 @@ class Session:
 
 @contextmanager
 def session(*, as_json: bool, debug: bool) -> Iterator[Session]:
-    """Open a command; an error of ours ends it with one message and exit code 1, an interrupt with 130."""
+    """Open a command; an error of ours or the system's ends it with one message and exit code 1.
+
+    An interrupt ends it with exit code 130; a fault of the program shows its traceback.
+    """
     errors = Console(stderr=True, soft_wrap=True)
     progress = SilentProgress() if as_json else ConsoleProgress(errors)
     try:
         yield Session(settings=load(), progress=progress, as_json=as_json)
-    except ServicioError as error:
+    except (ServicioError, OSError) as error:
         if debug:
             raise
-        errors.print(f"error: {error}", style="red", highlight=False, markup=False)
+        # what the system refuses where nobody expected it: a full disk under the temporary folder, say
+        remedy = "" if isinstance(error, ServicioError) else "; --debug shows where"
+        errors.print(f"error: {error}{remedy}", style="red", highlight=False, markup=False)
         raise typer.Exit(FAILED) from error
     except KeyboardInterrupt as interrupt:
         errors.print("interrupted; the same command goes on from here", highlight=False, markup=False)

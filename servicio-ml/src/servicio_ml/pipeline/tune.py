@@ -3,14 +3,15 @@
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 import optuna
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.study import MaxTrialsCallback
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -53,22 +54,31 @@ def open_study(url: str, name: str, metric: str, seed: int) -> optuna.Study:
         TrainingError: The database cannot be used.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        storage = _storage(url)
+    with _told(name):
         study = optuna.create_study(
             study_name=name,
-            storage=storage,
+            storage=_storage(url),
             direction="maximize" if METRICS[metric].greater_is_better else "minimize",
             pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS),
             load_if_exists=True,
         )
-    except (SQLAlchemyError, ImportError) as error:
-        raise TrainingError(name, f"study database: {error}; check SERVICIO_ML_STUDY_URL") from error
-    # a resumed study must not draw its first points again
-    study.sampler = optuna.samplers.TPESampler(
-        seed=seed + len(study.trials), n_startup_trials=STARTUP_TRIALS, constant_liar=True
-    )
+        # a resumed study must not draw its first points again
+        study.sampler = optuna.samplers.TPESampler(
+            seed=seed + len(study.trials), n_startup_trials=STARTUP_TRIALS, constant_liar=True
+        )
     return study
+
+
+@contextmanager
+def _told(study: str) -> Iterator[None]:
+    """Turn the errors of the study database into ours."""
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError, ImportError) as error:
+        first = str(error.__cause__ or error).splitlines()[0]
+        raise TrainingError(
+            study, f"study database: {first}; check SERVICIO_ML_STUDY_URL and the disk, then run this again"
+        ) from error
 
 
 @cache
@@ -107,30 +117,34 @@ def tune(
     Raises:
         TrainingError: No trial succeeded.
     """
-    if start:
-        study.enqueue_trial({**start}, skip_if_exists=True)
-    objective = _objective(problem, candidate)
-    begun = time.monotonic()
+    with _told(study.study_name):
+        if start:
+            study.enqueue_trial({**start}, skip_if_exists=True)
+        objective = _objective(problem, candidate)
+        begun = time.monotonic()
 
-    def spend(trials: int | None, seconds: float) -> None:
-        study.optimize(
-            objective,
-            n_trials=trials,
-            timeout=seconds,
-            callbacks=[MaxTrialsCallback(budget.trials, states=FINISHED), lambda _, trial: on_trial(trial)],
-            catch=(ValueError, ArithmeticError),
-        )
+        def spend(trials: int | None, seconds: float) -> None:
+            study.optimize(
+                objective,
+                n_trials=trials,
+                timeout=seconds,
+                callbacks=[
+                    MaxTrialsCallback(budget.trials, states=FINISHED),
+                    lambda _, trial: on_trial(trial),
+                ],
+                catch=(ValueError, ArithmeticError),
+            )
 
-    if not any_complete(study):
-        spend(1, math.inf)
-    left = budget.seconds - (time.monotonic() - begun)
-    if finished(study) < budget.trials and left > 0:
-        spend(None, left)
-    if not any_complete(study):
-        raise TrainingError(
-            candidate.name, "no trial succeeded; look at its failed trials and mend its space"
-        )
-    return study.best_trial
+        if not any_complete(study):
+            spend(1, math.inf)
+        left = budget.seconds - (time.monotonic() - begun)
+        if finished(study) < budget.trials and left > 0:
+            spend(None, left)
+        if not any_complete(study):
+            raise TrainingError(
+                candidate.name, "no trial succeeded; look at its failed trials and mend its space"
+            )
+        return study.best_trial
 
 
 def any_complete(study: optuna.Study) -> bool:

@@ -84,6 +84,8 @@ def connect(url: str, state_dir: Path) -> Connection:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(TIMEOUT_SECONDS))
     # it announces each run, version and migration
     logging.getLogger("mlflow").setLevel(logging.WARNING)
+    # its errors reach the user as ours
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     artifacts = ""
     if not url:
@@ -110,5 +112,8 @@ def connect(url: str, state_dir: Path) -> Connection:
 
 def refused(url: str, error: Exception) -> RegistryError:
     """Our error for one of MLflow's."""
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    text = str(error).strip() or type(error).__name__
+    if "No space left" in text or "disk is full" in text:
+        return RegistryError(url, "the disk is full; free some space and run the same command again")
+    first = text.splitlines()[0]
     return RegistryError(url, f"{first}; check SERVICIO_ML_MLFLOW_URL and that the server or database is up")
