@@ -8,6 +8,7 @@ import mlflow
 import pandas as pd
 import pytest
 
+from servers import mlflow_server
 from servicio_ml.adapters.memory import MemoryRegistry, MemoryTracker
 from servicio_ml.adapters.mlflow import MlflowRegistry, MlflowTracker, connect
 from servicio_ml.domain.ports import Registry, Tracker
@@ -24,7 +25,20 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(params=["memory", pytest.param("mlflow", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a tracking server, which stores artifacts itself."""
+    with mlflow_server(tmp_path_factory.mktemp("server")) as url:
+        yield url
+
+
+@pytest.fixture(
+    params=[
+        "memory",
+        pytest.param("database", marks=pytest.mark.slow),
+        pytest.param("server", marks=pytest.mark.slow),
+    ]
+)
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     ticks = count(1000)
     if request.param == "memory":
@@ -33,7 +47,8 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
             MemoryRegistry(tmp_path / "models", lambda: float(next(ticks))),
         )
     else:
-        connection = connect("", request.getfixturevalue("database"))
+        found = request.getfixturevalue(request.param)
+        connection = connect("", found) if request.param == "database" else connect(found, tmp_path)
         yield MlflowTracker(connection), MlflowRegistry(connection)
 
 
