@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from servicio_ml.cli.session import Debug, Json, Session, session
+from servicio_ml.cli.session import Debug, Json, Session, UseCaseName, session
 
 FETCH_SECONDS = 300.0
 SHORT = 24
@@ -15,10 +15,6 @@ SHORT = 24
 app = typer.Typer(
     help="The raw data of a use case: look-alike rows, the original, a summary table.", no_args_is_help=True
 )
-
-UseCaseName = Annotated[
-    str, typer.Argument(metavar="USE_CASE", help="Name of a use case, such as rain_australia.")
-]
 
 
 @app.command()

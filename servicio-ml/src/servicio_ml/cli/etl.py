@@ -7,12 +7,8 @@ from typing import Annotated
 
 import typer
 
-from servicio_ml.cli.session import Debug, Json, Session, session
+from servicio_ml.cli.session import Debug, Json, Session, UseCaseName, session
 from servicio_ml.domain.dataset import Manifest
-
-UseCaseName = Annotated[
-    str, typer.Argument(metavar="USE_CASE", help="Name of a use case, such as rain_australia.")
-]
 
 
 def etl(

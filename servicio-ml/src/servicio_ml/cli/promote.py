@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from servicio_ml.cli.session import Debug, Json, Session, session
+from servicio_ml.cli.session import Debug, Json, Session, UseCaseName, session
 from servicio_ml.domain.dataset import Manifest
 from servicio_ml.domain.ports import ObjectStore
 from servicio_ml.domain.promotion import Dossier
@@ -16,10 +16,6 @@ from servicio_ml.domain.use_case import UseCase
 
 if TYPE_CHECKING:
     from servicio_ml.pipeline.promote import Court
-
-UseCaseName = Annotated[
-    str, typer.Argument(metavar="USE_CASE", help="Name of a use case, such as rain_australia.")
-]
 
 
 def promote(

@@ -20,6 +20,9 @@ FAILED, INTERRUPTED = 1, 130
 UNFOLDED = 1000
 """Characters in a line of a table that goes to a file or another program."""
 
+UseCaseName = Annotated[
+    str, typer.Argument(metavar="USE_CASE", help="Name of a use case, such as rain_australia.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document, nothing else.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 

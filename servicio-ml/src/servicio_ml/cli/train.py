@@ -8,16 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from servicio_ml.cli.promote import court, decide
-from servicio_ml.cli.session import Debug, Json, Session, session
+from servicio_ml.cli.session import Debug, Json, Session, UseCaseName, session
 from servicio_ml.domain.use_case import UseCase
 
 DEFAULT_TRIALS = 12
 DEFAULT_SECONDS = 150.0
 MILLISECONDS = 1000
-
-UseCaseName = Annotated[
-    str, typer.Argument(metavar="USE_CASE", help="Name of a use case, such as rain_australia.")
-]
 
 
 def train(
