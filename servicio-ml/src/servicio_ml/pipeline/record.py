@@ -2,8 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,18 +130,6 @@ def comparison_row(each: Finished, version: ModelVersion | None) -> dict[str, An
         "metrics": {name: _null(value) for name, value in each.metrics.items()},
         **{name: _null(numbers[name]) for name in ("validation", "latency_seconds", "parity", "threshold")},
     }  # fmt: skip
-
-
-@contextmanager
-def counted(stats: Stats, name: str) -> Iterator[None]:
-    """Time a step, and count how it ends."""
-    with stats.timer(name):
-        try:
-            yield
-        except BaseException:
-            stats.count(f"{name}.failure")
-            raise
-    stats.count(f"{name}.success")
 
 
 def _numbers(each: Finished) -> dict[str, float]:

@@ -19,10 +19,11 @@ from servicio_ml.domain.ports import ModelVersion, Run
 from servicio_ml.domain.search import Candidate, Parameter
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.errors import TrainingError
+from servicio_ml.pipeline.counted import counted
 from servicio_ml.pipeline.finish import Finished, finish
 from servicio_ml.pipeline.fitting import Problem
 from servicio_ml.pipeline.publish import read_part
-from servicio_ml.pipeline.record import REFINE, Record, World, comparison_row, counted
+from servicio_ml.pipeline.record import REFINE, Record, World, comparison_row
 from servicio_ml.pipeline.rows import Holdout, holdout, problem
 from servicio_ml.pipeline.tune import Budget, any_complete, finished, narrowed, open_study, tune
 
