@@ -1,8 +1,13 @@
 """The `servicio-ml` application: its commands and their order in the help."""
 
+import gc
+
 import typer
 
 from servicio_ml.cli import data, etl, promote, train
+
+COLLECT_AFTER = 100_000
+"""New objects before the collector looks for cycles: imports make many that stay, and looking takes time."""
 
 app = typer.Typer(
     name="servicio-ml",
@@ -21,4 +26,8 @@ app.command("history")(promote.history)
 
 def main() -> None:
     """Run the command line."""
-    app()
+    gc.set_threshold(COLLECT_AFTER)
+    try:
+        app()
+    finally:
+        gc.freeze()  # the process ends: nothing is to be looked for any more
