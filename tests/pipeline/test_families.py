@@ -104,7 +104,7 @@ def test_an_unknown_family_is_named() -> None:
 def test_an_artifact_answers_its_golden_rows(task: Task, tmp_path: Any) -> None:
     use_case, made, candidate, estimator = solved(task, "lightgbm")
     exported = export(candidate, estimator, made.matrix)
-    _, raw = out_of_fold(made, candidate, PARAMS["lightgbm"])
+    raw = np.concatenate([part for _, part in out_of_fold(made, candidate, PARAMS["lightgbm"])])
     output = Output(task=task, labels=use_case.target.labels, log=use_case.target.log)
     assert exported.onnx is not None
     write_artifact(

@@ -30,7 +30,7 @@ class Finished:
     Attributes:
         candidate: What it is.
         params: Its hyperparameters.
-        validation: The use case's metric on rows of cross-validation that it has not seen.
+        validation: Mean over the windows of cross-validation of the use case's metric on unseen rows.
         metrics: Every metric on the holdout, and `ece_uncalibrated`.
         predictions: On the holdout.
         output: Calibration and threshold.
@@ -70,9 +70,12 @@ def finish(
         folder: Of the artifact to write.
         source: What the training data is, for the card.
     """
-    rows, raw = out_of_fold(problem, candidate, params)
+    windows = out_of_fold(problem, candidate, params)
+    rows, raw = (np.concatenate(parts) for parts in zip(*windows, strict=True))
     output = calibrated_output(problem.use_case, problem.truth[rows], raw)
-    validation = score(problem.use_case.metric, problem.truth[rows], output.answer(raw))
+    metric, truth = problem.use_case.metric, problem.truth
+    # by window, as in tuning: models of different windows are not ranked against each other
+    validation = float(np.mean([score(metric, truth[at], output.answer(part)) for at, part in windows]))
     estimator = fit(problem, candidate, params, np.arange(len(problem.matrix)))
     exported = export(candidate, estimator, test.matrix)
     raw_test = scores(estimator, test.matrix)

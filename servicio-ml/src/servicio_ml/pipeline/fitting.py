@@ -87,13 +87,14 @@ def scores(estimator: Any, matrix: Matrix) -> Floats:
     return np.asarray(estimator.predict(matrix)).reshape(-1, 1)
 
 
-def out_of_fold(problem: Problem, candidate: Candidate, params: Mapping[str, Any]) -> tuple[Rows, Floats]:
-    """Rows that some window validates, with the scores of a model that has not seen them."""
-    rows, found = [], []
-    for train, valid in problem.folds:
-        rows.append(valid)
-        found.append(scores(fit(problem, candidate, params, train), problem.matrix[valid]))
-    return np.concatenate(rows), np.concatenate(found)
+def out_of_fold(
+    problem: Problem, candidate: Candidate, params: Mapping[str, Any]
+) -> list[tuple[Rows, Floats]]:
+    """Rows that each window validates, with the scores of a model that has not seen them."""
+    return [
+        (valid, scores(fit(problem, candidate, params, train), problem.matrix[valid]))
+        for train, valid in problem.folds
+    ]
 
 
 def sampled(rows: Rows, limit: int, seed: int) -> Rows:

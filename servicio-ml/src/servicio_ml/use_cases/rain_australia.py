@@ -212,9 +212,9 @@ CANDIDATES = (
     Candidate(
         name="lightgbm", family="lightgbm",
         space={
-            "num_leaves": Integer(low=31, high=255, log=True),
-            "learning_rate": Real(low=0.02, high=0.15, log=True),
-            "n_estimators": Integer(low=150, high=500),
+            "num_leaves": Integer(low=48, high=192, log=True),
+            "learning_rate": Real(low=0.03, high=0.1, log=True),
+            "n_estimators": Integer(low=300, high=600),
             "min_child_samples": Integer(low=20, high=200, log=True),
             "colsample_bytree": Real(low=0.3, high=1.0),
             "reg_lambda": Real(low=0.01, high=20.0, log=True),
