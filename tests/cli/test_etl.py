@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from orchard import GOOD, HEADER, apples, row, write_csv
 from servicio_ml.adapters import lake
+from servicio_ml.adapters.memory import MemoryTracker
 from servicio_ml.cli.app import app
 from servicio_ml.errors import SourceError
 
@@ -72,7 +73,8 @@ BAD = [
 def test_a_bad_file_is_told_in_one_line(
     state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, told: list[str]
 ) -> None:
-    monkeypatch.setattr("servicio_ml.bootstrap.tracker", lambda _: None)
+    tracker = MemoryTracker(tmp_path / "runs", lambda: 0.0)
+    monkeypatch.setattr("servicio_ml.bootstrap.tracker", lambda _: tracker)
     source = tmp_path / "a.csv"
     source.write_text(content)
     _told(_run("orchard", "--source", source), str(source), *told)

@@ -22,7 +22,14 @@ from servicio_ml.domain.dataset import Manifest
 from servicio_ml.domain.policy import LeakPolicy
 from servicio_ml.domain.ports import ObjectStore, Run, Tracker
 from servicio_ml.domain.use_case import DateSplit, UseCase
-from servicio_ml.errors import ContractError, RegistryError, ServicioError, SettingsError, StoreError
+from servicio_ml.errors import (
+    ColumnsError,
+    ContractError,
+    RegistryError,
+    ServicioError,
+    SettingsError,
+    StoreError,
+)
 from servicio_ml.pipeline.etl import run_etl
 from servicio_ml.pipeline.publish import read_manifest, read_part
 from servicio_ml.use_cases.catalogue import find
@@ -215,7 +222,7 @@ def test_a_leak_fails_the_run_where_the_use_case_says_so(world: World) -> None:
     with pytest.raises(ContractError, match=r"sugar >= 20 exactly when ripe is yes.*nothing was published"):
         world.etl(_leaking(), orchard(leaks=LeakPolicy.FAIL))
     assert world.store.keys("") == []
-    assert world.tracker.every == []
+    assert [run.status for run in world.tracker.every] == ["FAILED"]
 
 
 def test_a_date_that_splits_cannot_be_dropped(world: World) -> None:
@@ -237,6 +244,11 @@ def test_twins_are_counted_and_warned_of(world: World) -> None:
     assert world.progress.warnings == [
         "20 test rows are equal to a training row in every field that models read"
     ]
+
+
+def test_a_file_that_does_not_fit_is_told_before_the_tracker_is_asked(world: World) -> None:
+    with pytest.raises(ColumnsError):
+        world.etl([("x",)], header=("Name",), tracker=_BreakingTracker(world.folder / "broken", "open"))
 
 
 def test_too_few_rows_to_split_is_told(world: World) -> None:

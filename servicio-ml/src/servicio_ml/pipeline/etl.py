@@ -9,7 +9,6 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -76,7 +75,7 @@ def run_etl(
         named: What the user called it.
         period: `YYYY-MM`; rows dated after it are left out. Publishing a period again restates it.
         store: The lake.
-        connect: Gives the tracker of the run; it is called in another thread, once the file looks right.
+        connect: Gives the tracker of the run; called once the columns are found, since it takes time.
         progress: Who waits.
         stats: Where counts and times are sent.
 
@@ -106,15 +105,12 @@ def _run(job: Job, source: Path, named: str, connect: Callable[[], Tracker], adv
     if raw.ignored:
         job.progress.say(f"columns that are not read: {listed(raw.ignored)}")
     advance(note="transform")
-    # importing MLflow and opening its database take seconds, in which the engine's threads do their work
-    with ThreadPoolExecutor(max_workers=1) as aside:
-        connecting = aside.submit(connect)
+    tags = {"step": "etl", "period": job.period}
+    with connect().run(job.use_case.name, "etl", tags=tags) as run:
         staged = stage(snapshot, raw, job.use_case, last)
         advance(note="check")
         prepared = _prepare(job, snapshot, raw, staged)
         advance(note="log")
-        tracker = connecting.result()
-    with tracker.run(job.use_case.name, "etl", tags={"step": "etl", "period": job.period}) as run:
         _log(run, job, snapshot, raw, prepared)
         advance(note="publish")
         _publish(job, prepared)
