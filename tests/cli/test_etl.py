@@ -39,7 +39,7 @@ def _run(*words: object) -> Result:
     return CliRunner().invoke(app, ["etl", *(str(word) for word in words)])
 
 
-def _told(result: Result, *words: str) -> None:
+def _assert_told(result: Result, *words: str) -> None:
     """One line says what to do; there is no traceback."""
     assert result.exit_code == FAILED
     assert result.stdout == ""
@@ -77,7 +77,7 @@ def test_a_bad_file_is_told_in_one_line(
     monkeypatch.setattr("servicio_ml.bootstrap.tracker", lambda _: tracker)
     source = tmp_path / "a.csv"
     source.write_text(content)
-    _told(_run("orchard", "--source", source), str(source), *told)
+    _assert_told(_run("orchard", "--source", source), str(source), *told)
     assert not _manifests(state)
 
 
@@ -97,7 +97,7 @@ def test_a_bad_file_is_told_in_one_line(
     ids=["unknown use case", "bad period", "no file", "other address", "nothing at hand"],
 )
 def test_bad_words_are_told_in_one_line(words: list[str], told: list[str]) -> None:
-    _told(_run(*words), *told)
+    _assert_told(_run(*words), *told)
 
 
 def test_debug_shows_where_an_error_is_from(state: Path) -> None:
@@ -144,7 +144,7 @@ class TestWithMlflow:
             address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         monkeypatch.setenv("SERVICIO_ML_MLFLOW_URL", address)
         source = write_csv(tmp_path / "a.csv", apples(200))
-        _told(_run("orchard", "--source", source), f"MLflow at {address}", "SERVICIO_ML_MLFLOW_URL")
+        _assert_told(_run("orchard", "--source", source), f"MLflow at {address}", "SERVICIO_ML_MLFLOW_URL")
         assert not (state / "lake").exists()
 
     def test_a_refusing_lake_leaves_nothing_published(
@@ -154,7 +154,7 @@ class TestWithMlflow:
         blocked.write_text("a file where the folder should be")
         monkeypatch.setenv("SERVICIO_ML_LAKE_URL", str(blocked / "lake"))
         source = write_csv(tmp_path / "a.csv", apples(200))
-        _told(_run("orchard", "--source", source), f"lake {blocked / 'lake'}")
+        _assert_told(_run("orchard", "--source", source), f"lake {blocked / 'lake'}")
         assert not (state / "lake").exists()
 
     def test_an_unreachable_s3_leaves_nothing_published(
@@ -171,5 +171,5 @@ class TestWithMlflow:
         ):
             monkeypatch.setenv(name, value)
         source = write_csv(tmp_path / "a.csv", apples(200))
-        _told(_run("orchard", "--source", source), address, "SERVICIO_ML_S3_ENDPOINT")
+        _assert_told(_run("orchard", "--source", source), address, "SERVICIO_ML_S3_ENDPOINT")
         assert not (state / "lake").exists()

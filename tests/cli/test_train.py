@@ -44,7 +44,7 @@ def _run(*words: object) -> Result:
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
-def _told(result: Result, *said: str) -> None:
+def _assert_told(result: Result, *said: str) -> None:
     """One line says what to do; there is no traceback."""
     assert result.exit_code == 1
     errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
@@ -66,7 +66,7 @@ def test_from_data_to_champion_and_back(state: Path) -> None:
     again = _run("train", "small", "--trials", 2)
     assert again.exit_code == 0
     assert "nothing new" in again.stderr
-    _told(_run("promote", "small"), "champion already")
+    _assert_told(_run("promote", "small"), "champion already")
 
     other = _run("train", "small", "--trials", 2, "--candidate", "knn", "--no-promote")
     assert other.exit_code == 0, other.stderr
@@ -110,13 +110,13 @@ def test_a_killed_train_is_gone_on_with() -> None:
 def test_without_data_it_says_to_run_the_etl(state: Path) -> None:
     for path in state.rglob("manifest.json"):
         path.unlink()
-    _told(_run("train", "small"), "servicio-ml etl small")
-    _told(_run("promote", "small"), "servicio-ml etl small")
+    _assert_told(_run("train", "small"), "servicio-ml etl small")
+    _assert_told(_run("promote", "small"), "servicio-ml etl small")
 
 
 def test_without_a_challenger_it_says_to_train() -> None:
-    _told(_run("promote", "small"), "servicio-ml train small")
-    _told(_run("rollback", "small"), "servicio-ml promote small")
+    _assert_told(_run("promote", "small"), "servicio-ml train small")
+    _assert_told(_run("rollback", "small"), "servicio-ml promote small")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_without_a_challenger_it_says_to_train() -> None:
     ids=" ".join,
 )
 def test_a_wrong_word_is_named(words: tuple[str, ...], said: tuple[str, ...]) -> None:
-    _told(_run(*words), *said)
+    _assert_told(_run(*words), *said)
 
 
 @pytest.mark.parametrize(
@@ -147,11 +147,11 @@ def test_a_wrong_word_is_named(words: tuple[str, ...], said: tuple[str, ...]) ->
 )
 def test_wrong_starting_parameters_are_named(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "start.yaml").write_text(text)
-    _told(_run("train", "small", "--params", tmp_path / "start.yaml"), said)
+    _assert_told(_run("train", "small", "--params", tmp_path / "start.yaml"), said)
 
 
 def test_a_file_of_starting_parameters_that_is_not_there_is_named() -> None:
-    _told(_run("train", "small", "--params", "nowhere.yaml"), "nowhere.yaml")
+    _assert_told(_run("train", "small", "--params", "nowhere.yaml"), "nowhere.yaml")
 
 
 @pytest.mark.slow
@@ -166,7 +166,7 @@ def test_starting_parameters_are_tried_first(tmp_path: Path) -> None:
 def test_an_unreachable_mlflow_ends_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SERVICIO_ML_MLFLOW_URL", "http://127.0.0.1:9")
     for words in (("train", "small"), ("promote", "small"), ("rollback", "small"), ("history", "small")):
-        _told(_run(*words), "http://127.0.0.1:9", "SERVICIO_ML_MLFLOW_URL")
+        _assert_told(_run(*words), "http://127.0.0.1:9", "SERVICIO_ML_MLFLOW_URL")
 
 
 def test_help_names_every_option() -> None:

@@ -11,7 +11,9 @@ from servicio_ml.features.artifact import FILES, GOLDEN, MODEL, OUTPUT, load_art
 
 
 def test_a_whole_artifact_replays(artifact_folder: Path) -> None:
-    load_artifact(artifact_folder).replay()
+    artifact = load_artifact(artifact_folder)
+    artifact.replay()
+    assert len(artifact.golden["answers"]) == len(artifact.golden["records"]) > 1
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name != "card.md"])
