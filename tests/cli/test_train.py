@@ -11,6 +11,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from servicio_ml.cli.app import app
+from servicio_ml.cli.promote import court
+from servicio_ml.cli.session import session
 from servicio_ml.domain.use_case import Task
 from worlds import Place
 
@@ -173,3 +175,11 @@ def test_help_names_every_option() -> None:
     text = _run("train", "--help").stdout
     for option in ("--trials", "--timeout", "--candidate", "--params", "--period", "--force", "--no-promote"):
         assert option in text
+
+
+def test_a_user_without_a_name_decides_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 54321)
+    with session(as_json=True, debug=True) as here:
+        assert court(here).by == "user 54321"

@@ -1,6 +1,7 @@
 """`servicio-ml promote`, `rollback` and `history`: who is champion, and why."""
 
 import getpass
+import os
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -94,8 +95,15 @@ def court(here: Session) -> "Court":
 
     return Court(
         tracker=bootstrap.tracker(here.settings), registry=bootstrap.registry(here.settings),
-        stats=bootstrap.stats(here.settings), clock=time.time, by=getpass.getuser(),
+        stats=bootstrap.stats(here.settings), clock=time.time, by=_user(),
     )  # fmt: skip
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a number without a name
+        return f"user {os.getuid()}"
 
 
 def decide(here: Session, use_case: UseCase, manifest: Manifest, store: ObjectStore, who: "Court") -> Dossier:
