@@ -156,7 +156,8 @@ class _Training:
 
     def _tune(self, candidate: Candidate, study: Study, trials: int, seconds: float) -> Mapping[str, Any]:
         start = self.plan.start_of(candidate)
-        with self.world.progress.bar(f"tune {study.study_name}", total=trials) as advance:
+        what = "refine" if REFINE in study.study_name else "tune"
+        with self.world.progress.bar(f"{what} {candidate.name}", total=trials) as advance:
             if before := finished(study):
                 advance(before, "finished before")
 
