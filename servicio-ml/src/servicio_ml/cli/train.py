@@ -94,7 +94,7 @@ def _show(here: Session, use_case: UseCase, table: Sequence[Mapping[str, Any]]) 
         ["", *(row["candidate"] for row in table)],
         [
             ["version", *(row["version"] or "–" for row in table)],
-            [f"{use_case.metric}, validation", *(_number(row["validation"]) for row in table)],
+            [f"{use_case.metric}, validation", *(_measured(row) for row in table)],
             *(
                 [metric, *(_number(row["metrics"][metric]) for row in table)]
                 for metric in table[0]["metrics"]
@@ -107,3 +107,8 @@ def _show(here: Session, use_case: UseCase, table: Sequence[Mapping[str, Any]]) 
 
 def _number(value: float | None, scale: float = 1) -> str:
     return "–" if value is None else f"{value * scale:.4g}"
+
+
+def _measured(row: Mapping[str, Any]) -> str:
+    """The validation with its standard error."""
+    return f"{_number(row['validation'])} ± {row['validation_error']:.2g}"

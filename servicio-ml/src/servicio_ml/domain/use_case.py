@@ -142,7 +142,8 @@ class UseCase:
         task: What is predicted.
         schema: The inputs.
         target: The output.
-        candidates: The models to compare, each with its search space.
+        candidates: The models to compare, each with its search space. Of those within one standard error of
+            the best, the one named first wins.
         metric: By which trials and candidates are compared (see `domain.metric`).
         split: How training and test rows part.
         promotion: When a challenger becomes champion.

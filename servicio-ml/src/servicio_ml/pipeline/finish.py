@@ -1,6 +1,6 @@
 """From chosen hyperparameters to a checked, calibrated, judged model artifact."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ class Finished:
         candidate: What it is.
         params: Its hyperparameters.
         validation: Mean over the windows of cross-validation of the use case's metric on unseen rows.
+        validation_error: Its standard error, from the spread between the windows.
         metrics: Every metric on the holdout, and `ece_uncalibrated`.
         predictions: On the holdout.
         output: Calibration and threshold.
@@ -41,6 +42,7 @@ class Finished:
     candidate: Candidate
     params: Mapping[str, Any]
     validation: float
+    validation_error: float
     metrics: Mapping[str, float]
     predictions: Predictions
     output: Output
@@ -75,7 +77,7 @@ def finish(
     output = calibrated_output(problem.use_case, problem.truth[rows], raw)
     metric, truth = problem.use_case.metric, problem.truth
     # by window, as in tuning: models of different windows are not ranked against each other
-    validation = float(np.mean([score(metric, truth[at], output.answer(part)) for at, part in windows]))
+    values = [score(metric, truth[at], output.answer(part)) for at, part in windows]
     estimator = fit(problem, candidate, params, np.arange(len(problem.matrix)))
     exported = export(candidate, estimator, test.matrix)
     raw_test = scores(estimator, test.matrix)
@@ -89,7 +91,8 @@ def finish(
         # the judged answers are those that will be served
         predictions = load_artifact(folder).predict(test.matrix)
     return Finished(
-        candidate=candidate, params=params, validation=validation, metrics=metrics, predictions=predictions,
+        candidate=candidate, params=params, validation=float(np.mean(values)),
+        validation_error=standard_error(values), metrics=metrics, predictions=predictions,
         output=output, exported=exported, folder=folder if usable else None,
     )  # fmt: skip
 
@@ -100,6 +103,11 @@ def _metrics(problem: Problem, test: Holdout, predictions: Predictions, raw: Flo
     if predictions.probabilities is None:
         return metrics
     return {**metrics, "ece_uncalibrated": score("ece", test.truth, plain_output(problem).answer(raw))}
+
+
+def standard_error(values: Sequence[float]) -> float:
+    """Of the mean of independent values: s / √n; 0 of one value."""
+    return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
 
 
 def reference_profile(problem: Problem, output: Output, raw: Floats) -> Profile:

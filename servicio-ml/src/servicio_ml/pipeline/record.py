@@ -36,6 +36,9 @@ class World:
     study_url: str
 
 
+COMPARED = ("validation", "validation_error", "latency_seconds", "parity", "threshold")
+
+
 class Record:
     """The record of one training, under its parent run."""
 
@@ -128,13 +131,14 @@ def comparison_row(each: Finished, version: ModelVersion | None) -> dict[str, An
         "candidate": each.candidate.name, "version": version.version if version else None,
         "eligible": each.eligible, "reason": each.exported.reason, "params": dict(each.params),
         "metrics": {name: _null(value) for name, value in each.metrics.items()},
-        **{name: _null(numbers[name]) for name in ("validation", "latency_seconds", "parity", "threshold")},
+        **{name: _null(numbers[name]) for name in COMPARED},
     }  # fmt: skip
 
 
 def _numbers(each: Finished) -> dict[str, float]:
     return {
-        **each.metrics, "validation": each.validation, "parity": each.exported.parity,
+        **each.metrics, "validation": each.validation, "validation_error": each.validation_error,
+        "parity": each.exported.parity,
         "latency_seconds": each.exported.latency_seconds, "threshold": each.output.threshold,
     }  # fmt: skip
 

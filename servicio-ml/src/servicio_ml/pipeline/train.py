@@ -14,7 +14,7 @@ from optuna import Study
 from optuna.trial import FrozenTrial
 
 from servicio_ml.domain.dataset import Manifest
-from servicio_ml.domain.metric import METRICS
+from servicio_ml.domain.metric import METRICS, Metric
 from servicio_ml.domain.ports import ModelVersion, Run
 from servicio_ml.domain.search import Candidate, Parameter
 from servicio_ml.domain.use_case import UseCase
@@ -68,7 +68,7 @@ class Trained:
     Attributes:
         run_id: The parent run.
         challenger: The version named challenger; None where nothing was new.
-        table: One row per candidate, the best first.
+        table: One row per candidate, the winner first, then by validation.
     """
 
     run_id: str
@@ -133,7 +133,7 @@ class _Training:
         self.test: Holdout = holdout(self.use_case, schema, tests)
         self.record.data(self.problem, self.test, trials=self.plan.trials, candidates=self.plan.candidates)
         found = self._finish_all(self._tune_all())
-        best = self._best(list(found.values()))
+        best = winner(self.use_case, list(found.values()))
         found[best.candidate.name] = best = self._refine(best)
         return self._register(found, best)
 
@@ -187,16 +187,6 @@ class _Training:
             self.world.progress.warn(f"{candidate.name} is not eligible: {done.exported.reason}")
         return done
 
-    def _best(self, found: list[Finished]) -> Finished:
-        eligible = [each for each in found if each.eligible]
-        if not eligible:
-            reasons = "; ".join(f"{each.candidate.name} {each.exported.reason}" for each in found)
-            raise TrainingError(self.use_case.name, f"no candidate may be promoted: {reasons}")
-        return max(eligible, key=self._rank)
-
-    def _rank(self, each: Finished) -> float:
-        return each.validation if self.metric.greater_is_better else -each.validation
-
     def _refine(self, best: Finished) -> Finished:
         """The winner with its numbers varied a little, where that is better."""
         whole = self.use_case.candidate(best.candidate.name)
@@ -209,10 +199,14 @@ class _Training:
         if params == best.params:
             return best
         refined = self._finish(whole, params, f"{best.candidate.name}-refined")
-        return max((best, refined), key=lambda each: (each.eligible, self._rank(each)))
+        return max((best, refined), key=lambda each: (each.eligible, rank(self.metric, each)))
 
     def _register(self, found: Mapping[str, Finished], best: Finished) -> Trained:
-        ranked = sorted(found.values(), key=lambda each: (each.eligible, self._rank(each)), reverse=True)
+        ranked = sorted(
+            found.values(),
+            key=lambda each: (each is best, each.eligible, rank(self.metric, each)),
+            reverse=True,
+        )
         versions = {each.candidate.name: self.record.candidate(each, self.test) for each in ranked}
         table = [comparison_row(each, versions[each.candidate.name]) for each in ranked]
         self.record.winner(best, self.test, table)
@@ -221,3 +215,27 @@ class _Training:
             raise TrainingError(self.use_case.name, f"{best.candidate.name} has no artifact")
         self.world.registry.point(self.use_case.name, CHALLENGER, challenger.version)
         return Trained(run_id=self.run.id, challenger=challenger, table=table)
+
+
+def winner(use_case: UseCase, found: Sequence[Finished]) -> Finished:
+    """The eligible candidate that comes first of those within one standard error of the best validation.
+
+    The one-standard-error rule (Breiman, Friedman, Olshen and Stone 1984, section 3.4.3): on a few hundred
+    rows the best of several is the luckiest. The use case names its candidates in order of preference.
+
+    Raises:
+        TrainingError: None is eligible; each is named with its reason.
+    """
+    metric = METRICS[use_case.metric]
+    eligible = [each for each in found if each.eligible]
+    if not eligible:
+        reasons = "; ".join(f"{each.candidate.name} {each.exported.reason}" for each in found)
+        raise TrainingError(use_case.name, f"no candidate may be promoted: {reasons}")
+    best = max(eligible, key=lambda each: rank(metric, each))
+    least = rank(metric, best) - best.validation_error
+    return next(each for each in eligible if rank(metric, each) >= least)
+
+
+def rank(metric: Metric, each: Finished) -> float:
+    """The validation, greater is better."""
+    return each.validation if metric.greater_is_better else -each.validation

@@ -135,20 +135,6 @@ USE_CASE = UseCase(
     ),
     candidates=(
         Candidate(
-            name="knn", family="knn", tuning_rows=6000, max_latency_seconds=0.05,
-            # weights by distance come out wrong from the ONNX converter
-            space={"n_neighbors": Integer(low=5, high=60, log=True)},
-            start={"n_neighbors": 20}, fixed={"max_train_rows": 3000, "weights": "uniform"},
-        ),
-        Candidate(
-            name="svm", family="svm", tuning_rows=4000,
-            space={
-                "C": Real(low=0.1, high=30.0, log=True),
-                "gamma": Real(low=0.005, high=0.5, log=True),
-            },
-            start={"C": 3.0, "gamma": 0.05}, fixed={"max_train_rows": 6000},
-        ),
-        Candidate(
             name="lightgbm", family="lightgbm",
             space={
                 "n_estimators": Integer(low=100, high=500),
@@ -161,6 +147,20 @@ USE_CASE = UseCase(
                 "n_estimators": 250, "num_leaves": 15, "learning_rate": 0.05, "min_child_samples": 40,
                 "colsample_bytree": 0.7,
             },
+        ),
+        Candidate(
+            name="knn", family="knn", tuning_rows=6000, max_latency_seconds=0.05,
+            # weights by distance come out wrong from the ONNX converter
+            space={"n_neighbors": Integer(low=5, high=60, log=True)},
+            start={"n_neighbors": 20}, fixed={"max_train_rows": 3000, "weights": "uniform"},
+        ),
+        Candidate(
+            name="svm", family="svm", tuning_rows=4000,
+            space={
+                "C": Real(low=0.1, high=30.0, log=True),
+                "gamma": Real(low=0.005, high=0.5, log=True),
+            },
+            start={"C": 3.0, "gamma": 0.05}, fixed={"max_train_rows": 6000},
         ),
     ),
     metric="f1_macro",
