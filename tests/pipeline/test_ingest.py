@@ -3,6 +3,7 @@
 import codecs
 import hashlib
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 
 import polars as pl
@@ -48,6 +49,8 @@ DATA = ",".join(GOOD).encode()
         pytest.param(HEAD + b"\n\n" + DATA + b"\n,,,,,\n\n", [3], id="blank lines"),
         pytest.param(b'"' + b'","'.join(HEAD.split(b",")) + b'"\n' + DATA, [2], id="quoted names"),
         pytest.param(DATA + b"\n" + DATA + b"\n", [1, 2], id="no header"),
+        pytest.param(HEAD + b",x,x,,\n" + DATA + b",1,2\n", [2], id="other names twice, names missing"),
+        pytest.param(HEAD + b',"x\ny"\n' + DATA + b",1\n", [2], id="line break in a name"),
     ],
 )
 def test_lines_are_those_of_the_file(tmp_path: Path, content: bytes, lines: list[int]) -> None:
@@ -70,6 +73,11 @@ def test_the_first_dialect_that_fits_is_taken(tmp_path: Path, header: tuple[str,
     raw = _read(_file(tmp_path, content), tmp_path / "work")
     assert raw.dialect.name == dialect
     assert set(raw.ignored) == set(header) & {"x"}
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="column 'Day' is there twice; keep one of them"):
+        _read(write_csv(tmp_path / "a.csv", [(*GOOD, "2020-01-01")], [*HEADER, "Day"]), tmp_path / "work")
 
 
 def test_an_optional_column_may_be_absent(tmp_path: Path) -> None:
@@ -143,11 +151,14 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
         _read(tmp_path, tmp_path / "work")
 
 
-def test_a_row_with_too_many_fields_keeps_what_is_surplus(tmp_path: Path) -> None:
-    source = write_csv(tmp_path / "a.csv", [GOOD, (*GOOD, "more", "and more"), GOOD[:3]])
+@pytest.mark.parametrize("widths", [*permutations((3, 6, 7, 9)), (9,), (7, 6), (3, 6)])
+def test_short_and_long_rows_keep_their_places(tmp_path: Path, widths: tuple[int, ...]) -> None:
+    """What is surplus is kept, what is lacking is missing, wherever the row stands."""
+    wide = (*GOOD, "more", "and", "more")
+    source = write_csv(tmp_path / "a.csv", [wide[:width] for width in widths])
     frame = _read(source, tmp_path / "work").frame.collect()
-    assert frame[SURPLUS].to_list() == [None, "more", None]
-    assert frame["Colour"].to_list() == ["red", "red", None]
+    assert frame[SURPLUS].to_list() == ["more" if width > 6 else None for width in widths]
+    assert frame["Ripe"].to_list() == ["yes" if width >= 6 else None for width in widths]
 
 
 def _as_parquet(path: Path) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from servicio_ml.domain.use_case import Dialect, UseCase
-from servicio_ml.errors import ColumnsError, SourceError
+from servicio_ml.errors import ColumnsError, SourceError, listed
 
 LINE = "_line"
 SURPLUS = "_surplus"
@@ -47,6 +47,8 @@ class Snapshot:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawRows:
     """Rows of text, lazily: `LINE`, `SURPLUS` and the raw columns that are read.
+
+    `LINE` is the row's line in the file, as long as no text above it holds a line break.
 
     Attributes:
         frame: The rows; an empty text is null and a blank line is no row.
@@ -104,6 +106,10 @@ def read_rows(snapshot: Snapshot, use_case: UseCase) -> RawRows:
     dialect, names = _dialect(snapshot, use_case, header)
     wanted = columns_of(use_case, dialect)
     columns = tuple(dict.fromkeys(column for column in wanted.values() if column in names))
+    if twice := [column for column in columns if list(names).count(column) > 1]:
+        raise SourceError(
+            snapshot.named, f"column {listed(map(repr, twice))} is there twice; keep one of them"
+        )
     frame = (
         _parquet(snapshot) if snapshot.is_parquet else _csv(snapshot, names, has_header=not dialect.header)
     )
@@ -112,7 +118,7 @@ def read_rows(snapshot: Snapshot, use_case: UseCase) -> RawRows:
         dialect=dialect,
         columns=columns,
         absent=tuple(name for name, column in wanted.items() if column not in names),
-        ignored=tuple(name for name in names if name not in columns),
+        ignored=tuple(name for name in names if name and name not in columns),
     )
 
 
@@ -185,9 +191,11 @@ def _csv(snapshot: Snapshot, names: Sequence[str], *, has_header: bool) -> pl.La
     return pl.scan_csv(
         snapshot.path,
         schema=dict.fromkeys((*unique, SURPLUS), pl.String),
-        has_header=has_header,
+        has_header=False,  # names are taken by their place, since a header may hold one twice
+        skip_rows=1 if has_header else 0,
         missing_columns="insert",  # SURPLUS is in no header
-        truncate_ragged_lines=True,  # what is beyond SURPLUS
+        extra_columns="ignore",  # what is beyond SURPLUS, in the first row
+        truncate_ragged_lines=True,  # and in the others
         row_index_name=LINE,
         row_index_offset=FIRST_LINE_AFTER_HEADER if has_header else FIRST_LINE,
         glob=False,
