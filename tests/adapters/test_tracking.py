@@ -77,6 +77,14 @@ def test_a_run_is_found_again_with_all_that_was_logged(world: World, name: str, 
     assert tracker.artifact(run.id, "notes/note.txt").read_text() == "hello"
 
 
+def test_more_metrics_than_one_request_takes(world: World, name: str) -> None:
+    tracker, _ = world
+    values = {f"mean_{number}": float(number) for number in range(1500)}
+    with tracker.run(name, "wide", tags={"step": "etl"}) as run:
+        run.metrics(values)
+    assert tracker.runs(name, {"step": "etl"})[0].metrics == values
+
+
 def test_runs_are_found_by_all_their_tags_the_newest_first(world: World, name: str) -> None:
     tracker, _ = world
     for number in range(3):

@@ -16,6 +16,8 @@ from servicio_ml.domain.ports import Run, RunRecord
 MILLISECONDS = 1000
 LONGEST_PARAM = 6000
 PAGE = 1000
+MOST_METRICS = 1000
+"""Of one request to a server."""
 
 
 class MlflowRun:
@@ -33,7 +35,8 @@ class MlflowRun:
         now = int(time.time() * MILLISECONDS)
         with self._connection.told():
             each = [Metric(key, float(value), now, 0) for key, value in values.items()]
-            self._client.log_batch(self.id, metrics=each)
+            for start in range(0, len(each), MOST_METRICS):
+                self._client.log_batch(self.id, metrics=each[start : start + MOST_METRICS])
 
     def tags(self, values: Mapping[str, str]) -> None:
         with self._connection.told():
