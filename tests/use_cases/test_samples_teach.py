@@ -43,7 +43,8 @@ def _learnt(name: str, candidate: str, rows: int, folder: Path) -> tuple[Floats,
     use_case = CATALOGUE[name]
     made = problem(use_case, manifest.schema, read_part(store, manifest, "train"), seed=0, threads=1)
     params = QUICK if candidate == "lightgbm" else {}
-    found, scored = out_of_fold(made, use_case.candidate(candidate), params)
+    windows = out_of_fold(made, use_case.candidate(candidate), params)
+    found, scored = (np.concatenate(parts) for parts in zip(*windows, strict=True))
     return made.target[found], scored
 
 
