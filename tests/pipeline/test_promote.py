@@ -2,6 +2,7 @@
 
 import json
 import math
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,12 @@ import polars as pl
 import pytest
 
 from problems import SCHEMA, rows, small
+from servicio_ml.domain.dataset import Manifest
 from servicio_ml.domain.metric import METRICS
 from servicio_ml.domain.policy import PromotionPolicy
 from servicio_ml.domain.promotion import Comparison, Decision, Slice, gates, verdict
 from servicio_ml.domain.search import Candidate, Integer
-from servicio_ml.domain.use_case import Task
+from servicio_ml.domain.use_case import DateSplit, Task
 from servicio_ml.errors import ArtifactError, NoSuchModelError, TrainingError
 from servicio_ml.features.artifact import load_artifact
 from servicio_ml.features.output import Predictions
@@ -238,3 +240,42 @@ def test_small_slices_and_slices_of_one_class_are_not_judged(tmp_path: Path) -> 
 def _champion(place: Place) -> int | None:
     found = place.registry.resolve("small", "champion")
     return found.version if found else None
+
+
+DATED = small(Task.BINARY, TREE, split=DateSplit(field="day", folds=2), event_date="day")
+
+
+def _by_day(first: date, days: int, seed: int) -> pl.DataFrame:
+    """Rows of as many days, two a day."""
+    each = [first + timedelta(days=number // 2) for number in range(2 * days)]
+    return rows(Task.BINARY, 2 * days, seed).with_columns(pl.Series("day", each))
+
+
+def _publish_dated(place: Place, period: str, first: date, days: int) -> Manifest:
+    made = place.publish(Task.BINARY, period=period, seed=days, train_rows=_by_day(first, days, 1))
+    tests = _by_day(first + timedelta(days=days), 100, 2)
+    path = place.folder / "later.parquet"
+    tests.write_parquet(path)
+    place.store.put(made.files["test"], path)
+    return made
+
+
+def test_rows_that_the_champion_learnt_from_do_not_judge_its_challenger(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    late = _publish_dated(place, "2020-12", date(2020, 1, 1), 300)
+    place.train(DATED, late)
+    promote(DATED, late, place.store, place.court)
+    champion = place.registry.resolve("small", "champion")
+    assert champion is not None
+    assert champion.tags["trained_until"] == "2020-10-26"
+
+    # its test rows run from day 250 to day 349, of which the champion has seen those before day 300
+    early = _publish_dated(place, "2020-09", date(2020, 1, 1), 250)
+    place.train(DATED, early)
+    assert promote(DATED, early, place.store, place.court).evidence["comparison"]["rows"] == 100
+
+    # all of its test rows are before day 300
+    first = _publish_dated(place, "2020-05", date(2020, 1, 1), 150)
+    place.train(DATED, first)
+    with pytest.raises(TrainingError, match="200 test rows of 2020-05, 0 are later"):
+        promote(DATED, first, place.store, place.court)

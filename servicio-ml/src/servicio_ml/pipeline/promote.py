@@ -12,16 +12,18 @@ from servicio_ml.domain.metric import METRICS
 from servicio_ml.domain.ports import Clock, ModelVersion, ObjectStore, Registry, Stats, Tracker
 from servicio_ml.domain.promotion import Comparison, Decision, Dossier, Reign, gates, verdict
 from servicio_ml.domain.use_case import UseCase
-from servicio_ml.errors import NoSuchModelError, TrainingError
+from servicio_ml.errors import NoSuchModelError, TrainingError, listed
 from servicio_ml.features.artifact import Artifact, load_artifact
 from servicio_ml.pipeline.compare import compare
 from servicio_ml.pipeline.publish import read_part
-from servicio_ml.pipeline.rows import true_values
+from servicio_ml.pipeline.rows import true_values, unseen
 from servicio_ml.pipeline.train import CHALLENGER
 
 CHAMPION = "champion"
 STEP = "promotion"
 DOSSIER = "dossier.json"
+LEAST_ROWS = 30
+"""That neither has seen; fewer decide nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +42,7 @@ def promote(use_case: UseCase, manifest: Manifest, store: ObjectStore, court: Co
 
     Raises:
         NoSuchModelError: There is no challenger.
-        TrainingError: The challenger is the champion already.
+        TrainingError: The challenger is the champion already, or too few rows are new to both.
     """
     name = use_case.name
     challenger, champion = court.registry.resolve(name, CHALLENGER), court.registry.resolve(name, CHAMPION)
@@ -130,7 +132,15 @@ def _compared(
     challenger: ModelVersion,
     champion: ModelVersion | None,
 ) -> Comparison:
-    frame = read_part(store, manifest, "test")
+    published, both = read_part(store, manifest, "test"), [each for each in (challenger, champion) if each]
+    frame = unseen(use_case, published, [each.tags.get("trained_until", "") for each in both])
+    if len(frame) < LEAST_ROWS:
+        raise TrainingError(
+            use_case.name,
+            f"of the {len(published)} test rows of {manifest.period}, {len(frame)} are later than what"
+            f" {listed(f'version {each.version}' for each in both)} learnt from, and {LEAST_ROWS} are needed;"
+            " judge on a later month: --period",
+        )
     truth = true_values(use_case.target, frame)
     new = _load(registry, challenger)
     old = _load(registry, champion) if champion is not None else None

@@ -81,8 +81,13 @@ class Record:
         place = place / "refine" if REFINE in study.study_name else place
         figures.draw_study(place, study, self._use_case.metric)
 
-    def candidate(self, each: Finished, test: Holdout) -> ModelVersion | None:
+    def candidate(self, each: Finished, test: Holdout, until: str) -> ModelVersion | None:
         """A candidate's run, and its artifact as a version under an alias of its own name.
+
+        Args:
+            each: The candidate.
+            test: The holdout, for its pictures.
+            until: From `rows.trained_until`.
 
         Returns:
             None where its artifact may not be used.
@@ -101,7 +106,8 @@ class Record:
                 return None
             described = {
                 "candidate": name, "params": json.dumps(dict(each.params)), "period": self._manifest.period,
-                "data_digest": self._manifest.digest, "train_run": self._run.id, **tags,
+                "data_digest": self._manifest.digest, "trained_until": until, "train_run": self._run.id,
+                **tags,
             }  # fmt: skip
             made = self._world.registry.register(model, each.folder, run_id=run.id, tags=described)
         self._world.registry.point(model, name, made.version)

@@ -1,6 +1,8 @@
 """Published rows as models see them: matrix and truth."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -8,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from servicio_ml.domain.schema import FeatureSchema
-from servicio_ml.domain.use_case import Target, UseCase
+from servicio_ml.domain.use_case import DateSplit, Target, UseCase
 from servicio_ml.features.encoder import Encoder, Matrix
 from servicio_ml.pipeline.families import Setting
 from servicio_ml.pipeline.fitting import Problem, cross_validation
@@ -52,6 +54,25 @@ def holdout(use_case: UseCase, schema: FeatureSchema, frame: pl.DataFrame) -> Ho
     """The test rows of a period."""
     truth = true_values(use_case.target, frame)
     return Holdout(frame=frame, matrix=Encoder(schema).frame(frame), truth=truth)
+
+
+def trained_until(use_case: UseCase, frame: pl.DataFrame) -> str:
+    """The last day of training rows that are split by date, as ISO text; empty where they are not."""
+    return str(frame[use_case.split.field].max()) if isinstance(use_case.split, DateSplit) else ""
+
+
+def unseen(use_case: UseCase, frame: pl.DataFrame, until: Sequence[str]) -> pl.DataFrame:
+    """The rows that no model has been trained on.
+
+    Args:
+        use_case: Says how rows part: a hash keeps a row on one side for ever, a split by date does not.
+        frame: Test rows.
+        until: Of each model, from `trained_until`.
+    """
+    if not isinstance(use_case.split, DateSplit):
+        return frame
+    last = max((date.fromisoformat(day) for day in until if day), default=date.min)
+    return frame.filter(pl.col(use_case.split.field) > last)
 
 
 def true_values(target: Target, frame: pl.DataFrame) -> Floats:

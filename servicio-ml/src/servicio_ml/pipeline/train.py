@@ -24,7 +24,7 @@ from servicio_ml.pipeline.finish import Finished, finish
 from servicio_ml.pipeline.fitting import Problem
 from servicio_ml.pipeline.publish import read_part
 from servicio_ml.pipeline.record import REFINE, Record, World, comparison_row
-from servicio_ml.pipeline.rows import Holdout, holdout, problem
+from servicio_ml.pipeline.rows import Holdout, holdout, problem, trained_until
 from servicio_ml.pipeline.tune import Budget, any_complete, finished, narrowed, open_study, tune
 
 CHALLENGER = "challenger"
@@ -128,7 +128,7 @@ class _Training:
     def go(self) -> Trained:
         rows = read_part(self.world.store, self.manifest, "train")
         tests = read_part(self.world.store, self.manifest, "test")
-        schema = self.manifest.schema
+        schema, self.until = self.manifest.schema, trained_until(self.use_case, rows)
         self.problem: Problem = problem(self.use_case, schema, rows, seed=SEED, threads=self.plan.threads)
         self.test: Holdout = holdout(self.use_case, schema, tests)
         self.record.data(self.problem, self.test, trials=self.plan.trials, candidates=self.plan.candidates)
@@ -207,7 +207,9 @@ class _Training:
             key=lambda each: (each is best, each.eligible, rank(self.metric, each)),
             reverse=True,
         )
-        versions = {each.candidate.name: self.record.candidate(each, self.test) for each in ranked}
+        versions = {
+            each.candidate.name: self.record.candidate(each, self.test, self.until) for each in ranked
+        }
         table = [comparison_row(each, versions[each.candidate.name]) for each in ranked]
         self.record.winner(best, self.test, table)
         challenger = versions[best.candidate.name]
