@@ -86,7 +86,8 @@ class FolderLake:
 
     def keys(self, prefix: str) -> Sequence[str]:
         with self._told(prefix):
-            found = (path for path in self._root.rglob("*") if path.is_file())
+            folder = self._root / prefix.rpartition("/")[0]
+            found = (path for path in folder.rglob("*") if path.is_file())
             keys = (
                 path.relative_to(self._root).as_posix() for path in found if path.suffix != PARTIAL_SUFFIX
             )

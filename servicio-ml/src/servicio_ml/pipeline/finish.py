@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from servicio_ml.domain.search import Candidate
-from servicio_ml.features.artifact import load_artifact
 from servicio_ml.features.output import Output, Predictions
 from servicio_ml.features.profile import Profile, level_bins, numeric_bins, profile
 from servicio_ml.pipeline.calibrate import calibrated_output
@@ -88,8 +87,6 @@ def finish(
         reference = reference_profile(problem, output, raw)
         text = card(problem, candidate, params, metrics, exported, source)
         write_artifact(folder, problem, exported.onnx, output, reference, text)
-        # the judged answers are those that will be served
-        predictions = load_artifact(folder).predict(test.matrix)
     return Finished(
         candidate=candidate, params=params, validation=float(np.mean(values)),
         validation_error=standard_error(values), metrics=metrics, predictions=predictions,

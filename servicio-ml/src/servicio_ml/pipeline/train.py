@@ -139,15 +139,18 @@ class _Training:
 
     def _tune_all(self) -> dict[str, Mapping[str, Any]]:
         candidates, until = self.plan.candidates, time.monotonic() + self.plan.seconds * TUNING_TIME_SHARE
+        studies = {candidate.name: self._study(candidate.name) for candidate in candidates}
         best: dict[str, Mapping[str, Any]] = {}
         for i, candidate in enumerate(candidates):
             fair = max(until - time.monotonic(), 0.0) / (len(candidates) - i)
-            best[candidate.name] = self._tune(candidate, self._study(candidate.name), self.plan.trials, fair)
+            best[candidate.name] = self._tune(candidate, studies[candidate.name], self.plan.trials, fair)
         for candidate in candidates:
             # what the others did not need
-            left, study = until - time.monotonic(), self._study(candidate.name)
+            left, study = until - time.monotonic(), studies[candidate.name]
             if left > 0 and finished(study) < self.plan.trials:
                 best[candidate.name] = self._tune(candidate, study, self.plan.trials, left)
+        for name, study in studies.items():
+            self.record.study(name, study)
         return best
 
     def _study(self, name: str) -> Study:
@@ -169,7 +172,6 @@ class _Training:
                 self.problem, candidate, study, Budget(trials=trials, seconds=seconds),
                 start=start, on_trial=on_trial,
             )  # fmt: skip
-        self.record.study(candidate.name, study)
         return best.params
 
     def _finish_all(self, best: Mapping[str, Mapping[str, Any]]) -> dict[str, Finished]:
@@ -196,6 +198,7 @@ class _Training:
         study = self._study(f"{best.candidate.name}{REFINE}{around}")
         trials = max(2, round(self.plan.trials * REFINE_TRIALS_PER_TRIAL))
         params = self._tune(near, study, trials, self.plan.seconds * (1 - TUNING_TIME_SHARE))
+        self.record.study(best.candidate.name, study)
         if params == best.params:
             return best
         refined = self._finish(whole, params, f"{best.candidate.name}-refined")
