@@ -245,7 +245,7 @@ def run(state: Path, *words: str) -> float:
 
 def champion_of(name: str, state: Path) -> Champion:
     world = settings.load(state_dir=state)
-    registry, store, use_case = bootstrap.registry(world), bootstrap.lake(world), find(name)
+    (_, registry), store, use_case = bootstrap.runs_and_models(world), bootstrap.lake(world), find(name)
     version = registry.resolve(name, "champion")
     if version is None:
         raise SystemExit(f"{name} has no champion: its challenger was rejected")

@@ -182,4 +182,5 @@ def test_a_user_without_a_name_decides_too(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("os.getuid", lambda: 54321)
     with session(as_json=True, debug=True) as here:
-        assert court(here).by == "user 54321"
+        place = Place(here.settings.state_dir / "court")
+        assert court(here, place.tracker, place.registry).by == "user 54321"

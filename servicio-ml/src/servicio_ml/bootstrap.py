@@ -40,11 +40,12 @@ def tracker(settings: Settings) -> Tracker:
     return MlflowTracker(connect(settings.mlflow_url, settings.state_dir))
 
 
-def registry(settings: Settings) -> Registry:
-    """Models in MLflow."""
-    from servicio_ml.adapters.mlflow import MlflowRegistry, connect
+def runs_and_models(settings: Settings) -> tuple[Tracker, Registry]:
+    """Runs and models in MLflow, over one connection."""
+    from servicio_ml.adapters.mlflow import MlflowRegistry, MlflowTracker, connect
 
-    return MlflowRegistry(connect(settings.mlflow_url, settings.state_dir))
+    connection = connect(settings.mlflow_url, settings.state_dir)
+    return MlflowTracker(connection), MlflowRegistry(connection)
 
 
 def study_url(settings: Settings) -> str:

@@ -11,7 +11,7 @@ import typer
 
 from servicio_ml.cli.session import Debug, Json, Session, UseCaseName, session
 from servicio_ml.domain.dataset import Manifest
-from servicio_ml.domain.ports import ObjectStore
+from servicio_ml.domain.ports import ObjectStore, Registry, Tracker
 from servicio_ml.domain.promotion import Dossier
 from servicio_ml.domain.use_case import UseCase
 
@@ -38,7 +38,8 @@ def promote(
         use_case = find(name, here.settings.use_cases_dir)
         store = bootstrap.lake(here.settings)
         manifest = read_manifest(store, name, period or None)
-        here.document(decide(here, use_case, manifest, store, court(here)).to_json())
+        who = court(here, *bootstrap.runs_and_models(here.settings))
+        here.document(decide(here, use_case, manifest, store, who).to_json())
 
 
 def rollback(
@@ -51,10 +52,12 @@ def rollback(
 ) -> None:
     """Make an earlier version champion again, at once."""
     with session(as_json=as_json, debug=debug) as here:
+        from servicio_ml import bootstrap
         from servicio_ml.pipeline.promote import rollback as run
         from servicio_ml.use_cases.catalogue import find
 
-        dossier = run(find(name, here.settings.use_cases_dir), to, court(here))
+        use_case = find(name, here.settings.use_cases_dir)
+        dossier = run(use_case, to, court(here, *bootstrap.runs_and_models(here.settings)))
         here.line(f"champion: version {dossier.challenger} (was version {dossier.champion})")
         here.document(dossier.to_json())
 
@@ -88,13 +91,13 @@ def history(name: UseCaseName, as_json: Json = False, debug: Debug = False) -> N
         )
 
 
-def court(here: Session) -> "Court":
+def court(here: Session, tracker: Tracker, registry: Registry) -> "Court":
     """Who decides: the user of this process, now."""
     from servicio_ml import bootstrap
     from servicio_ml.pipeline.promote import Court
 
     return Court(
-        tracker=bootstrap.tracker(here.settings), registry=bootstrap.registry(here.settings),
+        tracker=tracker, registry=registry,
         stats=bootstrap.stats(here.settings), clock=time.time, by=_user(),
     )  # fmt: skip
 

@@ -58,10 +58,10 @@ def train(
         )  # fmt: skip
         store = bootstrap.lake(here.settings)
         manifest = read_manifest(store, name, period or None)
+        tracker, registry = bootstrap.runs_and_models(here.settings)
         world = World(
-            store=store, tracker=bootstrap.tracker(here.settings), registry=bootstrap.registry(here.settings),
-            progress=here.progress, stats=bootstrap.stats(here.settings),
-            study_url=bootstrap.study_url(here.settings),
+            store=store, tracker=tracker, registry=registry, progress=here.progress,
+            stats=bootstrap.stats(here.settings), study_url=bootstrap.study_url(here.settings),
         )  # fmt: skip
         trained = run(use_case, manifest, plan, world)
         _show(here, use_case, trained.table)
@@ -70,7 +70,8 @@ def train(
             document["challenger"] = trained.challenger.version
             here.line(f"challenger: version {trained.challenger.version}")
             if not no_promote:
-                document["promotion"] = decide(here, use_case, manifest, store, court(here)).to_json()
+                who = court(here, tracker, registry)
+                document["promotion"] = decide(here, use_case, manifest, store, who).to_json()
         here.document(document)
 
 
