@@ -33,6 +33,7 @@ from servicio_ml.errors import (
 from servicio_ml.pipeline.etl import run_etl
 from servicio_ml.pipeline.publish import read_manifest, read_part
 from servicio_ml.use_cases.catalogue import find
+from stores import FullStore
 
 ROWS = 400
 
@@ -288,21 +289,9 @@ def test_the_digest_follows_rows_schema_and_target(world: World) -> None:
     assert len(digests) == 3
 
 
-class _FullStore(MemoryObjectStore):
-    """A store that is full after some puts."""
-
-    left = 10**6
-
-    def put(self, key: str, source: Path) -> str:
-        if self.left == 0:
-            raise StoreError(self.uri, key, "the disk is full")
-        self.left -= 1
-        return super().put(key, source)
-
-
 @pytest.mark.parametrize("allowed", range(5))
 def test_a_store_that_refuses_midway_leaves_the_previous_state(tmp_path: Path, allowed: int) -> None:
-    store = _FullStore()
+    store = FullStore()
     world = World(tmp_path, store)
     before = world.etl(apples(60))
     store.left = allowed

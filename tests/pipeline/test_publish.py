@@ -24,6 +24,7 @@ from servicio_ml.pipeline.publish import (
     read_part,
     sweep,
 )
+from stores import FullStore
 
 
 def _files(folder: Path, rows: int) -> Mapping[str, Path]:
@@ -144,23 +145,9 @@ def test_files_of_the_previous_state_stay_and_older_ones_go(store: MemoryObjectS
     assert len(read_part(store, other, "train")) == 9
 
 
-class _Refusing(MemoryObjectStore):
-    """A store that refuses after some puts, or to delete."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.left = 10**6
-
-    def put(self, key: str, source: Path) -> str:
-        if self.left == 0:
-            raise StoreError(self.uri, key, "the disk is full")
-        self.left -= 1
-        return super().put(key, source)
-
-
 @pytest.mark.parametrize("allowed", range(5))
 def test_whenever_the_store_refuses_the_previous_state_holds(tmp_path: Path, allowed: int) -> None:
-    store = _Refusing()
+    store = FullStore()
     before = _published(store, tmp_path, rows=2)
     store.left = allowed
     with pytest.raises(StoreError, match="disk is full"):
