@@ -7,7 +7,6 @@ READY := $(VENV)/.ready
 WORKERS ?= 2
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
-EXTRAS := --extra pipeline --extra fetch
 
 # Bytecode is compiled once here, not at the start of every process.
 export UV_COMPILE_BYTECODE := 1
@@ -64,8 +63,9 @@ fix: $(READY) ## Format, and mend what the linter can mend
 
 lock: $(READY) ## Resolve the hashed requirement files anew; UPGRADE=--upgrade takes newer versions
 	$(LOCK) $(UPGRADE) --group bootstrap -o requirements/bootstrap.txt
-	$(LOCK) $(UPGRADE) -c requirements/bootstrap.txt servicio-ml/pyproject.toml $(EXTRAS) --extra spark --group dev -o requirements/dev.txt
-	$(LOCK) $(UPGRADE) -c requirements/dev.txt servicio-ml/pyproject.toml $(EXTRAS) -o requirements/pipeline.txt
+	$(LOCK) $(UPGRADE) -c requirements/bootstrap.txt servicio-ml/pyproject.toml --all-extras --group dev -o requirements/dev.txt
+	$(LOCK) $(UPGRADE) -c requirements/dev.txt servicio-ml/pyproject.toml --extra pipeline --extra fetch -o requirements/pipeline.txt
+	$(LOCK) $(UPGRADE) -c requirements/dev.txt servicio-ml/pyproject.toml --extra serving -o requirements/serving.txt
 
 clean: ## Remove the environment and every cache; what was trained and published in var/ stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build

@@ -14,11 +14,24 @@ ServicioError
 │   └── NotPublishedError   nothing has been published for the period
 ├── RegistryError           MLflow cannot be reached or refuses
 │   └── NoSuchModelError
-└── TrainingError           no model can be trained, exported or promoted
-    └── ArtifactError       a model artifact is incomplete or wrong
+├── TrainingError           no model can be trained, exported or promoted
+│   └── ArtifactError       a model artifact is incomplete or wrong
+└── ServingError            a request cannot be answered
+    ├── InvalidError        rows do not fit the schema, each fault named
+    ├── UnknownPredictionError
+    ├── RequestError        a request is not what the interface takes
+    │   └── TooLargeError
+    ├── UnauthorizedError   an API key is absent or unknown
+    ├── ForbiddenError      an API key is not good for this
+    ├── BusyError           too many requests are in hand
+    ├── NotReadyError       the model has no version that answers yet
+    ├── JournalError        the journal cannot be written
+    ├── LogError            the prediction log cannot be reached or refuses
+    └── BrokerError         the stream cannot be reached or refuses
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 SHOWN = 12
@@ -34,6 +47,17 @@ def listed(names: Iterable[object]) -> str:
 
 class ServicioError(Exception):
     """The root of every error that is told to the user without a traceback."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Errors travel between processes whole, whatever their makers ask for."""
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[ServicioError], args: tuple[object, ...], attributes: dict[str, object]) -> Exception:
+    made = kind.__new__(kind, *args)
+    made.args = args
+    made.__dict__.update(attributes)
+    return made
 
 
 class UseCaseError(ServicioError):
@@ -164,3 +188,121 @@ class TrainingError(ServicioError):
 
 class ArtifactError(TrainingError):
     """A model artifact is incomplete or wrong."""
+
+
+class ServingError(ServicioError):
+    """A request cannot be answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Why a row is not taken.
+
+    Attributes:
+        row: Its place among the rows of the request, from 0.
+        field: The field's name; of an unknown one, the name that was given.
+        value: What was given.
+        allowed: What the field takes.
+        reason: One of a closed set: `missing`, `unknown_field`, `type`, `range` or `level`.
+    """
+
+    row: int
+    field: str
+    value: object
+    allowed: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"row {self.row}, field {self.field!r}: {self.value!r} is not allowed; it takes {self.allowed}"
+
+
+class InvalidError(ServingError):
+    """Rows do not fit the schema of the model.
+
+    Args:
+        model: Its name.
+        faults: At least one, in the order of the rows.
+    """
+
+    def __init__(self, model: str, faults: Sequence[Fault]) -> None:
+        self.model, self.faults = model, tuple(faults)
+        more = f" (+{len(faults) - SHOWN} more)" if len(faults) > SHOWN else ""
+        super().__init__("; ".join(str(fault) for fault in faults[:SHOWN]) + more)
+
+
+class UnknownPredictionError(ServingError):
+    """No prediction with that id is logged."""
+
+    def __init__(self, prediction_id: str) -> None:
+        super().__init__(
+            f"prediction {prediction_id!r} is not in the log; give the prediction_id of an answer "
+            "(older ones go by SERVICIO_ML_LOG_RETENTION_DAYS, some by SERVICIO_ML_LOG_SAMPLING)"
+        )
+
+
+class RequestError(ServingError):
+    """A request is not what the interface takes."""
+
+    def __init__(self, what: str, allowed: str) -> None:
+        super().__init__(f"{what}; {allowed}")
+
+
+class TooLargeError(RequestError):
+    """A request is larger than the limit."""
+
+    def __init__(self, what: str, limit: str) -> None:
+        super().__init__(f"{what} is more than {limit}", "send it in smaller parts")
+
+
+class UnauthorizedError(ServingError):
+    """An API key is absent or unknown."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no known API key was given; send one as X-API-Key or Authorization: Bearer "
+            "(an administrator makes one with `servicio-ml key`)"
+        )
+
+
+class ForbiddenError(ServingError):
+    """An API key is not good for what was asked."""
+
+    def __init__(self, name: str, scope: str) -> None:
+        super().__init__(f"the API key {name!r} lacks the scope {scope!r}; ask with one that has it")
+
+
+class BusyError(ServingError):
+    """Too many requests are in hand."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} requests are in hand already; try again")
+
+
+class NotReadyError(ServingError):
+    """A model has no version that answers yet."""
+
+    def __init__(self, model: str, problem: str) -> None:
+        super().__init__(f"model {model!r} is not ready: {problem}")
+
+
+class JournalError(ServingError):
+    """The journal cannot be written."""
+
+    def __init__(self, place: object, problem: str) -> None:
+        super().__init__(f"prediction journal {place}: {problem}; make room or set SERVICIO_ML_STATE_DIR")
+
+
+class LogError(ServingError):
+    """The prediction log cannot be reached or refuses."""
+
+    def __init__(self, place: str, problem: str) -> None:
+        super().__init__(
+            f"prediction log {place}: {problem}; check SERVICIO_ML_LOG_URL and that the database is up"
+        )
+
+
+class BrokerError(ServingError):
+    """The stream cannot be reached or refuses."""
+
+    def __init__(self, place: str, problem: str) -> None:
+        super().__init__(f"stream {place}: {problem}; check SERVICIO_ML_REDIS_URL and that Redis is up")

@@ -1,7 +1,7 @@
 """Settings: the only reader of the environment, read once and frozen."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -9,6 +9,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from servicio_ml.errors import SettingsError
 
 PREFIX = "SERVICIO_ML_"
+MEBIBYTE = 1 << 20
+MAX_ROWS = 1 << 20
+"""Rows of one request that the memory of a worker is sized for."""
 
 
 class Settings(BaseSettings):
@@ -24,6 +27,28 @@ class Settings(BaseSettings):
         study_url: Database of the Optuna studies; SQLite in `state_dir` when empty.
         statsd_host: Where pipeline steps send StatsD to; nowhere when empty.
         statsd_port: Its UDP port.
+        host: Address that the server binds to; other than loopback it needs `keys_file`.
+        port: Of REST, OIP, GraphQL and the metrics.
+        grpc_port: Of gRPC; 0 for none.
+        workers: Server processes.
+        models: Names of the models to serve, with commas between; all that have a champion when empty.
+        default_model: Whose predictions `/predict` gives.
+        poll_seconds: Time between two looks for a new champion.
+        cached_versions: Versions other than champions and challengers that are kept loaded.
+        shadow_share: Share of the live rows that the challenger scores too, unanswered.
+        canary_share: Share of the clients, by their key, that the challenger answers.
+        keys_file: File of the API keys; none are asked for when empty.
+        max_body_bytes: Greatest request body.
+        max_rows: Most rows in one request.
+        max_concurrency: Most requests that one worker has in hand; more get 503.
+        drain_seconds: How long requests in hand may take when the server is stopped.
+        log_url: `postgresql://` address of the prediction log; SQLite in `state_dir` when empty.
+        log_retention_days: Age from which predictions are deleted.
+        log_max_bytes: Size from which the local journal gives up its oldest rows that are in the log.
+        log_sampling: Share of the predictions that are logged, by their id.
+        log_full: When the journal cannot be written: `refuse` the request, or answer and `drop` the row.
+        redis_url: `redis://` address of the streams; none when empty.
+        otlp_endpoint: `http://` address that traces are sent to; none when empty.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", populate_by_name=True)
@@ -37,6 +62,28 @@ class Settings(BaseSettings):
     study_url: str = ""
     statsd_host: str = Field(default="", validation_alias="STATSD_HOST")
     statsd_port: int = Field(default=8125, ge=1, le=65535, validation_alias="STATSD_PORT")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8800, ge=0, le=65535)
+    grpc_port: int = Field(default=50051, ge=0, le=65535)
+    workers: int = Field(default=2, ge=1)
+    models: str = ""
+    default_model: str = "rain_australia"
+    poll_seconds: float = Field(default=10, gt=0)
+    cached_versions: int = Field(default=4, ge=1)
+    shadow_share: float = Field(default=0, ge=0, le=1)
+    canary_share: float = Field(default=0, ge=0, le=1)
+    keys_file: Path | None = None
+    max_body_bytes: int = Field(default=32 * MEBIBYTE, ge=1)
+    max_rows: int = Field(default=100_000, ge=1, le=MAX_ROWS)
+    max_concurrency: int = Field(default=512, ge=1)
+    drain_seconds: int = Field(default=30, ge=1)
+    log_url: str = ""
+    log_retention_days: float = Field(default=90, gt=0)
+    log_max_bytes: int = Field(default=2048 * MEBIBYTE, ge=MEBIBYTE)
+    log_sampling: float = Field(default=1, ge=0, le=1)
+    log_full: Literal["refuse", "drop"] = "refuse"
+    redis_url: str = ""
+    otlp_endpoint: str = ""
 
 
 def load(**overrides: Any) -> Settings:

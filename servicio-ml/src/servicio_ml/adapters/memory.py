@@ -125,6 +125,7 @@ class MemoryRegistry:
         self._folder, self._clock = folder, clock
         self._versions: dict[str, list[ModelVersion]] = {}
         self._aliases: dict[str, dict[str, int]] = {}
+        self._notes: dict[str, dict[str, str]] = {}
 
     def register(self, model: str, artifact: Path, *, run_id: str, tags: Mapping[str, str]) -> ModelVersion:
         versions = self._versions.setdefault(model, [])
@@ -163,6 +164,15 @@ class MemoryRegistry:
             )
             for each in reversed(self._versions.get(model, []))
         ]  # fmt: skip
+
+    def models(self) -> Sequence[str]:
+        return sorted(self._versions)
+
+    def notes(self, model: str) -> Mapping[str, str]:
+        return dict(self._notes.get(model, {}))
+
+    def note(self, model: str, key: str, value: str) -> None:
+        self._notes.setdefault(model, {})[key] = value
 
     def download(self, model: str, version: int) -> Path:
         self.version(model, version)

@@ -1,10 +1,12 @@
-"""The ports: what the pipeline asks of the world, each met by a real adapter and an in-memory one."""
+"""The ports: what pipeline and serving ask of the world, each met by a real adapter and an in-memory one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+from servicio_ml.domain.prediction import Chunk, GroundTruth, Labelled, Prediction, Purpose
 
 
 class ObjectStore(Protocol):
@@ -147,7 +149,76 @@ class Registry(Protocol):
         ...
 
     def download(self, model: str, version: int) -> Path:
-        """A local copy of the artifact folder."""
+        """A local copy of the artifact folder, the caller's to delete."""
+        ...
+
+    def models(self) -> Sequence[str]:
+        """Names of all registered models, sorted."""
+        ...
+
+    def notes(self, model: str) -> Mapping[str, str]:
+        """The tags of the model itself; none for an unknown model."""
+        ...
+
+    def note(self, model: str, key: str, value: str) -> None:
+        """Set a tag of the model itself."""
+        ...
+
+
+class Journal(Protocol):
+    """The first place of every prediction: written before it is answered, on this machine.
+
+    ::
+
+        journal.write([chunk])
+    """
+
+    def write(self, chunks: Sequence[Chunk]) -> None:
+        """Write chunks in one commit; a key that is there already is left as it was.
+
+        May be called from several threads. `JournalError` when it cannot be written.
+        """
+        ...
+
+    def pending(self) -> int:
+        """Rows of this machine that are not yet in the prediction log."""
+        ...
+
+    def close(self) -> None:
+        """Bring everything to the disk and stop."""
+        ...
+
+
+class PredictionLog(Protocol):
+    """Every logged prediction and its ground truth, read by id and by window of time.
+
+    Times are seconds since 1970; a window holds `start <= at < end`. Every method raises `LogError` when the
+    store refuses and may be called from several threads::
+
+        for chunk in log.chunks("rain_australia", start, end):
+            ...
+    """
+
+    def find(self, ids: Sequence[str]) -> Mapping[str, Prediction]:
+        """The predictions of those ids that are logged."""
+        ...
+
+    def chunks(
+        self, model: str, start: float, end: float, purposes: Sequence[Purpose] = (Purpose.ANSWER,)
+    ) -> Iterator[Chunk]:
+        """What a model was asked in a window, oldest first."""
+        ...
+
+    def label(self, truths: Sequence[GroundTruth]) -> Sequence[Labelled | None]:
+        """Take in ground truth in one transaction, each once.
+
+        The same truth again changes nothing, another one is a new revision. None stands for an unknown
+        prediction.
+        """
+        ...
+
+    def labelled(self, model: str, start: float, end: float) -> Iterator[Labelled]:
+        """The newest revision of each ground truth of the predictions of a window; `new` is True."""
         ...
 
 

@@ -8,6 +8,9 @@ from typing import Any
 from servicio_ml.domain.metric import Metric
 from servicio_ml.domain.policy import PromotionPolicy
 
+CHAMPION, CHALLENGER = "champion", "challenger"
+"""The aliases that promotion moves."""
+
 
 class Decision(StrEnum):
     """What was decided."""

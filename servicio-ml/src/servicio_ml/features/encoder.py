@@ -17,6 +17,7 @@ NAN = float("nan")
 EPOCH = date(1970, 1, 1)
 EPOCH_ORDINAL = EPOCH.toordinal()
 NUMBERS = (float, int)
+NUMERIC = (Kind.NUMBER, Kind.INTEGER)
 
 
 class Encoder:
@@ -52,6 +53,25 @@ class Encoder:
             matrix[row, :width] = [read(get(name)) for name, read in readers]
         self._derivation.fill(matrix)
         return matrix
+
+    def columns(self, columns: Mapping[str, Sequence[Any] | None], rows: int) -> Matrix:
+        """Lists of `rows` values by field name as `[rows, features]`; see `records`."""
+        matrix = np.empty((rows, self._width), dtype=np.float32)
+        for column, (each, (name, read)) in enumerate(zip(self.schema.fields, self._readers, strict=True)):
+            values = columns.get(name)
+            if values is None:
+                matrix[:, column] = np.nan
+            elif each.kind in NUMERIC:
+                # NumPy reads None as NaN
+                matrix[:, column] = np.array(values, dtype=np.float64)
+            else:
+                matrix[:, column] = [read(value) for value in values]
+        self._derivation.fill(matrix)
+        return matrix
+
+    def derive(self, matrix: Matrix) -> None:
+        """Fill the derived columns of a matrix `[n, features]` anew, after its fields changed."""
+        self._derivation.fill(matrix)
 
     def frame(self, frame: Any) -> Matrix:
         """A data frame or an Arrow table with a column for each field as `[n, features]`.

@@ -34,6 +34,11 @@ class Predictions:
     outcomes: Floats
     probabilities: Floats | None = None
 
+    def part(self, rows: slice | npt.NDArray[np.integer[Any]]) -> "Predictions":
+        """The answers of some of the rows."""
+        probabilities = None if self.probabilities is None else self.probabilities[rows]
+        return Predictions(outcomes=self.outcomes[rows], probabilities=probabilities)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:

@@ -10,16 +10,23 @@ from pathlib import Path
 from servicio_ml.domain.dataset import Manifest
 from servicio_ml.domain.metric import METRICS
 from servicio_ml.domain.ports import Clock, ModelVersion, ObjectStore, Registry, Stats, Tracker
-from servicio_ml.domain.promotion import Comparison, Decision, Dossier, Reign, gates, verdict
+from servicio_ml.domain.promotion import (
+    CHALLENGER,
+    CHAMPION,
+    Comparison,
+    Decision,
+    Dossier,
+    Reign,
+    gates,
+    verdict,
+)
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.errors import NoSuchModelError, TrainingError, listed
 from servicio_ml.features.artifact import Artifact, load_artifact
 from servicio_ml.pipeline.compare import compare
 from servicio_ml.pipeline.publish import read_part
 from servicio_ml.pipeline.rows import true_values, unseen
-from servicio_ml.pipeline.train import CHALLENGER
 
-CHAMPION = "champion"
 STEP = "promotion"
 DOSSIER = "dossier.json"
 LEAST_ROWS = 30

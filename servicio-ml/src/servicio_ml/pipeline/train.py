@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial
 from servicio_ml.domain.dataset import Manifest
 from servicio_ml.domain.metric import METRICS, Metric
 from servicio_ml.domain.ports import ModelVersion, Run
+from servicio_ml.domain.promotion import CHALLENGER
 from servicio_ml.domain.search import Candidate, Parameter
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.errors import TrainingError
@@ -27,7 +28,6 @@ from servicio_ml.pipeline.record import REFINE, Record, World, comparison_row
 from servicio_ml.pipeline.rows import Holdout, holdout, problem, trained_until
 from servicio_ml.pipeline.tune import Budget, any_complete, finished, narrowed, open_study, tune
 
-CHALLENGER = "challenger"
 STEP = "train"
 SEED = 1234
 REFINE_SHARE = 0.1

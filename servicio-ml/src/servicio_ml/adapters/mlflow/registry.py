@@ -88,6 +88,23 @@ class MlflowRegistry:
                 raise
             return {}
 
+    def models(self) -> Sequence[str]:
+        with self._connection.told():
+            return sorted(each.name for each in self._client.search_registered_models())
+
+    def notes(self, model: str) -> Mapping[str, str]:
+        with self._connection.told():
+            try:
+                return dict(self._client.get_registered_model(model).tags)
+            except MlflowException as error:
+                if error.error_code in NOT_THERE:
+                    return {}
+                raise
+
+    def note(self, model: str, key: str, value: str) -> None:
+        with self._connection.told():
+            self._client.set_registered_model_tag(model, key, value)
+
     def download(self, model: str, version: int) -> Path:
         self.version(model, version)
         scratch = tempfile.mkdtemp(prefix="servicio-ml-")

@@ -1,0 +1,1 @@
+"""Serving: one predictor behind every interface, its models, metrics and protection."""
