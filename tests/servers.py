@@ -1,6 +1,7 @@
 """Real servers on free loopback ports, stopped when a test is done with them."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 START_SECONDS = 120
 BETWEEN_LOOKS_SECONDS = 0.2
@@ -57,3 +60,38 @@ def mlflow_server(folder: Path) -> Iterator[str]:
     finally:
         os.killpg(process.pid, 15)
         process.wait(timeout=60)
+
+
+@contextmanager
+def redis_server(folder: Path, port: int = 0) -> Iterator[str]:
+    """A Redis that keeps nothing on the disk; gives its address. Without the program the test is skipped.
+
+    It takes a free port unless one is given.
+    """
+    program = shutil.which("redis-server") or shutil.which("valkey-server")
+    if program is None:
+        pytest.skip("no redis-server; install the Debian package redis-server")
+    port = port or free_port()
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    with (folder / "redis.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        _wait_until_open(port, process)
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def _wait_until_open(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Return when a server accepts connections; fail when the process ends or the time is up."""
+    for _ in range(int(START_SECONDS / BETWEEN_LOOKS_SECONDS)):
+        if process.poll() is not None:
+            raise RuntimeError(f"the server at port {port} ended with {process.returncode}")
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        except OSError:
+            threading.Event().wait(BETWEEN_LOOKS_SECONDS)
+        else:
+            return
+    raise TimeoutError(f"port {port} was not open within {START_SECONDS} s")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from servicio_ml.domain.prediction import Chunk, GroundTruth, Labelled, Prediction, Purpose
+from servicio_ml.domain.stream import Message, Verdict
 
 
 class ObjectStore(Protocol):
@@ -120,11 +121,38 @@ class ModelVersion:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-class Registry(Protocol):
-    """Registered models, their versions and aliases.
+class ServedRegistry(Protocol):
+    """What serving asks of a registry.
 
     Every method raises `RegistryError` when the registry cannot be reached and `NoSuchModelError` for a
-    version that is not there::
+    version that is not there.
+    """
+
+    def models(self) -> Sequence[str]:
+        """Names of all registered models, sorted."""
+        ...
+
+    def versions(self, model: str) -> Sequence[ModelVersion]:
+        """The newest first; none for an unknown model."""
+        ...
+
+    def download(self, model: str, version: int) -> Path:
+        """A local copy of the artifact folder, in a folder of its own, the caller's to delete."""
+        ...
+
+    def notes(self, model: str) -> Mapping[str, str]:
+        """The tags of the model itself; none for an unknown model."""
+        ...
+
+    def note(self, model: str, key: str, value: str) -> None:
+        """Set a tag of the model itself."""
+        ...
+
+
+class Registry(ServedRegistry, Protocol):
+    """Registered models, their versions and aliases.
+
+    ::
 
         version = registry.register("rain_australia", folder, run_id=run.id, tags={"candidate": "lightgbm"})
         registry.point("rain_australia", "champion", version.version)
@@ -143,26 +171,6 @@ class Registry(Protocol):
         ...
 
     def version(self, model: str, version: int) -> ModelVersion: ...
-
-    def versions(self, model: str) -> Sequence[ModelVersion]:
-        """The newest first; none for an unknown model."""
-        ...
-
-    def download(self, model: str, version: int) -> Path:
-        """A local copy of the artifact folder, the caller's to delete."""
-        ...
-
-    def models(self) -> Sequence[str]:
-        """Names of all registered models, sorted."""
-        ...
-
-    def notes(self, model: str) -> Mapping[str, str]:
-        """The tags of the model itself; none for an unknown model."""
-        ...
-
-    def note(self, model: str, key: str, value: str) -> None:
-        """Set a tag of the model itself."""
-        ...
 
 
 class Journal(Protocol):
@@ -220,6 +228,57 @@ class PredictionLog(Protocol):
     def labelled(self, model: str, start: float, end: float) -> Iterator[Labelled]:
         """The newest revision of each ground truth of the predictions of a window; `new` is True."""
         ...
+
+
+class Broker(Protocol):
+    """The streams of every model, as one consumer of the group that all workers share.
+
+    Every method raises `BrokerError` when the broker cannot be reached or refuses, and may be called from
+    several threads::
+
+        broker.join("rain_australia")
+        for model, messages in broker.read(["rain_australia"], rows=256, wait_seconds=1).items():
+            broker.finish(model, [answer(message) for message in messages])
+    """
+
+    def append(self, model: str, fields: Mapping[str, str]) -> str:
+        """Add a request and give its message id; refused when too many wait already."""
+        ...
+
+    def join(self, model: str) -> None:
+        """Make the model's group, which begins with its first request ever; one that is there is left."""
+        ...
+
+    def read(
+        self, models: Sequence[str], *, rows: int, wait_seconds: float
+    ) -> Mapping[str, Sequence[Message]]:
+        """Requests that nobody has yet: at most `rows` of each model, those with none left out.
+
+        Waits for the first one; not at all when `wait_seconds` is 0.
+        """
+        ...
+
+    def claim(self, model: str, *, idle_seconds: float) -> Message | None:
+        """Take over the oldest request that was handed out so long ago and is not finished yet."""
+        ...
+
+    def finish(self, model: str, verdicts: Sequence[Verdict]) -> int:
+        """Write results and dead letters and forget their requests, each pair at once.
+
+        A request that another consumer has taken over, or finished, is left to it. Gives the number of those
+        that were finished here.
+        """
+        ...
+
+    def backlog(self, model: str) -> int:
+        """Requests without an answer, handed out or not."""
+        ...
+
+    def leave(self, model: str) -> None:
+        """Take this consumer out of the group, unless it holds requests that are not finished."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class Progress(Protocol):
