@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from servicio_ml.domain.drift import SMOOTHING
 from servicio_ml.domain.schema import FeatureSchema, Kind
 
 Numbers = npt.NDArray[np.floating[Any]]
-SMOOTHING = 0.5
-"""Rows added to every bin, so that an empty one neither hides nor dominates an index."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
