@@ -13,7 +13,8 @@ from servicio_ml.domain.promotion import CHAMPION
 from servicio_ml.serving.keys import Keys
 from servicio_ml.serving.metrics import Current, Metrics
 from servicio_ml.serving.models import Models, Traffic
-from servicio_ml.serving.predictor import LogPolicy, Predictor
+from servicio_ml.serving.predictor import Predictor
+from servicio_ml.serving.recorder import LogPolicy, Recorder
 from servicio_ml.serving.served import loader
 from servicio_ml.serving.service import Limits, Service
 from servicio_ml.serving.tally import Tallies
@@ -67,7 +68,8 @@ def bench(
     )  # fmt: skip
     metrics.register(Current(tallies, models.champions, log.pending))
     bits = random.Random(7).getrandbits  # noqa: S311  ids, no secrets
-    predictor = Predictor(models, log, counters, watch, bits, policy or LogPolicy())
+    recorder = Recorder(log, counters, watch, policy or LogPolicy())
+    predictor = Predictor(models, recorder, counters, watch, bits)
     service = Service(
         models=models, predictor=predictor, log=log, metrics=counters, keys=keys or Keys(),
         limits=Limits(body_bytes=1 << 20, rows=max_rows, concurrency=64), default_model="small",

@@ -20,7 +20,8 @@ ServicioError
     ├── InvalidError        rows do not fit the schema, each fault named
     ├── UnknownPredictionError
     ├── RequestError        a request is not what the interface takes
-    │   └── TooLargeError
+    │   ├── TooLargeError
+    │   └── MediaTypeError
     ├── UnauthorizedError   an API key is absent or unknown
     ├── ForbiddenError      an API key is not good for this
     ├── BusyError           too many requests are in hand
@@ -252,6 +253,13 @@ class TooLargeError(RequestError):
 
     def __init__(self, what: str, limit: str) -> None:
         super().__init__(f"{what} is more than {limit}", "send it in smaller parts")
+
+
+class MediaTypeError(RequestError):
+    """A body is of a type that is not taken."""
+
+    def __init__(self, given: str, taken: Iterable[str]) -> None:
+        super().__init__(f"content type {given!r}", f"it takes {listed(taken)}")
 
 
 class UnauthorizedError(ServingError):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from operator import itemgetter
 from typing import Any
 
 import narwhals as nw
@@ -35,6 +36,15 @@ class Encoder:
         self._derivation = Derivation(schema)
         self._width = len(schema.names)
         self._readers = [(each.name, _reader(each)) for each in schema.fields]
+        self._coded = [
+            (i, read)
+            for i, (each, (_, read)) in enumerate(zip(schema.fields, self._readers, strict=True))
+            if each.kind not in NUMERIC
+        ]
+        names = schema.field_names
+        self._values: Callable[[Mapping[str, Any]], tuple[Any, ...]] = (
+            itemgetter(*names) if len(names) > 1 else lambda record: (record[names[0]],)
+        )
 
     def record(self, record: Mapping[str, Any]) -> Matrix:
         """One record as `[1, features]`; see `records`."""
@@ -52,6 +62,17 @@ class Encoder:
             get = record.get
             matrix[row, :width] = [read(get(name)) for name, read in readers]
         self._derivation.fill(matrix)
+        return matrix
+
+    def validated(self, records: Sequence[Mapping[str, Any]]) -> Matrix:
+        """As `records`, of what a request model has validated, and without the derived columns; quicker."""
+        rows = [[*self._values(record)] for record in records]
+        for column, read in self._coded:
+            for row in rows:
+                row[column] = read(row[column])
+        matrix = np.empty((len(rows), self._width), dtype=np.float32)
+        # NumPy reads None as NaN
+        matrix[:, : len(self._readers)] = np.array(rows, dtype=np.float32)
         return matrix
 
     def columns(self, columns: Mapping[str, Sequence[Any] | None], rows: int) -> Matrix:

@@ -34,7 +34,7 @@ class Predictions:
     outcomes: Floats
     probabilities: Floats | None = None
 
-    def part(self, rows: slice | npt.NDArray[np.integer[Any]]) -> "Predictions":
+    def part(self, rows: slice | npt.NDArray[np.bool_]) -> "Predictions":
         """The answers of some of the rows."""
         probabilities = None if self.probabilities is None else self.probabilities[rows]
         return Predictions(outcomes=self.outcomes[rows], probabilities=probabilities)

@@ -25,7 +25,7 @@ REASONS = {
 
 
 class Decoder:
-    """Decodes the bodies of one model.
+    """Decodes the bodies of one model to matrices `[n, features]` whose derived columns are yet to be filled.
 
     Every method raises `InvalidError`.
 
@@ -44,14 +44,14 @@ class Decoder:
         self._checker = Checker(encoder.schema)
 
     def record(self, body: bytes) -> Matrix:
-        """One record as JSON: `[1, features]`."""
+        """One record as JSON."""
         try:
-            return self._encoder.record(self._one(body).__dict__)
+            return self._encoder.validated((self._one(body).__dict__,))
         except ValidationError as error:
             raise InvalidError(self._model, [self._fault(each) for each in error.errors()]) from None
 
     def batch(self, body: bytes) -> tuple[Matrix, bool]:
-        """`{"records": [...]}` or `{"columns": {...}}` as JSON: `[n, features]`, and whether by columns."""
+        """`{"records": [...]}` or `{"columns": {...}}` as JSON, and whether by columns."""
         try:
             batch = self._many(body)
         except ValidationError as error:
@@ -59,7 +59,7 @@ class Decoder:
         if (batch.records is None) == (batch.columns is None):
             raise self._whole(sorted(batch.model_fields_set), "either records or columns")
         if batch.records is not None:
-            return self._encoder.records([record.__dict__ for record in batch.records]), False
+            return self._encoder.validated([record.__dict__ for record in batch.records]), False
         return self._columns(batch.columns.__dict__), True
 
     def _columns(self, columns: Mapping[str, Sequence[Any] | None]) -> Matrix:
@@ -69,7 +69,7 @@ class Decoder:
         return self._encoder.columns(columns, next(iter(lengths.values())))
 
     def frame(self, table: Any) -> Matrix:
-        """An Arrow table with a column for each field: `[n, features]`."""
+        """An Arrow table with a column for each field."""
         if not 0 < table.num_rows <= self._max_rows:
             raise self._whole(f"{table.num_rows} rows", f"1 to {self._max_rows} rows")
         known = self._encoder.schema.field_names

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from servicio_ml.domain.ports import Clock, ModelVersion, Registry
+from servicio_ml.domain.ports import Clock, ModelVersion, ServedRegistry
 from servicio_ml.domain.promotion import CHALLENGER, CHAMPION
 from servicio_ml.errors import NoSuchModelError, NotReadyError, ServicioError
 from servicio_ml.serving.served import Load, Served
@@ -64,7 +64,7 @@ class Models:
     """
 
     def __init__(
-        self, registry: Registry, load: Load, clock: Clock, *, names: Sequence[str] = (),
+        self, registry: ServedRegistry, load: Load, clock: Clock, *, names: Sequence[str] = (),
         traffic: Traffic | None = None, cached: int = 4, failed: Callable[[str], None] = lambda _: None,
     ) -> None:  # fmt: skip
         self._registry, self._load, self._clock = registry, load, clock
@@ -109,10 +109,18 @@ class Models:
             NoSuchModelError: The model is not served.
             NotReadyError: It has no champion that answers yet.
         """
+        return self.voices(model)[0]
+
+    def voices(self, model: str) -> tuple[Served, Served | None, Traffic]:
+        """Champion, challenger if it is loaded, and traffic, as of one moment.
+
+        Raises:
+            ServicioError: As `champion`.
+        """
         known = self.state(model)
         if known.champion is None:
             raise NotReadyError(model, known.problem)
-        return known.champion
+        return known.champion, known.challenger, known.traffic
 
     def loaded(self, model: str, wanted: str) -> Served | None:
         """An alias or version that is loaded already."""

@@ -2,11 +2,12 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from servicio_ml.domain.ports import ModelVersion, Registry
+from servicio_ml.domain.ports import ModelVersion, ServedRegistry
 from servicio_ml.domain.prediction import prediction_ids
 from servicio_ml.errors import ArtifactError
 from servicio_ml.features.artifact import CARD, Artifact, load_artifact
@@ -45,6 +46,11 @@ class Served:
         return self.info.version
 
     @property
+    def width(self) -> int:
+        """How many of the matrix's columns are fields; the rest are derived."""
+        return len(self.artifact.encoder.schema.fields)
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Of the classes; none of a regression."""
         return self.artifact.output.labels
@@ -55,40 +61,32 @@ class Served:
         Raises:
             ArtifactError: An answer differs from the one written down at export.
         """
-        self.artifact.replay(lambda records: self.decoder.batch(json.dumps({"records": records}).encode())[0])
+        self.artifact.replay(self._encoded)
+
+    def _encoded(self, records: Sequence[Mapping[str, Any]]) -> Matrix:
+        matrix, _ = self.decoder.batch(json.dumps({"records": records}).encode())
+        self.artifact.encoder.derive(matrix)
+        return matrix
+
+    def score(self, key: bytes, matrix: Matrix) -> "Scored":
+        """Fill the derived columns of a matrix `[n, features]` in place, and score it."""
+        self.artifact.encoder.derive(matrix)
+        return Scored(self, key, self.artifact.predict(matrix))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """Rows with their answers.
+class Scored:
+    """Rows that one call of the model scored together, perhaps of several requests.
 
-    Attributes:
-        served: What answered.
+    Args:
+        served: What scored them.
         key: Of the chunk that they are logged in.
-        start: Place of the first row in that chunk.
-        rows: How many.
-        predictions: Of just these rows.
+        predictions: One a row.
     """
 
-    served: Served
-    key: bytes
-    start: int
-    rows: int
-    predictions: Predictions
+    def __init__(self, served: Served, key: bytes, predictions: Predictions) -> None:
+        self.served, self.key, self.predictions = served, key, predictions
 
-    @property
-    def ids(self) -> list[str]:
-        """The prediction ids of the rows."""
-        return prediction_ids(self.key, self.start, self.rows)
-
-    def documents(self) -> list[dict[str, Any]]:
-        """One answer a row, as every interface gives it."""
-        model, version = self.served.model, self.served.version
-        return [
-            {**answer, "model": model, "version": version, "prediction_id": each}
-            for answer, each in zip(self.plain(), self.ids, strict=True)
-        ]
-
+    @cached_property
     def plain(self) -> list[dict[str, Any]]:
         """Prediction, label and probability of each row: the class's index, or the number."""
         labels, outcomes = self.served.labels, self.predictions.outcomes.tolist()
@@ -106,9 +104,51 @@ class Answered:
             for code, row in zip(codes, probabilities.tolist(), strict=True)
         ]
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The rows of one request with their answers.
+
+    Attributes:
+        scored: All rows of the same call of the model.
+        start: Place of the first row among them.
+        rows: How many.
+    """
+
+    scored: Scored
+    start: int
+    rows: int
+
+    @property
+    def served(self) -> Served:
+        return self.scored.served
+
+    @property
+    def predictions(self) -> Predictions:
+        """Of just these rows."""
+        return self.scored.predictions.part(slice(self.start, self.start + self.rows))
+
+    @property
+    def plain(self) -> list[dict[str, Any]]:
+        """Prediction, label and probability of each row."""
+        return self.scored.plain[self.start : self.start + self.rows]
+
+    @property
+    def ids(self) -> list[str]:
+        """The prediction ids of the rows."""
+        return prediction_ids(self.scored.key, self.start, self.rows)
+
+    def documents(self) -> list[dict[str, Any]]:
+        """One answer a row, as every interface gives it."""
+        model, version = self.served.model, self.served.version
+        return [
+            {**answer, "model": model, "version": version, "prediction_id": each}
+            for answer, each in zip(self.plain, self.ids, strict=True)
+        ]
+
     def columns(self) -> dict[str, list[Any]]:
         """The same by columns."""
-        plain = self.plain()
+        plain = self.plain
         return {**{name: [row[name] for row in plain] for name in plain[0]}, "prediction_id": self.ids}
 
 
@@ -117,7 +157,7 @@ Load = Callable[[ModelVersion], Served]
 
 
 def loader(
-    registry: Registry,
+    registry: ServedRegistry,
     *,
     max_rows: int,
     tally: Callable[[ModelVersion, Artifact], Tally],
@@ -148,8 +188,3 @@ def loader(
         return served
 
     return load
-
-
-def features_of(served: Served, matrix: Matrix) -> Matrix:
-    """The fields' columns of a matrix, as they are logged."""
-    return matrix[:, : len(served.artifact.encoder.schema.fields)]

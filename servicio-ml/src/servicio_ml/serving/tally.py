@@ -110,12 +110,12 @@ class Tally:
         (*features, prediction), confusion = self._parts
         for counts, fresh in zip(features, self.head.reference.count(matrix), strict=True):
             np.add(counts, fresh, out=counts)
-        prediction += self.head.reference.prediction.count(_shown(outcomes, probabilities))
+        prediction += self.head.reference.prediction.count(shown(outcomes, probabilities))
         if probabilities is not None:
             np.add.at(confusion, outcomes.astype(np.intp), probabilities)
 
 
-def _shown(outcomes: Counts, probabilities: Counts | None) -> Counts:
+def shown(outcomes: Counts, probabilities: Counts | None) -> Counts:
     """What the bins of the prediction hold: a binary model's probability, else the outcome itself."""
     binary = probabilities is not None and probabilities.shape[1] == BINARY
     return probabilities[:, POSITIVE] if probabilities is not None and binary else outcomes

@@ -1,0 +1,103 @@
+"""The parent: holds the port, the registry and the run's folder, and keeps the workers alive."""
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+
+from servicio_ml import bootstrap
+from servicio_ml.errors import SettingsError
+from servicio_ml.settings import Settings, variable
+
+KEY_BYTES = 32
+MEMORY = Path("/dev/shm")  # noqa: S108  a folder of our own is made in it
+"""Where files are memory, on Linux."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check(settings: Settings) -> None:
+    """Refuse a server that anybody could ask.
+
+    Raises:
+        SettingsError: It binds to more than loopback without API keys, or their file is wrong.
+    """
+    if settings.keys_file is None and not is_loopback(settings.host):
+        problem = (
+            f"{settings.host!r} can be reached from other machines and no API keys are set; "
+            "make one with `servicio-ml key` and name its file in SERVICIO_ML_KEYS_FILE, or bind to 127.0.0.1"
+        )
+        raise SettingsError(variable("host"), problem)
+    if settings.keys_file is not None:
+        from servicio_ml.serving.keys import read_keys  # noqa: PLC0415  after the cheap check
+
+        read_keys(settings.keys_file)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """The run's folder, in memory where there is such a place; removed at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="servicio-ml-", dir=MEMORY if MEMORY.is_dir() else None))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until a signal says stop.
+
+    Raises:
+        SettingsError: The server would be open to other machines, or the port is taken.
+    """
+    check(settings)
+    with _folder() as folder:
+        # read by prometheus_client when it is imported, here and in the workers
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder / "metrics")
+        (folder / "metrics").mkdir()
+        _run(settings, folder)
+
+
+def _run(settings: Settings, folder: Path) -> None:
+    import uvicorn  # noqa: PLC0415  after the checks
+    from uvicorn.supervisors import Multiprocess  # noqa: PLC0415
+
+    from servicio_ml.api.worker import Plan, create  # noqa: PLC0415  after the environment is set
+
+    plan = Plan(settings=settings, folder=folder, key=secrets.token_bytes(KEY_BYTES), parent=os.getpid())
+    link = bootstrap.registry_link(settings, plan.socket, plan.key)
+    config = uvicorn.Config(
+        partial(create, plan),
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=settings.drain_seconds,
+    )
+    try:
+        socket = config.bind_socket()
+    except SystemExit:
+        problem = f"{settings.port} is taken on {settings.host}; stop what listens there or choose another"
+        raise SettingsError(variable("port"), problem) from None
+    try:
+        Multiprocess(config, sockets=[socket]).run()
+    finally:
+        socket.close()
+        link.close()

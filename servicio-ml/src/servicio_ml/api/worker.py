@@ -1,0 +1,211 @@
+"""A worker: one process's service from its settings, and its life from start to drain."""
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from servicio_ml import bootstrap
+from servicio_ml.domain.ports import Journal, ServedRegistry
+from servicio_ml.serving.accesslog import AccessLog, JsonFormatter
+from servicio_ml.serving.app import application
+from servicio_ml.serving.edge import App, Edge
+from servicio_ml.serving.keys import Keys, read_keys
+from servicio_ml.serving.metrics import Current, Metrics
+from servicio_ml.serving.models import Models, Traffic
+from servicio_ml.serving.predictor import Predictor
+from servicio_ml.serving.recorder import LogPolicy, Recorder
+from servicio_ml.serving.rest import health_routes, model_routes
+from servicio_ml.serving.served import loader
+from servicio_ml.serving.service import Limits, Service
+from servicio_ml.serving.tally import Tallies
+from servicio_ml.settings import Settings
+
+logger = logging.getLogger(__name__)
+LOOK_SECONDS = 0.5
+"""Between two looks at the parent, at calls to reload and at what is buffered."""
+SEED_BITS = 64
+RELOAD = "reload"
+"""A file whose time of change tells every worker to look at the registry."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What the parent gives to each worker.
+
+    Attributes:
+        settings: Of the whole server.
+        folder: Of the run: metrics, tallies and the registry's socket.
+        key: Of that socket.
+        parent: Its process id; without it a worker ends.
+    """
+
+    settings: Settings
+    folder: Path
+    key: bytes
+    parent: int
+
+    @property
+    def socket(self) -> Path:
+        """Where the parent's registry answers."""
+        return self.folder / "registry.sock"
+
+    @property
+    def metrics(self) -> Path:
+        """What prometheus_client shares between processes."""
+        return self.folder / "metrics"
+
+
+def create(plan: Plan) -> App:
+    """The ASGI application of a worker."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    settings = plan.settings
+    registry = bootstrap.remote_registry(plan.socket, plan.key)
+    tallies, metrics = Tallies(plan.folder / "tallies"), Metrics(CollectorRegistry())
+    journal = bootstrap.journal(settings)
+    service = build(settings, registry, journal, tallies, metrics)
+    current = Current(tallies, service.models.champions, journal.pending)
+    log = AccessLog(sys.stdout.buffer)
+    bits = random.SystemRandom().getrandbits
+    worker = _Worker(plan=plan, service=service, journal=journal, tallies=tallies, log=log)
+
+    def scrape() -> bytes:
+        worker.note_in_hand()
+        return scraped(plan.metrics, current)
+
+    routers = [
+        health_routes(service, scrape),
+        model_routes(service, registry.note, (plan.folder / RELOAD).touch),
+    ]
+    app = application(service, routers, worker.lifespan)
+    worker.edge = Edge(app, service, log, random.Random(bits(SEED_BITS)).getrandbits)  # noqa: S311  ids, no secrets
+    return worker.edge
+
+
+def build(
+    settings: Settings, registry: ServedRegistry, journal: Journal, tallies: Tallies, metrics: Metrics
+) -> Service:
+    """The service of one process, its ports given."""
+    names = [name.strip() for name in settings.models.split(",") if name.strip()]
+    models = Models(
+        registry,
+        loader(registry, max_rows=settings.max_rows, tally=tallies.open, now=time.time),
+        time.time,
+        names=names,
+        traffic=Traffic(shadow=settings.shadow_share, canary=settings.canary_share),
+        cached=settings.cached_versions,
+        failed=lambda model: metrics.load_failures.labels(model).inc(),
+    )
+    policy = LogPolicy(sampling=settings.log_sampling, drop=settings.log_full == "drop")
+    bits = random.Random(random.SystemRandom().getrandbits(SEED_BITS)).getrandbits  # noqa: S311  ids, no secrets
+    return Service(
+        models=models,
+        predictor=Predictor(models, Recorder(journal, metrics, time.time, policy), metrics, time.time, bits),
+        log=bootstrap.prediction_log(settings),
+        metrics=metrics,
+        keys=read_keys(settings.keys_file) if settings.keys_file else Keys(),
+        limits=Limits(
+            body_bytes=settings.max_body_bytes, rows=settings.max_rows, concurrency=settings.max_concurrency
+        ),
+        default_model=settings.default_model,
+    )
+
+
+def scraped(folder: Path, current: Current) -> bytes:
+    """The metrics of all processes as text."""
+    for path in folder.glob("gauge_live*.db"):
+        pid = int(path.stem.rsplit("_", 1)[1])
+        if not _alive(pid):
+            mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]  # it has no types
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]  # it has no types
+    registry.register(current)
+    return generate_latest(registry)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@dataclass(slots=True, kw_only=True)
+class _Worker:
+    plan: Plan
+    service: Service
+    journal: Journal
+    tallies: Tallies
+    log: AccessLog
+    edge: Edge | None = None
+
+    def note_in_hand(self) -> None:
+        if self.edge is not None:
+            self.service.metrics.in_progress.set(self.edge.in_hand)
+
+    @asynccontextmanager
+    async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        ticking = asyncio.create_task(self._tick())
+        grpc = None
+        settings = self.plan.settings
+        if settings.grpc_port:
+            from servicio_ml.serving.oip.grpc_server import start  # noqa: PLC0415  only where it is asked for
+
+            grpc = await start(self.service, settings.host, settings.grpc_port)
+        try:
+            yield
+        finally:
+            if grpc is not None:
+                await grpc.stop(settings.drain_seconds)
+            ticking.cancel()
+            with suppress(asyncio.CancelledError):
+                await ticking
+            self.service.predictor.close()
+            self.tallies.flush()
+            self.journal.close()
+            self.log.flush()
+
+    async def _tick(self) -> None:
+        looked, asked = float("-inf"), 0.0
+        while True:
+            changed = _changed(self.plan.folder / RELOAD)
+            if changed != asked or time.monotonic() - looked >= self.plan.settings.poll_seconds:
+                looked, asked = time.monotonic(), changed
+                await asyncio.to_thread(self._refresh)
+            self.log.flush()
+            self.note_in_hand()
+            await asyncio.to_thread(self.tallies.flush)
+            if os.getppid() != self.plan.parent:
+                logger.error("the parent process is gone; this worker ends")
+                signal.raise_signal(signal.SIGTERM)
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _refresh(self) -> None:
+        try:
+            self.service.models.refresh()
+        except Exception:  # whatever it is, the models that are loaded go on answering
+            logger.exception("the registry could not be read")
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

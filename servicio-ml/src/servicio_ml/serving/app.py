@@ -1,0 +1,93 @@
+"""The FastAPI application: routes, documents, and errors as problem documents."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.types import Lifespan
+
+from servicio_ml.errors import ServicioError
+from servicio_ml.serving import openapi
+from servicio_ml.serving.call import CALL, refusal
+from servicio_ml.serving.edge import failure
+from servicio_ml.serving.problems import MEDIA_TYPE, plain_problem, status_of
+from servicio_ml.serving.service import Service
+
+OIP = "/v2"
+"""Paths of the Open Inference Protocol, which has error documents of its own."""
+ABOUT = "Predictions of the champions, their explanations and their ground truth."
+
+
+def application(
+    service: Service, routers: Sequence[APIRouter], lifespan: Lifespan[FastAPI] | None = None
+) -> FastAPI:
+    """The application of the routes.
+
+    Args:
+        service: Of this process.
+        routers: Every route but the predictions, which the edge answers.
+        lifespan: What is started and stopped with it.
+    """
+    app = FastAPI(
+        title="servicio-ml", version=version("servicio-ml"), description=ABOUT,
+        redoc_url=None, docs_url=None, openapi_url=None, lifespan=lifespan,
+    )  # fmt: skip
+    for router in routers:
+        app.include_router(router)
+
+    @app.exception_handler(ServicioError)
+    async def told(request: Request, error: ServicioError) -> Response:
+        if request.url.path.startswith(OIP):
+            return _problem(request, status_of(error), str(error))
+        status, body, media_type, headers = refusal(error, _request_id(request))
+        return Response(body, status, dict(headers), media_type)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return _problem(request, HTTPStatus.UNPROCESSABLE_ENTITY, f"{where}: {first['msg']}")
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        response = _problem(request, error.status_code, str(error.detail))
+        response.headers.update(error.headers or {})
+        return response
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, _: Exception) -> Response:
+        status, body, media_type, _headers = failure(_request_id(request))
+        return Response(body, status, media_type=media_type)
+
+    _documents(app, service)
+    return app
+
+
+def _documents(app: FastAPI, service: Service) -> None:
+    made: dict[tuple[tuple[str, int], ...], bytes] = {}
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def document() -> Response:
+        loaded = tuple((served.model, served.version) for served in service.models.champions())
+        if loaded not in made:
+            made.clear()
+            made[loaded] = orjson.dumps(openapi.document(app, service))
+        return Response(made[loaded], media_type="application/json")
+
+
+def _problem(request: Request, status: int, detail: str) -> Response:
+    document: dict[str, Any] = plain_problem(status, detail, _request_id(request))
+    if request.url.path.startswith(OIP):
+        return Response(orjson.dumps({"error": detail}), status, media_type="application/json")
+    return Response(orjson.dumps(document), status, media_type=MEDIA_TYPE)
+
+
+def _request_id(request: Request) -> str:
+    call = request.scope.get(CALL)
+    return call.request_id if call else ""

@@ -1,0 +1,60 @@
+"""One HTTP call: what is known of it while it is in hand, and what it is answered with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import orjson
+
+from servicio_ml.errors import ServicioError
+from servicio_ml.serving.problems import MEDIA_TYPE, headers_of, problem, status_of
+
+CALL = "servicio_ml.call"
+"""Where the ASGI scope keeps it."""
+JSON = "application/json"
+
+
+class Response(NamedTuple):
+    """An answer, ready to be sent."""
+
+    status: int
+    body: bytes
+    media_type: str = JSON
+    headers: Mapping[str, str] = {}
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """A call in hand.
+
+    Attributes:
+        method: Of HTTP.
+        path: As asked for.
+        query: As asked for, undecoded.
+        headers: In lower case; the last one counts where a name stands twice.
+        request_id: Given by the client or made here.
+        started: Reading of the performance counter.
+        key: Name of the API key; empty where none is asked for.
+        details: What the log line says besides.
+    """
+
+    method: str
+    path: str
+    query: bytes
+    headers: dict[bytes, bytes]
+    request_id: str
+    started: float
+    key: str = ""
+    details: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def client(self) -> str:
+        """By which the canary's share is chosen: `X-Client-Key`, or the name of the API key."""
+        given = self.headers.get(b"x-client-key")
+        return self.key if given is None else given.decode("latin-1")
+
+
+def refusal(error: ServicioError, request_id: str) -> Response:
+    """The problem document of an error as an answer."""
+    status = status_of(error)
+    return Response(status, orjson.dumps(problem(error, request_id)), MEDIA_TYPE, headers_of(status))

@@ -1,0 +1,188 @@
+"""The edge: what every HTTP call passes: its id, key, limits, log line and metrics."""
+
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import orjson
+
+from servicio_ml.errors import BusyError, ServicioError, TooLargeError
+from servicio_ml.serving.accesslog import AccessLog
+from servicio_ml.serving.call import CALL, Call, Response, refusal
+from servicio_ml.serving.keys import Scope, presented
+from servicio_ml.serving.predict import Predict
+from servicio_ml.serving.problems import MEDIA_TYPE, plain_problem
+from servicio_ml.serving.service import Service
+
+logger = logging.getLogger(__name__)
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+UNMATCHED = "unmatched"
+METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
+OTHER_METHOD = "OTHER"
+REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+REQUEST_ID_BITS = 64
+OPEN = re.compile(r"/|/health(/live|/ready)?|/metrics|/docs|/openapi\.json|/v2/health/(live|ready)")
+"""What is answered without a key, however much else is in hand."""
+ADMIN = re.compile(r".*/(reload|traffic|load|unload)")
+
+
+class Edge:
+    """The outermost ASGI application of ours.
+
+    Args:
+        app: Answers what is no prediction.
+        service: What it is given.
+        log: Takes a line a call.
+        random: Gives so many random bits.
+    """
+
+    def __init__(self, app: App, service: Service, log: AccessLog, random: Callable[[int], int]) -> None:
+        self._app, self._service, self._log, self._random = app, service, log, random
+        self._predict = Predict(service)
+        self._metrics = service.metrics
+        self._children: dict[tuple[str, str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
+        self.in_hand = 0
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        call = self._call(scope)
+        route, status = UNMATCHED, 500
+        self.in_hand += 1
+        try:
+            found = self._predict.route(call.path)
+            if found is None:
+                route, status = await self._others(call, scope, receive, send)
+            else:
+                route, model, batch = found
+                response = await self._prediction(call, model, receive, batch=batch)
+                status = response.status
+                await _sent(call, response, send)
+        finally:
+            self.in_hand -= 1
+            self._finished(call, route, status)
+
+    def _call(self, scope: Message) -> Call:
+        headers = dict(scope["headers"])
+        given = headers.get(b"x-request-id", b"").decode("latin-1")
+        request_id = given if REQUEST_ID.fullmatch(given) else f"{self._random(REQUEST_ID_BITS):016x}"
+        call = Call(
+            method=scope["method"], path=scope["path"], query=scope["query_string"], headers=headers,
+            request_id=request_id, started=time.perf_counter(),
+        )  # fmt: skip
+        scope[CALL] = call
+        return call
+
+    def _admit(self, call: Call) -> None:
+        if OPEN.fullmatch(call.path):
+            return
+        limits = self._service.limits
+        if self.in_hand > limits.concurrency:
+            raise BusyError(limits.concurrency)
+        if not self._service.keys.open:
+            scope = Scope.ADMIN if ADMIN.fullmatch(call.path) else Scope.PREDICT
+            call.key = self._service.keys.admit(presented(call.headers), scope)
+        length = call.headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > limits.body_bytes:
+            raise _too_large(limits.body_bytes)
+
+    async def _prediction(self, call: Call, model: str, receive: Receive, *, batch: bool) -> Response:
+        try:
+            if call.method != "POST":
+                document = plain_problem(405, f"{call.method} is not allowed; POST is", call.request_id)
+                return Response(405, orjson.dumps(document), MEDIA_TYPE, {"Allow": "POST"})
+            self._admit(call)
+            body = await _read(receive, self._service.limits.body_bytes)
+            return await self._predict(call, model, body, batch=batch)
+        except ServicioError as error:
+            return refusal(error, call.request_id)
+        except Exception:
+            logger.exception("call %s failed", call.request_id)
+            return failure(call.request_id)
+
+    async def _others(self, call: Call, scope: Message, receive: Receive, send: Send) -> tuple[str, int]:
+        status = 500
+        limit, taken = self._service.limits.body_bytes, 0
+
+        async def limited() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > limit:
+                raise _too_large(limit)
+            return message
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", call.request_id.encode())]
+            await send(message)
+
+        try:
+            self._admit(call)
+        except ServicioError as error:
+            response = refusal(error, call.request_id)
+            await _sent(call, response, send)
+            return UNMATCHED, response.status
+        try:
+            await self._app(scope, limited, noted)
+        except Exception:
+            # the application has answered with 500 before it raises
+            logger.exception("call %s failed", call.request_id)
+        return getattr(scope.get("route"), "path", UNMATCHED), status
+
+    def _finished(self, call: Call, route: str, status: int) -> None:
+        seconds = time.perf_counter() - call.started
+        method = call.method if call.method in METHODS else OTHER_METHOD
+        try:
+            count, observe = self._children[method, route, status]
+        except KeyError:
+            count = self._metrics.requests.labels(method, route, status).inc
+            observe = self._metrics.request_seconds.labels(method, route).observe
+            self._children[method, route, status] = count, observe
+        count()
+        observe(seconds)
+        self._log.line(call, route, status, seconds)
+
+
+def _too_large(limit: int) -> TooLargeError:
+    return TooLargeError("the body", f"{limit} bytes")
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        return body
+    parts, size = [body], len(body)
+    while message.get("more_body", False):
+        message = await receive()
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limit:
+            raise _too_large(limit)
+    return b"".join(parts)
+
+
+async def _sent(call: Call, response: Response, send: Send) -> None:
+    headers = [
+        (b"content-type", response.media_type.encode()),
+        (b"content-length", str(len(response.body)).encode()),
+        (b"x-request-id", call.request_id.encode()),
+    ]
+    headers += [(name.lower().encode(), value.encode()) for name, value in response.headers.items()]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})
+
+
+def failure(request_id: str) -> Response:
+    """The answer when the fault is ours."""
+    detail = "the server failed; its log has the traceback under this request id"
+    return Response(500, orjson.dumps(plain_problem(500, detail, request_id)), MEDIA_TYPE)
