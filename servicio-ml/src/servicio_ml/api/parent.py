@@ -89,6 +89,7 @@ def _run(settings: Settings, folder: Path) -> None:
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=settings.drain_seconds,
     )
     try:

@@ -1,6 +1,7 @@
 """A worker: one process's service from its settings, and its life from start to drain."""
 
 import asyncio
+import gc
 import logging
 import os
 import random
@@ -11,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, generate_latest
@@ -32,10 +34,15 @@ from servicio_ml.serving.service import Limits, Service
 from servicio_ml.serving.tally import Tallies
 from servicio_ml.settings import Settings
 
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+
 logger = logging.getLogger(__name__)
 LOOK_SECONDS = 0.5
 """Between two looks at the parent, at calls to reload and at what is buffered."""
 SEED_BITS = 64
+COLLECT_AFTER = 50_000
+"""New objects before the collector looks for cycles."""
 RELOAD = "reload"
 """A file whose time of change tells every worker to look at the registry."""
 
@@ -69,6 +76,9 @@ class Plan:
 
 def create(plan: Plan) -> App:
     """The ASGI application of a worker."""
+    # what is imported stays: looking through it again and again would hold up requests
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
@@ -92,7 +102,12 @@ def create(plan: Plan) -> App:
     ]
     app = application(service, routers, worker.lifespan)
     worker.edge = Edge(app, service, log, random.Random(bits(SEED_BITS)).getrandbits)  # noqa: S311  ids, no secrets
-    return worker.edge
+    if not settings.otlp_endpoint:
+        return worker.edge
+    from servicio_ml.serving.tracing import traced  # noqa: PLC0415  only where it is asked for
+
+    worker.spans = bootstrap.traces(settings)
+    return traced(worker.edge, worker.spans.get_tracer("servicio_ml"))
 
 
 def build(
@@ -154,6 +169,7 @@ class _Worker:
     tallies: Tallies
     log: AccessLog
     edge: Edge | None = None
+    spans: "TracerProvider | None" = None
 
     def note_in_hand(self) -> None:
         if self.edge is not None:
@@ -180,6 +196,8 @@ class _Worker:
             self.tallies.flush()
             self.journal.close()
             self.log.flush()
+            if self.spans is not None:
+                self.spans.shutdown()
 
     async def _tick(self) -> None:
         looked, asked = float("-inf"), 0.0

@@ -41,6 +41,7 @@ class Encoder:
             for i, (each, (_, read)) in enumerate(zip(schema.fields, self._readers, strict=True))
             if each.kind not in NUMERIC
         ]
+        self._room = (0.0,) * len(schema.derived)
         names = schema.field_names
         self._values: Callable[[Mapping[str, Any]], tuple[Any, ...]] = (
             itemgetter(*names) if len(names) > 1 else lambda record: (record[names[0]],)
@@ -66,14 +67,12 @@ class Encoder:
 
     def validated(self, records: Sequence[Mapping[str, Any]]) -> Matrix:
         """As `records`, of what a request model has validated, and without the derived columns; quicker."""
-        rows = [[*self._values(record)] for record in records]
+        rows = [[*self._values(record), *self._room] for record in records]
         for column, read in self._coded:
             for row in rows:
                 row[column] = read(row[column])
-        matrix = np.empty((len(rows), self._width), dtype=np.float32)
         # NumPy reads None as NaN
-        matrix[:, : len(self._readers)] = np.array(rows, dtype=np.float32)
-        return matrix
+        return np.array(rows, dtype=np.float32)
 
     def columns(self, columns: Mapping[str, Sequence[Any] | None], rows: int) -> Matrix:
         """Lists of `rows` values by field name as `[rows, features]`; see `records`."""

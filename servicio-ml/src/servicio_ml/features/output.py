@@ -81,8 +81,10 @@ class Output:
     def calibrated(self, scores: Floats) -> Floats:
         """Probabilities `[n, classes]` that add up to 1."""
         if self.task == "binary":
-            positive = self.tables[0](scores[:, POSITIVE]) if self.tables else scores[:, POSITIVE]
-            return np.column_stack([1 - positive, positive])
+            both = np.empty((len(scores), 2))
+            both[:, POSITIVE] = self.tables[0](scores[:, POSITIVE]) if self.tables else scores[:, POSITIVE]
+            np.subtract(1, both[:, POSITIVE], out=both[:, 1 - POSITIVE])
+            return both
         if not self.tables:
             return scores
         each = np.column_stack([table(scores[:, i]) for i, table in enumerate(self.tables)])

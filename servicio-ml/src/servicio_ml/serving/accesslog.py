@@ -21,11 +21,11 @@ class AccessLog:
         self._stream, self._buffer = stream, bytearray()
         self._lost = False
 
-    def line(self, call: Call, route: str, status: int, seconds: float) -> None:
+    def line(self, call: Call, seconds: float) -> None:
         """Note a finished call."""
         document = {
             "time": time.time(), "level": "info", "request_id": call.request_id, "method": call.method,
-            "path": call.path, "route": route, "status": status,
+            "path": call.path, "route": call.route, "status": call.status,
             "duration_ms": round(seconds * 1000, DIGITS), "key": call.key, **call.details,
         }  # fmt: skip
         self._buffer += orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)

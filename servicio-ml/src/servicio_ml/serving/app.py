@@ -9,6 +9,7 @@ import orjson
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.types import Lifespan
 
@@ -19,6 +20,8 @@ from servicio_ml.serving.edge import failure
 from servicio_ml.serving.problems import MEDIA_TYPE, plain_problem, status_of
 from servicio_ml.serving.service import Service
 
+STATIC = "/docs/static"
+"""Where the page of the documents finds its scripts: they are ours, it works without the Internet."""
 OIP = "/v2"
 """Paths of the Open Inference Protocol, which has error documents of its own."""
 ABOUT = "Predictions of the champions, their explanations and their ground truth."
@@ -34,9 +37,9 @@ def application(
         routers: Every route but the predictions, which the edge answers.
         lifespan: What is started and stopped with it.
     """
-    app = FastAPI(
+    app = FastAPIOffline(
         title="servicio-ml", version=version("servicio-ml"), description=ABOUT,
-        redoc_url=None, docs_url=None, openapi_url=None, lifespan=lifespan,
+        redoc_url=None, static_url=STATIC, lifespan=lifespan,
     )  # fmt: skip
     for router in routers:
         app.include_router(router)
@@ -70,15 +73,16 @@ def application(
 
 
 def _documents(app: FastAPI, service: Service) -> None:
-    made: dict[tuple[tuple[str, int], ...], bytes] = {}
+    made: dict[tuple[tuple[str, int], ...], dict[str, Any]] = {}
 
-    @app.get("/openapi.json", include_in_schema=False)
-    async def document() -> Response:
+    def document() -> dict[str, Any]:
         loaded = tuple((served.model, served.version) for served in service.models.champions())
         if loaded not in made:
             made.clear()
-            made[loaded] = orjson.dumps(openapi.document(app, service))
-        return Response(made[loaded], media_type="application/json")
+            made[loaded] = openapi.document(app, service)
+        return made[loaded]
+
+    app.openapi = document  # type: ignore[method-assign]  # the documented way to extend the document
 
 
 def _problem(request: Request, status: int, detail: str) -> Response:

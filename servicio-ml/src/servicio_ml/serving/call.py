@@ -11,6 +11,10 @@ from servicio_ml.serving.problems import MEDIA_TYPE, headers_of, problem, status
 
 CALL = "servicio_ml.call"
 """Where the ASGI scope keeps it."""
+TRACE = "servicio_ml.trace"
+"""Where it keeps the id of the trace."""
+UNMATCHED = "unmatched"
+"""The route of what no route answers."""
 JSON = "application/json"
 
 
@@ -35,6 +39,8 @@ class Call:
         request_id: Given by the client or made here.
         started: Reading of the performance counter.
         key: Name of the API key; empty where none is asked for.
+        route: Template of the path, once it is known.
+        status: That it is answered with, once it is known.
         details: What the log line says besides.
     """
 
@@ -45,6 +51,8 @@ class Call:
     request_id: str
     started: float
     key: str = ""
+    route: str = UNMATCHED
+    status: int = 500
     details: dict[str, object] = field(default_factory=dict)
 
     @property

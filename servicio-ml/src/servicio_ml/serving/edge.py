@@ -10,7 +10,7 @@ import orjson
 
 from servicio_ml.errors import BusyError, ServicioError, TooLargeError
 from servicio_ml.serving.accesslog import AccessLog
-from servicio_ml.serving.call import CALL, Call, Response, refusal
+from servicio_ml.serving.call import CALL, TRACE, Call, Response, refusal
 from servicio_ml.serving.keys import Scope, presented
 from servicio_ml.serving.predict import Predict
 from servicio_ml.serving.problems import MEDIA_TYPE, plain_problem
@@ -21,12 +21,11 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
-UNMATCHED = "unmatched"
 METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
 OTHER_METHOD = "OTHER"
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 REQUEST_ID_BITS = 64
-OPEN = re.compile(r"/|/health(/live|/ready)?|/metrics|/docs|/openapi\.json|/v2/health/(live|ready)")
+OPEN = re.compile(r"/|/health(/live|/ready)?|/metrics|/docs(/.*)?|/openapi\.json|/v2/health/(live|ready)")
 """What is answered without a key, however much else is in hand."""
 ADMIN = re.compile(r".*/(reload|traffic|load|unload)")
 
@@ -53,20 +52,18 @@ class Edge:
             await self._app(scope, receive, send)
             return
         call = self._call(scope)
-        route, status = UNMATCHED, 500
         self.in_hand += 1
         try:
             found = self._predict.route(call.path)
             if found is None:
-                route, status = await self._others(call, scope, receive, send)
+                await self._others(call, scope, receive, send)
             else:
-                route, model, batch = found
+                call.route, model, batch = found
                 response = await self._prediction(call, model, receive, batch=batch)
-                status = response.status
                 await _sent(call, response, send)
         finally:
             self.in_hand -= 1
-            self._finished(call, route, status)
+            self._finished(call)
 
     def _call(self, scope: Message) -> Call:
         headers = dict(scope["headers"])
@@ -77,6 +74,8 @@ class Edge:
             request_id=request_id, started=time.perf_counter(),
         )  # fmt: skip
         scope[CALL] = call
+        if TRACE in scope:
+            call.details["trace_id"] = scope[TRACE]
         return call
 
     def _admit(self, call: Call) -> None:
@@ -106,8 +105,7 @@ class Edge:
             logger.exception("call %s failed", call.request_id)
             return failure(call.request_id)
 
-    async def _others(self, call: Call, scope: Message, receive: Receive, send: Send) -> tuple[str, int]:
-        status = 500
+    async def _others(self, call: Call, scope: Message, receive: Receive, send: Send) -> None:
         limit, taken = self._service.limits.body_bytes, 0
 
         async def limited() -> Message:
@@ -119,37 +117,35 @@ class Edge:
             return message
 
         async def noted(message: Message) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                call.status = message["status"]
                 message["headers"] = [*message["headers"], (b"x-request-id", call.request_id.encode())]
             await send(message)
 
         try:
             self._admit(call)
         except ServicioError as error:
-            response = refusal(error, call.request_id)
-            await _sent(call, response, send)
-            return UNMATCHED, response.status
+            await _sent(call, refusal(error, call.request_id), send)
+            return
         try:
             await self._app(scope, limited, noted)
         except Exception:
             # the application has answered with 500 before it raises
             logger.exception("call %s failed", call.request_id)
-        return getattr(scope.get("route"), "path", UNMATCHED), status
+        call.route = getattr(scope.get("route"), "path", call.route)
 
-    def _finished(self, call: Call, route: str, status: int) -> None:
+    def _finished(self, call: Call) -> None:
         seconds = time.perf_counter() - call.started
         method = call.method if call.method in METHODS else OTHER_METHOD
         try:
-            count, observe = self._children[method, route, status]
+            count, observe = self._children[method, call.route, call.status]
         except KeyError:
-            count = self._metrics.requests.labels(method, route, status).inc
-            observe = self._metrics.request_seconds.labels(method, route).observe
-            self._children[method, route, status] = count, observe
+            count = self._metrics.requests.labels(method, call.route, call.status).inc
+            observe = self._metrics.request_seconds.labels(method, call.route).observe
+            self._children[method, call.route, call.status] = count, observe
         count()
         observe(seconds)
-        self._log.line(call, route, status, seconds)
+        self._log.line(call, seconds)
 
 
 def _too_large(limit: int) -> TooLargeError:
@@ -178,6 +174,7 @@ async def _sent(call: Call, response: Response, send: Send) -> None:
         (b"x-request-id", call.request_id.encode()),
     ]
     headers += [(name.lower().encode(), value.encode()) for name, value in response.headers.items()]
+    call.status = response.status
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})
 

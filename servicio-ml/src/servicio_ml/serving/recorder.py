@@ -1,5 +1,6 @@
 """What happens to every scored row besides its answer: it is logged, then counted."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -115,7 +116,5 @@ class Recorder:
         if not served.labels:
             self._outcome(served.model, served.version, road, VALUE)(len(batch.matrix))
             return
-        numbers = np.bincount(predictions.outcomes.astype(np.intp), minlength=len(served.labels))
-        for label, number in zip(served.labels, numbers.tolist(), strict=True):
-            if number:
-                self._outcome(served.model, served.version, road, label)(number)
+        for code, number in Counter(predictions.outcomes.tolist()).items():
+            self._outcome(served.model, served.version, road, served.labels[int(code)])(number)
