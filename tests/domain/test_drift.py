@@ -53,6 +53,11 @@ def test_threshold_falls_with_the_rows_down_to_what_matters() -> None:
     assert limits[0] > limits[1] > limits[2] == 0.1
 
 
+def test_few_reference_rows_ask_for_more() -> None:
+    found = threshold(bins=10, rows=1000, reference_rows=50, columns=1, policy=DriftPolicy())
+    assert found == pytest.approx(float(chi2.ppf(0.95, 9)) * (1 / 1000 + 1 / 50), rel=0.03)
+
+
 def test_more_columns_ask_for_more() -> None:
     one, many = (
         threshold(bins=10, rows=100, reference_rows=REFERENCE, columns=columns, policy=DriftPolicy())

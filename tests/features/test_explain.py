@@ -115,6 +115,8 @@ def test_derived_columns_belong_to_their_fields() -> None:
     record = artifact.encoder.record({"day": "2020-03-31", "size": 4.0, "weight": -2.0, "colour": "blue"})
     found = explain(artifact, record, others)
     assert found.contributions == {"day": 0, "size": 3, "weight": 3, "colour": 0}
+    record[:, 4:] = np.nan
+    assert explain(artifact, record, others) == found, "derived columns were not filled here"
     gap = artifact.encoder.record({"day": "2020-01-31", "size": None, "weight": 1.0, "colour": "red"})
     assert explain(artifact, gap, others).contributions == {"day": 0, "size": 10, "weight": 0, "colour": 0}
 

@@ -71,7 +71,7 @@ def threshold(*, bins: int, rows: int, reference_rows: int, columns: int, policy
 
 
 def chi_squared_quantile(probability: float, freedom: int) -> float:
-    """The cube-root approximation of Wilson and Hilferty (1931); within 2 % for the upper 5 % and less.
+    """The cube-root approximation of Wilson and Hilferty (1931): within 3 % for tails of 5 % down to .2 %.
 
     Args:
         probability: Strictly between 0 and 1.

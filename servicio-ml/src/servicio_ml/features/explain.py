@@ -57,18 +57,17 @@ def explain(
 
     Args:
         artifact: The model.
-        matrix: The record, `[1, features]`.
-        rows: The background, `[b, features]`.
+        matrix: The record, `[1, features]`; its derived columns need not be filled.
+        rows: The background, `[b, features]`; likewise.
         pairs: Of permutations for each background row.
         seed: Of the permutations.
     """
     names = artifact.encoder.schema.field_names
     orders = _orders(len(names), len(rows) * pairs, seed)
     starts = np.repeat(rows, 2 * pairs, axis=0)
-    between = _between(orders, starts, matrix)
-    artifact.encoder.derive(between)
-    predictions = artifact.predict(np.concatenate([matrix, rows, between]))
-    scores, label = _scores(artifact, predictions)
+    asked = np.concatenate([matrix, rows, _between(orders, starts, matrix)])
+    artifact.encoder.derive(asked)
+    scores, label = _scores(artifact, artifact.predict(asked))
     walks = np.empty((len(orders), len(names) + 1))
     walks[:, 0] = np.repeat(scores[1 : 1 + len(rows)], 2 * pairs)
     walks[:, 1:-1] = scores[1 + len(rows) :].reshape(len(orders), -1)

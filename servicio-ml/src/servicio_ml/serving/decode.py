@@ -110,21 +110,24 @@ class Decoder:
         reason = REASONS.get(error["type"], "type")
         if not names or error["type"] == "json_invalid":
             field = ".".join(map(str, path)) or BODY
-            return Fault(row=row, field=field, value=_shown(error), allowed=error["msg"], reason=reason)
+            return Fault(
+                row=row, field=field, value=shown(error["input"]), allowed=error["msg"], reason=reason
+            )
         name = names[0]
         if reason == "unknown_field" or name not in self._encoder.schema.field_names:
             allowed = f"no such field; fields are {', '.join(self._encoder.schema.field_names)}"
-            return Fault(row=row, field=name, value=_shown(error), allowed=allowed, reason="unknown_field")
-        value = None if reason == "missing" else _shown(error)
+            return Fault(
+                row=row, field=name, value=shown(error["input"]), allowed=allowed, reason="unknown_field"
+            )
+        value = None if reason == "missing" else shown(error["input"])
         if value is None:
             reason = "missing"
         allowed = self._encoder.schema.field(name).allowed
         return Fault(row=row, field=name, value=value, allowed=allowed, reason=reason)
 
 
-def _shown(error: ErrorDetails) -> object:
-    """The value of an error, cut to what a message can hold."""
-    value = error["input"]
+def shown(value: object) -> object:
+    """A value that was refused, cut to what a message can hold."""
     if value is None or isinstance(value, (bool, int, float)):
         return value
     text = value if isinstance(value, str) else repr(value)

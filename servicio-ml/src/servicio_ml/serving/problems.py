@@ -28,6 +28,8 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
 """What `Retry-After` says: whatever is missing is looked for again within seconds."""
 SHOWN_FAULTS = 100
+GREATEST_INTEGER = (1 << 63) - 1
+"""Greater ones are told as text."""
 STATUS: Mapping[type[ServicioError], HTTPStatus] = {
     InvalidError: HTTPStatus.UNPROCESSABLE_ENTITY,
     EncodingError: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -78,7 +80,7 @@ def plain_problem(status: int, detail: str, request_id: str) -> dict[str, Any]:
         "type": "about:blank",
         "title": title,
         "status": int(status),
-        "detail": detail,
+        "detail": _text(detail),
         "request_id": request_id,
     }
 
@@ -92,5 +94,14 @@ def headers_of(status: int) -> dict[str, str]:
 
 def _told(value: object) -> object:
     """A value that JSON can hold."""
-    finite = not isinstance(value, float) or value - value == 0
-    return value if value is None or (isinstance(value, (bool, int, float, str)) and finite) else str(value)
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, int):
+        return value if abs(value) <= GREATEST_INTEGER else str(value)
+    finite = isinstance(value, float) and value - value == 0
+    return value if value is None or finite else _text(str(value))
+
+
+def _text(value: str) -> str:
+    """Text that UTF-8 can hold: JSON can name half a surrogate pair."""
+    return value.encode(errors="replace").decode()
