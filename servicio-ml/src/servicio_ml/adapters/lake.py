@@ -17,25 +17,27 @@ from servicio_ml.domain.ports import ObjectStore
 from servicio_ml.errors import NotPublishedError, SettingsError, StoreError
 
 S3_SCHEME = "s3://"
+LAKE_SETTING = "SERVICIO_ML_LAKE_URL"
 CONNECT_SECONDS, REQUEST_SECONDS, ATTEMPTS = 5, 60, 3
 PARTIAL_SUFFIX = ".partial"
 NOTHING_THERE = "check the key or publish it first"
 
 
-def open_lake(url: str, *, endpoint: str = "") -> ObjectStore:
+def open_lake(url: str, *, endpoint: str = "", named: str = LAKE_SETTING) -> ObjectStore:
     """The lake of `s3://bucket/prefix` or of a folder.
 
     Args:
         url: The root.
         endpoint: Address of an S3 service other than Amazon's, `http://host:port`.
+        named: The setting or option that names it, for messages.
 
     Raises:
         SettingsError: The address names no bucket, or has a scheme other than `s3`.
     """
     if url.startswith(S3_SCHEME):
-        return S3Lake(url, s3_filesystem(endpoint), endpoint=endpoint)
+        return S3Lake(url, s3_filesystem(endpoint), endpoint=endpoint, named=named)
     if "://" in url:
-        raise SettingsError("SERVICIO_ML_LAKE_URL", f"{url!r} is neither a folder nor s3://bucket/prefix")
+        raise SettingsError(named, f"{url!r} is neither a folder nor s3://bucket/prefix")
     return FolderLake(Path(url))
 
 
@@ -110,11 +112,13 @@ class FolderLake:
 class S3Lake:
     """A lake in a bucket: an object appears when its upload is completed."""
 
-    def __init__(self, url: str, filesystem: fs.FileSystem, *, endpoint: str = "") -> None:
+    def __init__(
+        self, url: str, filesystem: fs.FileSystem, *, endpoint: str = "", named: str = LAKE_SETTING
+    ) -> None:
         self._root = url.removeprefix(S3_SCHEME).rstrip("/")
         self._url = S3_SCHEME + self._root
         if not self._root:
-            raise SettingsError("SERVICIO_ML_LAKE_URL", f"{url!r} names no bucket; give s3://bucket/prefix")
+            raise SettingsError(named, f"{url!r} names no bucket; give s3://bucket/prefix")
         self._filesystem = filesystem
         self._endpoint = endpoint
         self._cache = Path(tempfile.mkdtemp(prefix="servicio-ml-lake-"))

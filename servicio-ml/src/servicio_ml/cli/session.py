@@ -1,6 +1,7 @@
 """What every command shares: settings, progress, results on standard output, errors without a traceback."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,11 @@ UseCaseName = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document, nothing else.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

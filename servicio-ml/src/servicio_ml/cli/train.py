@@ -1,6 +1,5 @@
 """`servicio-ml train`: tune, compare, refine, register, and let the promotion decide."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from servicio_ml.cli.promote import court, decide
-from servicio_ml.cli.session import Debug, Json, Session, UseCaseName, session
+from servicio_ml.cli.session import Debug, Json, Session, UseCaseName, processors, session
 from servicio_ml.domain.use_case import UseCase
 
 DEFAULT_TRIALS = 12
@@ -53,7 +52,7 @@ def train(
             use_case.candidate(each) for each in candidate or [c.name for c in use_case.candidates]
         )
         plan = Plan(
-            candidates=chosen, trials=trials, seconds=timeout, threads=_threads(), force=force,
+            candidates=chosen, trials=trials, seconds=timeout, threads=processors(), force=force,
             start=_start(use_case, params),
         )  # fmt: skip
         store = bootstrap.lake(here.settings)
@@ -73,10 +72,6 @@ def train(
                 who = court(here, tracker, registry)
                 document["promotion"] = decide(here, use_case, manifest, store, who).to_json()
         here.document(document)
-
-
-def _threads() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _start(use_case: UseCase, path: Path | None) -> Mapping[str, Mapping[str, Any]]:

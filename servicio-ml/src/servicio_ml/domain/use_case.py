@@ -14,6 +14,8 @@ from servicio_ml.domain.search import Candidate
 from servicio_ml.errors import UseCaseError, listed
 
 BINARY_LABELS = 2
+MISSING = ("", "NA", "?")
+"""Texts that mean missing where a use case names no others."""
 RESERVED_ALIAS = re.compile(r"champion|challenger|latest|v\d+")
 """What a candidate cannot be called: the platform's own aliases and those that MLflow refuses."""
 
@@ -172,7 +174,7 @@ class UseCase:
     drift: DriftPolicy = field(default_factory=DriftPolicy)
     leaks: LeakPolicy = LeakPolicy.DROP
     dialects: tuple[Dialect, ...] = (Dialect(name="original"),)
-    missing: tuple[str, ...] = ("", "NA", "?")
+    missing: tuple[str, ...] = MISSING
     event_date: str = ""
     deduplicate: bool = True
 

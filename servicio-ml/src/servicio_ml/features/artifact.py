@@ -116,6 +116,8 @@ def open_session(model: Path | bytes, *, threads: int = 1) -> ort.InferenceSessi
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    # a thread that waits for the next call busily takes its processor from whoever prepares that call
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     source = model if isinstance(model, bytes) else str(model)
     try:
         return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])

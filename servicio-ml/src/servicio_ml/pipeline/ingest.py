@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import polars as pl
@@ -85,7 +86,7 @@ def take_snapshot(source: Path, named: str, folder: Path) -> Snapshot:
         if text:
             decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
-        raise SourceError(named, _encoding_problem(source)) from error
+        raise SourceError(named, encoding_problem(source)) from error
     except FileNotFoundError as error:
         raise SourceError(named, "there is no such file; check --source") from error
     except OSError as error:
@@ -110,8 +111,11 @@ def read_rows(snapshot: Snapshot, use_case: UseCase) -> RawRows:
         raise SourceError(
             snapshot.named, f"column {listed(map(repr, twice))} is there twice; keep one of them"
         )
+    first = FIRST_LINE if dialect.header else FIRST_LINE_AFTER_HEADER
     frame = (
-        _parquet(snapshot) if snapshot.is_parquet else _csv(snapshot, names, has_header=not dialect.header)
+        _parquet(snapshot)
+        if snapshot.is_parquet
+        else scan_text(snapshot.path, names, skip=first - FIRST_LINE, first=first)
     )
     return RawRows(
         frame=frame.filter(~pl.all_horizontal(pl.exclude(LINE).is_null())).select(LINE, SURPLUS, *columns),
@@ -162,7 +166,7 @@ def _dialect(snapshot: Snapshot, use_case: UseCase, header: Sequence[str]) -> tu
     """The first dialect that fits, and the names of the file's columns in it."""
     optional = {each.name for each in use_case.schema.fields if each.optional}
     closest: tuple[set[str], Sequence[str]] | None = None
-    headless = _is_data(header, use_case) and not snapshot.is_parquet
+    headless = is_data(header, use_case) and not snapshot.is_parquet
     for dialect in use_case.dialects:
         if bool(dialect.header) != headless or (headless and len(dialect.header) != len(header)):
             continue
@@ -177,7 +181,7 @@ def _dialect(snapshot: Snapshot, use_case: UseCase, header: Sequence[str]) -> tu
     raise ColumnsError(snapshot.named, missing, names)
 
 
-def _is_data(first: Sequence[str], use_case: UseCase) -> bool:
+def is_data(first: Sequence[str], use_case: UseCase) -> bool:
     """Whether a first line is a row: some cell is a number, a date or a missing mark, and none a column."""
     known = {column for dialect in use_case.dialects for column in columns_of(use_case, dialect).values()}
     if known.intersection(first):
@@ -186,30 +190,45 @@ def _is_data(first: Sequence[str], use_case: UseCase) -> bool:
     return any(DATUM.fullmatch(cell) or cell.strip() in marks for cell in first)
 
 
-def _csv(snapshot: Snapshot, names: Sequence[str], *, has_header: bool) -> pl.LazyFrame:
+def scan_text(source: Path | BytesIO, names: Sequence[str], *, skip: int, first: int) -> pl.LazyFrame:
+    """The rows of a CSV as text: `LINE`, the columns, `SURPLUS`.
+
+    Args:
+        source: A file, or a part of one that begins and ends with whole rows.
+        names: Of the columns by their place; one that stands there again gets a name of its own.
+        skip: Lines before the first row.
+        first: Line of the first row.
+    """
     unique = [name if name not in names[:i] else f"{name}#{i}" for i, name in enumerate(names)]
     return pl.scan_csv(
-        snapshot.path,
+        source,
         schema=dict.fromkeys((*unique, SURPLUS), pl.String),
         has_header=False,  # names are taken by their place, since a header may hold one twice
-        skip_rows=1 if has_header else 0,
+        skip_rows=skip,
         missing_columns="insert",  # SURPLUS is in no header
         extra_columns="ignore",  # what is beyond SURPLUS, in the first row
         truncate_ragged_lines=True,  # and in the others
         row_index_name=LINE,
-        row_index_offset=FIRST_LINE_AFTER_HEADER if has_header else FIRST_LINE,
+        row_index_offset=first,
         glob=False,
     )
 
 
 def _parquet(snapshot: Snapshot) -> pl.LazyFrame:
     """The rows as text, so that they pass the same checks as a CSV."""
-    rows = pl.scan_parquet(snapshot.path, glob=False, row_index_name=LINE, row_index_offset=FIRST_LINE)
-    rows = rows.with_columns(pl.selectors.float().fill_nan(None), pl.lit(None).alias(SURPLUS))
-    return rows.with_columns(pl.exclude(LINE).cast(pl.String))
+    return as_text(
+        pl.scan_parquet(snapshot.path, glob=False, row_index_name=LINE, row_index_offset=FIRST_LINE)
+    )
 
 
-def _encoding_problem(source: Path) -> str:
+def as_text(rows: pl.LazyFrame, kept: Sequence[str] = ()) -> pl.LazyFrame:
+    """Typed rows with `LINE` as text; `kept` columns stay as they are."""
+    floats = pl.selectors.float() - pl.selectors.by_name(*kept, require_all=False)
+    rows = rows.with_columns(floats.fill_nan(None), pl.lit(None).alias(SURPLUS))
+    return rows.with_columns(pl.exclude(LINE, *kept).cast(pl.String))
+
+
+def encoding_problem(source: Path) -> str:
     """Where the first byte stands that is no UTF-8."""
     with source.open("rb") as file:
         for number, line in enumerate(file, FIRST_LINE):

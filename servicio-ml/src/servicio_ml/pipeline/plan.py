@@ -1,6 +1,6 @@
 """How a raw file is read: each field with its raw column and its parsing in the dialect at hand."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from servicio_ml.domain.schema import Field, Kind, Parse
@@ -33,17 +33,31 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What is read from a raw file.
+class Reading:
+    """What is read from a file.
 
     Attributes:
         raw: Working name to raw column.
         columns: The fields that the file holds, in the schema's order.
-        target: The target as it stands in the file: a number or a label.
     """
 
     raw: Mapping[str, str]
     columns: tuple[Column, ...]
+
+    @property
+    def every(self) -> tuple[Column, ...]:
+        """All that is read."""
+        return self.columns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan(Reading):
+    """What is read from a raw file that shall teach.
+
+    Attributes:
+        target: The target as it stands in the file: a number or a label.
+    """
+
     target: Column
 
     @property
@@ -59,17 +73,35 @@ def plan(use_case: UseCase, sources: Mapping[str, str], parses: Mapping[str, Par
         sources: Field (and target) name to its raw column; a field that is not there is not read.
         parses: Field (or target) name to its parsing, where the dialect has its own.
     """
+    fields = (*use_case.schema.fields, target_field(use_case.target))
+    read = reading(fields, sources, parses, use_case.missing)
+    return Plan(raw=read.raw, columns=read.columns[:-1], target=read.columns[-1])
+
+
+def reading(
+    fields: Sequence[Field],
+    sources: Mapping[str, str],
+    parses: Mapping[str, Parse],
+    marks: Sequence[str],
+) -> Reading:
+    """How fields are read.
+
+    Args:
+        fields: That may be in the file.
+        sources: As `plan`.
+        parses: As `plan`.
+        marks: Texts that mean missing in every column.
+    """
     names = {column: f"_raw_{i}" for i, column in enumerate(dict.fromkeys(sources.values()))}
 
     def column(field: Field) -> Column:
         parse = parses.get(field.name, field.parse)
-        missing = tuple(dict.fromkeys(("", *use_case.missing, *parse.missing)))
+        missing = tuple(dict.fromkeys(("", *marks, *parse.missing)))
         return Column(field=field, raw=names[sources[field.name]], parse=parse, missing=missing)
 
-    return Plan(
+    return Reading(
         raw={name: raw for raw, name in names.items()},
-        columns=tuple(column(field) for field in use_case.schema.fields if field.name in sources),
-        target=column(target_field(use_case.target)),
+        columns=tuple(column(field) for field in fields if field.name in sources),
     )
 
 

@@ -6,6 +6,7 @@ raw column that is read, where the use case asks for it), `later` (dated after t
 `kept`.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from enum import StrEnum
@@ -17,7 +18,7 @@ from servicio_ml.domain.schema import Field, Kind
 from servicio_ml.domain.use_case import Target, UseCase
 from servicio_ml.errors import listed
 from servicio_ml.pipeline.ingest import LINE, SURPLUS
-from servicio_ml.pipeline.plan import Column, Plan
+from servicio_ml.pipeline.plan import Column, Plan, Reading
 
 VALUE, FATE, REASON = "_value", "_fate", "_reason"
 """The target as a number (a label's code), the row's fate, and why it is in quarantine."""
@@ -62,10 +63,7 @@ def transform(rows: Rows, use_case: UseCase, plan: Plan, *, last_day: date) -> R
         plan: How they are read.
         last_day: Of the period.
     """
-    stripped = (nw.col(column).str.strip_chars().alias(name) for name, column in plan.raw.items())
-    staged = rows.select(LINE, SURPLUS, *stripped)
-    for stage in (_text, _picked, _parsed, _value, _flaw):
-        staged = staged.with_columns(*(stage(column) for column in plan.every))
+    staged = _staged(rows, plan)
     staged = staged.with_columns(_first_line(use_case, plan)).with_columns(_fate(use_case, plan, last_day))
     rejected = nw.col(FATE) == nw.lit(Fate.QUARANTINED.value)
     return staged.select(
@@ -77,6 +75,31 @@ def transform(rows: Rows, use_case: UseCase, plan: Plan, *, last_day: date) -> R
         nw.when(rejected).then(_reason(plan)).alias(REASON),
         *(nw.when(rejected).then(nw.col(name)).alias(name) for name in plan.raw),
     )
+
+
+def inputs(rows: Rows, reading: Reading, kept: Sequence[str] = ()) -> Rows:
+    """Typed rows without a target: `LINE`, `REASON` (null where the row can be used), the fields, `kept`.
+
+    Args:
+        rows: `LINE`, `SURPLUS` and the raw columns as text, and what is kept.
+        reading: How they are read.
+        kept: Columns that stay as they are.
+    """
+    return _staged(rows, reading, kept).select(
+        LINE,
+        nw.when(_flawed(reading)).then(_reason(reading)).alias(REASON),
+        *(nw.col(each.working("value")).alias(each.field.name) for each in reading.columns),
+        *kept,
+    )
+
+
+def _staged(rows: Rows, reading: Reading, kept: Sequence[str] = ()) -> Rows:
+    """The rows with every intermediate column."""
+    stripped = (nw.col(column).str.strip_chars().alias(name) for name, column in reading.raw.items())
+    staged = rows.select(LINE, SURPLUS, *kept, *stripped)
+    for stage in (_text, _picked, _parsed, _value, _flaw):
+        staged = staged.with_columns(*(stage(column) for column in reading.every))
+    return staged
 
 
 def missing_shares(rows: Rows, plan: Plan) -> Rows:
@@ -157,13 +180,14 @@ def _flaw(column: Column) -> nw.Expr:
         missing = missing | nw.col(column.working("parsed")).is_in(column.missing_numbers)
     missing = missing.fill_null(value=False)
     wrong = nw.when(nw.col(column.working("value")).is_null() & ~missing).then(text)
-    flaw = nw.concat_str(nw.lit(f"{field.name}: '"), wrong, nw.lit(f"' is not {_allowed(field)}"))
+    flaw = nw.concat_str(nw.lit(f"{field.name}: '"), wrong, nw.lit(f"' is not {allowed_words(field)}"))
     if not field.nullable:
         flaw = nw.when(missing).then(nw.lit(f"{field.name}: it is missing")).otherwise(flaw)
     return flaw.alias(column.working("flaw"))
 
 
-def _allowed(field: Field) -> str:
+def allowed_words(field: Field) -> str:
+    """What a value of the field may be that is not missing, in a few words."""
     if field.kind is Kind.CATEGORY:
         return f"one of {listed(field.levels)}"
     return replace(field, nullable=False).allowed
@@ -176,11 +200,10 @@ def _first_line(use_case: UseCase, plan: Plan) -> nw.Expr:
 
 
 def _fate(use_case: UseCase, plan: Plan, last_day: date) -> nw.Expr:
-    flaws = [nw.col(column.working("flaw")) for column in plan.every]
-    flawed = nw.any_horizontal(*(~flaw.is_null() for flaw in (*flaws, nw.col(SURPLUS))), ignore_nulls=True)
-    unlabelled = nw.col(plan.target.working("value")).is_null() & flaws[-1].is_null()
+    target = plan.target
+    unlabelled = nw.col(target.working("value")).is_null() & nw.col(target.working("flaw")).is_null()
     fates = [
-        (Fate.QUARANTINED, flawed),
+        (Fate.QUARANTINED, _flawed(plan)),
         (Fate.UNLABELLED, unlabelled),
         (Fate.DUPLICATE, nw.col(LINE) > nw.col("_first")),
     ]
@@ -193,11 +216,16 @@ def _fate(use_case: UseCase, plan: Plan, last_day: date) -> nw.Expr:
     return fate.alias(FATE)
 
 
-def _reason(plan: Plan) -> nw.Expr:
+def _flawed(reading: Reading) -> nw.Expr:
+    flaws = (nw.col(column.working("flaw")) for column in reading.every)
+    return nw.any_horizontal(*(~flaw.is_null() for flaw in (*flaws, nw.col(SURPLUS))), ignore_nulls=True)
+
+
+def _reason(reading: Reading) -> nw.Expr:
     surplus = nw.when(~nw.col(SURPLUS).is_null()).then(
         nw.lit("the line has more fields than there are columns")
     )
-    flaws = (nw.col(column.working("flaw")) for column in plan.every)
+    flaws = (nw.col(column.working("flaw")) for column in reading.every)
     return nw.concat_str(*flaws, surplus, separator="; ", ignore_nulls=True)
 
 
