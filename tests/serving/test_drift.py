@@ -7,6 +7,7 @@ import pytest
 
 from problems import rows
 from services import Bench, bench
+from servicio_ml.domain.drift import DEFAULT_POLICY, threshold
 from servicio_ml.domain.prediction import Protocol, Purpose
 from servicio_ml.domain.use_case import Task
 from servicio_ml.features.encoder import Matrix
@@ -68,6 +69,18 @@ def test_more_missing_values_are_drift_and_told(tmp_path: Path, artifact_folder:
     assert 0.05 < size.reference_missing < 0.15
     assert size.current["missing"] == size.missing
     assert size.reference["missing"] == size.reference_missing
+
+
+def test_features_share_the_rate_of_false_alarms(tmp_path: Path, artifact_folder: Path) -> None:
+    made = bench(tmp_path, artifact_folder)
+    predict(made, matrix_of(made, 50))
+    told = found(made)
+    for column in told.features:
+        expected = threshold(
+            bins=len(column.reference), rows=50, reference_rows=told.reference_rows, columns=4,
+            policy=DEFAULT_POLICY,
+        )  # fmt: skip
+        assert column.threshold == expected > DEFAULT_POLICY.practical_psi
 
 
 def test_shares_are_those_of_the_rows(tmp_path: Path, artifact_folder: Path) -> None:

@@ -1,0 +1,307 @@
+"""GraphQL over POST: queries about the service and its models, and the mutation `predict`.
+
+`predict` is a mutation, and nothing else, because every answer is logged. There is no batching of operations,
+no GET, no subscription, and no page of GraphiQL: that one is loaded from elsewhere. No type of the schema
+nests in itself, so that a valid query is never deep; introspection is bounded by a rule of GraphQL itself.
+"""
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import strawberry
+from fastapi import APIRouter, Request, Response
+from graphql import GraphQLError
+from pydantic import BaseModel, ConfigDict, Field
+from strawberry.exceptions import MissingQueryError
+from strawberry.extensions import MaxAliasesLimiter, MaxTokensLimiter, SchemaExtension
+from strawberry.scalars import JSON
+from strawberry.schema.exceptions import CannotGetOperationTypeError
+
+from servicio_ml.domain.prediction import Protocol
+from servicio_ml.domain.schema import Field as SchemaField
+from servicio_ml.errors import InvalidError, RequestError, ServicioError, TooLargeError
+from servicio_ml.serving import call
+from servicio_ml.serving.models import Known
+from servicio_ml.serving.openapi import refusals
+from servicio_ml.serving.problems import problem
+from servicio_ml.serving.rest import health_of
+from servicio_ml.serving.service import Service
+
+logger = logging.getLogger(__name__)
+MAX_ALIASES, MAX_TOKENS = 10, 1000
+SPREAD, MAX_SPREADS = "...", 20
+"""Fragments that spread fragments would be looked through exponentially often."""
+MAX_RECORDS = 1000
+"""Records of one `predict`: the answer is built in the event loop, object by object."""
+UNEXPECTED = "the server failed; its log has the traceback"
+TOO_NESTED = "the document, or a value in it, is nested too deeply"
+
+
+@strawberry.type
+class ModelHealth:
+    """Whether a model answers."""
+
+    name: str
+    status: str = strawberry.field(description="`ready`, or why it is not.")
+
+
+@strawberry.type
+class Health:
+    """Whether the service answers."""
+
+    ready: bool
+    models: list[ModelHealth]
+
+
+@strawberry.type
+class RecordField:
+    """A field of the records."""
+
+    name: str
+    kind: str
+    description: str
+    unit: str
+    minimum: float | None
+    maximum: float | None
+    levels: list[str]
+    nullable: bool
+    example: JSON
+
+
+@strawberry.type
+class Tag:
+    """A note of training on a version."""
+
+    name: str
+    value: str
+
+
+@strawberry.type
+class Model:
+    """A model and the version that answers."""
+
+    name: str
+    problem: str = strawberry.field(description="Why the registry's champion is not the one that answers.")
+    version: int | None = strawberry.field(description="The champion; null until one is loaded.")
+    task: str | None
+    run_id: str | None
+    aliases: list[str]
+    labels: list[str]
+    tags: list[Tag]
+    fields: list[RecordField]
+
+
+@strawberry.type
+class ClassProbability:
+    """The calibrated probability of a class."""
+
+    label: str
+    probability: float
+
+
+@strawberry.type
+class Prediction:
+    """The answer to a record."""
+
+    prediction: float = strawberry.field(description="The index of the label; the number in a regression.")
+    label: str | None = None
+    probability: float | None = strawberry.field(
+        default=None, description="Of the positive class of a binary model."
+    )
+    probabilities: list[ClassProbability] | None = strawberry.field(
+        default=None, description="Of each of more than two classes."
+    )
+    model: str
+    version: int
+    prediction_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What resolvers are given: the service and the call in hand."""
+
+    service: Service
+    call: call.Call | None
+
+
+Info = strawberry.Info[Context, None]
+
+
+def _health(info: Info) -> Health:
+    models = info.context.service.models
+    each = health_of(models).models
+    return Health(
+        ready=models.ready, models=[ModelHealth(name=name, status=status) for name, status in each.items()]
+    )
+
+
+def _models(info: Info) -> list[Model]:
+    return [_state(name, known) for name, known in sorted(info.context.service.models.known.items())]
+
+
+def _model(info: Info, name: str) -> Model:
+    return _state(name, info.context.service.models.state(name))
+
+
+async def _predict(
+    info: Info, model: str, records: list[JSON], version: int | None = None, alias: str | None = None
+) -> list[Prediction]:
+    service, caller = info.context.service, info.context.call
+    limit = min(MAX_RECORDS, service.limits.rows)
+    if len(records) > limit:
+        raise TooLargeError(f"{len(records)} records", f"{limit}, all that GraphQL takes at once")
+    if version is not None and alias is not None:
+        raise RequestError("version and alias are both given", "give one of them")
+    wanted = alias or "" if version is None else str(version)
+    served, purpose = await service.predictor.pick(model, wanted, caller.client if caller else "")
+    try:
+        # json writes NaN as such, which the decoder refuses; other writers make it null
+        matrix, _ = served.decoder.batch(json.dumps({"records": records}).encode())
+    except InvalidError as error:
+        service.predictor.reject(error)
+        raise
+    answered = await service.predictor.answer(served, matrix, Protocol.GRAPHQL, purpose)
+    return [_prediction(document) for document in answered.documents()]
+
+
+@strawberry.type
+class Query:
+    """What can be asked."""
+
+    health: Health = strawberry.field(resolver=_health, description="Whether the service answers.")
+    models: list[Model] = strawberry.field(resolver=_models, description="Every served model, by name.")
+    model: Model = strawberry.field(resolver=_model, description="One served model.")
+
+
+@strawberry.type
+class Mutation:
+    """What leaves a trace."""
+
+    predict: list[Prediction] = strawberry.mutation(
+        resolver=_predict,
+        description=f"Answer at most {MAX_RECORDS} records by the champion, a version or an alias; every "
+        "answer is logged.",
+    )
+
+
+class Bounds(SchemaExtension):
+    """Refuses a document that spreads too many fragments."""
+
+    def on_operation(self) -> Iterator[None]:
+        spreads = (self.execution_context.query or "").count(SPREAD)
+        if spreads > MAX_SPREADS:
+            raise GraphQLError(f"{spreads} fragments are spread; at most {MAX_SPREADS} may be")
+        yield
+
+
+class Schema(strawberry.Schema):
+    """Logs nothing of its own: what is unexpected is logged where it is masked."""
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: Any = None) -> None:
+        """Leave them to `_told`."""
+
+
+SCHEMA = Schema(
+    Query,
+    Mutation,
+    extensions=[Bounds, lambda: MaxTokensLimiter(MAX_TOKENS), lambda: MaxAliasesLimiter(MAX_ALIASES)],
+)
+
+
+class Operation(BaseModel):
+    """A GraphQL request; long records go into the variables."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    query: str = Field(examples=["{ models { name version } }"])
+    variables: dict[str, Any] | None = None
+    operation_name: str | None = Field(default=None, alias="operationName")
+    extensions: dict[str, Any] | None = Field(default=None, description="Not read.")
+
+
+class Outcome(BaseModel):
+    """A GraphQL response; an error's extensions hold the `status` that REST would answer, and the faults."""
+
+    data: dict[str, Any] | None = None
+    errors: list[dict[str, Any]] | None = None
+
+
+def routes(service: Service) -> APIRouter:
+    """GraphQL at `/graphql`."""
+    router = APIRouter(tags=["graphql"])
+
+    @router.post("/graphql", responses={200: {"model": Outcome}, **refusals(400, 401, 403, 413, 422, 503)})
+    async def graphql(operation: Operation, request: Request) -> Response:
+        """Execute a query, or the mutation `predict`; errors of fields stand in `errors`, with status 200."""
+        context = Context(service=service, call=request.scope.get(call.CALL))
+        try:
+            result = await SCHEMA.execute(
+                operation.query, operation.variables, context, operation_name=operation.operation_name
+            )
+        except (MissingQueryError, CannotGetOperationTypeError) as error:
+            what = "the document holds no operation, or none of that name"
+            raise RequestError(what, "send one operation in query, or name it in operationName") from error
+        document: dict[str, Any] = {"data": result.data}
+        if result.errors:
+            document["errors"] = [_told(error) for error in result.errors]
+        # json escapes halves of surrogate pairs, which others refuse to write
+        return Response(json.dumps(document), media_type=call.JSON)
+
+    return router
+
+
+def _told(error: GraphQLError) -> dict[str, Any]:
+    """An error as it is told: ours with their status, the caller's as they are, all others masked."""
+    document: dict[str, Any] = dict(error.formatted)
+    cause = error.original_error
+    if isinstance(cause, ServicioError):
+        told = problem(cause, "")
+        document |= {
+            "message": told["detail"],
+            "extensions": {"status": told["status"], "errors": told.get("errors", [])},
+        }
+    elif isinstance(cause, RecursionError):
+        document["message"] = TOO_NESTED
+    elif cause is not None and not isinstance(cause, GraphQLError):
+        logger.error("a GraphQL field failed", exc_info=cause)
+        document["message"] = UNEXPECTED
+    return document
+
+
+def _state(name: str, known: Known) -> Model:
+    champion = known.champion
+    if champion is None:
+        return Model(
+            name=name, problem=known.problem, version=None, task=None, run_id=None, aliases=[], labels=[],
+            tags=[], fields=[],
+        )  # fmt: skip
+    # aliases move without a version being loaded anew
+    info = next((each for each in known.versions if each.version == champion.version), champion.info)
+    return Model(
+        name=name,
+        problem=known.problem,
+        version=champion.version,
+        task=champion.artifact.output.task,
+        run_id=info.run_id,
+        aliases=list(info.aliases),
+        labels=list(champion.labels),
+        tags=[Tag(name=key, value=value) for key, value in sorted(info.tags.items())],
+        fields=[_field(each) for each in champion.artifact.encoder.schema.fields],
+    )
+
+
+def _field(each: SchemaField) -> RecordField:
+    return RecordField(
+        name=each.name, kind=each.kind, description=each.description, unit=each.unit, minimum=each.minimum,
+        maximum=each.maximum, levels=list(each.levels), nullable=each.nullable, example=JSON(each.example),
+    )  # fmt: skip
+
+
+def _prediction(document: dict[str, Any]) -> Prediction:
+    shares = document.pop("probabilities", None)
+    if shares is not None:
+        shares = [ClassProbability(label=label, probability=share) for label, share in shares.items()]
+    return Prediction(**document, probabilities=shares)
