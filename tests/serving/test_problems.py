@@ -4,7 +4,7 @@ from typing import Any
 import orjson
 import pytest
 
-from servicio_ml.errors import Fault, InvalidError, NoSuchModelError
+from servicio_ml.errors import Fault, InvalidError, NotReadyError
 from servicio_ml.serving.problems import problem
 
 
@@ -32,5 +32,5 @@ def test_any_value_can_be_told(value: object, told: Any) -> None:
 
 
 def test_half_a_surrogate_pair_in_a_message() -> None:
-    document = problem(NoSuchModelError("\ud800", "version", "see /models"), "id")
-    assert b"has no version" in orjson.dumps(document)
+    document = problem(NotReadyError("small", "cannot read \ud800"), "id")
+    assert b"cannot read ?" in orjson.dumps(document)

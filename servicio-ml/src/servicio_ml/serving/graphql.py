@@ -13,7 +13,7 @@ from typing import Any
 
 import strawberry
 from fastapi import APIRouter, Request, Response
-from graphql import GraphQLError
+from graphql import GraphQLError, OperationDefinitionNode
 from pydantic import BaseModel, ConfigDict, Field
 from strawberry.exceptions import MissingQueryError
 from strawberry.extensions import MaxAliasesLimiter, MaxTokensLimiter, SchemaExtension
@@ -121,10 +121,11 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What resolvers are given: the service and the call in hand."""
+    """What is known beside the document: service, call in hand, name of the operation that is meant."""
 
     service: Service
     call: call.Call | None
+    operation: str | None
 
 
 Info = strawberry.Info[Context, None]
@@ -188,12 +189,21 @@ class Mutation:
 
 
 class Bounds(SchemaExtension):
-    """Refuses a document that spreads too many fragments."""
+    """Refuses a document that spreads too many fragments, or leaves open which operation is meant."""
 
     def on_operation(self) -> Iterator[None]:
         spreads = (self.execution_context.query or "").count(SPREAD)
         if spreads > MAX_SPREADS:
             raise GraphQLError(f"{spreads} fragments are spread; at most {MAX_SPREADS} may be")
+        yield
+
+    def on_validate(self) -> Iterator[None]:
+        document, context = self.execution_context.graphql_document, self.execution_context.context
+        definitions = document.definitions if document else ()
+        operations = sum(isinstance(each, OperationDefinitionNode) for each in definitions)
+        # strawberry would take the first
+        if operations > 1 and context.operation is None:
+            raise GraphQLError(f"{operations} operations are sent; name one of them in operationName")
         yield
 
 
@@ -236,7 +246,8 @@ def routes(service: Service) -> APIRouter:
     @router.post("/graphql", responses={200: {"model": Outcome}, **refusals(400, 401, 403, 413, 422, 503)})
     async def graphql(operation: Operation, request: Request) -> Response:
         """Execute a query, or the mutation `predict`; errors of fields stand in `errors`, with status 200."""
-        context = Context(service=service, call=request.scope.get(call.CALL))
+        caller = request.scope.get(call.CALL)
+        context = Context(service=service, call=caller, operation=operation.operation_name)
         try:
             result = await SCHEMA.execute(
                 operation.query, operation.variables, context, operation_name=operation.operation_name
