@@ -317,6 +317,7 @@ def test_variables_refused(variables: dict[str, Any], tmp_path: Path, artifact_f
         pytest.param(b'{"variables": {}}', 422, id="no query"),
         pytest.param(b'{"query": 7}', 422, id="number"),
         pytest.param(b'{"query": "{ health { ready } }", "variables": []}', 422, id="variables"),
+        pytest.param(b'{"query": "{ health { ready } } #' + b" " * 20_000 + b'"}', 422, id="long"),
         pytest.param(b'{"query": ""}', 400, id="empty query"),
         pytest.param(b'{"query": "{ health { ready } }", "operationName": "A"}', 400, id="no such operation"),
         pytest.param(b'{"query": "fragment A on Health { ready }"}', 400, id="no operation"),
