@@ -67,12 +67,13 @@ def artifact(artifact_of: Callable[[Task], Artifact]) -> Artifact:
 
 
 def _job(artifact: Artifact, path: Path, store: ObjectStore, **changes: Any) -> Job:
-    wanted = {name: changes.pop(name) for name in ("keep", "dialect", "use_case") if name in changes}
+    wanted: dict[str, Any] = {"schema": artifact.encoder.schema, "use_case": small()}
+    wanted |= {name: changes.pop(name) for name in ("keep", "dialect", "use_case") if name in changes}
     properties: dict[str, Any] = {
         "info": INFO,
         "artifact": artifact,
         "source": examine(path, path.name),
-        "wanted": Wanted(**{"schema": artifact.encoder.schema, "use_case": small(), **wanted}),
+        "wanted": Wanted(**wanted),
         "store": store,
         "part_rows": PART_ROWS,
     }
