@@ -25,19 +25,20 @@ class Answer:
 
 def get(app: ASGIApp, path: str, query: str = "") -> Answer:
     """GET a path."""
-    return _called(app, "GET", path, query, b"", {})
+    return called(app, "GET", path, query, b"", {})
 
 
 def post(
     app: ASGIApp, path: str, body: bytes, headers: Mapping[str, str] | None = None, query: str = ""
 ) -> Answer:
     """POST a body."""
-    return _called(app, "POST", path, query, body, headers or {})
+    return called(app, "POST", path, query, body, headers or {})
 
 
-def _called(
+def called(
     app: ASGIApp, method: str, path: str, query: str, body: bytes, headers: Mapping[str, str]
 ) -> Answer:
+    """Call a path by a method."""
     sent: list[Message] = []
     pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
     scope = {
@@ -46,8 +47,10 @@ def _called(
         "root_path": "", "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
     }  # fmt: skip
 
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
     async def receive() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
+        return waiting.pop() if waiting else {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:
         sent.append(message)

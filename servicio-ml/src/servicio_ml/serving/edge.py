@@ -106,16 +106,6 @@ class Edge:
             return failure(call.request_id)
 
     async def _others(self, call: Call, scope: Message, receive: Receive, send: Send) -> None:
-        limit, taken = self._service.limits.body_bytes, 0
-
-        async def limited() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > limit:
-                raise _too_large(limit)
-            return message
-
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 call.status = message["status"]
@@ -124,11 +114,12 @@ class Edge:
 
         try:
             self._admit(call)
+            body = await _read(receive, self._service.limits.body_bytes)
         except ServicioError as error:
             await _sent(call, refusal(error, call.request_id), send)
             return
         try:
-            await self._app(scope, limited, noted)
+            await self._app(scope, _again(body, receive), noted)
         except Exception:
             # the application has answered with 500 before it raises
             logger.exception("call %s failed", call.request_id)
@@ -155,16 +146,24 @@ def _too_large(limit: int) -> TooLargeError:
 async def _read(receive: Receive, limit: int) -> bytes:
     message = await receive()
     body: bytes = message.get("body", b"")
-    if not message.get("more_body", False):
-        return body
     parts, size = [body], len(body)
-    while message.get("more_body", False):
+    while message.get("more_body", False) and size <= limit:
         message = await receive()
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if size > limit:
-            raise _too_large(limit)
-    return b"".join(parts)
+    if size > limit:
+        raise _too_large(limit)
+    return body if len(parts) == 1 else b"".join(parts)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Receives a body that was read already, then whatever comes after it."""
+    waiting = [body]
+
+    async def again() -> Message:
+        return {"type": "http.request", "body": waiting.pop()} if waiting else await receive()
+
+    return again
 
 
 async def _sent(call: Call, response: Response, send: Send) -> None:

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from servicio_ml.domain.ports import Clock, ModelVersion, ServedRegistry
@@ -126,10 +127,14 @@ class Models:
         """An alias or version that is loaded already."""
         info = self._wanted(model, wanted)
         known = self._known[model]
-        for each in (known.champion, known.challenger, self._others.get((model, info.version))):
+        for each in (known.champion, known.challenger):
             if each is not None and each.version == info.version:
                 return each
-        return None
+        other = self._others.get((model, info.version))
+        if other is not None:
+            with suppress(KeyError):  # dropped in this very moment, and good for this once
+                self._others.move_to_end((model, info.version))
+        return other
 
     def obtain(self, model: str, wanted: str) -> Served:
         """An alias or version, loaded when it is asked for the first time: not to be called in the loop.
