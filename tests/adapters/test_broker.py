@@ -261,9 +261,10 @@ class TestRedis:
         assert claimed is None or claimed.fields == {}
         assert broker.claim(MODEL, idle_seconds=0) is None
 
-    def test_a_consumer_that_left_is_forgotten(self, broker: RedisBroker, client: Any) -> None:
+    def test_a_consumer_is_known_from_joining_to_leaving(self, broker: RedisBroker, client: Any) -> None:
         name = stream_name(MODEL, Stream.REQUESTS)
         broker.join(MODEL)
+        assert [each["name"] for each in client.xinfo_consumers(name, GROUP)] == ["one"]
         broker.append(MODEL, {"record": "1"})
         (message,) = _read(broker)
         broker.leave(MODEL)

@@ -169,6 +169,24 @@ def test_what_a_dead_worker_left_is_answered_after_a_while(desk: Desk) -> None:
     assert len(desk.logged) == 4
 
 
+def test_it_waits_for_requests_unless_it_has_some_in_hand(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits, read = [], desk.broker.read
+
+    def noted(models: Sequence[str], *, rows: int, wait_seconds: float) -> Any:
+        waits.append(wait_seconds)
+        return read(models, rows=rows, wait_seconds=wait_seconds)
+
+    monkeypatch.setattr(desk.broker, "read", noted)
+    desk.send()
+    _taken(desk)
+    desk.worker.step(0.7)
+    desk.bench.watch.now += CLAIM_AFTER
+    desk.worker.step(0.7)
+    assert waits == [0.7, 0]
+
+
 class Dying(MemoryBroker):
     """A consumer that dies before it finishes anything."""
 

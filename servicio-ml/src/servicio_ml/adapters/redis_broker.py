@@ -91,12 +91,15 @@ class RedisBroker:
         return _text(made)
 
     def join(self, model: str) -> None:
-        try:
-            with self._told():
-                self._redis.xgroup_create(stream_name(model, Stream.REQUESTS), GROUP, id="0", mkstream=True)
-        except BrokerError as error:
-            if GROUP_EXISTS not in str(error):
-                raise
+        name = stream_name(model, Stream.REQUESTS)
+        with self._told():
+            try:
+                self._redis.xgroup_create(name, GROUP, id="0", mkstream=True)
+            except redis.ResponseError as error:
+                if GROUP_EXISTS not in str(error):
+                    raise
+            # else it would be seen only when it gets its first request
+            self._redis.xgroup_createconsumer(name, GROUP, self._consumer)
 
     def read(
         self, models: Sequence[str], *, rows: int, wait_seconds: float

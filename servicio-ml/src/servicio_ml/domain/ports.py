@@ -246,7 +246,7 @@ class Broker(Protocol):
         ...
 
     def join(self, model: str) -> None:
-        """Make the model's group, which begins with its first request ever; one that is there is left."""
+        """Enter the model's group, which is made when it is new and begins with the first request ever."""
         ...
 
     def read(
