@@ -1,0 +1,326 @@
+"""Tensors become the matrix that records become, or are refused with what is wrong."""
+
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services import Bench, bench
+from servicio_ml.domain.prediction import Protocol
+from servicio_ml.errors import InvalidError, RequestError, ServicioError
+from servicio_ml.features.artifact import Artifact
+from servicio_ml.serving.oip.tensor import NUMBERS, Tensor, from_raw, from_values, to_raw
+from servicio_ml.serving.oip.tensors import from_answer, inputs_of, outputs_of, to_matrix
+from servicio_ml.serving.served import Served
+
+MAX_ROWS = 50
+DAY, SIZE = ("day", "BYTES", ["2020-01-31"]), ("size", "FP64", [1.5])
+WEIGHT, COLOUR = ("weight", "FP64", [0.25]), ("colour", "BYTES", ["green"])
+RECORD = {"day": "2020-01-31", "size": 1.5, "weight": 0.25, "colour": "green"}
+ROW = [18292.0, 1.5, 0.25, 1.0]
+"""The same as matrix values."""
+
+
+@pytest.fixture(scope="module")
+def made(artifact_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    return bench(tmp_path_factory.mktemp("bench"), artifact_folder)
+
+
+@pytest.fixture(scope="module")
+def served(made: Bench) -> Served:
+    return made.service.models.champion("small")
+
+
+def tensors(*given: tuple[str, str, list[Any]]) -> list[Tensor]:
+    return [from_values(name, datatype, [len(data)], data) for name, datatype, data in given]
+
+
+def features(values: Any, datatype: str = "FP32") -> Tensor:
+    array = np.array(values, dtype=NUMBERS[datatype])
+    return from_raw("features", datatype, array.shape, array.tobytes())
+
+
+def matrix(served: Served, given: Sequence[Tensor]) -> Any:
+    return to_matrix(served, given, MAX_ROWS)
+
+
+def expected(served: Served, *records: dict[str, Any]) -> Any:
+    return served.artifact.encoder.records(records)
+
+
+@pytest.mark.parametrize("datatype", ["FP64", "FP32", "INT64", "INT8", "UINT8", "UINT64"])
+def test_numbers_of_any_datatype(served: Served, datatype: str) -> None:
+    given = tensors(DAY, ("size", datatype, [3]), ("weight", datatype, [2]), COLOUR)
+    np.testing.assert_array_equal(matrix(served, given), expected(served, {**RECORD, "size": 3, "weight": 2}))
+
+
+MISSING = {
+    "left out": tensors(DAY, WEIGHT),
+    "NaN and empty text": tensors(DAY, ("size", "FP32", [np.nan]), WEIGHT, ("colour", "BYTES", [""])),
+    "null": tensors(DAY, ("size", "FP64", [None]), WEIGHT, ("colour", "BYTES", [None])),
+    "NaN features": [features([[ROW[0], np.nan, ROW[2], np.nan]])],
+}
+
+
+@pytest.mark.parametrize("given", MISSING.values(), ids=MISSING)
+def test_missing_values(served: Served, given: list[Tensor]) -> None:
+    np.testing.assert_array_equal(
+        matrix(served, given), expected(served, {**RECORD, "size": None, "colour": None})
+    )
+
+
+@pytest.mark.parametrize("datatype", ["FP32", "FP64"])
+def test_features_in_one_tensor(served: Served, datatype: str) -> None:
+    np.testing.assert_array_equal(matrix(served, [features([ROW], datatype)]), expected(served, RECORD))
+
+
+def test_columns_of_one(served: Served) -> None:
+    given = [from_values(name, kind, [1, 1], [data]) for name, kind, data in (DAY, SIZE, WEIGHT, COLOUR)]
+    np.testing.assert_array_equal(matrix(served, given), expected(served, RECORD))
+
+
+WRONG_TENSORS: dict[str, tuple[str, str, list[int], list[Any], str]] = {
+    "unknown datatype": ("size", "FP8", [1], [1.0], "'FP8'; datatypes are BYTES, "),
+    "text for a number": ("size", "FP64", [1], ["x"], "\"'x'\"|'x' as value 0; FP64 takes numbers"),
+    "boolean": ("size", "FP64", [1], [True], "True as value 0; FP64 takes numbers"),
+    "number for a text": ("colour", "BYTES", [2], ["red", 1], "1 as value 1; BYTES takes texts"),
+    "fraction for a whole number": ("size", "INT32", [1], [1.5], "1.5 as value 0; INT32 takes whole numbers"),
+    "too great": ("size", "INT8", [1], [300], "out of range; its datatype is INT8"),
+    "far too great": ("size", "FP64", [1], [10**400], "out of range; its datatype is FP64"),
+    "negative": ("size", "UINT8", [1], [-1], "out of range; its datatype is UINT8"),
+    "too few": ("size", "FP64", [2], [1.0], r"has 1 values; shape \[2\] takes 2"),
+    "negative shape": ("size", "FP64", [-1], [1.0], r"shape \[-1\]; it takes \[rows\]"),
+    "no shape": ("size", "FP64", [], [1.0], r"shape \[\]; it takes \[rows\]"),
+    "three axes": ("size", "FP64", [1, 1, 1], [1.0], r"shape \[1, 1, 1\]; it takes \[rows\]"),
+    "ragged": ("size", "FP64", [2, 2], [[1.0, 2.0], [3.0]], r"rows of other lengths; its shape is \[2, 2\]"),
+    "too deep": ("size", "FP64", [1], [[1.0]], r"\[1.0\] as value 0"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "datatype", "shape", "data", "told"), WRONG_TENSORS.values(), ids=WRONG_TENSORS
+)
+def test_wrong_tensor(name: str, datatype: str, shape: list[int], data: list[Any], told: str) -> None:
+    with pytest.raises(RequestError, match=told) as caught:
+        from_values(name, datatype, shape, data)
+    assert f"tensor '{name}'" in str(caught.value)
+
+
+WRONG_BYTES: dict[str, tuple[str, bytes, str]] = {
+    "short": ("FP64", b"1234", r"has 4 bytes; shape \[1\] of FP64 takes 8"),
+    "long": ("INT8", b"12", r"has 2 bytes; shape \[1\] of INT8 takes 1"),
+    "within a length": ("BYTES", b"\1\0", "ends within the length of value 0"),
+    "within a text": ("BYTES", b"\5\0\0\0abc", "within value 0; 5 bytes were announced, 3 are there"),
+    "too many texts": ("BYTES", b"\1\0\0\0a" * 2, "has 2 values; its shape takes 1"),
+    "no text": ("BYTES", b"\1\0\0\0\xff", "xff' as value 0; BYTES hold UTF-8 text"),
+}
+
+
+@pytest.mark.parametrize(("datatype", "raw", "told"), WRONG_BYTES.values(), ids=WRONG_BYTES)
+def test_wrong_bytes(datatype: str, raw: bytes, told: str) -> None:
+    with pytest.raises(RequestError, match=told):
+        from_raw("x", datatype, [1], raw)
+
+
+@pytest.mark.parametrize("datatype", NUMBERS)
+def test_numbers_survive_raw_bytes(datatype: str) -> None:
+    given = from_values("x", datatype, [3], [1, 2, 3])
+    again = from_raw("x", datatype, [3], to_raw(given))
+    np.testing.assert_array_equal(np.asarray(again.values), [1, 2, 3])
+    assert len(to_raw(given)) == 3 * NUMBERS[datatype].itemsize
+
+
+def test_texts_survive_raw_bytes() -> None:
+    given = from_values("x", "BYTES", [3], ["ä", "", "blue"])
+    assert to_raw(given) == struct.pack("<I2sII4s", 2, "ä".encode(), 0, 4, b"blue")
+    assert from_raw("x", "BYTES", [3], to_raw(given)).values == ["ä", "", "blue"]
+
+
+INVALID: dict[str, tuple[list[Tensor], str, str, int, str]] = {
+    "unknown input": (tensors(DAY, WEIGHT, ("mass", "FP64", [1])), "mass", "unknown_field", 0, "no such"),
+    "number as text": (tensors(DAY, ("weight", "BYTES", ["1"])), "weight", "type", 0, "as UINT8, "),
+    "text as number": (tensors(("day", "FP64", [1.0]), WEIGHT), "day", "type", 0, "as BYTES"),
+    "required left out": (tensors(DAY, SIZE), "weight", "missing", 0, "from -10 to 10 kg"),
+    "required is NaN": (tensors(DAY, ("weight", "FP64", [np.nan])), "weight", "missing", 0, "from -10"),
+    "required is empty": (tensors(("day", "BYTES", [""]), WEIGHT), "day", "missing", 0, "YYYY-MM-DD"),
+    "out of range": (
+        tensors(("day", "BYTES", ["2020-01-31"] * 2), ("weight", "FP64", [1, 11])),
+        "weight", "range", 1, "to 10",
+    ),
+    "infinite": (tensors(DAY, WEIGHT, ("size", "FP64", [np.inf])), "size", "range", 0, "a number"),
+    "beyond float32": (tensors(DAY, WEIGHT, ("size", "FP64", [1e300])), "size", "range", 0, "a number"),
+    "beyond FP32": (tensors(DAY, WEIGHT, ("size", "FP32", [1e300])), "size", "range", 0, "a number"),
+    "unknown level": (
+        tensors(("day", "BYTES", ["2020-01-31"] * 2), ("weight", "FP64", [1, 2]),
+                ("colour", "BYTES", ["red", "puce"])),
+        "colour", "level", 1, "one of red, green, blue",
+    ),
+    "no date": (tensors(("day", "BYTES", ["2020-02-31"]), WEIGHT), "day", "type", 0, "YYYY-MM-DD"),
+    "a week": (tensors(("day", "BYTES", ["2020-W05-5"]), WEIGHT), "day", "type", 0, "YYYY-MM-DD"),
+    "no rows": (tensors(("weight", "FP64", [])), "weight", "range", 0, "1 to 50 rows"),
+    "too many rows": ([features([ROW] * 51)], "features", "range", 0, "1 to 50 rows"),
+    "features of whole numbers": ([features([[1, 1, 1, 1]], "INT64")], "features", "type", 0, "FP32 or FP64"),
+    "no such code": ([features([ROW, [*ROW[:3], 3]])], "colour", "level", 1, "from 0 to 2"),
+    "negative code": ([features([[*ROW[:3], -1]])], "colour", "level", 0, "from 0 to 2"),
+    "fractional code": ([features([[*ROW[:3], 0.5]])], "colour", "level", 0, "from 0 to 2"),
+    "half a day": ([features([[0.5, *ROW[1:]]])], "day", "type", 0, "whole days"),
+    "no day": ([features([[1e9, *ROW[1:]]])], "day", "type", 0, "whole days"),
+    "range in features": ([features([[*ROW[:2], 11, 1]])], "weight", "range", 0, "from -10 to 10 kg"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "field", "reason", "row", "allowed"), INVALID.values(), ids=INVALID)
+def test_rows_that_do_not_fit(
+    served: Served, given: list[Tensor], field: str, reason: str, row: int, allowed: str
+) -> None:
+    with pytest.raises(InvalidError) as caught:
+        matrix(served, given)
+    (fault, *_) = caught.value.faults
+    assert (fault.field, fault.reason, fault.row) == (field, reason, row)
+    assert allowed in fault.allowed
+
+
+TOGETHER: dict[str, tuple[list[Tensor], str]] = {
+    "none": ([], "no input tensor"),
+    "twice": (tensors(DAY, WEIGHT, WEIGHT), "'weight' stands twice"),
+    "other rows": (tensors(DAY, ("weight", "FP64", [1, 2])), "day 1, weight 2"),
+    "two values a row": ([from_values("weight", "FP64", [1, 2], [1, 2])], r"'weight' has shape \[1, 2\]"),
+    "features and a field": ([features([ROW]), *tensors(WEIGHT)], "'features' is not the only"),
+    "too few features": ([features([ROW[:3]])], r"shape \[1, 3\]; it takes \[rows, 4\]: day, size"),
+    "flat features": ([features(ROW)], r"shape \[4\]; it takes \[rows, 4\]"),
+}
+
+
+@pytest.mark.parametrize(("given", "told"), TOGETHER.values(), ids=TOGETHER)
+def test_tensors_that_do_not_go_together(served: Served, given: list[Tensor], told: str) -> None:
+    with pytest.raises(RequestError, match=told):
+        matrix(served, given)
+
+
+def test_a_long_value_is_cut(served: Served) -> None:
+    with pytest.raises(InvalidError) as caught:
+        matrix(served, tensors(DAY, WEIGHT, ("colour", "BYTES", ["x" * 10_000])))
+    assert len(str(caught.value)) < 300
+
+
+RECORDS = st.fixed_dictionaries(
+    {
+        "day": st.dates().map(str),
+        "size": st.none() | st.floats(-(2.0**100), 2.0**100, width=32),
+        "weight": st.floats(-10, 10, width=32),
+        "colour": st.sampled_from(["red", "green", "blue"]) | st.none(),
+    }
+)
+
+
+@given(records=st.lists(RECORDS, min_size=1, max_size=8), by_bytes=st.booleans())
+def test_valid_rows_become_the_matrix_of_records(
+    served: Served,
+    records: list[dict[str, Any]],
+    by_bytes: bool,  # noqa: FBT001  drawn
+) -> None:
+    wanted = expected(served, *records)
+    given = [
+        from_values(name, datatype, [len(records)], [record[name] for record in records])
+        for name, datatype, _ in inputs_of(served)
+    ]
+    if by_bytes:
+        given = [from_raw(each.name, each.datatype, each.shape, to_raw(each)) for each in given]
+    np.testing.assert_array_equal(matrix(served, given), wanted)
+    np.testing.assert_array_equal(matrix(served, [features(wanted[:, :4])]), wanted)
+
+
+NAMES = st.sampled_from(["day", "size", "weight", "colour", "features", "other"]) | st.text(max_size=5)
+DATATYPES = st.sampled_from(["BYTES", "BOOL", *NUMBERS]) | st.text(max_size=5)
+SHAPES = st.lists(st.integers(-(2**63), 2**63) | st.integers(0, 5), max_size=4)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
+DATA = st.lists(SCALARS | st.lists(SCALARS | st.lists(SCALARS, max_size=2), max_size=4), max_size=6)
+
+
+@st.composite
+def likely(draw: st.DrawFn) -> tuple[str, str, list[int], list[Any]]:
+    """A tensor whose shape and values go together, so that more than the first look is tried."""
+    rows = draw(st.integers(0, 3))
+    name = draw(NAMES)
+    width = [4] if name == "features" else draw(st.sampled_from([[], [1]]))
+    count = rows * (width[0] if width else 1)
+    datatype = draw(st.sampled_from(["BYTES", *NUMBERS]))
+    texts = st.sampled_from(["red", "2020-01-01", "", "20200101", "2020-W01-1", "٢٠٢٠-٠١-٠١"]) | st.text(
+        max_size=9
+    )
+    kind = NUMBERS[datatype].kind if datatype != "BYTES" else "t"
+    one = {
+        "t": texts,
+        "f": st.floats() | st.integers(0, 3),
+        "i": st.integers(-128, 127),
+        "u": st.integers(0, 255),
+    }
+    return name, datatype, [rows, *width], draw(st.lists(one[kind], min_size=count, max_size=count))
+
+
+@given(given=st.lists(likely() | st.tuples(NAMES, DATATYPES, SHAPES, DATA), max_size=5))
+def test_any_values_are_taken_or_refused(served: Served, given: list[Any]) -> None:
+    try:
+        made = matrix(served, [from_values(*each) for each in given])
+    except ServicioError:
+        return
+    assert made.shape[1] == len(served.artifact.encoder.schema.names)
+    assert not np.isnan(made[:, [0, 2]]).any()
+
+
+@given(given=st.lists(st.tuples(NAMES, DATATYPES, SHAPES, st.binary(max_size=40)), max_size=5))
+def test_any_bytes_are_taken_or_refused(served: Served, given: list[Any]) -> None:
+    try:
+        made = matrix(served, [from_raw(*each) for each in given])
+    except ServicioError:
+        return
+    assert made.shape[1] == len(served.artifact.encoder.schema.names)
+
+
+@pytest.fixture(scope="module", params=["artifact_folder", "multiclass_folder", "regression_folder"])
+def each_task(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """A service of each task."""
+    return bench(tmp_path_factory.mktemp("each"), request.getfixturevalue(request.param))
+
+
+def golden(artifact: Artifact) -> list[Tensor]:
+    """The golden rows as tensors."""
+    records = artifact.golden["records"]
+    fields = {each.name: each for each in artifact.encoder.schema.fields}
+    return [
+        from_values(
+            name, "BYTES" if fields[name].kind in {"category", "date"} else "FP64",
+            [len(records)], [record.get(name) for record in records],
+        )
+        for name in fields
+    ]  # fmt: skip
+
+
+def test_golden_rows_give_golden_answers(each_task: Bench) -> None:
+    served = each_task.service.models.champion("small")
+    artifact, rows = served.artifact, len(served.artifact.golden["records"])
+    given = matrix(served, golden(artifact))
+    answered = each_task.service.predictor.answer_now(served, given, Protocol.OIP)
+    outputs = {tensor.name: tensor for tensor in from_answer(answered, ())}
+    assert [(each.name, each.datatype) for each in outputs.values()] == [
+        (name, datatype) for name, datatype, _ in outputs_of(served)
+    ]
+    answers, labels = artifact.golden["answers"], served.labels
+    values = [answer["value"] for answer in answers]
+    if not labels:
+        np.testing.assert_allclose(np.asarray(outputs["prediction"].values), values, rtol=1e-5)
+        return
+    assert outputs["prediction"].values == [labels[int(value)] for value in values]
+    wanted = np.array([answer["probabilities"] for answer in answers])
+    if len(labels) == 2:
+        np.testing.assert_allclose(np.asarray(outputs["probability"].values), wanted[:, 1], atol=1e-5)
+    else:
+        assert outputs["probabilities"].shape == (rows, len(labels))
+        given_back = np.asarray(outputs["probabilities"].values).reshape(rows, -1)
+        np.testing.assert_allclose(given_back, wanted, atol=1e-5)
+    assert outputs["prediction_id"].values == answered.ids
