@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import strawberry
 from fastapi import APIRouter, Request, Response
 from graphql import GraphQLError, OperationDefinitionNode
@@ -258,8 +259,7 @@ def routes(service: Service) -> APIRouter:
         document: dict[str, Any] = {"data": result.data}
         if result.errors:
             document["errors"] = [_told(error) for error in result.errors]
-        # json escapes halves of surrogate pairs, which others refuse to write
-        return Response(json.dumps(document), media_type=call.JSON)
+        return Response(orjson.dumps(document), media_type=call.JSON)
 
     return router
 
@@ -270,10 +270,7 @@ def _told(error: GraphQLError) -> dict[str, Any]:
     cause = error.original_error
     if isinstance(cause, ServicioError):
         told = problem(cause, "")
-        document |= {
-            "message": told["detail"],
-            "extensions": {"status": told["status"], "errors": told.get("errors", [])},
-        }
+        document["extensions"] = {"status": told["status"], "errors": told.get("errors", [])}
     elif isinstance(cause, RecursionError):
         document["message"] = TOO_NESTED
     elif cause is not None and not isinstance(cause, GraphQLError):
