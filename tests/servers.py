@@ -1,16 +1,21 @@
 """Real servers on free loopback ports, stopped when a test is done with them."""
 
 import os
+import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -95,3 +100,72 @@ def _wait_until_open(port: int, process: subprocess.Popen[bytes]) -> None:
         else:
             return
     raise TimeoutError(f"port {port} was not open within {START_SECONDS} s")
+
+
+POSTGRES_PASSWORD = "p@ss/w:rd %25?#"  # noqa: S105  of a server that lives as long as a test
+UNPRIVILEGED = ("postgres", "nobody")
+"""Users under whom PostgreSQL is run for root, as which it refuses to run."""
+
+
+@dataclass
+class PostgresServer:
+    """A PostgreSQL that can be stopped and started again at the same port."""
+
+    programs: Path
+    folder: Path
+    user: str | None
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    def url(self, database: str = "postgres", password: str = POSTGRES_PASSWORD) -> str:
+        return f"postgresql://postgres:{quote(password, safe='')}@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        options = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off")
+        command = [str(self.programs / "postgres"), "-D", str(self.folder / "data"), "-p", str(self.port)]
+        command += [part for option in options for part in ("-c", option)]
+        with (self.folder / "postgres.log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, user=self.user, cwd=self.folder)
+        _wait_until_open(self.port, self.process)
+
+    def stop(self) -> None:
+        """End every connection at once."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(timeout=60)
+            self.process = None
+
+
+@contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL with a database of its own. Without the programs the test is skipped."""
+    places = [Path(each) for each in os.environ.get("PATH", "").split(os.pathsep)]
+    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    programs = next((place for place in places if (place / "initdb").exists()), None)
+    if programs is None:
+        pytest.skip("no initdb; install the Debian package postgresql")
+    user = next((name for name in UNPRIVILEGED if _exists(name)), None) if os.geteuid() == 0 else None
+    # pytest's own folders are closed to other users
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "password").write_text(POSTGRES_PASSWORD)
+        if user is not None:
+            shutil.chown(folder, user)
+            shutil.chown(folder / "password", user)
+        command = [str(programs / "initdb"), "-D", str(folder / "data"), "-U", "postgres", "-N"]
+        command += ["--auth=scram-sha-256", "--pwfile", str(folder / "password"), "--encoding=UTF8"]
+        subprocess.run(command, check=True, capture_output=True, user=user, cwd=folder)
+        server = PostgresServer(programs, folder, user)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+
+def _exists(user: str) -> bool:
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        return False
+    return True

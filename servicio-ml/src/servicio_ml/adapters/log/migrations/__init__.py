@@ -1,0 +1,1 @@
+"""Alembic's migrations of the three kinds of store, a folder each."""
