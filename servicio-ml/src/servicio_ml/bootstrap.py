@@ -1,12 +1,31 @@
 """The only module that picks adapters, by the settings. Heavy libraries are imported when asked for."""
 
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from servicio_ml.adapters.raw_files import RawFiles
+from servicio_ml.adapters.registry_link import RegistryLink, RemoteRegistry
 from servicio_ml.adapters.statsd import NoStats, StatsdStats
-from servicio_ml.domain.ports import ObjectStore, Registry, Stats, Tracker
+from servicio_ml.domain.ports import (
+    Broker,
+    Journal,
+    ObjectStore,
+    PredictionLog,
+    Registry,
+    ServedRegistry,
+    Stats,
+    Tracker,
+)
 from servicio_ml.settings import Settings
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+
+    from servicio_ml.adapters.log.connections import Connections
+
+SECONDS_A_DAY = 86_400
 
 
 def lake(settings: Settings) -> ObjectStore:
@@ -14,6 +33,13 @@ def lake(settings: Settings) -> ObjectStore:
     from servicio_ml.adapters.lake import open_lake
 
     return open_lake(settings.lake_url or str(settings.state_dir / "lake"), endpoint=settings.s3_endpoint)
+
+
+def store(settings: Settings, url: str) -> ObjectStore:
+    """What `url` names: a folder, or `s3://bucket/prefix`."""
+    from servicio_ml.adapters.lake import open_lake
+
+    return open_lake(url, endpoint=settings.s3_endpoint, named="--output")
 
 
 def source(settings: Settings, address: str) -> AbstractContextManager[Path]:
@@ -54,3 +80,87 @@ def study_url(settings: Settings) -> str:
         return settings.study_url
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     return f"sqlite:///{settings.state_dir.resolve()}/studies.db"
+
+
+def registry_link(settings: Settings, place: Path, key: bytes) -> RegistryLink:
+    """The registry of this process for its children."""
+
+    def opened() -> Registry:
+        return runs_and_models(settings)[1]
+
+    return RegistryLink(place, key, opened)
+
+
+def traces(settings: Settings) -> "TracerProvider":
+    """Spans that go to a collector."""
+    from servicio_ml.adapters.otel import provider
+
+    return provider(settings.otlp_endpoint)
+
+
+def remote_registry(place: Path, key: bytes) -> ServedRegistry:
+    """The registry of the parent process."""
+    return RemoteRegistry(place, key)
+
+
+def journal(settings: Settings, *, shared: str = "") -> Journal:
+    """The journal of this process, with its keeper; by a name, one that several processes write."""
+    from servicio_ml.adapters.log.journal import SqliteJournal
+    from servicio_ml.adapters.log.keeper import Keep, Keeper, KeptJournal
+
+    folder = log_folder(settings)
+    connections = _log_connections(settings)
+    made = SqliteJournal.shared(folder, shared) if shared else SqliteJournal.alone(folder)
+    keep = Keep(seconds=settings.log_retention_days * SECONDS_A_DAY, bytes=settings.log_max_bytes)
+    shipper = None
+    if connections is not None:
+        from servicio_ml.adapters.log.shipper import Shipper
+
+        shipper = Shipper(connections)
+    return KeptJournal(made, Keeper(folder, made, keep, shipper, time.time))
+
+
+def prediction_log(settings: Settings) -> PredictionLog:
+    """The prediction log: SQLite by default, PostgreSQL by setting."""
+    connections = _log_connections(settings)
+    if connections is not None:
+        from servicio_ml.adapters.log.postgres_log import PostgresLog
+
+        return PostgresLog(connections, log_folder(settings))
+    from servicio_ml.adapters.log.sqlite_log import SqliteLog
+
+    return SqliteLog(log_folder(settings))
+
+
+def prepare_log(settings: Settings) -> None:
+    """Migrate the log for the processes that are going to open it, so that none of them loads Alembic."""
+    from contextlib import ExitStack, closing
+
+    from servicio_ml.adapters.log.journal import SqliteJournal
+
+    prediction_log(settings)
+    with ExitStack() as stack:
+        for _ in range(settings.workers):
+            stack.enter_context(closing(SqliteJournal.alone(log_folder(settings))))
+
+
+def log_folder(settings: Settings) -> Path:
+    """Where the journals of this machine are."""
+    return settings.state_dir / "log"
+
+
+def _log_connections(settings: Settings) -> "Connections | None":
+    if not settings.log_url:
+        return None
+    from servicio_ml.adapters.log.connections import Connections
+
+    return Connections(settings.log_url)
+
+
+def broker(settings: Settings) -> Broker | None:
+    """The streams in Redis or Valkey, None where none is set."""
+    if not settings.redis_url:
+        return None
+    from servicio_ml.adapters.redis_broker import RedisBroker
+
+    return RedisBroker(settings.redis_url)
