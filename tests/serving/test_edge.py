@@ -287,7 +287,7 @@ class TestKeys:
     def test_administration(self, locked: Door, method: str, path: str) -> None:
         refused = locked(method, path, {}, {"X-API-Key": "user-key"})
         assert refused.status == 403
-        assert "'admin'" in refused.document["detail"]
+        assert b"'admin'" in refused.body
         assert locked(method, path, {}, {"X-API-Key": "boss-key"}).status != 403
 
     @pytest.mark.parametrize(

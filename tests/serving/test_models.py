@@ -189,3 +189,22 @@ def test_whatever_loading_raises_the_old_champion_answers(
     known = made.service.models.state("small")
     assert known.champion is not None
     assert (known.champion.version, known.problem) == (1, "no room")
+
+
+def test_it_is_ready_when_all_were_looked_at(
+    tmp_path: Path, artifact_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = bench(tmp_path, None)
+    for name in ("first", "second"):
+        made.registry.register(name, artifact_folder, run_id="run", tags={})
+        made.registry.point(name, CHAMPION, 1)
+    models, download, seen = made.service.models, made.registry.download, []
+
+    def watched(model: str, version: int) -> Path:
+        seen.append((sorted(models.known), models.ready))
+        return download(model, version)
+
+    monkeypatch.setattr(made.registry, "download", watched)
+    models.refresh()
+    assert seen == [(["first", "second"], False)] * 2
+    assert models.ready

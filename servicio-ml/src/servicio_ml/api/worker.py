@@ -20,12 +20,14 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from servicio_ml import bootstrap
 from servicio_ml.domain.ports import Journal, ServedRegistry
+from servicio_ml.serving import enqueue, graphql, insight
 from servicio_ml.serving.accesslog import AccessLog, JsonFormatter
 from servicio_ml.serving.app import application
 from servicio_ml.serving.edge import App, Edge
 from servicio_ml.serving.keys import Keys, read_keys
 from servicio_ml.serving.metrics import Current, Metrics
 from servicio_ml.serving.models import Models, Traffic
+from servicio_ml.serving.oip import rest as oip
 from servicio_ml.serving.predictor import Predictor
 from servicio_ml.serving.recorder import LogPolicy, Recorder
 from servicio_ml.serving.rest import health_routes, model_routes
@@ -43,8 +45,6 @@ LOOK_SECONDS = 0.5
 SEED_BITS = 64
 COLLECT_AFTER = 50_000
 """New objects before the collector looks for cycles."""
-RELOAD = "reload"
-"""A file whose time of change tells every worker to look at the registry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +73,15 @@ class Plan:
         """What prometheus_client shares between processes."""
         return self.folder / "metrics"
 
+    @property
+    def announced(self) -> Path:
+        """A file whose time of change tells every worker to look at the registry."""
+        return self.folder / "reload"
+
+    def announce(self) -> None:
+        """Tell every worker to look at the registry."""
+        self.announced.touch()
+
 
 def create(plan: Plan) -> App:
     """The ASGI application of a worker."""
@@ -98,7 +107,11 @@ def create(plan: Plan) -> App:
 
     routers = [
         health_routes(service, scrape),
-        model_routes(service, registry.note, (plan.folder / RELOAD).touch),
+        model_routes(service, registry.note, plan.announce),
+        insight.routes(service, time.time),
+        enqueue.routes(service, bootstrap.broker(settings)),
+        graphql.routes(service),
+        oip.routes(service, plan.announce),
     ]
     app = application(service, routers, worker.lifespan)
     worker.edge = Edge(app, service, log, random.Random(bits(SEED_BITS)).getrandbits)  # noqa: S311  ids, no secrets
@@ -183,7 +196,7 @@ class _Worker:
         if settings.grpc_port:
             from servicio_ml.serving.oip.grpc_server import start  # noqa: PLC0415  only where it is asked for
 
-            grpc = await start(self.service, settings.host, settings.grpc_port)
+            grpc = await start(self.service, settings.host, settings.grpc_port, self.plan.announce)
         try:
             yield
         finally:
@@ -202,7 +215,7 @@ class _Worker:
     async def _tick(self) -> None:
         looked, asked = float("-inf"), 0.0
         while True:
-            changed = _changed(self.plan.folder / RELOAD)
+            changed = _changed(self.plan.announced)
             if changed != asked or time.monotonic() - looked >= self.plan.settings.poll_seconds:
                 looked, asked = time.monotonic(), changed
                 await asyncio.to_thread(self._refresh)

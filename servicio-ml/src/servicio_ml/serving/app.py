@@ -5,7 +5,6 @@ from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
-import orjson
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
@@ -14,16 +13,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import Lifespan
 
 from servicio_ml.errors import ServicioError
-from servicio_ml.serving import openapi
-from servicio_ml.serving.call import CALL, refusal
-from servicio_ml.serving.edge import failure
-from servicio_ml.serving.problems import MEDIA_TYPE, plain_problem, status_of
+from servicio_ml.serving import call, openapi
+from servicio_ml.serving.call import CALL, failure, plain_refusal, refusal
 from servicio_ml.serving.service import Service
 
 STATIC = "/docs/static"
 """Where the page of the documents finds its scripts: they are ours, it works without the Internet."""
-OIP = "/v2"
-"""Paths of the Open Inference Protocol, which has error documents of its own."""
 ABOUT = "Predictions of the champions, their explanations and their ground truth."
 
 
@@ -46,27 +41,23 @@ def application(
 
     @app.exception_handler(ServicioError)
     async def told(request: Request, error: ServicioError) -> Response:
-        if request.url.path.startswith(OIP):
-            return _problem(request, status_of(error), str(error))
-        status, body, media_type, headers = refusal(error, _request_id(request))
-        return Response(body, status, dict(headers), media_type)
+        return _sent(refusal(error, request.url.path, _request_id(request)))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return _problem(request, HTTPStatus.UNPROCESSABLE_ENTITY, f"{where}: {first['msg']}")
+        return _refused(request, HTTPStatus.UNPROCESSABLE_ENTITY, f"{where}: {first['msg']}")
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
-        response = _problem(request, error.status_code, str(error.detail))
+        response = _refused(request, error.status_code, str(error.detail))
         response.headers.update(error.headers or {})
         return response
 
     @app.exception_handler(Exception)
     async def failed(request: Request, _: Exception) -> Response:
-        status, body, media_type, _headers = failure(_request_id(request))
-        return Response(body, status, media_type=media_type)
+        return _sent(failure(request.url.path, _request_id(request)))
 
     _documents(app, service)
     return app
@@ -85,13 +76,14 @@ def _documents(app: FastAPI, service: Service) -> None:
     app.openapi = document  # type: ignore[method-assign]  # the documented way to extend the document
 
 
-def _problem(request: Request, status: int, detail: str) -> Response:
-    document: dict[str, Any] = plain_problem(status, detail, _request_id(request))
-    if request.url.path.startswith(OIP):
-        return Response(orjson.dumps({"error": detail}), status, media_type="application/json")
-    return Response(orjson.dumps(document), status, media_type=MEDIA_TYPE)
+def _refused(request: Request, status: int, detail: str) -> Response:
+    return _sent(plain_refusal(status, detail, request.url.path, _request_id(request)))
+
+
+def _sent(ready: call.Response) -> Response:
+    return Response(ready.body, ready.status, dict(ready.headers), ready.media_type)
 
 
 def _request_id(request: Request) -> str:
-    call = request.scope.get(CALL)
-    return call.request_id if call else ""
+    known = request.scope.get(CALL)
+    return known.request_id if known else ""

@@ -6,14 +6,11 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-import orjson
-
 from servicio_ml.errors import BusyError, ServicioError, TooLargeError
 from servicio_ml.serving.accesslog import AccessLog
-from servicio_ml.serving.call import CALL, TRACE, Call, Response, refusal
+from servicio_ml.serving.call import CALL, TRACE, Call, Response, failure, plain_refusal, refusal
 from servicio_ml.serving.keys import Scope, presented
 from servicio_ml.serving.predict import Predict
-from servicio_ml.serving.problems import MEDIA_TYPE, plain_problem
 from servicio_ml.serving.service import Service
 
 logger = logging.getLogger(__name__)
@@ -94,16 +91,17 @@ class Edge:
     async def _prediction(self, call: Call, model: str, receive: Receive, *, batch: bool) -> Response:
         try:
             if call.method != "POST":
-                document = plain_problem(405, f"{call.method} is not allowed; POST is", call.request_id)
-                return Response(405, orjson.dumps(document), MEDIA_TYPE, {"Allow": "POST"})
+                detail = f"{call.method} is not allowed; POST is"
+                refused = plain_refusal(405, detail, call.path, call.request_id)
+                return refused._replace(headers={"Allow": "POST"})
             self._admit(call)
             body = await _read(receive, self._service.limits.body_bytes)
             return await self._predict(call, model, body, batch=batch)
         except ServicioError as error:
-            return refusal(error, call.request_id)
+            return refusal(error, call.path, call.request_id)
         except Exception:
             logger.exception("call %s failed", call.request_id)
-            return failure(call.request_id)
+            return failure(call.path, call.request_id)
 
     async def _others(self, call: Call, scope: Message, receive: Receive, send: Send) -> None:
         async def noted(message: Message) -> None:
@@ -116,7 +114,7 @@ class Edge:
             self._admit(call)
             body = await _read(receive, self._service.limits.body_bytes)
         except ServicioError as error:
-            await _sent(call, refusal(error, call.request_id), send)
+            await _sent(call, refusal(error, call.path, call.request_id), send)
             return
         try:
             await self._app(scope, _again(body, receive), noted)
@@ -176,9 +174,3 @@ async def _sent(call: Call, response: Response, send: Send) -> None:
     call.status = response.status
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})
-
-
-def failure(request_id: str) -> Response:
-    """The answer when the fault is ours."""
-    detail = "the server failed; its log has the traceback under this request id"
-    return Response(500, orjson.dumps(plain_problem(500, detail, request_id)), MEDIA_TYPE)

@@ -73,6 +73,7 @@ class Models:
         self._known: dict[str, Known] = {name: Known() for name in names}
         self._others: OrderedDict[tuple[str, int], Served] = OrderedDict()
         self._refreshing, self._loading = threading.Lock(), threading.Lock()
+        self._looked = False
         self.problem = "the registry has not been asked yet"
 
     @property
@@ -86,9 +87,9 @@ class Models:
 
     @property
     def ready(self) -> bool:
-        """Whether every named model, or at least one when none is named, answers."""
+        """Whether every named model, or at least one when none is named, answers after a whole look."""
         answering = [known.champion is not None for known in self._known.values()]
-        return bool(answering) and (all(answering) if self._names else any(answering))
+        return self._looked and (all(answering) if self._names else any(answering))
 
     def state(self, model: str) -> Known:
         """What is known of a model.
@@ -176,8 +177,11 @@ class Models:
                 self._down(error)
                 return
             self.problem = ""
+            # all are known before the first is loaded: until it is, a model is not ready, but not unknown
+            self._known.update({name: Known() for name in names if name not in self._known})
             for name in names:
-                self._known[name] = self._refreshed(name, self._known.get(name, Known()))
+                self._known[name] = self._refreshed(name, self._known[name])
+            self._looked = True
 
     def _down(self, error: ServicioError) -> None:
         if not self.problem:
