@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -398,6 +399,28 @@ def test_two_servers_share_the_port(made: Bench) -> None:
         await servers[1].stop(0)
 
     asyncio.run(asyncio.wait_for(run(), SECONDS))
+
+
+def test_more_calls_than_the_limit(made: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    entered, go_on = asyncio.Event(), asyncio.Event()
+    pick = made.service.predictor.pick
+
+    async def slow(*arguments: Any) -> Any:
+        entered.set()
+        await go_on.wait()
+        return await pick(*arguments)
+
+    monkeypatch.setattr(made.service.predictor, "pick", slow)
+    one = replace(made.service, limits=replace(made.service.limits, concurrency=1))
+
+    async def talk(channel: grpc.aio.Channel) -> None:
+        call = stub(channel).ModelInfer(rows())
+        await entered.wait()
+        assert (await refused(stub(channel).ModelInfer(rows())))[0] is StatusCode.RESOURCE_EXHAUSTED
+        go_on.set()
+        assert (await call).model_version == "1"
+
+    during(replace(made, service=one), talk)
 
 
 def test_stopping_answers_what_is_in_hand(made: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

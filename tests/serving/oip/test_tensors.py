@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 
 from services import Bench, bench
 from servicio_ml.domain.prediction import Protocol
+from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.errors import InvalidError, RequestError, ServicioError
 from servicio_ml.features.artifact import Artifact
+from servicio_ml.features.encoder import Encoder
 from servicio_ml.serving.oip.tensor import NUMBERS, Tensor, from_raw, from_values, to_raw
 from servicio_ml.serving.oip.tensors import from_answer, inputs_of, outputs_of, to_matrix
 from servicio_ml.serving.served import Served
@@ -77,6 +80,18 @@ def test_missing_values(served: Served, given: list[Tensor]) -> None:
 @pytest.mark.parametrize("datatype", ["FP32", "FP64"])
 def test_features_in_one_tensor(served: Served, datatype: str) -> None:
     np.testing.assert_array_equal(matrix(served, [features([ROW], datatype)]), expected(served, RECORD))
+
+
+def test_described_datatypes_can_hold_what_a_field_may(served: Served) -> None:
+    def whole(name: str, *, nullable: bool) -> Field:
+        return Field(
+            name=name, kind=Kind.INTEGER, column=name, description=name, example=1, nullable=nullable
+        )
+
+    schema = FeatureSchema(fields=(whole("rooms", nullable=False), whole("floors", nullable=True)))
+    artifact = replace(served.artifact, encoder=Encoder(schema))
+    described = inputs_of(replace(served, artifact=artifact))
+    assert described == [("rooms", "INT64", [-1]), ("floors", "FP64", [-1])]
 
 
 def test_columns_of_one(served: Served) -> None:

@@ -53,10 +53,15 @@ def to_matrix(served: Served, tensors: Sequence[Tensor], max_rows: int) -> Matri
 
 
 def inputs_of(served: Served) -> list[Signature]:
-    """The inputs of a model: one for each field."""
-    fields = served.artifact.encoder.schema.fields
-    datatypes = {Kind.NUMBER: FP64, Kind.INTEGER: INT64}
-    return [(each.name, datatypes.get(each.kind, BYTES), [ANY_ROWS]) for each in fields]
+    """The inputs of a model: one for each field, of a datatype that can hold what the field may."""
+    return [(each.name, _datatype(each), [ANY_ROWS]) for each in served.artifact.encoder.schema.fields]
+
+
+def _datatype(each: Field) -> str:
+    if each.kind not in NUMERIC:
+        return BYTES
+    # a whole number cannot say that it is missing
+    return INT64 if each.kind is Kind.INTEGER and not each.nullable else FP64
 
 
 def outputs_of(served: Served) -> list[Signature]:
