@@ -22,10 +22,16 @@ from strawberry.scalars import JSON
 from strawberry.schema.exceptions import CannotGetOperationTypeError
 
 from servicio_ml.domain.prediction import Protocol
-from servicio_ml.domain.schema import Field as SchemaField
 from servicio_ml.errors import InvalidError, RequestError, ServicioError, TooLargeError
 from servicio_ml.serving import call
-from servicio_ml.serving.models import Known
+from servicio_ml.serving.graphql_types import (
+    Health,
+    Model,
+    ModelHealth,
+    Prediction,
+    model_of,
+    prediction_of,
+)
 from servicio_ml.serving.openapi import refusals
 from servicio_ml.serving.problems import problem
 from servicio_ml.serving.rest import health_of
@@ -39,85 +45,6 @@ MAX_RECORDS = 256
 """Records of one `predict`: its answer is built in the event loop, object by object, 40 µs a record."""
 UNEXPECTED = "the server failed; its log has the traceback"
 TOO_NESTED = "the document, or a value in it, is nested too deeply"
-
-
-@strawberry.type
-class ModelHealth:
-    """Whether a model answers."""
-
-    name: str
-    status: str = strawberry.field(description="`ready`, or why it is not.")
-
-
-@strawberry.type
-class Health:
-    """Whether the service answers."""
-
-    ready: bool
-    models: list[ModelHealth]
-
-
-@strawberry.type
-class RecordField:
-    """A field of the records."""
-
-    name: str
-    kind: str
-    description: str
-    unit: str
-    minimum: float | None
-    maximum: float | None
-    levels: list[str]
-    nullable: bool
-    example: JSON
-
-
-@strawberry.type
-class Tag:
-    """A note of training on a version."""
-
-    name: str
-    value: str
-
-
-@strawberry.type
-class Model:
-    """A model and the version that answers."""
-
-    name: str
-    problem: str = strawberry.field(description="Why the registry's champion is not the one that answers.")
-    version: int | None = strawberry.field(description="The champion; null until one is loaded.")
-    task: str | None
-    run_id: str | None
-    aliases: list[str]
-    labels: list[str]
-    tags: list[Tag]
-    fields: list[RecordField]
-
-
-@strawberry.type
-class ClassProbability:
-    """The calibrated probability of a class."""
-
-    label: str
-    probability: float
-
-
-@strawberry.type
-class Prediction:
-    """The answer to a record."""
-
-    prediction: float = strawberry.field(description="The index of the label; the number in a regression.")
-    label: str | None = None
-    probability: float | None = strawberry.field(
-        default=None, description="Of the positive class of a binary model."
-    )
-    probabilities: list[ClassProbability] | None = strawberry.field(
-        default=None, description="Of each of more than two classes."
-    )
-    model: str
-    version: int
-    prediction_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,11 +68,11 @@ def _health(info: Info) -> Health:
 
 
 def _models(info: Info) -> list[Model]:
-    return [_state(name, known) for name, known in sorted(info.context.service.models.known.items())]
+    return [model_of(name, known) for name, known in sorted(info.context.service.models.known.items())]
 
 
 def _model(info: Info, name: str) -> Model:
-    return _state(name, info.context.service.models.state(name))
+    return model_of(name, info.context.service.models.state(name))
 
 
 async def _predict(
@@ -166,7 +93,7 @@ async def _predict(
         service.predictor.reject(error)
         raise
     answered = await service.predictor.answer(served, matrix, Protocol.GRAPHQL, purpose)
-    return [_prediction(document) for document in answered.documents()]
+    return [prediction_of(document) for document in answered.documents()]
 
 
 @strawberry.type
@@ -277,39 +204,3 @@ def _told(error: GraphQLError) -> dict[str, Any]:
         logger.error("a GraphQL field failed", exc_info=cause)
         document["message"] = UNEXPECTED
     return document
-
-
-def _state(name: str, known: Known) -> Model:
-    champion = known.champion
-    if champion is None:
-        return Model(
-            name=name, problem=known.problem, version=None, task=None, run_id=None, aliases=[], labels=[],
-            tags=[], fields=[],
-        )  # fmt: skip
-    # aliases move without a version being loaded anew
-    info = next((each for each in known.versions if each.version == champion.version), champion.info)
-    return Model(
-        name=name,
-        problem=known.problem,
-        version=champion.version,
-        task=champion.artifact.output.task,
-        run_id=info.run_id,
-        aliases=list(info.aliases),
-        labels=list(champion.labels),
-        tags=[Tag(name=key, value=value) for key, value in sorted(info.tags.items())],
-        fields=[_field(each) for each in champion.artifact.encoder.schema.fields],
-    )
-
-
-def _field(each: SchemaField) -> RecordField:
-    return RecordField(
-        name=each.name, kind=each.kind, description=each.description, unit=each.unit, minimum=each.minimum,
-        maximum=each.maximum, levels=list(each.levels), nullable=each.nullable, example=JSON(each.example),
-    )  # fmt: skip
-
-
-def _prediction(document: dict[str, Any]) -> Prediction:
-    shares = document.pop("probabilities", None)
-    if shares is not None:
-        shares = [ClassProbability(label=label, probability=share) for label, share in shares.items()]
-    return Prediction(**document, probabilities=shares)
