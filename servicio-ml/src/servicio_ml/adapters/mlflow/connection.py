@@ -23,6 +23,9 @@ RETRIES = 2
 TIMEOUT_SECONDS = 20
 RESOURCE_EXISTS = "RESOURCE_ALREADY_EXISTS"
 REFUSALS = (MlflowException, SQLAlchemyError, OSError)
+DATA = "data"
+"""Folder of our artifact within an MLflow model."""
+
 NOT_THERE = frozenset({"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"})
 
 

@@ -10,10 +10,10 @@ import pandas as pd
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
+from servicio_ml.adapters.mlflow.connection import DATA
 from servicio_ml.domain.schema import FeatureSchema, Kind
 from servicio_ml.features.artifact import SCHEMA, Artifact, load_artifact
 
-DATA = "data"
 LOADER = "servicio_ml.adapters.mlflow.flavour"
 RUNTIME = ("numpy", "onnxruntime", "narwhals", "pandas")
 TYPES = {

@@ -9,8 +9,7 @@ import mlflow
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.exceptions import MlflowException
 
-from servicio_ml.adapters.mlflow.connection import NOT_THERE, RESOURCE_EXISTS, Connection
-from servicio_ml.adapters.mlflow.flavour import DATA, write_flavour
+from servicio_ml.adapters.mlflow.connection import DATA, NOT_THERE, RESOURCE_EXISTS, Connection
 from servicio_ml.domain.ports import ModelVersion
 from servicio_ml.errors import NoSuchModelError
 
@@ -24,6 +23,9 @@ class MlflowRegistry:
         self._connection, self._client = connection, connection.client
 
     def register(self, model: str, artifact: Path, *, run_id: str, tags: Mapping[str, str]) -> ModelVersion:
+        # a server registers nothing, and has neither pandas nor all of MLflow
+        from servicio_ml.adapters.mlflow.flavour import write_flavour  # noqa: PLC0415
+
         with tempfile.TemporaryDirectory(prefix="servicio-ml-") as scratch, self._connection.told():
             folder = write_flavour(artifact, Path(scratch) / "model")
             self._ensure(model)
