@@ -1,0 +1,81 @@
+"""Load: wrk on one processor, another body with every request."""
+
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.serving.processes import HOST
+
+SCRIPT = Path(__file__).with_name("post.lua")
+MICROSECONDS = 1e6
+LONGEST_ANSWER_SECONDS = 30
+GRACE_SECONDS = 60
+
+
+class RefusedError(Exception):
+    """A measurement that does not count: some requests were not answered, or not with 200."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What one run of wrk found.
+
+    Attributes:
+        rate: Requests per second.
+        p50: Median latency in seconds.
+        p99: 99th percentile of it.
+    """
+
+    rate: float
+    p50: float
+    p99: float
+
+
+def write_bodies(path: Path, bodies: Sequence[bytes]) -> Path:
+    """One a line, as the script reads them."""
+    path.write_bytes(b"\n".join(bodies) + b"\n")
+    return path
+
+
+def run(port: int, path: str, bodies: Path, *, connections: int, seconds: int, processors: str) -> Load:
+    """Load a server for some seconds.
+
+    Args:
+        port: Of the server.
+        path: To post to.
+        bodies: File of JSON bodies.
+        connections: Kept open, each waiting for its answer before it asks again.
+        seconds: How long.
+        processors: For wrk, as `taskset` writes them.
+
+    Raises:
+        RefusedError: See there.
+    """
+    command = [
+        *("taskset", "--cpu-list", processors, "wrk", "--threads", "1", "--connections", str(connections)),
+        *("--duration", f"{seconds}s", "--timeout", f"{LONGEST_ANSWER_SECONDS}s", "--latency"),
+        *("--script", str(SCRIPT), f"http://{HOST}:{port}{path}", "--", str(bodies), "application/json"),
+    ]
+    limit = seconds + LONGEST_ANSWER_SECONDS + GRACE_SECONDS
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=limit)
+    return parsed(done.stdout)
+
+
+def parsed(output: str) -> Load:
+    """The last line of wrk's output, which the script prints.
+
+    Raises:
+        RefusedError: It counts requests that were refused or broken, or none at all.
+    """
+    found = json.loads(output.splitlines()[-1])
+    if found["refused"] or found["broken"] or not found["requests"]:
+        raise RefusedError(
+            f"{found['requests']} requests, {found['refused']} refused, {found['broken']} broken"
+        )
+    return Load(
+        rate=found["requests"] / found["microseconds"] * MICROSECONDS,
+        p50=found["p50"] / MICROSECONDS,
+        p99=found["p99"] / MICROSECONDS,
+    )

@@ -1,0 +1,65 @@
+"""The prepared folder: one rain model in every form that a server takes, and the rows that are asked for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from servicio_ml.features.artifact import Artifact, load_artifact
+from servicio_ml.features.encoder import Matrix
+
+BATCH_ROWS = 10_000
+Floats = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=False, kw_only=True)
+class Models:
+    """The prepared folder.
+
+    Attributes:
+        folder: Holds `artifact/`, `state/`, `pipeline/`, `mlflow/`, `booster/`, `model.onnx`, `fields.json`.
+        records: `BATCH_ROWS` records of days that no model was fitted on.
+        source: What it was trained on.
+    """
+
+    folder: Path
+    records: Sequence[Mapping[str, Any]]
+    source: str
+
+    @cached_property
+    def artifact(self) -> Artifact:
+        return load_artifact(self.folder / "artifact")
+
+    @cached_property
+    def matrix(self) -> Matrix:
+        """The records as `[n, features]`."""
+        return self.artifact.encoder.records(self.records)
+
+    @cached_property
+    def answers(self) -> Floats:
+        """`[n]`: what our server must answer as the probability of rain."""
+        predictions = self.artifact.predict(self.matrix)
+        return _positive(predictions.probabilities)
+
+    @cached_property
+    def raw_answers(self) -> Floats:
+        """`[n]`: the same, not calibrated, as the peers with a fast model inside must answer."""
+        return _positive(self.artifact.scores(self.matrix))
+
+    @cached_property
+    def pipeline_answers(self) -> Floats:
+        """`[n]`: what the peers with the scikit-learn pipeline must answer."""
+        pipeline = joblib.load(self.folder / "pipeline" / "model.joblib")
+        return _positive(pipeline.predict_proba(pd.DataFrame(list(self.records))))
+
+
+def _positive(probabilities: Floats | None) -> Floats:
+    if probabilities is None:
+        raise TypeError
+    return probabilities[:, 1]

@@ -1,0 +1,180 @@
+"""A server's processes: started on chosen processors, held while others are measured, weighed, stopped."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+HOST = "127.0.0.1"
+START_SECONDS, STOP_SECONDS, ANSWER_SECONDS = 120.0, 15.0, 60.0
+BETWEEN_LOOKS_SECONDS = 0.01
+BYTES_PER_KILOBYTE = 1024
+PARENT, USER_TIME, SYSTEM_TIME = 1, 11, 12
+"""Places in `/proc/<pid>/stat` after the command's name."""
+OK = 200
+LAST_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Proportional set sizes in bytes: of all processes, and of the greatest."""
+
+    total: int
+    greatest: int
+
+
+class Running:
+    """A started server.
+
+    Attributes:
+        port: It listens on, at `HOST`.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+        self._process, self.port = process, port
+
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def hold(self) -> None:
+        """Stop its clock: a held server takes no processor time."""
+        _signal(self._pids(), signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        _signal(self._pids(), signal.SIGCONT)
+
+    def seconds(self) -> float:
+        """Processor time that its living processes have taken."""
+        stats = [_stat(pid) for pid in self._pids()]
+        ticks = sum(int(each[USER_TIME]) + int(each[SYSTEM_TIME]) for each in stats if each)
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def memory(self) -> Memory:
+        sizes = [_pss(pid) for pid in self._pids()]
+        return Memory(total=sum(sizes), greatest=max(sizes))
+
+    def stop(self) -> None:
+        """End it with every process that it has started."""
+        self.go_on()
+        pids = self._pids()
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(STOP_SECONDS)
+        _signal(pids, signal.SIGKILL)
+        self._process.wait()
+
+    def _pids(self) -> list[int]:
+        """Of the process that was started and all that descend from it."""
+        children: dict[int, list[int]] = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            if stat := _stat(int(folder.name)):
+                children.setdefault(int(stat[PARENT]), []).append(int(folder.name))
+        found = [self._process.pid]
+        for pid in found:
+            found += children.get(pid, [])
+        return found
+
+
+def _signal(pids: Sequence[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields after the command's name; none of a process that is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def _pss(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * BYTES_PER_KILOBYTE
+
+
+def free_port(following: int = 0) -> int:
+    """A loopback port that nobody listens on, and so are some that follow it."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((HOST, 0))
+            port: int = probe.getsockname()[1]
+        if all(_free(port + 1 + i) for i in range(following)):
+            return port
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        return port <= LAST_PORT and probe.connect_ex((HOST, port)) != 0
+
+
+@contextmanager
+def started(
+    command: Sequence[str], port: int, settings: Mapping[str, str], processors: str, log: Path
+) -> Iterator[Running]:
+    """Start a server in a session of its own.
+
+    Args:
+        command: With the port in it.
+        port: It will listen on.
+        settings: Added to the environment.
+        processors: It may use, as `taskset` writes them.
+        log: File for all that it prints.
+    """
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            ["taskset", "--cpu-list", processors, *command],  # noqa: S607  of the system
+            stdout=output, stderr=output, env={**os.environ, **settings}, start_new_session=True,
+            cwd=Path(__file__).parent / "apps",
+        )  # fmt: skip
+    running = Running(process, port)
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+def post(port: int, path: str, body: bytes, content_type: str) -> tuple[int, bytes]:
+    """Status and body of an answer."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=ANSWER_SECONDS)
+    try:
+        connection.request("POST", path, body, {"Content-Type": content_type})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def first_answer(
+    running: Running, path: str, body: bytes, content_type: str, *, patience: float = START_SECONDS
+) -> float:
+    """Seconds until a request is answered with 200.
+
+    Raises:
+        TimeoutError: It does not come, or the server has ended.
+    """
+    begun, told = time.perf_counter(), "nothing"
+    while time.perf_counter() - begun < patience and not running.ended:
+        try:
+            status, text = post(running.port, path, body, content_type)
+        except OSError:
+            threading.Event().wait(BETWEEN_LOOKS_SECONDS)
+            continue
+        if status == OK:
+            return time.perf_counter() - begun
+        told = f"{status}: {text[:300]!r}"
+        threading.Event().wait(BETWEEN_LOOKS_SECONDS)
+    raise TimeoutError(f"no answer to {path}; it told {told}")

@@ -1,0 +1,130 @@
+"""One row a request: every server in turn, in short rounds."""
+
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from benchmarks.serving.load import Load, RefusedError
+from benchmarks.serving.processes import Memory
+from benchmarks.serving.servers import Kind, Server, ours
+from benchmarks.serving.stand import Stand, Up
+
+CONNECTIONS = (1, 8, 32)
+SCALED_CONNECTIONS = 32
+STARTS = 3
+Advance = Callable[[int, str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What was found of one server.
+
+    Attributes:
+        server: What it is.
+        seconds: From its start to its first answer, on one processor.
+        loads: Number of connections to round to load; a round in which a peer failed is left out.
+        memory: After the last round of most connections.
+    """
+
+    server: Server
+    seconds: float
+    loads: Mapping[int, dict[int, Load]]
+    memory: list[Memory] = field(default_factory=list)
+
+
+def measure(
+    stand: Stand, servers: Sequence[Server], rounds: int, seconds: int, advance: Advance
+) -> list[Measured]:
+    """Every server at every number of connections, interleaved; held while another is measured.
+
+    A peer that does not start, or fails in a round, is named on standard error and left out there.
+
+    Raises:
+        RefusedError, TimeoutError: Ours or the echo failed.
+    """
+    with ExitStack() as stack:
+        ups = [up for server in servers if (up := _up(stack, stand, server))]
+        found = [
+            Measured(server=up.server, seconds=up.seconds, loads={each: {} for each in CONNECTIONS})
+            for up in ups
+        ]
+        for connections in CONNECTIONS:
+            for turn in range(rounds):
+                for place in range(len(ups)):
+                    each = (place + turn) % len(ups)
+                    advance(1, f"{ups[each].server.name}, {connections} connections")
+                    one = _load(stand, ups[each], connections, seconds)
+                    if one is not None:
+                        found[each].loads[connections][turn] = one
+        for up, measured in zip(ups, found, strict=True):
+            measured.memory.append(up.running.memory())
+    return found
+
+
+def _up(stack: ExitStack, stand: Stand, server: Server) -> Up | None:
+    try:
+        up = stack.enter_context(stand.up(server, stand.server))
+        stand.warm(up, stand.client)
+    except (RefusedError, TimeoutError, subprocess.CalledProcessError) as error:
+        _leave_out(server, error)
+        return None
+    return up
+
+
+def _load(stand: Stand, up: Up, connections: int, seconds: int) -> Load | None:
+    try:
+        return stand.load(up, connections=connections, seconds=seconds, processors=stand.client)
+    except (RefusedError, subprocess.TimeoutExpired) as error:
+        _leave_out(up.server, error)
+        return None
+
+
+def _leave_out(server: Server, error: Exception) -> None:
+    if server.kind in {Kind.OURS, Kind.CEILING}:
+        raise error
+    print(f"{server.title} is left out: {error}", file=sys.stderr)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaling:
+    """Two workers against one, on two processors that wrk shares with them.
+
+    Attributes:
+        rate: Ratio of requests per second.
+        efficiency: Requests per processor second of the servers, two workers ÷ one.
+    """
+
+    rate: float
+    efficiency: float
+
+
+def scale(stand: Stand, rounds: int, seconds: int) -> Scaling:
+    """Two workers and one in turns, each round a pair; medians of ratios."""
+    rates, efficiencies = [], []
+    with stand.up(ours(1), stand.both) as one, stand.up(ours(2), stand.both) as two:
+        for up in (one, two):
+            stand.warm(up, stand.both)
+        for _ in range(rounds):
+            (rate, per_second), (rate_two, per_second_two) = (_spent(stand, up, seconds) for up in (one, two))
+            rates.append(rate_two / rate)
+            efficiencies.append(per_second_two / per_second)
+    return Scaling(rate=statistics.median(rates), efficiency=statistics.median(efficiencies))
+
+
+def _spent(stand: Stand, up: Up, seconds: int) -> tuple[float, float]:
+    """Requests per second, and per second of the server's processor time."""
+    before = up.running.seconds()
+    found = stand.load(up, connections=SCALED_CONNECTIONS, seconds=seconds, processors=stand.both)
+    return found.rate, found.rate * seconds / (up.running.seconds() - before)
+
+
+def start(stand: Stand) -> float:
+    """Median seconds from our start to the first answer, with two processors."""
+    taken = []
+    for _ in range(STARTS):
+        with stand.up(ours(1), stand.both) as up:
+            taken.append(up.seconds)
+    return statistics.median(taken)
