@@ -7,6 +7,8 @@ and loads it with wrk from another, in turns, a different row with every request
 import argparse
 import os
 import shutil
+import signal
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,11 +25,14 @@ CACHE = Path(__file__).parents[2] / "var" / "bench"
 TREES = 400
 PARTS = ("requests", "batches", "workers", "start")
 BATCH_ROUNDS = 7
+TERMINATED = 128 + signal.SIGTERM
 QUICK_ROUNDS, QUICK_SECONDS = 1, 1
 
 
 def main() -> None:
     given = _arguments()
+    # servers are stopped on the way out, also when this is told to end
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     if given.lock:
         CACHE.mkdir(parents=True, exist_ok=True)
         environments.lock(CACHE / "constraints.txt")
