@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from asgi import Answer, called, get, post
 from services import Bench, bench
 from servicio_ml.domain.prediction import Protocol
-from servicio_ml.errors import NotReadyError, RequestError, ServicioError
 from servicio_ml.serving.app import application
 from servicio_ml.serving.models import Traffic
-from servicio_ml.serving.oip.rest import oip_error, routes
+from servicio_ml.serving.oip.rest import routes
 
 INFER = "/v2/models/small/infer"
 INPUTS: list[dict[str, Any]] = [
@@ -213,6 +212,7 @@ def test_readiness(tmp_path: Path, artifact_folder: Path) -> None:
         "/v2/models/small/versions/2/ready",
     )
     assert [get(app, path).status for path in paths] == [200, 400, 400, 400]
+    assert [list(get(app, path).document) for path in paths[1:]] == [["error"]] * 3
     assert infer(app, {"inputs": INPUTS}).status == 503
     made.promote(artifact_folder)
     made.promote(artifact_folder, "second")
@@ -245,21 +245,6 @@ def test_repository(tmp_path: Path, artifact_folder: Path) -> None:
     assert post(app, "/v2/repository/models/nobody/load", b"").status == 404
     assert post(app, "/v2/repository/models/nobody/unload", b"").status == 404
     assert post(app, "/v2/repository/index", b"nonsense").status == 400
-
-
-@pytest.mark.parametrize(
-    ("error", "status", "headers"),
-    [
-        (RequestError("half a \ud800", "none"), 400, {}),
-        (NotReadyError("small", "wait"), 503, {"retry-after": "1"}),
-    ],
-    ids=["request", "not ready"],
-)
-def test_error_document(error: ServicioError, status: int, headers: dict[str, str]) -> None:
-    response = oip_error(error)
-    assert response.status_code == status
-    assert list(json.loads(bytes(response.body))) == ["error"]
-    assert headers.items() <= dict(response.headers).items()
 
 
 def test_described(app: FastAPI) -> None:

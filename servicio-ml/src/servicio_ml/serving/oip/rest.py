@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from importlib.metadata import version as version_of
 from typing import Any
 
-import orjson
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
 from servicio_ml.domain.prediction import Protocol
-from servicio_ml.errors import RequestError, ServicioError
+from servicio_ml.errors import RequestError
 from servicio_ml.serving.call import CALL, JSON, Call
 from servicio_ml.serving.oip import wire
 from servicio_ml.serving.oip.infer import Asked, Inference, infer
@@ -31,7 +31,6 @@ from servicio_ml.serving.oip.messages import (
 from servicio_ml.serving.oip.repository import index, is_ready, load, unload
 from servicio_ml.serving.oip.tensor import Tensor
 from servicio_ml.serving.oip.tensors import Signature, inputs_of, outputs_of
-from servicio_ml.serving.problems import headers_of, status_of
 from servicio_ml.serving.served import Answered, Served
 from servicio_ml.serving.service import Service
 
@@ -55,15 +54,9 @@ REASONS = {
 NOT_READY: dict[int | str, dict[str, Any]] = {400: {"model": OipError, "description": "Not ready."}}
 
 
-def oip_error(error: ServicioError) -> Response:
-    """The document of the protocol for an error."""
-    return _refused(status_of(error), str(error))
-
-
-def _refused(status: int, message: str) -> Response:
-    # JSON can name half a surrogate pair, which UTF-8 cannot hold
-    body = orjson.dumps({"error": message.encode(errors="replace").decode()})
-    return Response(body, status, headers_of(status), JSON)
+def _not_ready(problem: str) -> HTTPException:
+    """What the protocol says of it: a status of the client's errors, which the application renders."""
+    return HTTPException(HTTPStatus.BAD_REQUEST, problem)
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -115,10 +108,10 @@ def _server_routes(router: APIRouter, service: Service) -> None:
     async def live() -> Live:
         return Live(live=True)
 
-    @router.get("/health/ready", response_model=Ready, responses=NOT_READY)
-    async def ready() -> Response | Ready:
+    @router.get("/health/ready", responses=NOT_READY)
+    async def ready() -> Ready:
         if not service.models.ready:
-            return _refused(400, service.models.problem or "no model answers yet; try again")
+            raise _not_ready(service.models.problem or "no model answers yet; try again")
         return Ready(ready=True)
 
 
@@ -130,10 +123,10 @@ class _Endpoints:
         served, _ = await self.service.predictor.pick(model, version, _client(request))
         return model_metadata(self.service, served)
 
-    def ready(self, model: str, version: str = "") -> Response | ModelIsReady:
+    def ready(self, model: str, version: str = "") -> ModelIsReady:
         self.service.models.state(model)
         if not is_ready(self.service.models, model, version):
-            return _refused(400, f"model {model!r} {version or 'champion'} is not loaded")
+            raise _not_ready(f"model {model!r} {version or 'champion'} is not loaded")
         return ModelIsReady(name=model, ready=True)
 
     async def infer(self, request: Request, model: str, version: str = "") -> Response:
@@ -186,12 +179,12 @@ def _model_routes(router: APIRouter, endpoints: _Endpoints) -> None:
     async def version_metadata(request: Request, model: str, version: str) -> ModelMetadata:
         return await endpoints.metadata(request, model, version)
 
-    @router.get(MODEL + "/ready", response_model=ModelIsReady, responses=not_ready)
-    async def model_ready(model: str) -> Response | ModelIsReady:
+    @router.get(MODEL + "/ready", responses=not_ready)
+    async def model_ready(model: str) -> ModelIsReady:
         return endpoints.ready(model)
 
-    @router.get(VERSION + "/ready", response_model=ModelIsReady, responses=not_ready)
-    async def version_ready(model: str, version: str) -> Response | ModelIsReady:
+    @router.get(VERSION + "/ready", responses=not_ready)
+    async def version_ready(model: str, version: str) -> ModelIsReady:
         return endpoints.ready(model, version)
 
     @router.post(MODEL + "/infer", responses={**answers, **refused}, openapi_extra=body)
