@@ -41,7 +41,7 @@ MATRIX_ROWS = 1_000_000
 SHIFT = 0.01
 SHIFTED = ("MinTemp", "MaxTemp", "Temp9am", "Temp3pm")
 BYTES_PER_KILOBYTE, BYTES_PER_MEGABYTE = 1024, 1024**2
-TEXT, TYPED, MODEL = "large.csv", "large.parquet", "model"
+BLOCK, TEXT, TYPED, MODEL = "block.csv", "large.csv", "large.parquet", "model"
 COMMAND = (sys.executable, "-c", "from servicio_ml.cli import main; main()")
 
 
@@ -78,7 +78,7 @@ def compare(folder: Path, runs: int, rows: int) -> None:
             child([*COMMAND, *words, RAIN.name])
     case("prepare", folder, rows)  # a child's memory is counted from its parent's, which has to stay small
     text, typed = folder / TEXT, folder / TYPED
-    score(typed, folder)  # compiles the bytecode
+    score(folder / BLOCK, folder)  # compiles the bytecode
     found: dict[str, list[Cost]] = {"raw": [], "csv": [], "parquet": []}
     for _ in range(runs):
         found["raw"].append(case("raw", folder, rows))
@@ -114,8 +114,8 @@ def prepare(folder: Path, rows: int) -> float:
 def enlarge(folder: Path, rows: int) -> None:
     """A raw CSV of that many look-alike rows."""
     table = draw(RAIN, min(BLOCK_ROWS, rows), np.random.default_rng(0))
-    write_csv(folder / "block.csv", table.columns, header=table.named)
-    texts = pl.read_csv(folder / "block.csv", infer_schema=False)
+    write_csv(folder / BLOCK, table.columns, header=table.named)
+    texts = pl.read_csv(folder / BLOCK, infer_schema=False)
     with (folder / TEXT).open("wb") as file:
         for copy in range(-(-rows // len(texts))):
             numbers = pl.col(SHIFTED).cast(pl.Float64, strict=False)

@@ -1,32 +1,57 @@
 """The commands of docs/score.md run and leave what it says."""
 
 import json
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from documents import ROOT, blocks, run
+from orchard import typed
+from servicio_ml.adapters.mlflow import MlflowRegistry, MlflowTracker, connect
+from servicio_ml.domain.promotion import CHAMPION
+from servicio_ml.domain.search import Candidate
+from servicio_ml.pipeline.finish import finish
+from servicio_ml.pipeline.rows import holdout, problem
+from servicio_ml.pipeline.transform import FATE, Fate
+from servicio_ml.use_cases.catalogue import find
 
-CHAMPION = """
-servicio-ml data sample rain_australia --rows 2000
-servicio-ml etl rain_australia
-servicio-ml train rain_australia --candidate decision_tree --timeout 0 --trials 1
-"""
+NAME = "rain_australia"
+TREE = Candidate(name="decision_tree", family="decision_tree")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A user's folder with a sample and a small champion of it."""
+    sampled = run(f"servicio-ml data sample {NAME} --rows 2000", tmp_path)
+    assert sampled.returncode == 0, sampled.stderr
+    use_case, work, state = find(NAME), tmp_path / "work", tmp_path / "var"
+    work.mkdir()
+    rows = typed(state / "data" / NAME / "sample.csv", use_case, work, date.max)
+    rows = rows.filter(pl.col(FATE) == Fate.KEPT.value)
+    fitted = problem(use_case, use_case.schema, rows.head(1500), seed=0, threads=1)
+    test = holdout(use_case, use_case.schema, rows.tail(400))
+    finish(fitted, test, TREE, {"max_depth": 4}, work / "model", "")
+    connection = connect("", state)
+    registry = MlflowRegistry(connection)
+    with MlflowTracker(connection).run(NAME, "train") as training:
+        made = registry.register(NAME, work / "model", run_id=training.id, tags={})
+    registry.point(NAME, CHAMPION, made.version)
+    return tmp_path
 
 
 @pytest.mark.slow
-def test_the_commands_leave_scores(tmp_path: Path) -> None:
-    made = run(CHAMPION, tmp_path)
-    assert made.returncode == 0, made.stderr
+def test_the_commands_leave_scores(folder: Path) -> None:
     [commands] = blocks(ROOT / "docs" / "score.md", "sh")
-    done = run(commands, tmp_path)
+    done = run(commands, folder)
     assert done.returncode == 0, done.stderr
-    manifest = json.loads((tmp_path / "scored" / "manifest.json").read_text())
-    found = pl.read_parquet(tmp_path / "scored" / "part-*.parquet")
-    assert len(found) == manifest["counts"]["scored"] > 0
+    manifest = json.loads((folder / "scored" / "manifest.json").read_text())
+    assert manifest["counts"]["scored"] == 2000
+    found = pl.read_parquet(folder / "scored" / "part-*.parquet")
+    assert len(found) == 2000
     assert found.columns == [
         "line", "Location", "Date", "prediction", "label", "probability", "model", "version",
     ]  # fmt: skip
-    again = pl.read_parquet(tmp_path / "scored-by-1" / "part-*.parquet")
+    again = pl.read_parquet(folder / "scored-by-1" / "part-*.parquet")
     assert again["probability"].equals(found["probability"])
