@@ -158,16 +158,14 @@ def post(port: int, path: str, body: bytes, content_type: str) -> tuple[int, byt
         connection.close()
 
 
-def first_answer(
-    running: Running, path: str, body: bytes, content_type: str, *, patience: float = START_SECONDS
-) -> float:
+def first_answer(running: Running, path: str, body: bytes, content_type: str) -> float:
     """Seconds until a request is answered with 200.
 
     Raises:
         TimeoutError: It does not come, or the server has ended.
     """
     begun, told = time.perf_counter(), "nothing"
-    while time.perf_counter() - begun < patience and not running.ended:
+    while time.perf_counter() - begun < START_SECONDS and not running.ended:
         try:
             status, text = post(running.port, path, body, content_type)
         except OSError:

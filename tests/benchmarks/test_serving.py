@@ -15,6 +15,19 @@ from benchmarks.serving.servers import PEERS as SERVERS
 
 ANSWERED = '{"requests": 600, "microseconds": 2000000, "refused": 0, "broken": 0, "p50": 900, "p99": 4000}'
 
+YES = """
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Yes(BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"yes")
+
+HTTPServer(("127.0.0.1", {port}), Yes).serve_forever()
+"""
+
 
 def load(rate: float, p99: float = 0.001) -> Load:
     return Load(rate=rate, p50=p99 / 2, p99=p99)
@@ -77,17 +90,27 @@ def test_a_target_is_a_line_of_the_table(row: Row, cells: str) -> None:
 @pytest.mark.slow
 def test_a_server_is_weighed_and_stopped_with_its_children(tmp_path: Path) -> None:
     port = free_port()
-    serve = f"{sys.executable} -m http.server --bind 127.0.0.1 {port}"
-    with started(["sh", "-c", f"{serve} & wait"], port, {}, "0", tmp_path / "log") as running:
-        with pytest.raises(TimeoutError, match="501"):
-            first_answer(running, "/", b"{}", "application/json", patience=2)
+    (tmp_path / "yes.py").write_text(YES.format(port=port))
+    command = ["sh", "-c", f"{sys.executable} {tmp_path}/yes.py & wait"]
+    with started(command, port, {}, "0", tmp_path / "log") as running:
+        assert first_answer(running, "/", b"{}", "application/json") > 0
         running.hold()
-        before = running.seconds()
-        running.go_on()
-        assert before > 0
+        assert running.seconds() > 0
         assert running.memory().total > running.memory().greatest > 0
+        running.go_on()
+        assert post(port, "/", b"{}", "application/json") == (200, b"yes")
     with pytest.raises(ConnectionRefusedError):
         post(port, "/", b"{}", "application/json")
+
+
+@pytest.mark.slow
+def test_a_server_that_ends_is_not_waited_for(tmp_path: Path) -> None:
+    port = free_port()
+    with (
+        started(["false"], port, {}, "0", tmp_path / "log") as running,
+        pytest.raises(TimeoutError, match="no answer"),
+    ):
+        first_answer(running, "/", b"{}", "application/json")
 
 
 @pytest.mark.parametrize("name", PEERS)
