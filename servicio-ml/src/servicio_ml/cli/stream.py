@@ -3,6 +3,7 @@
 import json
 import shutil
 import tempfile
+import threading
 import time
 from itertools import cycle, islice
 from pathlib import Path
@@ -53,11 +54,11 @@ def stream_sample(
 
         broker = connected(here.settings)
         records = _records(here, name, min(max(rows, LEAST_DRAWN), MOST_DRAWN), seed)
-        started = time.monotonic()
+        started, pause = time.monotonic(), threading.Event()
         with here.progress.bar(f"requests of {name}", total=rows) as advance:
             for number, record in enumerate(islice(cycle(records), rows)):
                 if rate:
-                    time.sleep(max(0.0, started + number / rate - time.monotonic()))
+                    pause.wait(max(0.0, started + number / rate - time.monotonic()))
                 broker.append(name, {RECORD: json.dumps(record), KEY: f"sample-{number}"})
                 advance()
         broker.close()
