@@ -110,11 +110,14 @@ def test_bytes_behind_the_json(app: FastAPI) -> None:
     assert answer.headers["content-type"] == "application/octet-stream"
 
 
-def test_large_request_is_the_same_in_its_thread(made: Bench, app: FastAPI) -> None:
+def test_large_request_is_the_same_in_its_thread(
+    made: Bench, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
     inputs = [{**each, "shape": [100], "data": [*each["data"]] * 50} for each in INPUTS]
     inputs[1]["data"] = [1.5, None] * 50
-    large = outputs(infer(app, {"inputs": inputs, "id": "x" * 70_000}))
     small = outputs(infer(app, {"inputs": INPUTS}))
+    monkeypatch.setattr(made.service.predictor, "answer", None)
+    large = outputs(infer(app, {"inputs": inputs, "id": "x" * 70_000}))
     assert large["probability"]["data"] == small["probability"]["data"] * 50
     assert len(made.log.find(large["prediction_id"]["data"])) == 100
 
@@ -148,11 +151,10 @@ def test_refused(made: Bench, app: FastAPI, status: int, document: Any, behind: 
 
 
 @pytest.mark.parametrize(
-    "length", ["x", "-1", "99999", "٣", "9" * 5000], ids=["x", "-1", "99999", "arabic", "9s"]
+    "length", ["x", "-1", "3", "²", "9" * 5000], ids=["x", "-1", "3", "superscript", "9s"]
 )
 def test_wrong_header_length(app: FastAPI, length: str) -> None:
-    raw = length.encode().decode("latin-1")
-    answer = post(app, INFER, b"{}", {LENGTH: raw})
+    answer = post(app, INFER, b"{}", {LENGTH: length})
     assert answer.status == 400
     assert "Inference-Header-Content-Length" in answer.document["error"]
 

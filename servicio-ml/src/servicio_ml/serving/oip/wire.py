@@ -47,11 +47,7 @@ def split(body: bytes, length: str | None) -> tuple[bytes, bytes]:
     """
     if length is None:
         return body, b""
-    if (
-        not (length.isascii() and length.isdecimal())
-        or len(length) > len(str(len(body)))
-        or int(length) > len(body)
-    ):
+    if not length.isdecimal() or len(length) > len(str(len(body))) or int(length) > len(body):
         raise RequestError(f"{HEADER_LENGTH} is {cut(length)!r}", f"it takes a number up to {len(body)}")
     return body[: int(length)], body[int(length) :]
 
