@@ -42,10 +42,26 @@ def data_dir() -> Path:
 @pytest.fixture(scope="session")
 def artifact_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The artifact of a small binary model; not to be changed."""
+    return _trained(Task.BINARY, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def multiclass_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The artifact of a small model of three classes; not to be changed."""
+    return _trained(Task.MULTICLASS, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def regression_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The artifact of a small regression; not to be changed."""
+    return _trained(Task.REGRESSION, tmp_path_factory)
+
+
+def _trained(task: Task, tmp_path_factory: pytest.TempPathFactory) -> Path:
     candidate = Candidate(name="decision_tree", family="decision_tree", max_latency_seconds=1.0)
-    use_case = small(Task.BINARY, candidate)
-    made = problem(use_case, SCHEMA, rows(Task.BINARY, 300), seed=0, threads=1)
-    test = holdout(use_case, SCHEMA, rows(Task.BINARY, 100, seed=1))
-    folder = tmp_path_factory.mktemp("artifact") / "model"
+    use_case = small(task, candidate)
+    made = problem(use_case, SCHEMA, rows(task, 300), seed=0, threads=1)
+    test = holdout(use_case, SCHEMA, rows(task, 100, seed=1))
+    folder = tmp_path_factory.mktemp(task) / "model"
     finish(made, test, candidate, {"max_depth": 4}, folder, "test")
     return folder

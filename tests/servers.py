@@ -46,13 +46,13 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def mlflow_server(folder: Path) -> Iterator[str]:
+def mlflow_server(folder: Path, *, port: int = 0, database: str = "") -> Iterator[str]:
     """An MLflow tracking server with its database and artifacts in a folder; gives its address."""
-    port = free_port()
+    port = port or free_port()
     url = f"http://127.0.0.1:{port}"
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
-        *("--workers", "1", "--backend-store-uri", f"sqlite:///{folder}/server.db"),
+        *("--workers", "1", "--backend-store-uri", database or f"sqlite:///{folder}/server.db"),
         *("--artifacts-destination", str(folder / "artifacts")),
     ]
     quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}

@@ -10,6 +10,8 @@ from servicio_ml.errors import SettingsError
 
 PREFIX = "SERVICIO_ML_"
 MEBIBYTE = 1 << 20
+LEAST_ROWS = 100
+"""A model must be able to answer its golden rows in one request."""
 MAX_ROWS = 1 << 20
 """Rows of one request that the memory of a worker is sized for."""
 
@@ -74,16 +76,16 @@ class Settings(BaseSettings):
     canary_share: float = Field(default=0, ge=0, le=1)
     keys_file: Path | None = None
     max_body_bytes: int = Field(default=32 * MEBIBYTE, ge=1)
-    max_rows: int = Field(default=100_000, ge=1, le=MAX_ROWS)
+    max_rows: int = Field(default=100_000, ge=LEAST_ROWS, le=MAX_ROWS)
     max_concurrency: int = Field(default=512, ge=1)
     drain_seconds: int = Field(default=30, ge=1)
-    log_url: str = ""
+    log_url: str = Field(default="", pattern=r"^(postgres(ql)?://.+)?$")
     log_retention_days: float = Field(default=90, gt=0)
     log_max_bytes: int = Field(default=2048 * MEBIBYTE, ge=MEBIBYTE)
     log_sampling: float = Field(default=1, ge=0, le=1)
     log_full: Literal["refuse", "drop"] = "refuse"
-    redis_url: str = ""
-    otlp_endpoint: str = ""
+    redis_url: str = Field(default="", pattern=r"^((rediss?|unix)://.+)?$")
+    otlp_endpoint: str = Field(default="", pattern=r"^(https?://.+)?$")
 
 
 def load(**overrides: Any) -> Settings:

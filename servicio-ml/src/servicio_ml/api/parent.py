@@ -5,7 +5,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -73,12 +73,11 @@ def serve(settings: Settings) -> None:
 
 def _run(settings: Settings, folder: Path) -> None:
     import uvicorn  # noqa: PLC0415  after the checks
-    from uvicorn.supervisors import Multiprocess  # noqa: PLC0415
 
-    from servicio_ml.api.worker import Plan, create  # noqa: PLC0415  after the environment is set
+    from servicio_ml.api.supervisor import Supervisor  # noqa: PLC0415  after the environment is set
+    from servicio_ml.api.worker import Plan, create  # noqa: PLC0415
 
     plan = Plan(settings=settings, folder=folder, key=secrets.token_bytes(KEY_BYTES), parent=os.getpid())
-    link = bootstrap.registry_link(settings, plan.socket, plan.key)
     config = uvicorn.Config(
         partial(create, plan),
         factory=True,
@@ -97,8 +96,5 @@ def _run(settings: Settings, folder: Path) -> None:
     except SystemExit:
         problem = f"{settings.port} is taken on {settings.host}; stop what listens there or choose another"
         raise SettingsError(variable("port"), problem) from None
-    try:
-        Multiprocess(config, sockets=[socket]).run()
-    finally:
-        socket.close()
-        link.close()
+    with closing(bootstrap.registry_link(settings, plan.socket, plan.key)), socket:
+        Supervisor(config, sockets=[socket]).run()

@@ -74,7 +74,7 @@ class Models:
         self._others: OrderedDict[tuple[str, int], Served] = OrderedDict()
         self._refreshing, self._loading = threading.Lock(), threading.Lock()
         self._looked = False
-        self.problem = "the registry has not been asked yet"
+        self.problem = "the registry is being looked at"
 
     @property
     def known(self) -> Mapping[str, Known]:
@@ -98,6 +98,8 @@ class Models:
             NoSuchModelError: It is not served.
         """
         known = self._known.get(model)
+        if known is None and not self._looked:
+            raise NotReadyError(model, self.problem)
         if known is None:
             raise NoSuchModelError(
                 model, "registered version", f"served are {', '.join(self._known) or 'none'}"
@@ -184,9 +186,11 @@ class Models:
             self._looked = True
 
     def _down(self, error: ServicioError) -> None:
-        if not self.problem:
+        if self.problem != str(error):
             logger.warning("registry lost: %s", error)
         self.problem = str(error)
+        for name, known in self._known.items():
+            self._known[name] = replace(known, problem=self.problem)
 
     def _refreshed(self, name: str, before: Known) -> Known:
         try:

@@ -161,7 +161,8 @@ class Predictor:
 
     def reject(self, error: InvalidError) -> None:
         """Count the values of a request that is refused."""
-        known = self.models.champion(error.model).artifact.encoder.schema.field_names
+        champion = self.models.state(error.model).champion
+        known = champion.artifact.encoder.schema.field_names if champion else ()
         for fault in error.faults:
             feature = fault.field if fault.field in known else ""
             self._metrics.rejected.labels(error.model, feature, fault.reason).inc()
