@@ -153,6 +153,15 @@ def test_numbers_are_never_given_twice(journal: SqliteJournal, watch: Watch) -> 
     file.close()
 
 
+def test_a_cursor_never_goes_back(journal: SqliteJournal) -> None:
+    journal.write([chunk(NOW), chunk(NOW + 1)])
+    file = SlotFile(journal.path)
+    file.mark_shipped(2)
+    file.mark_shipped(1)
+    assert (file.shipped, file.unshipped()) == (2, [])
+    file.close()
+
+
 def test_a_fault_is_logged_once_and_hinders_nothing(
     journal: SqliteJournal, watch: Watch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -119,6 +119,7 @@ def test_an_address_that_is_none(url: str) -> None:
     with pytest.raises(SettingsError, match="SERVICIO_ML_LOG_URL") as caught:
         Connections(url)
     assert "s3cret" not in str(caught.value)
+    assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 

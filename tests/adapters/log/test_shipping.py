@@ -159,6 +159,17 @@ def test_a_server_that_is_away_for_a_while(
     assert "works again" in caplog.text
 
 
+def test_a_restart_between_two_reads_goes_unnoticed(
+    postgres: PostgresServer, folder: Path, database: str
+) -> None:
+    log = PostgresLog(Connections(database), folder)
+    assert list(log.chunks("rain", 0, 1e12)) == []
+    postgres.stop()
+    postgres.start()
+    wait_for(postgres)
+    assert list(log.chunks("rain", 0, 1e12)) == []
+
+
 def wait_for(postgres: PostgresServer) -> None:
     for _ in range(100):
         try:
