@@ -68,6 +68,8 @@ def serve(settings: Settings) -> None:
         # read by prometheus_client when it is imported, here and in the workers
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder / "metrics")
         (folder / "metrics").mkdir()
+        # once, here: no worker has to load what migrations need
+        bootstrap.prepare_log(settings)
         _run(settings, folder)
 
 

@@ -1,0 +1,47 @@
+"""The examples of docs/api.md run against a real server."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from documents import ROOT, blocks, run
+from platforms import Platform, serving
+
+pytestmark = pytest.mark.slow
+PAGE = ROOT / "docs" / "api.md"
+CHAMPION = """
+servicio-ml data sample rain_australia
+servicio-ml etl rain_australia
+servicio-ml train rain_australia --candidate decision_tree --trials 1
+"""
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    folder = tmp_path_factory.mktemp("api")
+    done = run(CHAMPION, folder)
+    assert done.returncode == 0, done.stderr
+    with serving(folder / "var") as made:
+        yield made
+
+
+def test_the_examples_answer(platform: Platform, tmp_path: Path) -> None:
+    script = "".join(f"{block}\necho\n" for block in blocks(PAGE, "sh"))
+    done = run(script, tmp_path, API=platform.url)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    assert '"status":"accepted"' in done.stdout
+    assert '"errors"' not in done.stdout
+
+
+def test_tables_are_answered(platform: Platform) -> None:
+    [program] = blocks(PAGE, "python")
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "API": platform.url}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("1000 b'1'")
