@@ -1,6 +1,7 @@
 """Scoring a file: the same answers as the model's own, nothing lost, and interruptions without a trace."""
 
 import gzip
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from io import BytesIO
@@ -336,6 +337,18 @@ class TestInterrupted:
         assert (MANIFEST in store.keys("")) == (left == 0)
         store.left = UNLIMITED
         assert _score(_job(artifact, path, store)) == manifest
+
+    def test_unfinished_work_counts_where_an_older_manifest_is_still_there(
+        self, artifact: Artifact, path: Path, tmp_path: Path
+    ) -> None:
+        store, begun = MemoryObjectStore(), tmp_path / "begun"
+        manifest = _score(_job(artifact, path, store))
+        expected = _contents(store)
+        begun.write_text(json.dumps({"identity": manifest["identity"], "input": {}, "parts": []}))
+        store.put(PROGRESS, begun)
+        store.delete("part-00000.parquet")
+        assert _score(_job(artifact, path, store))["parts"] == manifest["parts"]
+        assert _contents(store).keys() == expected.keys()
 
     @pytest.mark.parametrize("key", [MANIFEST, PROGRESS])
     @pytest.mark.parametrize("text", ["{", "[]", '{"parts": []}'])

@@ -83,7 +83,7 @@ class Answering:
         )
 
     def _predict(self, matrix: Matrix) -> Predictions:
-        if len(matrix):
+        if len(matrix):  # exported neighbours and vector machines refuse no rows at all
             return self._artifact.predict(matrix)
         classes = len(self._artifact.output.labels)
         return Predictions(outcomes=np.empty(0), probabilities=np.empty((0, classes)) if classes else None)
