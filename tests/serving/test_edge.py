@@ -75,6 +75,7 @@ def locked(tmp_path: Path, artifact_folder: Path) -> Door:
 
 
 def sample(door: Door, name: str, **labels: str) -> float | None:
+    door.edge.requests.flush()
     return door.made.metrics.get_sample_value(name, labels)
 
 

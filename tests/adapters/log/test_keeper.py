@@ -4,6 +4,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import pytest
 from chunks import NOW, chunk, ids
 from services import Watch
 from servicio_ml.adapters.log import keeper as module
+from servicio_ml.adapters.log.files import PAGE_BYTES
 from servicio_ml.adapters.log.journal import SqliteJournal
-from servicio_ml.adapters.log.keeper import Keep, Keeper, KeptJournal
-from servicio_ml.adapters.log.slot_file import SLACK_PAGES, WAL_BYTES, SlotFile
+from servicio_ml.adapters.log.keeper import CHECKPOINT_CHUNKS, Keep, Keeper, KeptJournal
+from servicio_ml.adapters.log.slot_file import SLACK_PAGES, SlotFile
 from servicio_ml.adapters.log.sqlite_log import SqliteLog
 from servicio_ml.domain.prediction import GroundTruth
 
@@ -101,44 +103,61 @@ def test_a_pruned_file_shrinks(folder: Path, journal: SqliteJournal, watch: Watc
     kept = keeper(journal, watch, seconds=DAY)
     kept.cycle()
     full = journal.path.stat().st_size
-    assert full > 2 * SLACK_PAGES * 2048
+    assert full > 2 * SLACK_PAGES * PAGE_BYTES
     watch.now = NOW + 2 * DAY
     kept.cycle()
     kept.cycle()
-    assert journal.path.stat().st_size <= (SLACK_PAGES + 100) * 2048
+    assert journal.path.stat().st_size <= (SLACK_PAGES + 100) * PAGE_BYTES
     assert times(folder) == []
 
 
-def test_the_write_ahead_log_does_not_grow_for_ever(
-    folder: Path, journal: SqliteJournal, watch: Watch
-) -> None:
-    kept = keeper(journal, watch)
-    for _ in range(3):
-        while wal(journal) <= WAL_BYTES:
-            journal.write([chunk(NOW, 20_000)])
-        kept.cycle()
-        assert wal(journal) == 0
-    assert len(times(folder)) > 3
-
-
-def test_a_reader_in_the_way_costs_the_writer_nothing(
-    folder: Path, journal: SqliteJournal, watch: Watch
-) -> None:
-    reader = sqlite3.connect(journal.path)
-    journal.write([chunk(NOW)])
-    snapshot = reader.execute("SELECT key FROM chunk")
-    snapshot.fetchone()
-    reader.execute("BEGIN")
-    reader.execute("SELECT 1 FROM chunk").fetchone()
-    while wal(journal) <= WAL_BYTES:
+def fill(journal: SqliteJournal, file: SlotFile) -> int:
+    """Write some megabytes and make a checkpoint; gives the size of the WAL."""
+    for _ in range(4):
         journal.write([chunk(NOW, 20_000)])
+    file.checkpoint()
+    return wal(journal)
+
+
+def test_the_write_ahead_log_does_not_grow_for_ever(folder: Path, journal: SqliteJournal) -> None:
+    with closing(SlotFile(journal.path, journal.lock)) as file:
+        sizes = [fill(journal, file) for _ in range(4)]
+    assert sizes == sizes[:1] * 4
+    assert len(times(folder)) == 16
+
+
+def test_a_reader_in_the_way_costs_the_writer_nothing(folder: Path, journal: SqliteJournal) -> None:
+    with (
+        closing(SlotFile(journal.path, journal.lock)) as file,
+        closing(sqlite3.connect(journal.path)) as reader,
+    ):
+        first = fill(journal, file)
+        reader.execute("BEGIN")
+        reader.execute("SELECT 1 FROM chunk").fetchone()
+        fill(journal, file)
+        grown = fill(journal, file)
+        assert grown > first
+        reader.execute("ROLLBACK")
+        file.checkpoint()
+        assert fill(journal, file) == grown
+    assert len(times(folder)) == 16
+
+
+def test_a_checkpoint_waits_for_many_rows_or_a_minute(
+    journal: SqliteJournal, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "DUE_SECONDS", 60)
     kept = keeper(journal, watch)
+    journal.write([chunk(NOW)])
     kept.cycle()
-    assert wal(journal) > 0
-    reader.close()
+    file = journal.path.stat().st_size
+    journal.write([chunk(NOW, 20_000)])
     kept.cycle()
-    assert wal(journal) == 0
-    assert len(times(folder)) > 1
+    assert journal.path.stat().st_size == file
+    for _ in range(CHECKPOINT_CHUNKS):
+        journal.write([chunk(NOW)])
+    kept.cycle()
+    assert journal.path.stat().st_size > file
 
 
 def test_numbers_are_never_given_twice(journal: SqliteJournal, watch: Watch) -> None:

@@ -76,6 +76,7 @@ def serve(settings: Settings) -> None:
 def _run(settings: Settings, folder: Path) -> None:
     import uvicorn  # noqa: PLC0415  after the checks
 
+    from servicio_ml.api.protocol import ShortRoad  # noqa: PLC0415
     from servicio_ml.api.supervisor import Supervisor  # noqa: PLC0415  after the environment is set
     from servicio_ml.api.worker import Plan, create  # noqa: PLC0415
 
@@ -87,6 +88,7 @@ def _run(settings: Settings, folder: Path) -> None:
         port=settings.port,
         workers=settings.workers,
         lifespan="on",
+        http=ShortRoad,
         access_log=False,
         log_config=None,
         server_header=False,

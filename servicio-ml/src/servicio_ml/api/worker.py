@@ -102,7 +102,7 @@ def create(plan: Plan) -> App:
     worker = _Worker(plan=plan, service=service, journal=journal, tallies=tallies, log=log)
 
     def scrape() -> bytes:
-        worker.note_in_hand()
+        worker.note_requests()
         return scraped(plan.metrics, current)
 
     routers = [
@@ -184,8 +184,9 @@ class _Worker:
     edge: Edge | None = None
     spans: "TracerProvider | None" = None
 
-    def note_in_hand(self) -> None:
+    def note_requests(self) -> None:
         if self.edge is not None:
+            self.edge.requests.flush()
             self.service.metrics.in_progress.set(self.edge.in_hand)
 
     @asynccontextmanager
@@ -220,7 +221,7 @@ class _Worker:
                 looked, asked = time.monotonic(), changed
                 await asyncio.to_thread(self._refresh)
             self.log.flush()
-            self.note_in_hand()
+            self.note_requests()
             await asyncio.to_thread(self.tallies.flush)
             if os.getppid() != self.plan.parent:
                 logger.error("the parent process is gone; this worker ends")

@@ -4,22 +4,23 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
 from typing import Any
 
 from servicio_ml.errors import BusyError, ServicioError, TooLargeError
 from servicio_ml.serving.accesslog import AccessLog
-from servicio_ml.serving.call import CALL, TRACE, Call, Response, failure, plain_refusal, refusal
+from servicio_ml.serving.call import CALL, TRACE, UNMATCHED, Call, Response, failure, plain_refusal, refusal
 from servicio_ml.serving.keys import Scope, presented
 from servicio_ml.serving.predict import Predict
 from servicio_ml.serving.service import Service
+from servicio_ml.serving.traffic import Requests
 
 logger = logging.getLogger(__name__)
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
-METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
-OTHER_METHOD = "OTHER"
+Respond = Callable[[Call, Response], None]
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 REQUEST_ID_BITS = 64
 OPEN = re.compile(r"/|/health(/live|/ready)?|/metrics|/docs(/.*)?|/openapi\.json|/v2/health/(live|ready)")
@@ -40,8 +41,7 @@ class Edge:
     def __init__(self, app: App, service: Service, log: AccessLog, random: Callable[[int], int]) -> None:
         self._app, self._service, self._log, self._random = app, service, log, random
         self._predict = Predict(service)
-        self._metrics = service.metrics
-        self._children: dict[tuple[str, str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
+        self.requests = Requests(service.metrics)
         self.in_hand = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -60,12 +60,55 @@ class Edge:
                 await _sent(call, response, send)
         finally:
             self.in_hand -= 1
-            self._finished(call)
+            self.finished(call)
+
+    def takes(self, scope: Message) -> bool:
+        """Whether `begin` may answer a request: one record for the champion."""
+        if scope["method"] != "POST" or scope["query_string"]:
+            return False
+        found = self._predict.route(scope["path"])
+        return found is not None and not found[2]
+
+    def begin(self, scope: Message, body: bytes, respond: Respond) -> None:
+        """Answer a request that it takes without a task of its own.
+
+        Args:
+            scope: Of ASGI.
+            body: The whole of it.
+            respond: Called with the call and its answer, now or in the next turn of the loop.
+        """
+        call = self._call(scope)
+        self.in_hand += 1
+        end = partial(self._end, call, respond)
+        try:
+            found = self._predict.route(call.path)
+            call.route, model, _ = found or (call.route, "", False)
+            self._admit(call)
+            _check_size(len(body), self._service.limits.body_bytes)
+            self._predict.submit(call, model, body, end)
+        except Exception as error:  # noqa: BLE001  whatever it is, it is answered
+            end(error)
+
+    def _end(self, call: Call, respond: Respond, outcome: Response | Exception) -> None:
+        response = outcome if isinstance(outcome, Response) else self._refused(call, outcome)
+        call.status = response.status
+        self.in_hand -= 1
+        try:
+            respond(call, response)
+        finally:
+            self.finished(call)
+
+    def _refused(self, call: Call, error: Exception) -> Response:
+        if isinstance(error, ServicioError):
+            return refusal(error, call.path, call.request_id)
+        logger.error("call %s failed", call.request_id, exc_info=error)
+        return failure(call.path, call.request_id)
 
     def _call(self, scope: Message) -> Call:
         headers = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"").decode("latin-1")
-        request_id = given if REQUEST_ID.fullmatch(given) else f"{self._random(REQUEST_ID_BITS):016x}"
+        known = bool(given) and REQUEST_ID.fullmatch(given)
+        request_id = given if known else f"{self._random(REQUEST_ID_BITS):016x}"
         call = Call(
             method=scope["method"], path=scope["path"], query=scope["query_string"], headers=headers,
             request_id=request_id, started=time.perf_counter(),
@@ -76,7 +119,7 @@ class Edge:
         return call
 
     def _admit(self, call: Call) -> None:
-        if OPEN.fullmatch(call.path):
+        if call.route is UNMATCHED and OPEN.fullmatch(call.path):
             return
         limits = self._service.limits
         if self.in_hand > limits.concurrency:
@@ -85,8 +128,8 @@ class Edge:
             scope = Scope.ADMIN if ADMIN.fullmatch(call.path) else Scope.PREDICT
             call.key = self._service.keys.admit(presented(call.headers), scope)
         length = call.headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > limits.body_bytes:
-            raise _too_large(limits.body_bytes)
+        if length.isdigit():
+            _check_size(int(length), limits.body_bytes)
 
     async def _prediction(self, call: Call, model: str, receive: Receive, *, batch: bool) -> Response:
         try:
@@ -97,11 +140,8 @@ class Edge:
             self._admit(call)
             body = await _read(receive, self._service.limits.body_bytes)
             return await self._predict(call, model, body, batch=batch)
-        except ServicioError as error:
-            return refusal(error, call.path, call.request_id)
-        except Exception:
-            logger.exception("call %s failed", call.request_id)
-            return failure(call.path, call.request_id)
+        except Exception as error:  # noqa: BLE001  whatever it is, it is answered
+            return self._refused(call, error)
 
     async def _others(self, call: Call, scope: Message, receive: Receive, send: Send) -> None:
         async def noted(message: Message) -> None:
@@ -123,22 +163,16 @@ class Edge:
             logger.exception("call %s failed", call.request_id)
         call.route = getattr(scope.get("route"), "path", call.route)
 
-    def _finished(self, call: Call) -> None:
+    def finished(self, call: Call) -> None:
+        """Count and log a call that was answered."""
         seconds = time.perf_counter() - call.started
-        method = call.method if call.method in METHODS else OTHER_METHOD
-        try:
-            count, observe = self._children[method, call.route, call.status]
-        except KeyError:
-            count = self._metrics.requests.labels(method, call.route, call.status).inc
-            observe = self._metrics.request_seconds.labels(method, call.route).observe
-            self._children[method, call.route, call.status] = count, observe
-        count()
-        observe(seconds)
+        self.requests.add(call.method, call.route, call.status, seconds)
         self._log.line(call, seconds)
 
 
-def _too_large(limit: int) -> TooLargeError:
-    return TooLargeError("the body", f"{limit} bytes")
+def _check_size(size: int, limit: int) -> None:
+    if size > limit:
+        raise TooLargeError("the body", f"{limit} bytes")
 
 
 async def _read(receive: Receive, limit: int) -> bytes:
@@ -149,8 +183,7 @@ async def _read(receive: Receive, limit: int) -> bytes:
         message = await receive()
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-    if size > limit:
-        raise _too_large(limit)
+    _check_size(size, limit)
     return body if len(parts) == 1 else b"".join(parts)
 
 
@@ -164,13 +197,17 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-async def _sent(call: Call, response: Response, send: Send) -> None:
-    headers = [
+def headers_of(call: Call, response: Response) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer."""
+    return [
         (b"content-type", response.media_type.encode()),
         (b"content-length", str(len(response.body)).encode()),
         (b"x-request-id", call.request_id.encode()),
+        *((name.lower().encode(), value.encode()) for name, value in response.headers.items()),
     ]
-    headers += [(name.lower().encode(), value.encode()) for name, value in response.headers.items()]
-    call.status = response.status
+
+
+async def _sent(call: Call, response: Response, send: Send) -> None:
+    call.status, headers = response.status, headers_of(call, response)
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})

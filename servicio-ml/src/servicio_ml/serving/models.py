@@ -98,7 +98,7 @@ class Models:
             NoSuchModelError: It is not served.
         """
         known = self._known.get(model)
-        if known is None and not self._looked:
+        if known is None and not self._looked and not self._names:
             raise NotReadyError(model, self.problem)
         if known is None:
             raise NoSuchModelError(

@@ -57,17 +57,42 @@ class Predict:
         """
         wanted = wanted_by(call.query) if call.query else ""
         served, purpose = await self._predictor.pick(model, wanted, call.client)
-        try:
-            if batch:
+        if batch:
+            try:
                 return await self._batch(call, served, purpose, body)
-            matrix = served.decoder.record(body)
+            except InvalidError as error:
+                self._predictor.reject(error)
+                raise
+        matrix = self._decoded(served, body)
+        return _one(call, await self._predictor.answer(served, matrix, Protocol.REST, purpose))
+
+    def submit(
+        self, call: Call, model: str, body: bytes, end: Callable[[Response | Exception], None]
+    ) -> None:
+        """Answer one record by the champion, from the event loop, without waiting.
+
+        Args:
+            call: In hand.
+            model: Name of the model.
+            body: A record.
+            end: Called with the answer, or with why there is none, in the next turn of the loop.
+
+        Raises:
+            ServicioError: It cannot be answered.
+        """
+        served, purpose = self._predictor.choose(model, call.client)
+
+        def done(outcome: Answered | Exception) -> None:
+            end(_one(call, outcome) if isinstance(outcome, Answered) else outcome)
+
+        self._predictor.submit(served, self._decoded(served, body), Protocol.REST, purpose, done)
+
+    def _decoded(self, served: Served, body: bytes) -> Matrix:
+        try:
+            return served.decoder.record(body)
         except InvalidError as error:
             self._predictor.reject(error)
             raise
-        answered = await self._predictor.answer(served, matrix, Protocol.REST, purpose)
-        document = answered.documents()[0]
-        call.details.update(model=model, version=served.version, prediction_id=document["prediction_id"])
-        return Response(200, orjson.dumps(document))
 
     async def _batch(self, call: Call, served: Served, purpose: Purpose, body: bytes) -> Response:
         call.details.update(model=served.model, version=served.version)
@@ -85,6 +110,14 @@ class Predict:
     ) -> Response:
         matrix, write = decode(body)
         return _written(self._predictor.answer_now(served, matrix, Protocol.REST, purpose), write, accept)
+
+
+def _one(call: Call, answered: Answered) -> Response:
+    [document] = answered.documents()
+    call.details.update(
+        model=document["model"], version=document["version"], prediction_id=document["prediction_id"]
+    )
+    return Response(200, orjson.dumps(document))
 
 
 Decode = Callable[[bytes], tuple[Matrix, Format]]

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TypeVar
 
 import numpy as np
@@ -30,12 +30,14 @@ ROWS_IN_LOOP = 64
 """Rows above which a request is scored in a thread: it would hold up the others for milliseconds."""
 T = TypeVar("T")
 Group = tuple[Served, Protocol, Purpose]
+Done = Callable[[Answered | Exception], None]
+"""Told the answer of a request, or why there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Waiting:
     matrix: Matrix
-    answer: asyncio.Future[Answered]
+    done: Done
 
 
 class Predictor:
@@ -107,12 +109,17 @@ class Predictor:
         """
         if len(matrix) > ROWS_IN_LOOP:
             return await self.aside(self.answer_now, served, matrix, protocol, purpose)
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Answered] = loop.create_future()
-        if not self._waiting:
-            loop.call_soon(self._turn)
-        self._waiting[served, protocol, purpose].append(_Waiting(matrix=matrix, answer=future))
+        future: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
+        self.submit(served, matrix, protocol, purpose, partial(_settle, future))
         return await future
+
+    def submit(
+        self, served: Served, matrix: Matrix, protocol: Protocol, purpose: Purpose, done: Done
+    ) -> None:
+        """As `answer`, of a few rows, for a caller in the event loop that is called back in its next turn."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._turn)
+        self._waiting[served, protocol, purpose].append(_Waiting(matrix=matrix, done=done))
 
     def answer_now(
         self, served: Served, matrix: Matrix, protocol: Protocol, purpose: Purpose = Purpose.ANSWER
@@ -212,13 +219,20 @@ def _answer(scored: Scored, members: Sequence[_Waiting]) -> None:
     start = 0
     for each in members:
         rows = len(each.matrix)
-        # who waits no longer was cut off; its rows are logged
-        if not each.answer.done():
-            each.answer.set_result(Answered(scored=scored, start=start, rows=rows))
+        each.done(Answered(scored=scored, start=start, rows=rows))
         start += rows
 
 
 def _tell(members: Sequence[_Waiting], error: Exception) -> None:
     for each in members:
-        if not each.answer.done():
-            each.answer.set_exception(error)
+        each.done(error)
+
+
+def _settle(future: asyncio.Future[Answered], outcome: Answered | Exception) -> None:
+    # who waits no longer was cut off; its rows are logged
+    if future.done():
+        return
+    if isinstance(outcome, Exception):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)

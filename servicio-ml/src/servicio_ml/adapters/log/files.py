@@ -11,7 +11,7 @@ from servicio_ml.adapters.log.schema import READ_REVISION, Store, is_newest, upg
 
 BUSY_SECONDS = 5.0
 """How long a statement waits for another process."""
-PAGE_BYTES = 2048
+PAGE_BYTES = 1024
 """A commit of one row writes four pages: small ones make it cheaper."""
 NEW_FILE_LOCK = "schema.lock"
 

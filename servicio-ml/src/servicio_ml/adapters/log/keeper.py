@@ -1,6 +1,8 @@
 """The keeper: a thread of each process that looks after the journals of its machine."""
 
 import logging
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 CYCLE_SECONDS = 1.0
+LEAST_PRIORITY = 19
 SHIP_SECONDS = 5.0
 """How long one journal is shipped before the next one has its turn."""
 LAST_SHIP_SECONDS = 3.0
@@ -32,7 +35,10 @@ STOP_SECONDS = 8.0
 PAUSE_SECONDS = 0.001
 """Between two deletions, so that the event loop has its turn."""
 DUE_SECONDS = 60.0
-"""Time between two looks for what is too old in files and tables that are not this process's own."""
+"""Time between two checkpoints, and between two looks for what is too old in files that are not its own."""
+CHECKPOINT_CHUNKS = 10_000
+"""New chunks after which a checkpoint does not wait until it is due. Commits wait for it some milliseconds,
+and none is needed to outlive the process."""
 PRUNED_TO = 0.95
 """Share of the size that is left when it was exceeded."""
 
@@ -71,6 +77,7 @@ class Keeper:
             threading.Thread(target=self._run, name="servicio-ml-keeper", daemon=True),
         )
         self._failing = set[str]()
+        self._checkpointed: dict[Path, int] = {}
         self._pending, self._due, self._warned = 0, 0.0, False
 
     def start(self) -> None:
@@ -101,21 +108,28 @@ class Keeper:
         for path, holding in holdings.items():
             if due or excess > 1 or path == self._journal.path or (self._shipper and holding.waiting):
                 reachable = self._attempt(
-                    f"opening {path.name}", partial(self._look_after, path, excess, ship=reachable)
+                    f"opening {path.name}", partial(self._look_after, path, excess, ship=reachable, due=due)
                 ) and ("shipping" not in self._failing)
         self._attempt("counting what is not shipped", self._count)
 
-    def _look_after(self, path: Path, excess: float, *, ship: bool) -> None:
+    def _look_after(self, path: Path, excess: float, *, ship: bool, due: bool) -> None:
         own = path == self._journal.path
         with self._held(path, own=own) as held:
             if not held:
                 return
             guard = self._journal.lock if own else None
             with closing(SlotFile(path, guard, lambda: self._stopped.wait(PAUSE_SECONDS))) as file:
-                self._attempt(f"checkpoint of {path.name}", file.checkpoint)
+                self._checkpoint(file, due=due or self._stopped.is_set())
                 if self._shipper is not None and ship:
                     self._attempt("shipping", partial(self._shipper.ship, file, self._patience()))
                 self._attempt(f"pruning {path.name}", partial(self._prune, file, excess))
+
+    def _checkpoint(self, file: SlotFile, *, due: bool) -> None:
+        what, last = f"checkpoint of {file.path.name}", file.last
+        newer = last - self._checkpointed.get(file.path, 0)
+        wanted = newer > CHECKPOINT_CHUNKS or (newer and due) or what in self._failing
+        if wanted and self._attempt(what, file.checkpoint):
+            self._checkpointed[file.path] = last
 
     @contextmanager
     def _held(self, path: Path, *, own: bool) -> Iterator[bool]:
@@ -175,6 +189,9 @@ class Keeper:
         return True
 
     def _run(self) -> None:
+        # Linux has a priority for each thread: requests come first
+        if sys.platform == "linux":
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LEAST_PRIORITY)
         while not self._stopped.wait(CYCLE_SECONDS):
             self.cycle()
         self.cycle()

@@ -18,8 +18,6 @@ VACUUM_PAGES = 128
 """Pages that one transaction gives back."""
 SLACK_PAGES = 4096
 """Free pages that are kept for new rows."""
-WAL_BYTES = 32 << 20
-"""Size from which the WAL begins anew, for which the writer waits some milliseconds."""
 BUSY_SECONDS = 0.2
 OLDEST = "SELECT seq, rows FROM chunk WHERE seq <= ? ORDER BY seq LIMIT ?"
 EXPIRED = "SELECT seq, rows FROM chunk WHERE model = ? AND at < ? LIMIT ?"
@@ -95,19 +93,18 @@ class SlotFile:
             self._pause()
 
     def checkpoint(self) -> None:
-        """Bring the WAL's rows to the file and the disk.
+        """Bring the WAL's rows to the file and the disk, and let the WAL begin anew.
 
-        Most of it without the writer noticing. Under load there is always a newer row, and the WAL would grow
-        for ever: a long one is finished while the writer waits, unless a reader is in the way.
+        Most of it without the writer noticing; as there is always a newer row under load, the rest while the
+        writer waits some milliseconds, unless a reader is in the way. The WAL keeps its size: to free it
+        would take ten times as long.
         """
         self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        wal = self.path.with_name(f"{self.path.name}-wal")
-        if wal.exists() and wal.stat().st_size > WAL_BYTES:
-            self._connection.execute("PRAGMA busy_timeout = 0")
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-            with self._guard:
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            self._connection.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
+        self._connection.execute("PRAGMA busy_timeout = 0")
+        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        with self._guard:
+            self._connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+        self._connection.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
 
     def _repeated(self, query: str, values: tuple[object, ...]) -> int:
         deleted = 0
