@@ -15,7 +15,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast check format lint types layers docs fix lock bench-serving clean
+.PHONY: help setup test test-fast check format lint types layers docs fix lock protocol bench-serving clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,10 @@ lock: $(READY) ## Resolve the hashed requirement files anew; UPGRADE=--upgrade t
 	$(LOCK) $(UPGRADE) -c requirements/bootstrap.txt servicio-ml/pyproject.toml --all-extras --group dev -o requirements/dev.txt
 	$(LOCK) $(UPGRADE) -c requirements/dev.txt servicio-ml/pyproject.toml --extra pipeline --extra fetch -o requirements/pipeline.txt
 	$(LOCK) $(UPGRADE) -c requirements/dev.txt servicio-ml/pyproject.toml --extra serving -o requirements/serving.txt
+
+protocol: $(READY) ## Generate the gRPC classes anew from their .proto
+	cd servicio-ml/src && ../../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. \
+	  servicio_ml/serving/oip/inference.proto
 
 bench-serving: $(READY) ## Measure serving against its peers (quarter of an hour; BENCH=--quick tries it out)
 	$(BIN)/python -m benchmarks.serving $(BENCH)
