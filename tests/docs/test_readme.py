@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from documents import ROOT, blocks, run
-
 from servicio_ml.cli.app import app
 
 README = ROOT / "README.md"

@@ -6,6 +6,7 @@ The parent answers on a local socket; the workers ask through `RemoteRegistry`, 
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ CALLS = frozenset({"models", "versions", "download", "notes", "note"})
 
 
 class RegistryLink:
-    """Answers the calls of other processes by a registry that is opened with the first of them.
+    """Answers the calls of other processes by a registry that is opened in the background.
 
     Args:
         place: Of the socket, a new path.
@@ -34,6 +35,12 @@ class RegistryLink:
         self._registry: ServedRegistry | None = None
         self._lock = threading.Lock()
         threading.Thread(target=self._accept, name="registry-link", daemon=True).start()
+        threading.Thread(target=self._warm, name="registry-warm", daemon=True).start()
+
+    def _warm(self) -> None:
+        # to load and open it takes as long as the callers need to start
+        with suppress(Exception):  # the callers are told
+            self._open()
 
     def _accept(self) -> None:
         while True:

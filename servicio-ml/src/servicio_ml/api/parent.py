@@ -68,8 +68,6 @@ def serve(settings: Settings) -> None:
         # read by prometheus_client when it is imported, here and in the workers
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder / "metrics")
         (folder / "metrics").mkdir()
-        # once, here: no worker has to load what migrations need
-        bootstrap.prepare_log(settings)
         _run(settings, folder)
 
 
@@ -101,4 +99,6 @@ def _run(settings: Settings, folder: Path) -> None:
         problem = f"{settings.port} is taken on {settings.host}; stop what listens there or choose another"
         raise SettingsError(variable("port"), problem) from None
     with closing(bootstrap.registry_link(settings, plan.socket, plan.key)), socket:
+        # once, here: no worker has to load what migrations need
+        bootstrap.prepare_log(settings)
         Supervisor(config, sockets=[socket]).run()
