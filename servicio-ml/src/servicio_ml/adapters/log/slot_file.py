@@ -20,6 +20,8 @@ SLACK_PAGES = 4096
 """Free pages that are kept for new rows."""
 BUSY_SECONDS = 0.2
 OLDEST = "SELECT seq, rows FROM chunk WHERE seq <= ? ORDER BY seq LIMIT ?"
+NUMBERED_ANEW = "UPDATE shipped SET seq = min(seq, (SELECT coalesce(max(seq), 0) FROM chunk))"
+"""SQLite counts on from the last row that is left, and so must the cursor."""
 EXPIRED = "SELECT seq, rows FROM chunk WHERE model = ? AND at < ? LIMIT ?"
 
 
@@ -123,6 +125,7 @@ class SlotFile:
             with self._guard:
                 self._connection.execute("BEGIN IMMEDIATE")
                 self._connection.executemany("DELETE FROM chunk WHERE seq = ?", chosen)
+                self._connection.execute(NUMBERED_ANEW)
                 self._connection.execute("COMMIT")
             self._pause()
         return len(chosen)

@@ -25,8 +25,6 @@ def upgrade() -> None:
         sa.Column("outcomes", sa.LargeBinary, nullable=False),
         sa.Column("probabilities", sa.LargeBinary, nullable=False),
         sa.Column("features", sa.LargeBinary, nullable=False),
-        # a number is never given twice, or a new row could lie before the cursor
-        sqlite_autoincrement=True,
     )
     op.create_index("chunk_model_at", "chunk", ["model", "at"])
     shipped = op.create_table("shipped", sa.Column("seq", sa.Integer, nullable=False))
