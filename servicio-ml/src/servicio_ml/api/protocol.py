@@ -21,10 +21,11 @@ class ShortRoad(HttpToolsProtocol):
         if not self._takes(cycle, app):
             super()._start_asgi_task(cycle, app)
             return
-        self._short = cycle
-        # one that was sent before its turn came is whole already
-        if not cycle.more_body:
-            self._begin(cycle, app)
+        if cycle.more_body:
+            self._short = cycle
+            return
+        # sent before its turn came, it is whole already; begun here, a queue of them would go ever deeper
+        self.loop.call_soon(self._begin, cycle, app)
 
     def _takes(self, cycle: RequestResponseCycle, app: Any) -> bool:
         if not isinstance(app, Edge) or cycle.waiting_for_100_continue or self.flow.write_paused:
