@@ -345,7 +345,9 @@ class TestNotes:
     def test_unknown_paths_and_methods_are_no_labels(
         self, door: Door, method: str, path: str, label: str
     ) -> None:
-        assert door(method, path).status == 404
+        answer = door(method, path)
+        assert answer.status == 404
+        assert answer.document["detail"] == f"nothing is served at {path}; see /docs"
         assert sample(door, "http_requests_total", method=label, route="unmatched", status="404") == 1
 
     def test_unknown_models_are_no_labels(self, door: Door) -> None:

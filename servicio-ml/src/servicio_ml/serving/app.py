@@ -51,7 +51,9 @@ def application(
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
-        response = _refused(request, error.status_code, str(error.detail))
+        unknown = error.status_code == HTTPStatus.NOT_FOUND
+        detail = f"nothing is served at {request.url.path}; see /docs" if unknown else str(error.detail)
+        response = _refused(request, error.status_code, detail)
         response.headers.update(error.headers or {})
         return response
 
