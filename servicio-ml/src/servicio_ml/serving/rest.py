@@ -5,15 +5,20 @@ from collections.abc import Callable
 
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from servicio_ml.errors import NotReadyError
 from servicio_ml.serving.models import CANARY_NOTE, SHADOW_NOTE, Known, Models
 from servicio_ml.serving.openapi import refusals
 from servicio_ml.serving.service import Service
 
-MARKDOWN = "text/markdown"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Markdown(PlainTextResponse):
+    """Text in Markdown."""
+
+    media_type = "text/markdown"
 
 
 class Index(BaseModel):
@@ -46,6 +51,8 @@ class VersionInfo(BaseModel):
 
 class TrafficState(BaseModel):
     """What the challenger does."""
+
+    model_config = ConfigDict(strict=True)
 
     shadow: float = Field(description="Share of the live rows that it scores too, unanswered.", ge=0, le=1)
     canary: float = Field(description="Share of the clients, by their key, that it answers.", ge=0, le=1)
@@ -206,9 +213,9 @@ def model_routes(
     async def schema(model: str) -> SchemaState:
         return schema_of(service, model)
 
-    @router.get("/models/{model}/card", response_class=PlainTextResponse)
+    @router.get("/models/{model}/card", response_class=Markdown)
     async def card(model: str) -> Response:
-        return Response(models.champion(model).card, media_type=MARKDOWN)
+        return Markdown(models.champion(model).card)
 
     @router.post("/models/{model}/reload")
     async def reload(model: str) -> ModelState:
@@ -221,7 +228,7 @@ def model_routes(
             raise NotReadyError(model, known.problem)
         return state_of(model, known)
 
-    @router.put("/models/{model}/traffic", responses=refusals(422))
+    @router.put("/models/{model}/traffic", responses=refusals(400, 413, 422))
     async def traffic(model: str, wanted: TrafficState) -> ModelState:
         """Set the challenger's shares, for every process and replica, until they are set anew."""
         models.state(model)

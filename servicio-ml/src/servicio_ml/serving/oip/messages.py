@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from servicio_ml.serving.oip.tensor import BYTES, NUMBERS
 
@@ -65,13 +65,19 @@ class ModelMetadata(BaseModel):
     outputs: list[TensorMetadata]
 
 
-class InputParameters(BaseModel):
+class Received(BaseModel):
+    """What a client sends: `0` is no boolean and `"1"` no number."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class InputParameters(Received):
     """Of an input; others are ignored."""
 
     binary_data_size: int | None = Field(default=None, ge=0, description="Its bytes behind the JSON.")
 
 
-class InferInput(BaseModel):
+class InferInput(Received):
     """An input tensor, with its data here or as bytes behind the JSON."""
 
     name: str
@@ -81,26 +87,26 @@ class InferInput(BaseModel):
     data: list[Any] | None = Field(default=None, description="Row by row, flat or nested; null is missing.")
 
 
-class OutputParameters(BaseModel):
+class OutputParameters(Received):
     """Of an output; others are ignored."""
 
     binary_data: bool | None = Field(default=None, description="Give it as bytes behind the JSON.")
 
 
-class InferOutput(BaseModel):
+class InferOutput(Received):
     """An output that is wanted."""
 
     name: str
     parameters: OutputParameters = Field(default_factory=OutputParameters)
 
 
-class RequestParameters(BaseModel):
+class RequestParameters(Received):
     """Of a request; others are ignored."""
 
     binary_data_output: bool = Field(default=False, description="Give outputs as bytes behind the JSON.")
 
 
-class InferRequest(BaseModel):
+class InferRequest(Received):
     """What shall be answered."""
 
     id: str = Field(default="", description="Comes back in the answer.")
@@ -128,7 +134,7 @@ class InferResponse(BaseModel):
     outputs: list[OutputTensor]
 
 
-class IndexRequest(BaseModel):
+class IndexRequest(Received):
     """What the index shall list."""
 
     ready: bool = Field(default=False, description="Only what is loaded.")
