@@ -4,6 +4,7 @@ A line of the file is `name scopes sha256`, the scopes with a comma between; `#`
 random, so that a plain hash cannot be reversed.
 """
 
+import re
 import secrets
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,7 @@ from pathlib import Path
 from servicio_ml.errors import ForbiddenError, SettingsError, UnauthorizedError
 
 KEY_BYTES = 32
+DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class Scope(StrEnum):
@@ -60,7 +62,7 @@ class Keys:
         if found is None or not presented:
             raise UnauthorizedError
         if scope not in found.scopes and Scope.ADMIN not in found.scopes:
-            raise ForbiddenError(found.name, scope)
+            raise ForbiddenError(found.name, scope.value)
         return found.name
 
 
@@ -97,7 +99,7 @@ def read_keys(path: Path) -> Keys:
     """
     try:
         text = path.read_text()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise SettingsError("SERVICIO_ML_KEYS_FILE", f"{error}; make one with `servicio-ml key`") from error
     lines = [(number, each.split("#")[0].split()) for number, each in enumerate(text.splitlines(), 1)]
     known = tuple(_key(path, number, parts) for number, parts in lines if parts)
@@ -110,8 +112,10 @@ def read_keys(path: Path) -> Keys:
 def _key(path: Path, number: int, parts: list[str]) -> Key:
     try:
         name, scopes, digest = parts
-        bytes.fromhex(digest)
-        return Key(name=name, scopes=frozenset(map(Scope, scopes.split(","))), digest=digest.lower())
+        known = frozenset(map(Scope, scopes.split(",")))
+        if not DIGEST.fullmatch(digest):
+            raise ValueError  # noqa: TRY301  told below
+        return Key(name=name, scopes=known, digest=digest.lower())
     except ValueError as error:
         problem = f"{path}, line {number}: a line is `name scopes sha256`, scopes being predict or admin"
         raise SettingsError("SERVICIO_ML_KEYS_FILE", problem) from error
