@@ -1,14 +1,17 @@
 """Whether a matrix keeps to its schema, for whole columns at once."""
 
 from itertools import islice
+from math import ceil, floor
 
 import numpy as np
 import numpy.typing as npt
 
-from servicio_ml.domain.schema import FeatureSchema, Kind
+from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.errors import Fault
 from servicio_ml.features.encoder import Matrix
 
+GREATEST, GREATEST_WHOLE = float(np.finfo(np.float32).max), 2**53
+"""What the matrix can hold; the whole numbers up to which every reader of JSON counts one by one."""
 SHOWN_FAULTS = 100
 """Faults that are looked up at the most: one is enough to refuse a request."""
 
@@ -21,10 +24,8 @@ class Checker:
 
     def __init__(self, schema: FeatureSchema) -> None:
         self._fields = schema.fields
-        greatest = np.finfo(np.float32).max
-        self._low = np.array([-greatest if each.minimum is None else each.minimum for each in self._fields])
-        self._high = np.array([greatest if each.maximum is None else each.maximum for each in self._fields])
-        self._low, self._high = self._low.astype(np.float32), self._high.astype(np.float32)
+        bounds = np.array([bounds_of(each) for each in self._fields], dtype=np.float32)
+        self._low, self._high = bounds.T
         self._required = np.array([not each.nullable for each in self._fields])
         self._whole = _whole(schema)
 
@@ -50,6 +51,15 @@ class Checker:
             return Fault(row=row, field=each.name, value=None, allowed=each.allowed, reason="missing")
         reason = "type" if each.kind is Kind.INTEGER and value % 1 else "range"
         return Fault(row=row, field=each.name, value=value, allowed=each.allowed, reason=reason)
+
+
+def bounds_of(each: Field) -> tuple[float, float]:
+    """Least and greatest value of a field, inclusive; whole ones of an integer."""
+    least, greatest = each.minimum, each.maximum
+    if each.kind is Kind.INTEGER:
+        lowest = -GREATEST_WHOLE if least is None else ceil(least)
+        return lowest, GREATEST_WHOLE if greatest is None else floor(greatest)
+    return -GREATEST if least is None else least, GREATEST if greatest is None else greatest
 
 
 def _whole(schema: FeatureSchema) -> npt.NDArray[np.intp]:

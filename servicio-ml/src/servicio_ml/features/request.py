@@ -3,15 +3,13 @@
 from datetime import date
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from servicio_ml.domain.schema import FeatureSchema, Kind
 from servicio_ml.domain.schema import Field as SchemaField
+from servicio_ml.features.check import bounds_of
 
 CONFIG = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-GREATEST = float(np.finfo(np.float32).max)
-"""What the matrix can hold."""
 
 
 def request_model(schema: FeatureSchema, name: str = "Record") -> type[BaseModel]:
@@ -68,10 +66,8 @@ def _part(each: SchemaField) -> tuple[Any, Any]:
 def _bounds(each: SchemaField) -> dict[str, Any]:
     if each.kind in {Kind.CATEGORY, Kind.DATE}:
         return {}
-    return {
-        "ge": -GREATEST if each.minimum is None else each.minimum,
-        "le": GREATEST if each.maximum is None else each.maximum,
-    }
+    least, greatest = bounds_of(each)
+    return {"ge": least, "le": greatest}
 
 
 def _type(each: SchemaField) -> Any:
