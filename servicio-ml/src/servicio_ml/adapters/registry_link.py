@@ -15,7 +15,6 @@ from servicio_ml.domain.ports import ModelVersion, ServedRegistry
 from servicio_ml.errors import RegistryError, ServicioError
 
 logger = logging.getLogger(__name__)
-KEY_BYTES = 32
 CALLS = frozenset({"models", "versions", "download", "notes", "note"})
 """What a server asks; it neither registers nor promotes."""
 
@@ -33,6 +32,7 @@ class RegistryLink:
         self._listener = Listener(str(place), "AF_UNIX", authkey=key)
         self._opened = opened
         self._registry: ServedRegistry | None = None
+        self._closed = False
         self._lock = threading.Lock()
         threading.Thread(target=self._accept, name="registry-link", daemon=True).start()
         threading.Thread(target=self._warm, name="registry-warm", daemon=True).start()
@@ -46,9 +46,9 @@ class RegistryLink:
         while True:
             try:
                 connection = self._listener.accept()
-            except OSError:
-                return  # closed
-            except Exception:  # a stranger without the key
+            except Exception:  # a stranger without the key, or a caller that ended before it had shown it
+                if self._closed:
+                    return
                 logger.exception("a caller was turned away")
                 continue
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
@@ -58,9 +58,9 @@ class RegistryLink:
             while True:
                 try:
                     name, arguments = connection.recv()
+                    connection.send(self._answer(name, arguments))
                 except (EOFError, OSError):
-                    return
-                connection.send(self._answer(name, arguments))
+                    return  # the caller is gone
 
     def _answer(self, name: str, arguments: tuple[Any, ...]) -> tuple[bool, Any]:
         try:
@@ -79,6 +79,7 @@ class RegistryLink:
 
     def close(self) -> None:
         """Take no more callers."""
+        self._closed = True
         self._listener.close()
 
 
