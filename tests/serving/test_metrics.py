@@ -1,0 +1,214 @@
+"""Metrics as they are scraped: the names and labels of the table, and nothing else."""
+
+import asyncio
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from itertools import product
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from services import Bench, bench
+from servicio_ml.domain.prediction import Protocol
+from servicio_ml.serving import metrics as described
+from servicio_ml.serving.metrics import HTTP_BUCKETS_SECONDS, PREDICTION, Current, Metrics
+from servicio_ml.serving.traffic import METHODS, OTHER_METHOD, Requests
+
+RECORD = {"day": "2020-01-31", "size": 1.5, "weight": 0.25, "colour": "green"}
+OURS = re.compile(r"(http|servicio_ml)_")
+PARTS = ("_bucket", "_created", "_sum", "_count")
+"""What prometheus_client adds to a name; of the buckets it adds the label `le` too."""
+EMPTY: Mapping[str, str] = {}
+
+
+def table() -> dict[str, set[str]]:
+    """Names and labels of the module's docstring."""
+    rows = re.findall(r"^\| ([a-z_, ]+) \| ([a-z_, ]*)\|$", described.__doc__ or "", re.MULTILINE)
+    names = {
+        name.strip(): {label.strip() for label in labels.split(",") if label.strip()}
+        for row, labels in rows
+        for name in row.split(",")
+    }
+    return {name: labels for name, labels in names.items() if name != "name"}
+
+
+def scraped(registry: CollectorRegistry) -> dict[str, list[tuple[Mapping[str, str], float]]]:
+    """Samples by name, off the text."""
+    found: dict[str, list[tuple[Mapping[str, str], float]]] = defaultdict(list)
+    for family in text_string_to_metric_families(generate_latest(registry).decode()):
+        for sample in family.samples:
+            found[sample.name].append((sample.labels, sample.value))
+    return found
+
+
+def ask(made: Bench, rows: int = 5) -> None:
+    """Have rows of the champion predicted."""
+    served = made.service.models.champion(made.model)
+    matrix = served.artifact.encoder.records([RECORD] * rows)
+    asyncio.run(made.service.predictor.answer(served, matrix, Protocol.REST))
+
+
+def touch_everything(made: Bench) -> None:
+    """Count once what a bench does not by itself."""
+    mine, requests = made.service.metrics, Requests(made.service.metrics)
+    requests.add("POST", "/predict", 200, 0.01)
+    requests.flush()
+    mine.in_progress.set(1)
+    mine.rejected.labels("small", "weight", "range").inc()
+    mine.realised.labels("small", 1, "no", "yes").inc()
+    mine.absolute_error.labels("small", 1).observe(0.5)
+    mine.label_lag.labels("small").observe(60)
+    mine.corrections.labels("small", 1).inc()
+    for dropped in (mine.load_failures, mine.shadow_dropped, mine.log_dropped):
+        dropped.labels("small").inc()
+
+
+@pytest.fixture
+def made(tmp_path: Path, artifact_folder: Path) -> Bench:
+    one = bench(tmp_path, artifact_folder)
+    ask(one)
+    touch_everything(one)
+    return one
+
+
+def named(sample: str, known: Mapping[str, set[str]]) -> str:
+    """The name of the table that a sample belongs to."""
+    if sample in known:
+        return sample
+    return next((sample.removesuffix(part) for part in PARTS if sample.endswith(part)), sample)
+
+
+def test_what_is_scraped_is_what_the_table_says(made: Bench) -> None:
+    known = table()
+    assert len(known) == 22
+    found: dict[str, set[str]] = {}
+    for sample, values in scraped(made.metrics).items():
+        name = named(sample, known)
+        if sample.endswith("_created"):
+            continue
+        labels = {label for each, _ in values for label in each} - {"le"}
+        assert found.setdefault(name, labels) == labels
+    assert found == known
+    assert all(OURS.match(name) for name in found)
+
+
+def test_nothing_else_is_registered(made: Bench) -> None:
+    known = table()
+    for sample in scraped(made.metrics):
+        name = named(sample, known).removesuffix("_total")
+        assert {name, f"{name}_total", f"{name}_sum"} & known.keys()
+
+
+@pytest.mark.parametrize("folder", ["artifact_folder", "multiclass_folder", "regression_folder"])
+def test_reference_ratios_are_whole(request: pytest.FixtureRequest, tmp_path: Path, folder: str) -> None:
+    made = bench(tmp_path, request.getfixturevalue(folder))
+    sums: dict[str, float] = defaultdict(float)
+    for labels, value in scraped(made.metrics)["servicio_ml_reference_ratio"]:
+        assert value > 0
+        sums[labels["feature"]] += value
+    assert sums == {name: pytest.approx(1) for name in (*RECORD, PREDICTION)}
+
+
+def test_each_answer_falls_in_one_bin_of_each_feature(made: Bench) -> None:
+    values = scraped(made.metrics)
+    seen: dict[str, float] = defaultdict(float)
+    for labels, value in values["servicio_ml_feature_observations_total"]:
+        assert (labels["model"], labels["version"]) == ("small", "1")
+        seen[labels["feature"]] += value
+    assert seen == dict.fromkeys(RECORD, 5.0)
+    assert sum(value for _, value in values["servicio_ml_prediction_observations_total"]) == 5
+    assert sum(value for _, value in values["servicio_ml_predictions_total"]) == 5
+    assert sum(value for _, value in values["servicio_ml_expected_confusion_total"]) == pytest.approx(5)
+    [(labels, rows)] = values["servicio_ml_reference_rows"]
+    assert rows == 300
+    green = [
+        value
+        for labels, value in values["servicio_ml_feature_observations_total"]
+        if labels["bin"] == "green"
+    ]
+    assert green == [5]
+
+
+def test_observations_and_references_have_the_same_bins(made: Bench) -> None:
+    values = scraped(made.metrics)
+    bins = [
+        (labels["feature"], labels["bin"]) for labels, _ in values["servicio_ml_feature_observations_total"]
+    ]
+    bins += [(PREDICTION, labels["bin"]) for labels, _ in values["servicio_ml_prediction_observations_total"]]
+    assert sorted(bins) == sorted(
+        (labels["feature"], labels["bin"]) for labels, _ in values["servicio_ml_reference_ratio"]
+    )
+
+
+def test_the_champion_is_told(made: Bench, artifact_folder: Path) -> None:
+    made.watch.now += 60
+    made.promote(artifact_folder)
+    values = scraped(made.metrics)
+    assert values["servicio_ml_model_info"] == [({"model": "small", "version": "2", "run_id": "run"}, 1)]
+    assert values["servicio_ml_champion_loaded_timestamp_seconds"] == [
+        ({"model": "small", "version": "2"}, made.watch.now)
+    ]
+    versions = {labels["version"] for labels, _ in values["servicio_ml_feature_observations_total"]}
+    assert versions == {"1", "2"}
+
+
+def test_pending_rows_are_asked_for_at_each_scrape(made: Bench) -> None:
+    pending, registry = [3], CollectorRegistry()
+    registry.register(Current(made.tallies, list, lambda: pending[0]))
+    assert scraped(registry)["servicio_ml_prediction_log_pending"] == [(EMPTY, 3)]
+    pending[0] = 0
+    assert scraped(registry)["servicio_ml_prediction_log_pending"] == [(EMPTY, 0)]
+
+
+SECONDS = st.sampled_from([*HTTP_BUCKETS_SECONDS, 0.0, 100.0]) | st.floats(0, 20, allow_nan=False)
+CALLS = st.tuples(
+    st.sampled_from(["GET", "POST", "BREW"]),
+    st.sampled_from(["/", "/predict"]),
+    st.sampled_from([200, 422]),
+    SECONDS,
+)
+
+
+@given(st.lists(st.lists(CALLS, max_size=8), max_size=4))
+def test_gathered_requests_are_what_observing_each_gives(
+    rounds: list[list[tuple[str, str, int, float]]],
+) -> None:
+    registries = CollectorRegistry(), CollectorRegistry()
+    gathered, plain = (Metrics(registry) for registry in registries)
+    requests = Requests(gathered)
+    for calls in rounds:
+        for method, route, status, seconds in calls:
+            requests.add(method, route, status, seconds)
+            known = method if method in METHODS else OTHER_METHOD
+            plain.requests.labels(known, route, status).inc()
+            plain.request_seconds.labels(known, route).observe(seconds)
+        requests.flush()
+    requests.flush()
+    ours, theirs = (_values(registry) for registry in registries)
+    assert ours.keys() == theirs.keys()
+    for key, value in theirs.items():
+        assert ours[key] == (pytest.approx(value) if "_sum" in key[0] else value)
+
+
+def _values(registry: CollectorRegistry) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    return {
+        (name, frozenset(labels.items())): value
+        for name, values in scraped(registry).items()
+        for labels, value in values
+        if name.startswith("http_") and not name.endswith("_created")
+    }
+
+
+@pytest.mark.parametrize(("method", "noted"), [*product(["BREW", "get", ""], [OTHER_METHOD]), ("GET", "GET")])
+def test_methods_are_a_closed_set(method: str, noted: str) -> None:
+    registry = CollectorRegistry()
+    requests = Requests(Metrics(registry))
+    requests.add(method, "/", 200, 0.1)
+    assert scraped(registry)["http_requests_total"] == []
+    requests.flush()
+    assert scraped(registry)["http_requests_total"] == [({"method": noted, "route": "/", "status": "200"}, 1)]
