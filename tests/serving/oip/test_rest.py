@@ -246,7 +246,8 @@ def test_repository(tmp_path: Path, artifact_folder: Path) -> None:
     assert get(app, "/v2/models/small/ready").status == 200
     assert post(app, "/v2/repository/models/nobody/load", b"").status == 404
     assert post(app, "/v2/repository/models/nobody/unload", b"").status == 404
-    assert post(app, "/v2/repository/index", b"nonsense").status == 400
+    for wrong in (b"nonsense", b'{"ready": 0}'):
+        assert post(app, "/v2/repository/index", wrong).status == 400
 
 
 def test_described(app: FastAPI) -> None:
