@@ -163,7 +163,8 @@ class Taking(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.taken.append((self.path, body))
+        # its own path is tidied already
+        self.server.taken.append((self.requestline.split()[1], body))
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()
