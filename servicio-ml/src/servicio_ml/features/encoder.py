@@ -196,8 +196,12 @@ def _date_column(series: nw.Series[Any], each: Field) -> npt.NDArray[np.float32]
         moments = np.asarray(series.filter(~series.is_null()).to_numpy(), dtype="datetime64[D]")
         out[filled] = moments.astype(np.int64)
         return out
-    read = _date_reader(each)
-    return np.array([read(value) for value in series.to_list()], dtype=np.float32)
+    read, values = _date_reader(each), series.to_list()
+    if series.dtype == nw.String:
+        # a table has far fewer days than rows
+        known = {text: read(text) for text in set(values)}
+        return np.array([known[text] for text in values], dtype=np.float32)
+    return np.array([read(value) for value in values], dtype=np.float32)
 
 
 def _floats(series: nw.Series[Any]) -> npt.NDArray[np.float32]:
