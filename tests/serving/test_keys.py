@@ -47,7 +47,12 @@ def test_a_scope_that_is_lacking(keys: Keys) -> None:
         keys.admit(USER, Scope.ADMIN)
 
 
-@pytest.mark.parametrize("given", ["", "x", DIGEST, digested(USER), USER[:-1], USER + " ", USER.lower(), "ÿ"])
+@pytest.mark.parametrize(
+    "given",
+    ["", "x", DIGEST, digested(USER), USER[:-1], USER + " ", USER.swapcase(), "ÿ"],
+    # the keys are new in every process
+    ids=["empty", "short", "a digest", "its digest", "cut", "longer", "other case", "no ASCII"],
+)
 def test_an_unknown_key(keys: Keys, given: str) -> None:
     with pytest.raises(UnauthorizedError):
         keys.admit(given, Scope.PREDICT)
