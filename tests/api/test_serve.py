@@ -16,7 +16,7 @@ import pytest
 
 from asgi import Answer
 from platforms import COMMAND, MODELS, Platform, Shelf, serving, until
-from servers import free_port, mlflow_server
+from servers import free_port, mlflow_server, redis_server
 from servicio_ml.domain.promotion import CHAMPION
 from servicio_ml.features.artifact import GOLDEN
 
@@ -271,6 +271,17 @@ def _failed(state: Path, settings: dict[str, str]) -> str:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     return done.stderr
+
+
+def test_the_backlog_of_the_stream_is_a_metric(shelf: Shelf, tmp_path: Path) -> None:
+    with (
+        redis_server(tmp_path) as address,
+        serving(shelf.state, workers=1, redis_url=address) as platform,
+    ):
+        for _ in range(3):
+            assert platform("POST", "/models/small/enqueue", RECORD).status == 202
+        assert platform.metric("servicio_ml_stream_lag", model="small") == 3
+        assert platform.metric("servicio_ml_stream_lag", model="price") == 0
 
 
 def test_the_log_is_json_lines(platform: Platform) -> None:

@@ -8,7 +8,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
 
 from servicio_ml import bootstrap
 from servicio_ml.domain.ports import Journal, ServedRegistry
@@ -33,6 +34,7 @@ from servicio_ml.serving.recorder import LogPolicy, Recorder
 from servicio_ml.serving.rest import health_routes, model_routes
 from servicio_ml.serving.served import loader
 from servicio_ml.serving.service import Limits, Service
+from servicio_ml.serving.stream import Backlog
 from servicio_ml.serving.tally import Tallies
 from servicio_ml.settings import Settings
 
@@ -96,20 +98,24 @@ def create(plan: Plan) -> App:
     tallies, metrics = Tallies(plan.folder / "tallies"), Metrics(CollectorRegistry())
     journal = bootstrap.journal(settings)
     service = build(settings, registry, journal, tallies, metrics)
-    current = Current(tallies, service.models.champions, journal.pending)
+    broker = bootstrap.broker(settings)
+    collectors: list[Collector] = [Current(tallies, service.models.champions, journal.pending)]
+    if broker is not None:
+        # told here too: with every stream worker dead, only this shows it
+        collectors.append(Backlog(broker, service.models))
     log = AccessLog(sys.stdout.buffer)
     bits = random.SystemRandom().getrandbits
     worker = _Worker(plan=plan, service=service, journal=journal, tallies=tallies, log=log)
 
     def scrape() -> bytes:
         worker.note_requests()
-        return scraped(plan.metrics, current)
+        return scraped(plan.metrics, collectors)
 
     routers = [
         health_routes(service, scrape),
         model_routes(service, registry.note, plan.announce),
         insight.routes(service, time.time),
-        enqueue.routes(service, bootstrap.broker(settings)),
+        enqueue.routes(service, broker),
         graphql.routes(service),
         oip.routes(service, plan.announce),
     ]
@@ -152,7 +158,7 @@ def build(
     )
 
 
-def scraped(folder: Path, current: Current) -> bytes:
+def scraped(folder: Path, collectors: Sequence[Collector]) -> bytes:
     """The metrics of all processes as text."""
     for path in folder.glob("gauge_live*.db"):
         pid = int(path.stem.rsplit("_", 1)[1])
@@ -160,7 +166,8 @@ def scraped(folder: Path, current: Current) -> bytes:
             mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]  # it has no types
     registry = CollectorRegistry()
     MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]  # it has no types
-    registry.register(current)
+    for each in collectors:
+        registry.register(each)
     return generate_latest(registry)
 
 
