@@ -82,7 +82,6 @@ def state(registry: Path, address: str, tmp_path: Path, monkeypatch: pytest.Monk
         monkeypatch.setenv(f"SERVICIO_ML_{name}", str(value))
     for name in ("HOST", "LOG_URL", "LOG_SAMPLING", "MODELS", "DATA_DIR"):
         monkeypatch.delenv(f"SERVICIO_ML_{name}", raising=False)
-    monkeypatch.setenv("TMPDIR", str(tmp_path))  # where a killed worker leaves its folder
     return tmp_path
 
 

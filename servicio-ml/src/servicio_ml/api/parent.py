@@ -2,21 +2,17 @@
 
 import os
 import secrets
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
 from servicio_ml import bootstrap
+from servicio_ml.api.run_folder import run_folder
 from servicio_ml.errors import SettingsError
 from servicio_ml.settings import Settings, variable
 
 KEY_BYTES = 32
-MEMORY = Path("/dev/shm")  # noqa: S108  a folder of our own is made in it
-"""Where files are memory, on Linux."""
 
 
 def is_loopback(host: str) -> bool:
@@ -47,16 +43,6 @@ def check(settings: Settings) -> None:
         read_keys(settings.keys_file)
 
 
-@contextmanager
-def _folder() -> Iterator[Path]:
-    """The run's folder, in memory where there is such a place; removed at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="servicio-ml-", dir=MEMORY if MEMORY.is_dir() else None))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def serve(settings: Settings) -> None:
     """Serve until a signal says stop.
 
@@ -64,7 +50,7 @@ def serve(settings: Settings) -> None:
         SettingsError: The server would be open to other machines, or the port is taken.
     """
     check(settings)
-    with _folder() as folder:
+    with run_folder() as folder:
         # read by prometheus_client when it is imported, here and in the workers
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder / "metrics")
         (folder / "metrics").mkdir()

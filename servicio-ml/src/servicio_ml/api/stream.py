@@ -3,7 +3,6 @@
 import logging
 import secrets
 import signal
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, start_http_server
 
 from servicio_ml import bootstrap
+from servicio_ml.api.run_folder import run_folder
 from servicio_ml.api.worker import build
 from servicio_ml.domain.ports import Broker
 from servicio_ml.errors import SettingsError
@@ -44,8 +44,8 @@ def work(settings: Settings, *, metrics_port: int, claim_after_seconds: float) -
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: stop.set())
     try:
-        with tempfile.TemporaryDirectory(prefix="servicio-ml-stream-") as folder:
-            _work(settings, broker, Path(folder), stop, metrics_port, claim_after_seconds)
+        with run_folder() as folder:
+            _work(settings, broker, folder, stop, metrics_port, claim_after_seconds)
     finally:
         broker.close()
 

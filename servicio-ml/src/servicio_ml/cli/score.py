@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,7 +10,9 @@ from servicio_ml.cli.session import Debug, Json, Session, UseCaseName, processor
 from servicio_ml.domain.ports import ModelVersion, Registry
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.errors import UnknownUseCaseError
-from servicio_ml.features.artifact import Artifact
+
+if TYPE_CHECKING:
+    from servicio_ml.features.artifact import Artifact
 
 
 def score(
@@ -73,7 +75,7 @@ def _known(name: str, here: Session) -> UseCase | None:
         return None
 
 
-def _loaded(registry: Registry, info: ModelVersion, threads: int) -> Artifact:
+def _loaded(registry: Registry, info: ModelVersion, threads: int) -> "Artifact":
     """A version's artifact that has answered its golden rows."""
     from servicio_ml.features.artifact import load_artifact
 

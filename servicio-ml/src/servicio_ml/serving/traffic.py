@@ -3,6 +3,7 @@
 In files that several processes share, counting each request by itself costs as much as decoding it.
 """
 
+import threading
 from bisect import bisect_left
 from collections import Counter, defaultdict
 
@@ -19,6 +20,8 @@ class Requests:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
+        # added to in the event loop, flushed by a scrape in a thread
+        self._lock = threading.Lock()
         self._counts: Counter[tuple[str, str, int]] = Counter()
         self._buckets: defaultdict[tuple[str, str], Counter[int]] = defaultdict(Counter)
         self._seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
@@ -26,15 +29,17 @@ class Requests:
     def add(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""
         known = method if method in METHODS else OTHER_METHOD
-        self._counts[known, route, status] += 1
-        self._buckets[known, route][bisect_left(HTTP_BUCKETS_SECONDS, seconds)] += 1
-        self._seconds[known, route] += seconds
+        with self._lock:
+            self._counts[known, route, status] += 1
+            self._buckets[known, route][bisect_left(HTTP_BUCKETS_SECONDS, seconds)] += 1
+            self._seconds[known, route] += seconds
 
     def flush(self) -> None:
         """Bring what is gathered to Prometheus."""
-        counts, self._counts = self._counts, Counter()
-        buckets, self._buckets = self._buckets, defaultdict(Counter)
-        seconds, self._seconds = self._seconds, defaultdict(float)
+        with self._lock:
+            counts, self._counts = self._counts, Counter()
+            buckets, self._buckets = self._buckets, defaultdict(Counter)
+            seconds, self._seconds = self._seconds, defaultdict(float)
         for labels, number in counts.items():
             self._metrics.requests.labels(*labels).inc(number)
         for key, gathered in buckets.items():

@@ -1,0 +1,42 @@
+"""The folder of a run."""
+
+import fcntl
+from pathlib import Path
+
+import pytest
+
+from servicio_ml.api import run_folder as module
+from servicio_ml.api.run_folder import LOCK, PREFIX, run_folder
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(module, "MEMORY", tmp_path)
+    return tmp_path
+
+
+def test_it_is_removed_at_the_end(place: Path) -> None:
+    with run_folder() as folder:
+        assert folder.parent == place
+        (folder / "counts").write_text("1")
+    assert list(place.iterdir()) == []
+
+
+def test_what_a_killed_run_left_is_removed(place: Path) -> None:
+    left = place / f"{PREFIX}left"
+    left.mkdir()
+    (left / LOCK).touch()
+    with run_folder():
+        assert not left.exists()
+
+
+def test_a_run_that_lasts_is_left_alone(place: Path) -> None:
+    other, young, foreign = (place / name for name in (f"{PREFIX}other", f"{PREFIX}young", "else"))
+    for folder in (other, young, foreign):
+        folder.mkdir()
+    with (other / LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with run_folder():
+            assert other.exists()
+            assert young.exists()
+            assert foreign.exists()
