@@ -1,6 +1,7 @@
 """The examples of docs/api.md run against a real server."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         yield made
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl; install the Debian package curl")
 def test_the_examples_answer(platform: Platform, tmp_path: Path) -> None:
     script = "".join(f"{block}\necho\n" for block in blocks(PAGE, "sh"))
     done = run(script, tmp_path, API=platform.url)
