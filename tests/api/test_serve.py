@@ -62,7 +62,8 @@ def test_metrics_add_up_over_the_workers(platform: Platform) -> None:
     with ThreadPoolExecutor(8) as pool:
         statuses = list(pool.map(lambda _: platform("POST", PREDICT, RECORD).status, range(200)))
     assert statuses == [200] * 200
-    until("all are counted", lambda: platform.metric("http_requests_total", **labels) == answered + 200)
+    # the other worker may tell of earlier calls only now
+    until("all are counted", lambda: platform.metric("http_requests_total", **labels) >= answered + 200)
 
     def observed() -> float:
         text = platform("GET", "/metrics").body.decode()
