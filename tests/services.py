@@ -66,7 +66,7 @@ def bench(
         registry, load, watch, names=names, traffic=traffic, cached=2,
         failed=lambda model: counters.load_failures.labels(model).inc(),
     )  # fmt: skip
-    metrics.register(Current(tallies, models.champions, log.pending))
+    metrics.register(Current(tallies, models, log.pending))
     bits = random.Random(7).getrandbits  # noqa: S311  ids, no secrets
     recorder = Recorder(log, counters, watch, policy or LogPolicy())
     predictor = Predictor(models, recorder, counters, watch, bits)

@@ -76,16 +76,16 @@ def test_more_columns_ask_for_more() -> None:
     ],
 )
 def test_verdict(counts: list[int], *, drifted: bool) -> None:
-    found = shift(counts, SHARES, reference_rows=REFERENCE, columns=1)
+    found = shift(counts, SHARES, reference_rows=REFERENCE, columns=1, policy=DriftPolicy())
     assert found is not None
     assert found.drifted is drifted
 
 
 def test_window_without_rows_has_no_verdict() -> None:
-    assert shift([0, 0, 0, 0], SHARES, reference_rows=REFERENCE, columns=1) is None
+    assert shift([0, 0, 0, 0], SHARES, reference_rows=REFERENCE, columns=1, policy=DriftPolicy()) is None
 
 
 def test_what_is_no_number_is_drift() -> None:
-    found = shift([5, 5], [math.nan, 0.5], reference_rows=REFERENCE, columns=1)
+    found = shift([5, 5], [math.nan, 0.5], reference_rows=REFERENCE, columns=1, policy=DriftPolicy())
     assert found is not None
     assert found.drifted

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from problems import SCHEMA
+from servicio_ml.domain.policy import DriftPolicy
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.features.artifact import Artifact, load_artifact
 from servicio_ml.features.encoder import Encoder, Matrix
@@ -23,7 +24,9 @@ NUMBERS = FeatureSchema(
         for name in ("first", "second", "third", "fourth")
     )
 )
-NO_BINS = Profile(rows=1, features=(), prediction=Bins(name="prediction", edges=(), labels=(), shares=()))
+NO_BINS = Profile(
+    features=(), prediction=Bins(name="prediction", edges=(), labels=()), seasons={}, policy=DriftPolicy()
+)
 
 
 class Session:

@@ -104,12 +104,12 @@ def test_an_unknown_family_is_named() -> None:
 def test_an_artifact_answers_its_golden_rows(task: Task, tmp_path: Any) -> None:
     use_case, made, candidate, estimator = solved(task, "lightgbm")
     exported = export(candidate, estimator, made.matrix)
-    raw = np.concatenate([part for _, part in out_of_fold(made, candidate, PARAMS["lightgbm"])])
+    windows = out_of_fold(made, candidate, PARAMS["lightgbm"])
+    rows, raw = (np.concatenate(parts) for parts in zip(*windows, strict=True))
     output = Output(task=task, labels=use_case.target.labels, log=use_case.target.log)
     assert exported.onnx is not None
-    write_artifact(
-        tmp_path / "a", made, exported.onnx, output, reference_profile(made, output, raw), "# card"
-    )
+    reference = reference_profile(made, output, rows, raw)
+    write_artifact(tmp_path / "a", made, exported.onnx, output, reference, "# card")
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted(FILES)
     artifact = load_artifact(tmp_path / "a")
     artifact.replay()

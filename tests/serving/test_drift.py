@@ -7,11 +7,11 @@ import pytest
 
 from problems import rows
 from services import Bench, bench
-from servicio_ml.domain.drift import DEFAULT_POLICY, threshold
+from servicio_ml.domain.drift import threshold
 from servicio_ml.domain.prediction import Protocol, Purpose
 from servicio_ml.domain.use_case import Task
+from servicio_ml.features import drift
 from servicio_ml.features.encoder import Matrix
-from servicio_ml.serving import drift
 from servicio_ml.serving.drift import DriftState, state
 
 HOUR = 3600.0
@@ -75,12 +75,13 @@ def test_features_share_the_rate_of_false_alarms(tmp_path: Path, artifact_folder
     made = bench(tmp_path, artifact_folder)
     predict(made, matrix_of(made, 50))
     told = found(made)
+    policy = made.service.models.champion("small").artifact.reference.policy
     for column in told.features:
         expected = threshold(
             bins=len(column.reference), rows=50, reference_rows=told.reference_rows, columns=4,
-            policy=DEFAULT_POLICY,
+            policy=policy,
         )  # fmt: skip
-        assert column.threshold == expected > DEFAULT_POLICY.practical_psi
+        assert column.threshold == expected > policy.practical_psi
 
 
 def test_shares_are_those_of_the_rows(tmp_path: Path, artifact_folder: Path) -> None:
@@ -149,7 +150,7 @@ def test_agrees_with_the_counters(tmp_path: Path, artifact_folder: Path) -> None
     made = bench(tmp_path, artifact_folder)
     predict(made, matrix_of(made, 777), batch=10)
     ((head, counts),) = made.tallies.totals()
-    columns, _ = head.split(counts)
+    columns = head.split(counts).columns
     told = found(made)
     for column, counted in zip((*told.features, told.prediction), columns, strict=True):
         assert list(column.current.values()) == pytest.approx((counted / 777).tolist())

@@ -1,8 +1,10 @@
 """Metrics as they are scraped: the names and labels of the table, and nothing else."""
 
 import asyncio
+import json
 import re
-from collections import defaultdict
+import shutil
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
@@ -12,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from scipy.stats import chi2
 
 from services import Bench, bench
 from servicio_ml.domain.prediction import Protocol
+from servicio_ml.features.artifact import REFERENCE
 from servicio_ml.serving import metrics as described
 from servicio_ml.serving.metrics import HTTP_BUCKETS_SECONDS, PREDICTION, Current, Metrics
 from servicio_ml.serving.traffic import METHODS, OTHER_METHOD, Requests
@@ -85,7 +89,7 @@ def named(sample: str, known: Mapping[str, set[str]]) -> str:
 
 def test_what_is_scraped_is_what_the_table_says(made: Bench) -> None:
     known = table()
-    assert len(known) == 22
+    assert len(known) == 28
     found: dict[str, set[str]] = {}
     for sample, values in scraped(made.metrics).items():
         name = named(sample, known)
@@ -145,6 +149,66 @@ def test_observations_and_references_have_the_same_bins(made: Bench) -> None:
     )
 
 
+def seasonal(folder: Path, artifact: Path) -> Path:
+    """The small model with a reference of its own for January."""
+    shutil.copytree(artifact, folder)
+    document = json.loads((folder / REFERENCE).read_text())
+    document["policy"]["season"] = "day"
+    document["seasons"]["01"] = {**document["seasons"]["all"], "rows": 25}
+    (folder / REFERENCE).write_text(json.dumps(document))
+    return folder
+
+
+def test_a_season_is_told_once_it_has_rows(tmp_path: Path, artifact_folder: Path) -> None:
+    one = bench(tmp_path / "bench", seasonal(tmp_path / "seasonal", artifact_folder))
+    before = scraped(one.metrics)
+    assert before["servicio_ml_reference_ratio"] == []
+    assert {labels["season"] for labels, _ in before["servicio_ml_season_observations_total"]} == {
+        "all",
+        "01",
+    }
+    ask(one)
+    values = scraped(one.metrics)
+    rows = {labels["season"]: value for labels, value in values["servicio_ml_season_observations_total"]}
+    assert rows == {"all": 0, "01": 5}
+    assert {labels["season"] for labels, _ in values["servicio_ml_reference_ratio"]} == {"01"}
+    assert {labels["season"] for labels, _ in values["servicio_ml_performance_limit"]} == {"01"}
+    assert {(labels["season"], value) for labels, value in values["servicio_ml_reference_rows"]} == {
+        ("all", 300), ("01", 25)
+    }  # fmt: skip
+
+
+def test_limits_are_what_the_policy_makes_of_unseen_rows(made: Bench) -> None:
+    reference = made.service.models.champion("small").artifact.reference
+    limits = {
+        labels["metric"]: value for labels, value in scraped(made.metrics)["servicio_ml_performance_limit"]
+    }
+    unseen = reference.seasons["all"].performance
+    assert limits == pytest.approx(
+        {"accuracy": unseen["accuracy"] - 0.05, "f1_macro": unseen["f1_macro"] - 0.1}
+    )
+    [(_, practical)] = scraped(made.metrics)["servicio_ml_drift_practical_psi"]
+    assert practical == reference.policy.practical_psi
+
+
+def test_quantiles_share_the_rate_of_false_alarms(made: Bench) -> None:
+    values = scraped(made.metrics)
+    quantiles = {labels["feature"]: value for labels, value in values["servicio_ml_drift_quantile"]}
+    bins = Counter(labels["feature"] for labels, _ in values["servicio_ml_reference_ratio"])
+    assert quantiles == {
+        name: pytest.approx(float(chi2.ppf(1 - 0.05 / len(RECORD), number - 1)), rel=0.05)
+        for name, number in bins.items()
+    }
+
+
+def test_a_model_without_a_champion_is_not_ready(tmp_path: Path, artifact_folder: Path) -> None:
+    one = bench(tmp_path, artifact_folder, names=["small", "absent"])
+    values = scraped(one.metrics)
+    assert values["servicio_ml_model_ready"] == [({"model": "absent"}, 0), ({"model": "small"}, 1)]
+    [(_, registered)] = values["servicio_ml_champion_registered_timestamp_seconds"]
+    assert registered == one.watch.now
+
+
 def test_the_champion_is_told(made: Bench, artifact_folder: Path) -> None:
     made.watch.now += 60
     made.promote(artifact_folder)
@@ -159,7 +223,7 @@ def test_the_champion_is_told(made: Bench, artifact_folder: Path) -> None:
 
 def test_pending_rows_are_asked_for_at_each_scrape(made: Bench) -> None:
     pending, registry = [3], CollectorRegistry()
-    registry.register(Current(made.tallies, list, lambda: pending[0]))
+    registry.register(Current(made.tallies, made.service.models, lambda: pending[0]))
     assert scraped(registry)["servicio_ml_prediction_log_pending"] == [(EMPTY, 3)]
     pending[0] = 0
     assert scraped(registry)["servicio_ml_prediction_log_pending"] == [(EMPTY, 0)]

@@ -84,8 +84,8 @@ def fed(tally: Tally, matrix: Matrix, answers: Predictions, cuts: list[int]) -> 
 
 def same(head: Head, counts: Counts, parts: list[Counts]) -> None:
     """Compare counts with what is expected."""
-    bins, confusion = head.split(counts)
-    found = [*bins, confusion] if head.labels else bins
+    split = head.split(counts)
+    found = [*split.columns, split.confusion] if head.labels else split.columns
     for mine, theirs in zip(found, parts, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-12)
 
@@ -100,7 +100,7 @@ def test_counts_are_those_of_numpy(loaded: Loaded, tmp_path: Path, task: str, ro
     fed(tallies.open(INFO, artifact), matrix, answers, [])
     [(head, counts)] = tallies.totals()
     same(head, counts, expected(artifact, matrix, answers))
-    assert sum(head.split(counts)[0][-1]) == rows
+    assert sum(head.split(counts).columns[-1]) == rows
 
 
 @given(cuts=st.lists(st.integers(0, 700), max_size=30))
@@ -122,7 +122,7 @@ def test_the_expected_confusion_is_the_sum_of_probabilities(artifact: Artifact, 
     tallies = Tallies(tmp_path)
     tallies.open(INFO, artifact).add(matrix, Predictions(outcomes=outcomes, probabilities=probabilities))
     [(head, counts)] = tallies.totals()
-    assert head.split(counts)[1].tolist() == [[0.75, 0.25], [0.625, 1.375]]
+    assert head.split(counts).confusion.tolist() == [[0.75, 0.25], [0.625, 1.375]]
 
 
 def test_rows_wait_until_there_are_enough(artifact: Artifact, tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_versions_are_counted_apart(artifact: Artifact, tmp_path: Path) -> None:
         info = ModelVersion(model=model, version=version, run_id=f"{version}", created=0.0)
         fed(tallies.open(info, artifact), matrix[:version], answers.part(slice(0, version)), [])
     totals = [
-        (head.model, head.version, head.run_id, head.split(counts)[0][0].sum())
+        (head.model, head.version, head.run_id, head.split(counts).columns[0].sum())
         for head, counts in tallies.totals()
     ]
     assert totals == [("large", 1, "1", 1), ("small", 1, "1", 1), ("small", 2, "2", 2)]

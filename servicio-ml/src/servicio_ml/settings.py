@@ -51,6 +51,12 @@ class Settings(BaseSettings):
         log_full: When the journal cannot be written: `refuse` the request, or answer and `drop` the row.
         redis_url: `redis://` address of the streams; none when empty.
         otlp_endpoint: `http://` address that traces are sent to; none when empty.
+        hook_token_file: File with the token that Alertmanager must present; its hook is closed when empty.
+        retraining_cooldown_hours: Least time between two retrainings of a model that alerts start.
+        retraining_monthly_budget: Most retrainings of a model in 30 days that alerts start.
+        airflow_url: `http://` address of Airflow's API for retrainings; the command line when empty.
+        airflow_user: Its user.
+        airflow_password_file: File with the user's password.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", populate_by_name=True)
@@ -86,6 +92,12 @@ class Settings(BaseSettings):
     log_full: Literal["refuse", "drop"] = "refuse"
     redis_url: str = Field(default="", pattern=r"^((rediss?|unix)://.+)?$")
     otlp_endpoint: str = Field(default="", pattern=r"^(https?://.+)?$")
+    hook_token_file: Path | None = None
+    retraining_cooldown_hours: float = Field(default=24, ge=0)
+    retraining_monthly_budget: int = Field(default=4, ge=0)
+    airflow_url: str = Field(default="", pattern=r"^(https?://.+)?$")
+    airflow_user: str = "admin"
+    airflow_password_file: Path | None = None
 
 
 def load(**overrides: Any) -> Settings:

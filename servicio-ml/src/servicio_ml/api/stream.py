@@ -74,7 +74,7 @@ def _work(
     prometheus, tallies = CollectorRegistry(), Tallies(folder / "tallies")
     journal = bootstrap.journal(settings, shared=SHARED)
     service = build(settings, registry, journal, tallies, Metrics(prometheus))
-    prometheus.register(Current(tallies, service.models.champions, journal.pending))
+    prometheus.register(Current(tallies, service.models, journal.pending))
     prometheus.register(Backlog(broker, service.models))
     try:
         with _scraped(settings.host, metrics_port, prometheus), _refreshed(service.models, settings, stop):

@@ -99,7 +99,7 @@ def create(plan: Plan) -> App:
     journal = bootstrap.journal(settings)
     service = build(settings, registry, journal, tallies, metrics)
     broker = bootstrap.broker(settings)
-    collectors: list[Collector] = [Current(tallies, service.models.champions, journal.pending)]
+    collectors: list[Collector] = [Current(tallies, service.models, journal.pending)]
     if broker is not None:
         # told here too: with every stream worker dead, only this shows it
         collectors.append(Backlog(broker, service.models))

@@ -9,8 +9,6 @@ from servicio_ml.domain.policy import DriftPolicy
 
 SMOOTHING = 0.5
 """Rows added to every bin, so that an empty one neither hides nor dominates an index."""
-DEFAULT_POLICY = DriftPolicy()
-"""Of a served model: its artifact names no other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,15 +27,15 @@ class Shift:
 
 
 def shift(
-    counts: Sequence[int], shares: Sequence[float], *, reference_rows: int, columns: int,
-    policy: DriftPolicy = DEFAULT_POLICY,
+    counts: Sequence[int], shares: Sequence[float], *, reference_rows: float, columns: int,
+    policy: DriftPolicy,
 ) -> Shift | None:  # fmt: skip
     """Judge one column; None when the window has no rows.
 
     Args:
         counts: Rows of the window in each bin.
         shares: Smoothed reference share of each bin.
-        reference_rows: That the shares were made of.
+        reference_rows: That the shares were made of (of a mixture of seasons, as many as tell as much).
         columns: How many are judged together, and share the rate of false alarms.
         policy: The thresholds.
     """
@@ -59,15 +57,20 @@ def stability_index(counts: Sequence[int], shares: Sequence[float]) -> float:
     return sum((now - then) * math.log(now / then) for now, then in pairs)
 
 
-def threshold(*, bins: int, rows: int, reference_rows: int, columns: int, policy: DriftPolicy) -> float:
+def threshold(*, bins: int, rows: int, reference_rows: float, columns: int, policy: DriftPolicy) -> float:
     """The index that is drift in a window of so many rows.
 
     Without drift, index / (1/rows + 1/reference_rows) is close to chi-squared with bins - 1 degrees of
     freedom (Yurdakul and Naranjo 2020, "Statistical properties of the population stability index"). Each
     column gets its part of the rate of false alarms (Bonferroni).
     """
-    quantile = chi_squared_quantile(1 - policy.false_alarm_rate / columns, bins - 1)
+    quantile = null_quantile(bins=bins, columns=columns, policy=policy)
     return max(policy.practical_psi, quantile * (1 / rows + 1 / reference_rows))
+
+
+def null_quantile(*, bins: int, columns: int, policy: DriftPolicy) -> float:
+    """What index / (1/rows + 1/reference_rows) exceeds without drift no more often than the policy allows."""
+    return chi_squared_quantile(1 - policy.false_alarm_rate / columns, bins - 1)
 
 
 def chi_squared_quantile(probability: float, freedom: int) -> float:

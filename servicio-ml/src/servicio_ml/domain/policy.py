@@ -33,17 +33,39 @@ class PromotionPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftPolicy:
-    """How the reference is binned and when a shift of it is worth a ticket.
+    """How the reference is made, and from when on a shift of rows or a loss of performance is told.
 
     Attributes:
         bins: Quantile bins of a number (missing has one of its own).
         practical_psi: A population stability index below this is not worth a ticket at any size.
         false_alarm_rate: Of the whole family of features, per window without drift (0–1).
+        season: The date field whose calendar month picks the reference; empty for one reference.
+        season_rows: Least training rows, and least rows that the model had not seen, of a month with a
+            reference of its own.
+        max_accuracy_loss: How far accuracy may fall below that on unseen rows (0–1).
+        max_f1_macro_loss: The same of the mean of the classes' F1 (0–1).
+        max_mae_growth: How much greater than on unseen rows the absolute error may be, as a share of it.
     """
 
     bins: int = 10
     practical_psi: float = 0.1
     false_alarm_rate: float = 0.05
+    season: str = ""
+    season_rows: int = 500
+    max_accuracy_loss: float = 0.05
+    max_f1_macro_loss: float = 0.1
+    max_mae_growth: float = 0.25
+
+    def limit(self, metric: str, unseen: float) -> float:
+        """What a metric is paged beyond, from its value on unseen rows.
+
+        Args:
+            metric: `accuracy`, `f1_macro` or `mae`.
+            unseen: In the metric's unit.
+        """
+        if metric == "mae":
+            return unseen * (1 + self.max_mae_growth)
+        return unseen - (self.max_accuracy_loss if metric == "accuracy" else self.max_f1_macro_loss)
 
 
 class LeakPolicy(StrEnum):

@@ -204,7 +204,7 @@ class UseCase:
 
     def _naming_problems(self) -> Iterator[str]:
         fields = self.schema.field_names
-        dates = [self.event_date, getattr(self.split, "field", "")]
+        dates = [self.event_date, getattr(self.split, "field", ""), self.drift.season]
         for name in (*filter(None, dates), *self.promotion.slices):
             if name not in fields:
                 yield f"{name!r} is named as a date or slice; fields are {listed(fields)}"

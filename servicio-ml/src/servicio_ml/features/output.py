@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating[Any]]
-POSITIVE = 1
+POSITIVE, BINARY_CLASSES = 1, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,13 @@ class Predictions:
 
     outcomes: Floats
     probabilities: Floats | None = None
+
+    @property
+    def shown(self) -> Floats:
+        """`[n]`: what the prediction's bins count: a binary model's probability, else the outcome itself."""
+        if self.probabilities is not None and self.probabilities.shape[1] == BINARY_CLASSES:
+            return self.probabilities[:, POSITIVE]
+        return self.outcomes
 
     def part(self, rows: slice | npt.NDArray[np.bool_]) -> "Predictions":
         """The answers of some of the rows."""

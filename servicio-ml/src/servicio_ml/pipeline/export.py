@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime as ort
 
 from servicio_ml.domain.search import Candidate
@@ -168,13 +167,6 @@ def golden_records(problem: Problem) -> list[dict[str, Any]]:
                 problem.use_case.name, f"a training row is no valid request: {error}"
             ) from error
     return records
-
-
-def prediction_values(output: Output, raw: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
-    """What the prediction's bins count: probability of the positive class, class code, or number."""
-    predictions = output.answer(raw)
-    binary = output.task == "binary" and predictions.probabilities is not None
-    return predictions.probabilities[:, -1] if binary else predictions.outcomes  # type: ignore[index]  # checked
 
 
 def _write(path: Path, document: Mapping[str, Any]) -> None:

@@ -9,17 +9,20 @@ import numpy as np
 import numpy.typing as npt
 
 from servicio_ml.domain.search import Candidate
+from servicio_ml.domain.use_case import Task
 from servicio_ml.features.output import Output, Predictions
-from servicio_ml.features.profile import Profile, level_bins, numeric_bins, profile
+from servicio_ml.features.profile import Profile, Unseen, profile
 from servicio_ml.pipeline.calibrate import calibrated_output
 from servicio_ml.pipeline.card import card
 from servicio_ml.pipeline.evaluate import evaluate, score
-from servicio_ml.pipeline.export import PARITY_TOLERANCE, Exported, export, prediction_values, write_artifact
+from servicio_ml.pipeline.export import PARITY_TOLERANCE, Exported, export, write_artifact
 from servicio_ml.pipeline.fitting import Problem, fit, out_of_fold, scores
 from servicio_ml.pipeline.rows import Holdout
 from servicio_ml.pipeline.tune import plain_output
 
 Floats = npt.NDArray[np.floating[Any]]
+WATCHED_CLASSES, WATCHED_NUMBER = ("accuracy", "f1_macro"), ("mae",)
+"""The metrics that a window of production can be compared by: a confusion matrix gives the first two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +87,7 @@ def finish(
     metrics = _metrics(problem, test, predictions, raw_test)
     usable = exported.onnx is not None and exported.parity <= PARITY_TOLERANCE
     if usable and exported.onnx is not None:
-        reference = reference_profile(problem, output, raw)
+        reference = reference_profile(problem, output, rows, raw)
         text = card(problem, candidate, params, metrics, exported, source)
         write_artifact(folder, problem, exported.onnx, output, reference, text)
     return Finished(
@@ -107,18 +110,25 @@ def standard_error(values: Sequence[float]) -> float:
     return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
 
 
-def reference_profile(problem: Problem, output: Output, raw: Floats) -> Profile:
+def reference_profile(problem: Problem, output: Output, rows: npt.NDArray[np.int64], raw: Floats) -> Profile:
     """The profile of the training rows, and of predictions for rows that the model had not seen.
 
     Args:
         problem: The training rows.
         output: Calibration and threshold.
-        raw: `[m, classes]` out-of-fold scores: a model's answers to its own training rows are too sure.
+        rows: `[m]`: places among the training rows of those that a fold's model had not seen.
+        raw: `[m, classes]`: its scores for them; a model's answers to its own training rows are too sure.
     """
-    values = prediction_values(output, raw)
-    bins = problem.use_case.drift.bins
-    classes = problem.use_case.target.labels if output.task == "multiclass" else ()
-    predicted = (
-        level_bins("prediction", classes, values) if classes else numeric_bins("prediction", values, bins)
+    answered, truth, task = output.answer(raw), problem.truth[rows], problem.use_case.task
+    watched = WATCHED_NUMBER if task is Task.REGRESSION else WATCHED_CLASSES
+
+    def performance(part: npt.NDArray[np.bool_]) -> dict[str, float]:
+        return {name: score(name, truth[part], answered.part(part)) for name in watched}
+
+    unseen = Unseen(
+        rows=rows,
+        shown=answered.shown,
+        classes=problem.use_case.target.labels if task is Task.MULTICLASS else (),
+        performance=performance,
     )
-    return profile(problem.setting.schema, problem.matrix, bins, predicted)
+    return profile(problem.setting.schema, problem.matrix, problem.use_case.drift, unseen)

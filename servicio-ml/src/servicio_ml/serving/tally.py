@@ -20,12 +20,12 @@ import numpy.typing as npt
 from servicio_ml.domain.ports import ModelVersion
 from servicio_ml.features.artifact import Artifact
 from servicio_ml.features.encoder import Matrix
-from servicio_ml.features.output import POSITIVE, Predictions
-from servicio_ml.features.profile import Bins, Profile
+from servicio_ml.features.output import Predictions
+from servicio_ml.features.profile import Profile
 
 BUFFERED_ROWS = 256
 """Rows that are counted in one go: one by one they would cost as much as the prediction."""
-FLOAT_BYTES, BINARY = 8, 2
+FLOAT_BYTES = 8
 Counts = npt.NDArray[np.float64]
 
 
@@ -49,20 +49,18 @@ class Head:
 
     @property
     def width(self) -> int:
-        """Numbers in the file: each feature's bins, the prediction's bins, the expected confusion."""
-        bins = sum(len(each.labels) for each in self.every)
-        return bins + len(self.labels) ** 2
+        """Numbers in the file: each feature's bins, the prediction's, the seasons, the expected confusion."""
+        return sum(self._lengths) + len(self.labels) ** 2
 
     @property
-    def every(self) -> tuple[Bins, ...]:
-        """Bins of the features, then of the prediction."""
-        return (*self.reference.features, self.reference.prediction)
+    def _lengths(self) -> list[int]:
+        return [*(len(each.labels) for each in self.reference.every), len(self.reference.seasons)]
 
-    def split(self, counts: Counts) -> tuple[list[Counts], Counts]:
-        """Counts by feature and of the prediction, and the expected confusion `[predicted, actual]`."""
-        ends = np.cumsum([len(each.labels) for each in self.every])
-        *bins, confusion = np.split(counts, ends)
-        return bins, confusion.reshape(len(self.labels), len(self.labels))
+    def split(self, counts: Counts) -> "Parts":
+        """What the numbers of the file are."""
+        *bins, seasons, confusion = np.split(counts, np.cumsum(self._lengths))
+        side = len(self.labels)
+        return Parts(columns=bins, seasons=seasons, confusion=confusion.reshape(side, side))
 
     def to_json(self) -> dict[str, Any]:
         document = {name: getattr(self, name) for name in ("model", "version", "run_id", "labels")}
@@ -72,6 +70,21 @@ class Head:
     def from_json(cls, document: dict[str, Any]) -> "Head":
         reference = Profile.from_json(document["reference"])
         return cls(**{**document, "labels": tuple(document["labels"]), "reference": reference})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Counts of a version.
+
+    Attributes:
+        columns: By bin, of each feature, then of the prediction.
+        seasons: By season.
+        confusion: Expected, `[predicted, actual]`.
+    """
+
+    columns: list[Counts]
+    seasons: Counts
+    confusion: Counts
 
 
 class Tally:
@@ -104,21 +117,17 @@ class Tally:
             probabilities = [
                 answer.probabilities for _, answer in pending if answer.probabilities is not None
             ]
-            self._count(matrix, outcomes, np.concatenate(probabilities) if probabilities else None)
+            joined = np.concatenate(probabilities) if probabilities else None
+            self._count(matrix, Predictions(outcomes=outcomes, probabilities=joined))
 
-    def _count(self, matrix: Matrix, outcomes: Counts, probabilities: Counts | None) -> None:
-        (*features, prediction), confusion = self._parts
-        for counts, fresh in zip(features, self.head.reference.count(matrix), strict=True):
-            np.add(counts, fresh, out=counts)
-        prediction += self.head.reference.prediction.count(shown(outcomes, probabilities))
-        if probabilities is not None:
-            np.add.at(confusion, outcomes.astype(np.intp), probabilities)
-
-
-def shown(outcomes: Counts, probabilities: Counts | None) -> Counts:
-    """What the bins of the prediction hold: a binary model's probability, else the outcome itself."""
-    binary = probabilities is not None and probabilities.shape[1] == BINARY
-    return probabilities[:, POSITIVE] if probabilities is not None and binary else outcomes
+    def _count(self, matrix: Matrix, answers: Predictions) -> None:
+        reference, parts = self.head.reference, self._parts
+        fresh = [*reference.count(matrix), reference.prediction.count(answers.shown)]
+        for counts, more in zip(parts.columns, fresh, strict=True):
+            np.add(counts, more, out=counts)
+        np.add(parts.seasons, reference.count_seasons(matrix), out=parts.seasons)
+        if answers.probabilities is not None:
+            np.add.at(parts.confusion, answers.outcomes.astype(np.intp), answers.probabilities)
 
 
 class Tallies:
