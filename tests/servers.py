@@ -11,7 +11,7 @@ import tempfile
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,6 +100,44 @@ def _wait_until_open(port: int, process: subprocess.Popen[bytes]) -> None:
         else:
             return
     raise TimeoutError(f"port {port} was not open within {START_SECONDS} s")
+
+
+@contextmanager
+def prometheus_server(config: Path, data: Path, *options: str, port: int = 0) -> Iterator[str]:
+    """A Prometheus with a configuration and a folder of its data; gives its address.
+
+    Without the program the test is skipped. It takes a free port unless one is given.
+    """
+    port = port or free_port()
+    arguments = (f"--config.file={config}", f"--storage.tsdb.path={data}", *options)
+    with _scraping("prometheus", port, data, arguments) as url:
+        yield url
+
+
+@contextmanager
+def alertmanager_server(config: Path, data: Path, *options: str, port: int = 0) -> Iterator[str]:
+    """An Alertmanager without a cluster; as `prometheus_server`."""
+    port = port or free_port()
+    arguments = (f"--config.file={config}", f"--storage.path={data}", "--cluster.listen-address=", *options)
+    with _scraping("prometheus-alertmanager", port, data, arguments) as url:
+        yield url
+
+
+@contextmanager
+def _scraping(name: str, port: int, data: Path, arguments: Sequence[str]) -> Iterator[str]:
+    program = shutil.which(name)
+    if program is None:
+        pytest.skip(f"no {name}; install the Debian package {name}")
+    data.mkdir(parents=True, exist_ok=True)
+    command = [program, f"--web.listen-address=127.0.0.1:{port}", *arguments]
+    with (data / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        wait_until_ready(f"http://127.0.0.1:{port}/-/ready", process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
 
 
 POSTGRES_PASSWORD = "p@ss/w:rd %25?#"  # noqa: S105  of a server that lives as long as a test
