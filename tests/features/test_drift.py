@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from chunks import chunk
@@ -44,8 +43,8 @@ def logged(days: Sequence[float], colours: Sequence[float]) -> Chunk:
     )
 
 
-def colours(red: int, green: int) -> npt.NDArray[np.float64]:
-    return np.repeat([0.0, 1.0], [red, green])
+def colours(red: int, green: int) -> list[float]:
+    return [0.0] * red + [1.0] * green
 
 
 def test_rows_are_counted_by_bin_and_season() -> None:
