@@ -53,8 +53,10 @@ types: $(READY) ## Check the types, strictly
 layers: $(READY) ## Check which layer imports which
 	$(BIN)/lint-imports
 
-docs: $(READY) ## Write the generated documents anew and test all documents
+docs: $(READY) ## Write the generated documents, rules and dashboards anew and test all documents
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m monitoring.generate
+	$(BIN)/python -m grafana.generate
 	$(BIN)/pytest tests/docs
 
 fix: $(READY) ## Format, and mend what the linter can mend
