@@ -87,24 +87,39 @@ def routes(service: Service, clock: Clock) -> APIRouter:
     router = APIRouter(prefix="/models/{model}", tags=["insight"])
     feedback = Feedback(service=service)
 
-    @router.post("/explain", openapi_extra=RECORD, responses=refusals(400, 401, 403, 404, 413, 422, 503))
+    @router.post(
+        "/explain",
+        summary="Why a record gets its score",
+        openapi_extra=RECORD,
+        responses=refusals(400, 401, 403, 404, 413, 422, 503),
+    )
     async def explanation(model: str, request: Request) -> ExplanationState:
         """What each field of a record adds to its score; nothing is logged as a prediction."""
         served, _ = await service.predictor.pick(model, wanted_by(request.scope["query_string"]))
         matrix = served.decoder.record(await request.body())
         return await service.predictor.aside(explained, served, matrix)
 
-    @router.post("/feedback", responses=refusals(400, 401, 403, 404, 413, 422, 503))
+    @router.post(
+        "/feedback", summary="What really happened", responses=refusals(400, 401, 403, 404, 413, 422, 503)
+    )
     async def label(model: str, truth: Truth) -> Receipt:
         """Report what really happened, once or again: a correction is a new revision."""
         return await asyncio.to_thread(feedback.one, model, truth, clock())
 
-    @router.post("/feedback/batch", responses=refusals(400, 401, 403, 404, 413, 422, 503))
+    @router.post(
+        "/feedback/batch",
+        summary="What really happened, many",
+        responses=refusals(400, 401, 403, 404, 413, 422, 503),
+    )
     async def labels(model: str, truths: Truths) -> Receipts:
         """As one by one; an unknown prediction is told in its receipt, the others are taken."""
         return Receipts(labels=await asyncio.to_thread(feedback.many, model, truths.labels, clock()))
 
-    @router.get("/drift", responses=refusals(400, 401, 403, 404, 422, 503))
+    @router.get(
+        "/drift",
+        summary="How logged rows compare with the training rows",
+        responses=refusals(400, 401, 403, 404, 422, 503),
+    )
     async def drift(
         model: str,
         window: Annotated[

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse, Response
@@ -37,6 +38,10 @@ class Health(BaseModel):
     models: dict[str, str] = Field(
         default_factory=dict, description="Model to `ready`, or to why it is not.", examples=[{"m": "ready"}]
     )
+
+
+READY = "Whether the models answer"
+NOT_READY: dict[int | str, dict[str, Any]] = {503: {"model": Health, "description": "Not ready."}}
 
 
 class VersionInfo(BaseModel):
@@ -164,25 +169,25 @@ def health_routes(service: Service, scrape: Callable[[], bytes]) -> APIRouter:
     """
     router = APIRouter(tags=["service"])
 
-    @router.get("/")
+    @router.get("/", summary="What is served")
     async def index() -> Index:
         return Index(
             service="servicio-ml", models=sorted(service.models.known), default_model=service.default_model,
             documentation="/docs",
         )  # fmt: skip
 
-    @router.get("/health/live")
+    @router.get("/health/live", summary="Whether the process is up")
     async def live() -> Health:
         return Health(status="live")
 
-    @router.get("/health/ready", responses={503: {"model": Health, "description": "Not ready."}})
-    @router.get("/health", responses={503: {"model": Health, "description": "Not ready."}})
+    @router.get("/health/ready", summary=READY, responses=NOT_READY)
+    @router.get("/health", summary=READY, responses=NOT_READY)
     async def ready() -> Response:
         health = health_of(service.models)
         status = 200 if service.models.ready else 503
         return Response(health.model_dump_json(), status, media_type="application/json")
 
-    @router.get("/metrics", response_class=PlainTextResponse)
+    @router.get("/metrics", summary="Metrics of all processes", response_class=PlainTextResponse)
     async def metrics() -> Response:
         return Response(await asyncio.to_thread(scrape), media_type=METRICS_TYPE)
 
@@ -201,25 +206,25 @@ def model_routes(
     """
     router, models = APIRouter(tags=["models"], responses=refusals(401, 403, 404, 503)), service.models
 
-    @router.get("/models")
+    @router.get("/models", summary="Every model that is served")
     async def every() -> list[ModelState]:
         return [state_of(name, known) for name, known in sorted(models.known.items())]
 
-    @router.get("/models/{model}")
+    @router.get("/models/{model}", summary="One model and its versions")
     async def one(model: str) -> ModelState:
         return state_of(model, models.state(model))
 
-    @router.get("/models/{model}/schema")
+    @router.get("/models/{model}/schema", summary="What the champion takes and gives")
     async def schema(model: str) -> SchemaState:
         return schema_of(service, model)
 
-    @router.get("/models/{model}/card", response_class=Markdown)
+    @router.get("/models/{model}/card", summary="What the champion is", response_class=Markdown)
     async def card(model: str) -> Response:
         return Markdown(models.champion(model).card)
 
-    @router.post("/models/{model}/reload")
+    @router.post("/models/{model}/reload", summary="Look at the registry now")
     async def reload(model: str) -> ModelState:
-        """Look at the registry now; every process does within a second."""
+        """Every process does within a second."""
         models.state(model)
         await asyncio.to_thread(models.refresh)
         announce()
@@ -228,9 +233,11 @@ def model_routes(
             raise NotReadyError(model, known.problem)
         return state_of(model, known)
 
-    @router.put("/models/{model}/traffic", responses=refusals(400, 413, 422))
+    @router.put(
+        "/models/{model}/traffic", summary="Set the challenger's shares", responses=refusals(400, 413, 422)
+    )
     async def traffic(model: str, wanted: TrafficState) -> ModelState:
-        """Set the challenger's shares, for every process and replica, until they are set anew."""
+        """For every process and replica, until they are set anew."""
         models.state(model)
         await asyncio.to_thread(note, model, SHADOW_NOTE, str(wanted.shadow))
         await asyncio.to_thread(note, model, CANARY_NOTE, str(wanted.canary))
@@ -238,11 +245,11 @@ def model_routes(
         announce()
         return state_of(model, models.state(model))
 
-    @router.get("/model/info")
+    @router.get("/model/info", summary="The default model and its versions")
     async def info() -> ModelState:
         return await one(service.default_model)
 
-    @router.post("/model/reload")
+    @router.post("/model/reload", summary="Look at the registry now for the default model")
     async def reload_default() -> ModelState:
         return await reload(service.default_model)
 
