@@ -110,7 +110,7 @@ def prometheus_server(config: Path, data: Path, *options: str, port: int = 0) ->
     """
     port = port or free_port()
     arguments = (f"--config.file={config}", f"--storage.tsdb.path={data}", *options)
-    with _scraping("prometheus", port, data, arguments) as url:
+    with _ready("prometheus", port, data, arguments) as url:
         yield url
 
 
@@ -119,12 +119,12 @@ def alertmanager_server(config: Path, data: Path, *options: str, port: int = 0) 
     """An Alertmanager without a cluster; as `prometheus_server`."""
     port = port or free_port()
     arguments = (f"--config.file={config}", f"--storage.path={data}", "--cluster.listen-address=", *options)
-    with _scraping("prometheus-alertmanager", port, data, arguments) as url:
+    with _ready("prometheus-alertmanager", port, data, arguments) as url:
         yield url
 
 
 @contextmanager
-def _scraping(name: str, port: int, data: Path, arguments: Sequence[str]) -> Iterator[str]:
+def _ready(name: str, port: int, data: Path, arguments: Sequence[str]) -> Iterator[str]:
     program = shutil.which(name)
     if program is None:
         pytest.skip(f"no {name}; install the Debian package {name}")
