@@ -33,7 +33,7 @@ class Place:
         self.progress = SilentProgress()
         self.world = World(
             store=self.store, tracker=self.tracker, registry=self.registry, progress=self.progress,
-            stats=NoStats(), study_url=f"sqlite:///{folder}/studies.db",
+            study_url=f"sqlite:///{folder}/studies.db",
         )  # fmt: skip
         self.court = Court(
             tracker=self.tracker, registry=self.registry, stats=NoStats(), clock=self.clock, by="tester"

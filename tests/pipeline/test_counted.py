@@ -7,6 +7,9 @@ import pytest
 
 from servicio_ml.pipeline.counted import counted
 
+NOW = 1_700_000_000.0
+BEGUN = ["train.x.success +0", "train.x.failure +0"]
+
 
 class Heard:
     """Stats that remember what they were told."""
@@ -18,24 +21,27 @@ class Heard:
         self.told.append(f"{name} +{value}")
 
     def gauge(self, name: str, value: float) -> None:
-        self.told.append(f"{name} = {value}")
+        self.told.append(f"{name} = {value:.0f}")
 
     @contextmanager
     def timer(self, name: str) -> Iterator[None]:
-        yield
-        self.told.append(f"{name} took")
+        try:
+            yield
+        finally:
+            self.told.append(f"{name} took")
 
 
 def test_a_step_that_ends_well() -> None:
     heard = Heard()
-    with counted(heard, "train.x"):
-        pass
-    assert heard.told == ["train.x took", "train.x.success +1"]
+    with counted(heard, lambda: NOW, "train.x"):
+        assert heard.told == BEGUN
+    ended = ["train.x took", "train.x.success +1", "train.x.success_timestamp_seconds = 1700000000"]
+    assert heard.told == [*BEGUN, *ended]
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_a_step_that_fails_goes_on_failing(error: type[BaseException]) -> None:
     heard = Heard()
-    with pytest.raises(error), counted(heard, "train.x"):
+    with pytest.raises(error), counted(heard, lambda: NOW, "train.x"):
         raise error
-    assert heard.told == ["train.x.failure +1"]
+    assert heard.told == [*BEGUN, "train.x took", "train.x.failure +1"]

@@ -33,6 +33,7 @@ def etl(
     """
     with session(as_json=as_json, debug=debug) as here:
         from servicio_ml import bootstrap
+        from servicio_ml.pipeline.counted import counted
         from servicio_ml.pipeline.etl import run_etl
         from servicio_ml.pipeline.period import current_period, last_day
         from servicio_ml.use_cases.catalogue import find
@@ -40,15 +41,16 @@ def etl(
         use_case = find(name, here.settings.use_cases_dir)
         month = period or current_period(time.time())
         last_day(month)  # a wrong month is told before anything is fetched
-        address = source or str(bootstrap.raw_files(here.settings).found(use_case))
-        here.progress.say(f"source: {address}")
-        store = bootstrap.lake(here.settings)
-        with bootstrap.source(here.settings, address) as path:
-            manifest = run_etl(
-                use_case, path, named=address, period=month, store=store,
-                connect=partial(bootstrap.tracker, here.settings), progress=here.progress,
-                stats=bootstrap.stats(here.settings),
-            )  # fmt: skip
+        stats = bootstrap.stats(here.settings)
+        with counted(stats, time.time, f"etl.{use_case.name}"):
+            address = source or str(bootstrap.raw_files(here.settings).found(use_case))
+            here.progress.say(f"source: {address}")
+            store = bootstrap.lake(here.settings)
+            with bootstrap.source(here.settings, address) as path:
+                manifest = run_etl(
+                    use_case, path, named=address, period=month, store=store,
+                    connect=partial(bootstrap.tracker, here.settings), progress=here.progress, stats=stats,
+                )  # fmt: skip
         _show(here, manifest, store.uri)
         here.document({**manifest.to_json(), "lake": store.uri})
 

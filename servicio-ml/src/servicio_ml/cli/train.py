@@ -1,5 +1,6 @@
 """`servicio-ml train`: tune, compare, refine, register, and let the promotion decide."""
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,6 +42,7 @@ def train(
     """
     with session(as_json=as_json, debug=debug) as here:
         from servicio_ml import bootstrap
+        from servicio_ml.pipeline.counted import counted
         from servicio_ml.pipeline.publish import read_manifest
         from servicio_ml.pipeline.record import World
         from servicio_ml.pipeline.train import Plan
@@ -55,22 +57,27 @@ def train(
             candidates=chosen, trials=trials, seconds=timeout, threads=processors(), force=force,
             start=_start(use_case, params),
         )  # fmt: skip
-        store = bootstrap.lake(here.settings)
-        manifest = read_manifest(store, name, period or None)
-        tracker, registry = bootstrap.runs_and_models(here.settings)
-        world = World(
-            store=store, tracker=tracker, registry=registry, progress=here.progress,
-            stats=bootstrap.stats(here.settings), study_url=bootstrap.study_url(here.settings),
-        )  # fmt: skip
-        trained = run(use_case, manifest, plan, world)
-        _show(here, use_case, trained.table)
-        document: dict[str, Any] = {"use_case": name, "run_id": trained.run_id, "candidates": trained.table}
-        if trained.challenger is not None:
-            document["challenger"] = trained.challenger.version
-            here.line(f"challenger: version {trained.challenger.version}")
-            if not no_promote:
-                who = court(here, tracker, registry)
-                document["promotion"] = decide(here, use_case, manifest, store, who).to_json()
+        with counted(bootstrap.stats(here.settings), time.time, f"train.{use_case.name}"):
+            store = bootstrap.lake(here.settings)
+            manifest = read_manifest(store, name, period or None)
+            tracker, registry = bootstrap.runs_and_models(here.settings)
+            world = World(
+                store=store, tracker=tracker, registry=registry, progress=here.progress,
+                study_url=bootstrap.study_url(here.settings),
+            )  # fmt: skip
+            trained = run(use_case, manifest, plan, world)
+            _show(here, use_case, trained.table)
+            document: dict[str, Any] = {
+                "use_case": name,
+                "run_id": trained.run_id,
+                "candidates": trained.table,
+            }
+            if trained.challenger is not None:
+                document["challenger"] = trained.challenger.version
+                here.line(f"challenger: version {trained.challenger.version}")
+                if not no_promote:
+                    who = court(here, tracker, registry)
+                    document["promotion"] = decide(here, use_case, manifest, store, who).to_json()
         here.document(document)
 
 

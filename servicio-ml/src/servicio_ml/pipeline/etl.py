@@ -22,7 +22,6 @@ from servicio_ml.domain.use_case import DateSplit, UseCase
 from servicio_ml.errors import ContractError, StoreError, listed
 from servicio_ml.pipeline import publish
 from servicio_ml.pipeline.contract import verify
-from servicio_ml.pipeline.counted import counted
 from servicio_ml.pipeline.ingest import RawRows, Snapshot, read_rows, take_snapshot
 from servicio_ml.pipeline.leaks import count_twins, find_leaks
 from servicio_ml.pipeline.period import last_day
@@ -77,7 +76,7 @@ def run_etl(
         store: The lake.
         connect: Gives the tracker of the run; called once the columns are found, since it takes time.
         progress: Who waits.
-        stats: Where counts and times are sent.
+        stats: Where the counts of rows are sent.
 
     Raises:
         SettingsError: The period is no month.
@@ -85,16 +84,14 @@ def run_etl(
         RegistryError: MLflow cannot be reached.
         StoreError: The lake cannot be written; the previous state still holds.
     """
-    metric = f"etl.{use_case.name}"
     with (
-        counted(stats, metric),
         tempfile.TemporaryDirectory(prefix="servicio-ml-etl-") as folder,
         progress.bar(f"etl {use_case.name}", total=STEPS) as advance,
     ):
         job = Job(use_case=use_case, period=period, store=store, progress=progress, folder=Path(folder))
         manifest = _run(job, source, named, connect, advance)
     for part, rows in asdict(manifest.counts).items():
-        stats.gauge(f"{metric}.rows_{part}", rows)
+        stats.gauge(f"etl.{use_case.name}.rows_{part}", rows)
     return manifest
 
 

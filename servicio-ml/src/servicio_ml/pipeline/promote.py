@@ -177,7 +177,10 @@ def _record(dossier: Dossier, court: Court) -> None:
         run.artifact(path)
         if dossier.decision is not Decision.REJECTED:
             court.registry.point(dossier.use_case, CHAMPION, dossier.challenger)
-    court.stats.count(f"promotion.{dossier.use_case}.{dossier.decision.replace(' ', '_')}")
+    for each in Decision:
+        # the others as 0, so that each has been told before it first counts
+        told = f"promotion.{dossier.use_case}.{each.replace(' ', '_')}"
+        court.stats.count(told, int(each is dossier.decision))
 
 
 def _to_tags(dossier: Dossier) -> dict[str, str]:

@@ -11,7 +11,7 @@ from optuna import Study
 from optuna.trial import FrozenTrial
 
 from servicio_ml.domain.dataset import Manifest
-from servicio_ml.domain.ports import ModelVersion, ObjectStore, Progress, Registry, Run, Stats, Tracker
+from servicio_ml.domain.ports import ModelVersion, ObjectStore, Progress, Registry, Run, Tracker
 from servicio_ml.domain.search import Candidate
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.features.artifact import load_artifact
@@ -32,7 +32,6 @@ class World:
     tracker: Tracker
     registry: Registry
     progress: Progress
-    stats: Stats
     study_url: str
 
 

@@ -20,7 +20,6 @@ from servicio_ml.domain.promotion import CHALLENGER
 from servicio_ml.domain.search import Candidate, Parameter
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.errors import TrainingError
-from servicio_ml.pipeline.counted import counted
 from servicio_ml.pipeline.finish import Finished, finish
 from servicio_ml.pipeline.fitting import Problem
 from servicio_ml.pipeline.publish import read_part
@@ -106,7 +105,6 @@ def train(use_case: UseCase, manifest: Manifest, plan: Plan, world: World) -> Tr
         world.progress.say(f"going on with run {resume}")
     tags = {"step": STEP, "fingerprint": mark, "period": manifest.period}
     with (
-        counted(world.stats, f"train.{use_case.name}"),
         world.tracker.run(use_case.name, f"train {manifest.period}", tags=tags, resume=resume) as run,
         tempfile.TemporaryDirectory(prefix="servicio-ml-") as scratch,
     ):
