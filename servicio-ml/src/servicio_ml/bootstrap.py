@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
     from servicio_ml.adapters.log.connections import Connections
+    from servicio_ml.features.comparison import Explain
 
 SECONDS_A_DAY = 86_400
 
@@ -72,6 +73,13 @@ def runs_and_models(settings: Settings) -> tuple[Tracker, Registry]:
 
     connection = connect(settings.mlflow_url, settings.state_dir)
     return MlflowTracker(connection), MlflowRegistry(connection)
+
+
+def explain() -> "Explain":
+    """What makes the page of a drift report."""
+    from servicio_ml.adapters.evidently import explain as by_evidently
+
+    return by_evidently
 
 
 def study_url(settings: Settings) -> str:

@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 
 from servicio_ml import bootstrap
 from servicio_ml.domain.ports import Journal, ServedRegistry
-from servicio_ml.serving import enqueue, graphql, insight
+from servicio_ml.serving import drift_page, enqueue, graphql, insight
 from servicio_ml.serving.accesslog import AccessLog, JsonFormatter
 from servicio_ml.serving.app import application
 from servicio_ml.serving.edge import App, Edge
@@ -115,6 +115,7 @@ def create(plan: Plan) -> App:
         health_routes(service, scrape),
         model_routes(service, registry.note, plan.announce),
         insight.routes(service, time.time),
+        drift_page.routes(service, lambda: bootstrap.lake(settings)),
         enqueue.routes(service, broker),
         graphql.routes(service),
         oip.routes(service, plan.announce),

@@ -4,7 +4,7 @@ import gc
 
 import typer
 
-from servicio_ml.cli import data, etl, promote, score, serve, stream, train
+from servicio_ml.cli import data, drift, etl, promote, report, score, serve, stream, train
 
 COLLECT_AFTER = 100_000
 """New objects before the collector looks for cycles: imports make many that stay, and looking takes time."""
@@ -23,6 +23,8 @@ app.command("promote")(promote.promote)
 app.command("rollback")(promote.rollback)
 app.command("history")(promote.history)
 app.command("score")(score.score)
+app.command("drift")(drift.drift)
+app.command("report")(report.report)
 app.command("serve")(serve.serve)
 app.command("key")(serve.key)
 app.command("stream-worker")(stream.stream_worker)

@@ -55,7 +55,7 @@ def score(
             examined = examine(path, source)  # a wrong file is told before MLflow is asked
             _, registry = bootstrap.runs_and_models(here.settings)
             info = find_version(registry, name, version)
-            artifact = _loaded(registry, info, threads or processors())
+            artifact = loaded(registry, info, threads or processors())
             wanted = Wanted(
                 schema=artifact.encoder.schema, use_case=use_case, keep=tuple(keep or ()), dialect=dialect
             )
@@ -75,7 +75,7 @@ def _known(name: str, here: Session) -> UseCase | None:
         return None
 
 
-def _loaded(registry: Registry, info: ModelVersion, threads: int) -> "Artifact":
+def loaded(registry: Registry, info: ModelVersion, threads: int) -> "Artifact":
     """A version's artifact that has answered its golden rows."""
     from servicio_ml.features.artifact import load_artifact
 

@@ -1,18 +1,16 @@
 """The routes that tell why a model answers as it does, whether it was right, and whether its rows drift."""
 
 import asyncio
-import re
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from servicio_ml.domain.ports import Clock
-from servicio_ml.errors import RequestError
+from servicio_ml.domain.window import WINDOW, window_seconds
 from servicio_ml.features.encoder import Matrix
 from servicio_ml.features.explain import background, explain
 from servicio_ml.serving.call import JSON
-from servicio_ml.serving.decode import shown
 from servicio_ml.serving.drift import DriftState, state
 from servicio_ml.serving.feedback import Feedback, Receipt, Receipts, Truth, Truths
 from servicio_ml.serving.openapi import WANTED, refusals
@@ -20,9 +18,6 @@ from servicio_ml.serving.predict import wanted_by
 from servicio_ml.serving.served import Served
 from servicio_ml.serving.service import Service
 
-WINDOW = re.compile(r"([1-9][0-9]{0,3})([hd])")
-UNIT_SECONDS = {"h": 3600, "d": 86400}
-LONGEST_SECONDS = 90 * UNIT_SECONDS["d"]
 RECORD = {
     "parameters": WANTED,
     "requestBody": {
@@ -53,19 +48,6 @@ class ExplanationState(BaseModel):
     contributions: dict[str, float] = Field(
         description="What each field adds; together they are score - base."
     )
-
-
-def window_seconds(window: str) -> int:
-    """The length of a window such as `24h` or `7d`.
-
-    Raises:
-        RequestError: It is none, or longer than 90 days.
-    """
-    match = WINDOW.fullmatch(window)
-    seconds = int(match[1]) * UNIT_SECONDS[match[2]] if match else 0
-    if not 0 < seconds <= LONGEST_SECONDS:
-        raise RequestError(f"window {shown(window)!r}", "it takes 1h to 90d, such as 24h or 7d")
-    return seconds
 
 
 def explained(served: Served, matrix: Matrix) -> ExplanationState:

@@ -15,10 +15,12 @@ from servicio_ml.errors import (
     LogError,
     MediaTypeError,
     NoSuchModelError,
+    NotPublishedError,
     NotReadyError,
     RegistryError,
     RequestError,
     ServicioError,
+    StoreError,
     TooLargeError,
     UnauthorizedError,
     UnknownPredictionError,
@@ -38,6 +40,7 @@ STATUS: Mapping[type[ServicioError], HTTPStatus] = {
     MediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     NoSuchModelError: HTTPStatus.NOT_FOUND,
     UnknownPredictionError: HTTPStatus.NOT_FOUND,
+    NotPublishedError: HTTPStatus.NOT_FOUND,
     UnauthorizedError: HTTPStatus.UNAUTHORIZED,
     ForbiddenError: HTTPStatus.FORBIDDEN,
     NotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -47,6 +50,7 @@ STATUS: Mapping[type[ServicioError], HTTPStatus] = {
     BrokerError: HTTPStatus.SERVICE_UNAVAILABLE,
     RegistryError: HTTPStatus.SERVICE_UNAVAILABLE,
     ArtifactError: HTTPStatus.SERVICE_UNAVAILABLE,
+    StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 

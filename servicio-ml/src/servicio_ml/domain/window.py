@@ -1,0 +1,23 @@
+"""How people name a length of time up to now, such as `24h` or `30d`."""
+
+import re
+
+from servicio_ml.errors import RequestError
+
+WINDOW = re.compile(r"([1-9][0-9]{0,3})([hd])")
+UNIT_SECONDS = {"h": 3600, "d": 86400}
+LONGEST_SECONDS = 90 * UNIT_SECONDS["d"]
+SHOWN_CHARACTERS = 64
+
+
+def window_seconds(window: str) -> int:
+    """The length of a window such as `24h` or `7d`.
+
+    Raises:
+        RequestError: It is none, or longer than 90 days.
+    """
+    match = WINDOW.fullmatch(window)
+    seconds = int(match[1]) * UNIT_SECONDS[match[2]] if match else 0
+    if not 0 < seconds <= LONGEST_SECONDS:
+        raise RequestError(f"window {window[:SHOWN_CHARACTERS]!r}", "it takes 1h to 90d, such as 24h or 7d")
+    return seconds

@@ -1,0 +1,59 @@
+"""The rows that a version learnt from and was tested on, found again, in the seasons of a window."""
+
+import numpy as np
+import polars as pl
+
+from servicio_ml.domain.ports import ModelVersion, ObjectStore
+from servicio_ml.errors import NotPublishedError, StoreError
+from servicio_ml.features.profile import ALL, MONTHS, Integers, Numbers, Profile, months
+from servicio_ml.pipeline.publish import MANIFEST, Part, read_manifest, read_part
+
+
+def read_rows(store: ObjectStore, info: ModelVersion, part: Part) -> pl.DataFrame:
+    """One side of the period that a version was trained on.
+
+    Raises:
+        NotPublishedError: What is there is not what the version was trained on.
+        StoreError: The version does not tell its period, or the lake cannot be read.
+    """
+    period, digest = info.tags.get("period", ""), info.tags.get("data_digest", "")
+    which = f"version {info.version} of {info.model}"
+    if not period:
+        problem = f"{which} does not tell what period it was trained on; train it by `servicio-ml train`"
+        raise StoreError(store.uri, f"{info.model}/", problem)
+    manifest = read_manifest(store, info.model, period)
+    if manifest.digest != digest:
+        remedy = f"{period} was published anew since {which} was trained; train on what is there now"
+        raise NotPublishedError(store.uri, f"{info.model}/{period}/{MANIFEST}", remedy)
+    return read_part(store, manifest, part)
+
+
+def same_seasons(
+    reference: Profile, matrix: Numbers, seasons: Integers, most: int, random: np.random.Generator
+) -> Integers:
+    """Places, ascending, of rows whose seasons are mixed as those of a window are.
+
+    Args:
+        reference: Names the seasons.
+        matrix: `[n, fields]` of rows to choose from.
+        seasons: Rows of the window in each season; of the whole reference where it has no seasons.
+        most: How many rows at the most; fewer where a season has not enough of them.
+        random: Chooses.
+    """
+    order = random.permutation(len(matrix))
+    season = _season_of(reference, matrix)[order]
+    # the first season stands for months without a reference of their own, which all rows answer for
+    pools = [order if i == 0 else order[season == i] for i in range(len(seasons))]
+    shares = seasons / max(seasons.sum(), 1)
+    mixed = [(share, pool) for share, pool in zip(shares, pools, strict=True) if share and len(pool)]
+    room = min([float(most), *(len(pool) / share for share, pool in mixed)])
+    chosen = [pool[: int(share * room)] for share, pool in mixed]
+    return np.unique(np.concatenate(chosen)) if chosen else np.zeros(0, dtype=np.int64)
+
+
+def _season_of(reference: Profile, matrix: Numbers) -> Integers:
+    if len(reference.seasons) == 1:
+        return np.zeros(len(matrix), dtype=np.int64)
+    column = next(i for i, bins in enumerate(reference.features) if bins.name == reference.policy.season)
+    places = {season: i for i, season in enumerate(reference.seasons)}
+    return np.array([places.get(month, 0) for month in (ALL, *MONTHS)])[months(matrix[:, column])]
