@@ -1,0 +1,90 @@
+"""Records of how right a model is: expected from its own probabilities, and realised once labels come."""
+
+from collections.abc import Iterator, Sequence
+
+from monitoring.promql import VERSION, growth, quantile, ratio, remembered, total
+from monitoring.rule import Record, milliseconds
+
+CELL = f"{VERSION}, predicted, actual"
+SEASON = f"{VERSION}, season"
+KINDS = ("expected", "realised")
+
+
+def base(step: str, windows: Sequence[str]) -> Iterator[Record]:
+    """Counts of one step each, and the limits of those seasons that have rows in the longest window."""
+    sums = {
+        "cell:expected:increase5m": (CELL, "servicio_ml_expected_confusion_total"),
+        "cell:realised:increase5m": (CELL, "servicio_ml_realised_confusion_total"),
+        "model:absolute_error_sum:increase5m": (VERSION, "servicio_ml_absolute_error_sum"),
+        "model:absolute_error_count:increase5m": (VERSION, "servicio_ml_absolute_error_count"),
+        "model:label_lag_seconds_bucket:increase5m": ("model, le", "servicio_ml_label_lag_seconds_bucket"),
+    }
+    for name, (labels, metric) in sums.items():
+        yield Record(name=name, expr=f"sum by ({labels}) ({growth(metric, step)})")
+    limits = "season_metric:performance_limit:value"
+    used = total("season:observations:increase5m", max(windows, key=milliseconds), step)
+    yield Record(
+        name=limits,
+        expr=f"max by ({SEASON}, metric) (servicio_ml_performance_limit) "
+        f"or ({remembered(limits, step)} and on ({SEASON}) ({used} > 0))",
+    )
+
+
+def window(window: str, step: str) -> Iterator[Record]:
+    """What is known of one window."""
+    found = {name: expression for kind in KINDS for name, expression in _classes(kind, window, step).items()}
+    for name, expression in {**found, **_labels(window, step), **_limit(window, step)}.items():
+        yield Record(name=name, expr=expression, labels={"window": window})
+
+
+def _classes(kind: str, window: str, step: str) -> dict[str, str]:
+    cell = f'cell:{kind}:count{{window="{window}"}}'
+    predicted = f'label_replace({cell}, "label", "$1", "predicted", "(.+)")'
+    actual = f'label_replace({cell}, "label", "$1", "actual", "(.+)")'
+    # the same labels on both sides: predicted and actual are the same class
+    right = f"{predicted} and {actual}"
+    both = (
+        f'label_replace({predicted}, "side", "predicted", "", "") or '
+        f'label_replace({actual}, "side", "actual", "", "")'
+    )
+    by_class, rows = f"sum by ({VERSION}, label)", f"sum by ({VERSION}) ({cell})"
+    return {
+        f"cell:{kind}:count": total(f"cell:{kind}:increase5m", window, step),
+        f"class:{kind}:rows": f"{by_class} ({actual}) or 0 * {by_class} ({both})",
+        f"class:f1_{kind}:ratio": f"2 * {ratio(f'{by_class} ({right})', f'{by_class} ({both})')}",
+        f"model:accuracy_{kind}:ratio": ratio(f"sum by ({VERSION}) ({right})", rows),
+        f"model:f1_macro_{kind}:ratio": f'avg by ({VERSION}) (class:f1_{kind}:ratio{{window="{window}"}})',
+    }
+
+
+def _labels(window: str, step: str) -> dict[str, str]:
+    number = f"sum by ({VERSION}) ({total('model:absolute_error_count:increase5m', window, step)})"
+    errors = f"sum by ({VERSION}) ({total('model:absolute_error_sum:increase5m', window, step)})"
+    cells = f'sum by ({VERSION}) (cell:realised:count{{window="{window}"}})'
+    lags = f"sum by (model, le) ({total('model:label_lag_seconds_bucket:increase5m', window, step)})"
+    return {
+        "model:mae_realised:value": f"{errors} / ({number} > 0)",
+        "model:labels:rows": f"{cells} > 0 or {number} > 0",
+        "model:label_coverage:ratio": ratio(
+            f'sum by ({VERSION}) (model:labels:rows{{window="{window}"}})', _rows(window, step)
+        ),
+        "model:label_lag_seconds:p50": quantile(0.5, lags),
+    }
+
+
+def _limit(window: str, step: str) -> dict[str, str]:
+    limits, seasons = "season_metric:performance_limit:value", _seasons(window, step)
+    by = f"sum by ({VERSION}, metric)"
+    weighed = f"{by} ({limits} * on ({SEASON}) group_left () {seasons})"
+    known = f"{by} (0 * {limits} + on ({SEASON}) group_left () {seasons})"
+    # labels of rows that were scored before the window have no seasons in it
+    plain = f"avg by ({VERSION}, metric) ({limits})"
+    return {"model:performance_limit:value": f"{weighed} / ({known} > 0) or {plain}"}
+
+
+def _seasons(window: str, step: str) -> str:
+    return total("season:observations:increase5m", window, step)
+
+
+def _rows(window: str, step: str) -> str:
+    return f"sum by ({VERSION}) ({_seasons(window, step)})"
