@@ -17,10 +17,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from scipy.stats import chi2
 
 from services import Bench, bench
+from servicio_ml.adapters.memory_decisions import MemoryDecisions
 from servicio_ml.domain.prediction import Protocol
+from servicio_ml.domain.retraining import Policy
 from servicio_ml.features.artifact import REFERENCE
 from servicio_ml.serving import metrics as described
 from servicio_ml.serving.metrics import HTTP_BUCKETS_SECONDS, PREDICTION, Current, Metrics
+from servicio_ml.serving.retraining import Ledger
 from servicio_ml.serving.traffic import METHODS, OTHER_METHOD, Requests
 
 RECORD = {"day": "2020-01-31", "size": 1.5, "weight": 0.25, "colour": "green"}
@@ -68,6 +71,11 @@ def touch_everything(made: Bench) -> None:
     mine.absolute_error.labels("small", 1).observe(0.5)
     mine.label_lag.labels("small").observe(60)
     mine.corrections.labels("small", 1).inc()
+    mine.decisions.labels("small", "retrain").inc()
+    policy = Policy(cooldown_seconds=0, monthly_budget=4)
+    ledger = Ledger(MemoryDecisions(), policy, made.service.models, mine.decisions, made.watch)
+    ledger.refresh()
+    made.metrics.register(ledger)
     for dropped in (mine.load_failures, mine.shadow_dropped, mine.log_dropped):
         dropped.labels("small").inc()
 
@@ -89,7 +97,7 @@ def named(sample: str, known: Mapping[str, set[str]]) -> str:
 
 def test_what_is_scraped_is_what_the_table_says(made: Bench) -> None:
     known = table()
-    assert len(known) == 28
+    assert len(known) == 31
     found: dict[str, set[str]] = {}
     for sample, values in scraped(made.metrics).items():
         name = named(sample, known)

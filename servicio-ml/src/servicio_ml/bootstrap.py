@@ -1,32 +1,43 @@
 """The only module that picks adapters, by the settings. Heavy libraries are imported when asked for."""
 
+import sys
 import time
 from contextlib import AbstractContextManager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from servicio_ml.adapters.raw_files import RawFiles
 from servicio_ml.adapters.registry_link import RegistryLink, RemoteRegistry
 from servicio_ml.adapters.statsd import NoStats, StatsdStats
+from servicio_ml.domain.history import History
 from servicio_ml.domain.ports import (
     Broker,
+    DecisionLog,
     Journal,
     ObjectStore,
     PredictionLog,
     Registry,
+    Retrainer,
     ServedRegistry,
     Stats,
     Tracker,
 )
-from servicio_ml.settings import Settings
+from servicio_ml.errors import SettingsError
+from servicio_ml.settings import Settings, variable
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
     from servicio_ml.adapters.log.connections import Connections
+    from servicio_ml.adapters.memory_log import MemoryLog
     from servicio_ml.features.comparison import Explain
 
 SECONDS_A_DAY = 86_400
+RETRAINING = (sys.executable, "-m", "servicio_ml.api.retraining")
+"""What runs a retraining on this machine."""
+TRAINING_LIBRARY = "optuna"
+"""Installed where models can be trained."""
 
 
 def lake(settings: Settings) -> ObjectStore:
@@ -147,9 +158,61 @@ def prepare_log(settings: Settings) -> None:
     from servicio_ml.adapters.log.journal import SqliteJournal
 
     prediction_log(settings)
+    decision_log(settings)
     with ExitStack() as stack:
         for _ in range(settings.workers):
             stack.enter_context(closing(SqliteJournal.alone(log_folder(settings))))
+
+
+def decision_log(settings: Settings) -> DecisionLog:
+    """What was decided about retrainings, beside the prediction log."""
+    connections = _log_connections(settings)
+    if connections is not None:
+        from servicio_ml.adapters.log.postgres_decisions import PostgresDecisions
+
+        return PostgresDecisions(connections)
+    from servicio_ml.adapters.log.sqlite_decisions import SqliteDecisions
+
+    return SqliteDecisions(log_folder(settings))
+
+
+def retrainer(settings: Settings) -> Retrainer:
+    """What starts retrainings: the command line by default, Airflow by setting.
+
+    Raises:
+        SettingsError: Nothing could ever be started by these settings.
+    """
+    if settings.airflow_url:
+        from servicio_ml.adapters.airflow_retrainer import AirflowRetrainer
+
+        file = settings.airflow_password_file
+        if file is None or not file.is_file():
+            problem = f"{file or 'empty'}: SERVICIO_ML_AIRFLOW_URL needs a file with the user's password"
+            raise SettingsError(variable("airflow_password_file"), problem)
+        return AirflowRetrainer(settings.airflow_url, settings.airflow_user, file)
+    if find_spec(TRAINING_LIBRARY) is None:
+        problem = (
+            "empty, and no training code is installed here that a retraining could run; name Airflow's "
+            "address, or install servicio-ml[pipeline], or leave SERVICIO_ML_HOOK_TOKEN_FILE unset"
+        )
+        raise SettingsError(variable("airflow_url"), problem)
+    from servicio_ml.adapters.command_retrainer import CommandRetrainer
+
+    return CommandRetrainer(settings.state_dir / "retraining", RETRAINING, time.time)
+
+
+def scratch_log() -> "MemoryLog":
+    """A journal and log that nobody else sees, gone with the process."""
+    from servicio_ml.adapters.memory_log import MemoryLog
+
+    return MemoryLog()
+
+
+def history() -> AbstractContextManager[History]:
+    """Metrics with a past, in a Prometheus of one's own."""
+    from servicio_ml.adapters.prometheus import prometheus_history
+
+    return prometheus_history()
 
 
 def log_folder(settings: Settings) -> Path:

@@ -10,10 +10,12 @@ ServicioError
 │   ├── ContractError       what would be published breaks the contract
 │   └── EncodingError       a value does not fit its field
 ├── OutputError             a file cannot be written
+├── ProgramError            a program that is run is not there or fails
 ├── StoreError              the lake cannot be read or written
 │   └── NotPublishedError   nothing has been published for the period
 ├── RegistryError           MLflow cannot be reached or refuses
 │   └── NoSuchModelError
+├── RetrainingError         a retraining cannot be started
 ├── TrainingError           no model can be trained, exported or promoted
 │   └── ArtifactError       a model artifact is incomplete or wrong
 └── ServingError            a request cannot be answered
@@ -23,7 +25,9 @@ ServicioError
     │   ├── TooLargeError
     │   └── MediaTypeError
     ├── UnauthorizedError   an API key is absent or unknown
+    │   └── HookTokenError  the token of the hook is absent or wrong
     ├── ForbiddenError      an API key is not good for this
+    │   └── HookClosedError no token is set for the hook
     ├── BusyError           too many requests are in hand
     ├── NotReadyError       the model has no version that answers yet
     ├── JournalError        the journal cannot be written
@@ -152,6 +156,13 @@ class OutputError(ServicioError):
         )
 
 
+class ProgramError(ServicioError):
+    """A program that a command runs is not there, or fails."""
+
+    def __init__(self, program: str, problem: str) -> None:
+        super().__init__(f"program {program}: {problem}")
+
+
 class StoreError(ServicioError):
     """The lake cannot be read or written."""
 
@@ -189,6 +200,13 @@ class TrainingError(ServicioError):
 
 class ArtifactError(TrainingError):
     """A model artifact is incomplete or wrong."""
+
+
+class RetrainingError(ServicioError):
+    """A retraining cannot be started."""
+
+    def __init__(self, model: str, problem: str) -> None:
+        super().__init__(f"{model} is not retrained: {problem}")
 
 
 class ServingError(ServicioError):
@@ -277,6 +295,26 @@ class ForbiddenError(ServingError):
 
     def __init__(self, name: str, scope: str) -> None:
         super().__init__(f"the API key {name!r} lacks the scope {scope!r}; ask with one that has it")
+
+
+class HookTokenError(UnauthorizedError):
+    """The token of the hook is absent or wrong."""
+
+    def __init__(self) -> None:
+        ServicioError.__init__(
+            self,
+            "the token of the hook is absent or wrong; send the content of the file named by "
+            "SERVICIO_ML_HOOK_TOKEN_FILE as Authorization: Bearer (http_config of Alertmanager's receiver)",
+        )
+
+
+class HookClosedError(ForbiddenError):
+    """No token is set for the hook."""
+
+    def __init__(self) -> None:
+        ServicioError.__init__(
+            self, "the hook is closed; name a file with its token in SERVICIO_ML_HOOK_TOKEN_FILE"
+        )
 
 
 class BusyError(ServingError):

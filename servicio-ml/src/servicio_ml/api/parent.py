@@ -26,10 +26,11 @@ def is_loopback(host: str) -> bool:
 
 
 def check(settings: Settings) -> None:
-    """Refuse a server that anybody could ask.
+    """Refuse a server that anybody could ask, or that could not do what it is set to.
 
     Raises:
-        SettingsError: It binds to more than loopback without API keys, or their file is wrong.
+        SettingsError: It binds to more than loopback without API keys, or their file is wrong, or the hook's;
+            or it could not start a retraining.
     """
     if settings.keys_file is None and not is_loopback(settings.host):
         problem = (
@@ -41,6 +42,12 @@ def check(settings: Settings) -> None:
         from servicio_ml.serving.keys import read_keys  # noqa: PLC0415  after the cheap check
 
         read_keys(settings.keys_file)
+    if settings.hook_token_file is not None:
+        from servicio_ml.serving.hooks import read_token  # noqa: PLC0415  after the cheap check
+
+        read_token(settings.hook_token_file)
+    if settings.hook_token_file is not None or settings.airflow_url:
+        bootstrap.retrainer(settings)
 
 
 def serve(settings: Settings) -> None:

@@ -21,7 +21,8 @@ from prometheus_client.registry import Collector
 
 from servicio_ml import bootstrap
 from servicio_ml.domain.ports import Journal, ServedRegistry
-from servicio_ml.serving import drift_page, enqueue, graphql, insight
+from servicio_ml.domain.retraining import SECONDS_AN_HOUR, Policy
+from servicio_ml.serving import drift_page, enqueue, graphql, hooks, insight
 from servicio_ml.serving.accesslog import AccessLog, JsonFormatter
 from servicio_ml.serving.app import application
 from servicio_ml.serving.edge import App, Edge
@@ -32,6 +33,7 @@ from servicio_ml.serving.oip import rest as oip
 from servicio_ml.serving.predictor import Predictor
 from servicio_ml.serving.recorder import LogPolicy, Recorder
 from servicio_ml.serving.rest import health_routes, model_routes
+from servicio_ml.serving.retraining import Ledger
 from servicio_ml.serving.served import loader
 from servicio_ml.serving.service import Limits, Service
 from servicio_ml.serving.stream import Backlog
@@ -99,13 +101,14 @@ def create(plan: Plan) -> App:
     journal = bootstrap.journal(settings)
     service = build(settings, registry, journal, tallies, metrics)
     broker = bootstrap.broker(settings)
-    collectors: list[Collector] = [Current(tallies, service.models, journal.pending)]
+    ledger = decisions(settings, service)
+    collectors: list[Collector] = [Current(tallies, service.models, journal.pending), ledger]
     if broker is not None:
         # told here too: with every stream worker dead, only this shows it
         collectors.append(Backlog(broker, service.models))
     log = AccessLog(sys.stdout.buffer)
     bits = random.SystemRandom().getrandbits
-    worker = _Worker(plan=plan, service=service, journal=journal, tallies=tallies, log=log)
+    worker = _Worker(plan=plan, service=service, ledger=ledger, journal=journal, tallies=tallies, log=log)
 
     def scrape() -> bytes:
         worker.note_requests()
@@ -117,6 +120,7 @@ def create(plan: Plan) -> App:
         insight.routes(service, time.time),
         drift_page.routes(service, lambda: bootstrap.lake(settings)),
         enqueue.routes(service, broker),
+        hooks.routes(ledger, service.models, hook(settings, ledger)),
         graphql.routes(service),
         oip.routes(service, plan.announce),
     ]
@@ -159,6 +163,24 @@ def build(
     )
 
 
+def decisions(settings: Settings, service: Service) -> Ledger:
+    """What alerts led to, and may lead to."""
+    policy = Policy(
+        cooldown_seconds=settings.retraining_cooldown_hours * SECONDS_AN_HOUR,
+        monthly_budget=settings.retraining_monthly_budget,
+    )
+    log = bootstrap.decision_log(settings)
+    return Ledger(log, policy, service.models, service.metrics.decisions, time.time)
+
+
+def hook(settings: Settings, ledger: Ledger) -> hooks.Hook | None:
+    """The hook of Alertmanager, None where no token is set."""
+    if settings.hook_token_file is None:
+        return None
+    token = hooks.read_token(settings.hook_token_file)
+    return hooks.Hook(token=token, retrainer=bootstrap.retrainer(settings), ledger=ledger)
+
+
 def scraped(folder: Path, collectors: Sequence[Collector]) -> bytes:
     """The metrics of all processes as text."""
     for path in folder.glob("gauge_live*.db"):
@@ -186,6 +208,7 @@ def _alive(pid: int) -> bool:
 class _Worker:
     plan: Plan
     service: Service
+    ledger: Ledger
     journal: Journal
     tallies: Tallies
     log: AccessLog
@@ -242,6 +265,7 @@ class _Worker:
             self.service.models.refresh()
         except Exception:  # whatever it is, the models that are loaded go on answering
             logger.exception("the registry could not be read")
+        self.ledger.refresh()
 
 
 def _changed(path: Path) -> float:

@@ -1,12 +1,13 @@
 """The ports: what pipeline and serving ask of the world, each met by a real adapter and an in-memory one."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from servicio_ml.domain.prediction import Chunk, GroundTruth, Labelled, Prediction, Purpose
+from servicio_ml.domain.retraining import Entry, History
 from servicio_ml.domain.stream import Message, Verdict
 
 
@@ -96,12 +97,24 @@ class Tracker(Protocol):
         tags: Mapping[str, str] = ...,
         parent: str = "",
         resume: str = "",
+        stays: bool = False,
     ) -> AbstractContextManager[Run]:
-        """Open a run, nested in `parent`, or open the run `resume` again."""
+        """Open a run, nested in `parent`, or open the run `resume` again.
+
+        One that `stays` goes on running when its context ends well: another process goes on with it.
+        """
         ...
 
     def runs(self, experiment: str, tags: Mapping[str, str]) -> Sequence[RunRecord]:
         """Runs that bear all these tags, the newest first."""
+        ...
+
+    def find(self, run_id: str) -> RunRecord:
+        """A run by its id; `RegistryError` if there is none."""
+        ...
+
+    def delete(self, run_id: str) -> None:
+        """Delete a run with its artifacts; one that is deleted already is no error."""
         ...
 
     def artifact(self, run_id: str, path: str) -> Path:
@@ -172,6 +185,10 @@ class Registry(ServedRegistry, Protocol):
 
     def version(self, model: str, version: int) -> ModelVersion: ...
 
+    def delete(self, model: str, version: int) -> None:
+        """Delete a version with its artifact and aliases; one that is not there is no error."""
+        ...
+
 
 class Journal(Protocol):
     """The first place of every prediction: written before it is answered, on this machine.
@@ -227,6 +244,43 @@ class PredictionLog(Protocol):
 
     def labelled(self, model: str, start: float, end: float) -> Iterator[Labelled]:
         """The newest revision of each ground truth of the predictions of a window; `new` is True."""
+        ...
+
+
+class DecisionLog(Protocol):
+    """What was decided about retrainings, shared by every process and replica.
+
+    Every method raises `LogError` when the store refuses and may be called from several threads::
+
+        entry = log.settle("rain_australia", since, lambda history: decide(told, history))
+    """
+
+    def settle(self, model: str, since: float, decide: Callable[[History], Entry]) -> Entry:
+        """Add what `decide` makes of the history; nobody else settles on the model meanwhile.
+
+        Nothing is added when it raises.
+        """
+        ...
+
+    def history(self, model: str, since: float) -> History:
+        """The entries of a model since a time, and the newest one however old; the newest first."""
+        ...
+
+
+class Retrainer(Protocol):
+    """Starts retrainings; what becomes of them it does not say."""
+
+    def start(self, model: str, key: str, reason: str) -> str:
+        """Start one and give where it can be followed; of one with a key that was started before, the same.
+
+        Args:
+            model: Its name.
+            key: Names the run.
+            reason: Why, in words.
+
+        Raises:
+            RetrainingError: It cannot be started.
+        """
         ...
 
 
@@ -311,6 +365,10 @@ class Stats(Protocol):
     def gauge(self, name: str, value: float) -> None: ...
 
     def timer(self, name: str) -> AbstractContextManager[None]: ...
+
+    def timing(self, name: str, seconds: float) -> None:
+        """As `timer`, of what was timed already."""
+        ...
 
 
 class Clock(Protocol):

@@ -25,7 +25,9 @@ REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 REQUEST_ID_BITS = 64
 OPEN = re.compile(r"/|/health(/live|/ready)?|/metrics|/docs(/.*)?|/openapi\.json|/v2/health/(live|ready)")
 """What is answered without a key, however much else is in hand."""
-ADMIN = re.compile(r".*/(reload|traffic|load|unload)")
+ADMIN = re.compile(r".*/(reload|traffic|load|unload|quarantine)")
+HOOKS = re.compile(r"/hooks/.*")
+"""What has a token of its own."""
 
 
 class Edge:
@@ -124,7 +126,7 @@ class Edge:
         limits = self._service.limits
         if self.in_hand > limits.concurrency:
             raise BusyError(limits.concurrency)
-        if not self._service.keys.open:
+        if not self._service.keys.open and not HOOKS.fullmatch(call.path):
             scope = Scope.ADMIN if ADMIN.fullmatch(call.path) else Scope.PREDICT
             call.key = self._service.keys.admit(presented(call.headers), scope)
         length = call.headers.get(b"content-length", b"0")

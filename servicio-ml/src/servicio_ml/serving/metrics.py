@@ -15,6 +15,9 @@
 | servicio_ml_model_load_failures_total | model |
 | servicio_ml_shadow_dropped_total | model |
 | servicio_ml_prediction_log_dropped_total | model |
+| servicio_ml_retraining_decisions_total | model, decision |
+| servicio_ml_retraining_budget_remaining | model |
+| servicio_ml_quarantined | model |
 | servicio_ml_feature_observations_total | model, version, feature, bin |
 | servicio_ml_prediction_observations_total | model, version, bin |
 | servicio_ml_expected_confusion_total | model, version, predicted, actual |
@@ -105,6 +108,9 @@ class Metrics:
         self.shadow_dropped = counter("servicio_ml_shadow_dropped", "Rows the challenger missed.", model)
         self.log_dropped = counter(
             "servicio_ml_prediction_log_dropped", "Rows answered but not logged.", model
+        )
+        self.decisions = counter(
+            "servicio_ml_retraining_decisions", "What notifications of alerts led to.", (*model, "decision")
         )
 
 

@@ -19,6 +19,7 @@ from servicio_ml.errors import (
     NotReadyError,
     RegistryError,
     RequestError,
+    RetrainingError,
     ServicioError,
     StoreError,
     TooLargeError,
@@ -51,6 +52,7 @@ STATUS: Mapping[type[ServicioError], HTTPStatus] = {
     RegistryError: HTTPStatus.SERVICE_UNAVAILABLE,
     ArtifactError: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
+    RetrainingError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 

@@ -26,6 +26,11 @@ def labels_path(folder: Path) -> Path:
     return folder / "labels.db"
 
 
+def decisions_path(folder: Path) -> Path:
+    """The file of what was decided about retrainings."""
+    return folder / "decisions.db"
+
+
 def connect(path: Path, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
     """A connection to write with; transactions begin and end where the caller says so.
 

@@ -21,13 +21,15 @@ class Store(StrEnum):
 
     JOURNAL = "journal"
     LABELS = "labels"
+    DECISIONS = "decisions"
     POSTGRES = "postgres"
 
 
 REVISIONS = {
     Store.JOURNAL: ("journal_1",),
     Store.LABELS: ("labels_1",),
-    Store.POSTGRES: ("postgres_1",),
+    Store.DECISIONS: ("decisions_1",),
+    Store.POSTGRES: ("postgres_1", "postgres_2"),
 }
 """Every revision that this program knows, the oldest first."""
 

@@ -1,0 +1,1 @@
+"""Revisions of the file of decisions about retrainings."""
