@@ -25,6 +25,7 @@ from servicio_ml import bootstrap, settings
 from servicio_ml.adapters.raw_files import write_csv
 from servicio_ml.domain.promotion import CHAMPION
 from servicio_ml.domain.schema import Kind
+from servicio_ml.errors import ArtifactError
 from servicio_ml.features.artifact import MODEL, load_artifact
 from servicio_ml.features.sampler import draw
 from servicio_ml.pipeline.finish import finish
@@ -52,13 +53,22 @@ def prepare(cache: Path, trees: int) -> Models:
     """
     original = raw_file()
     folder = cache / f"{'original' if original else 'lookalike'}-{trees}"
-    if not (folder / DONE).exists():
+    if not _usable(folder):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         _train(folder, original or _lookalike(folder), trees)
         (folder / DONE).touch()
     records = json.loads((folder / "records.json").read_text())
     return Models(folder=folder, records=records, source=original.name if original else "look-alike rows")
+
+
+def _usable(folder: Path) -> bool:
+    """Whether it was finished, and its artifact is of the present format."""
+    try:
+        load_artifact(folder / "artifact")
+    except ArtifactError:
+        return False
+    return (folder / DONE).exists()
 
 
 def raw_file() -> Path | None:

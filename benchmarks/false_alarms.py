@@ -1,0 +1,301 @@
+"""How often drift is told where there is none: `python -m benchmarks.false_alarms` prints a Markdown table.
+
+A window's rows are drawn without replacement from one population, and the rest of it is the reference: the
+two differ by chance alone, also where a window holds two calendar months only and each row is compared with
+its own month. Ours (`features.drift.judge`) with the use case's floor and by the statistical threshold alone;
+beside it Evidently's defaults on the same windows, with a sample of the reference: the verdict on each column
+and on the dataset. It knows no months: what it tells of windows of two of them is the season.
+
+Populations: made-up columns that are independent of each other, and the real rain rows with their seasons
+where SERVICIO_ML_DATA_DIR has them.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from evidently import DataDefinition, Dataset, Report
+from evidently.legacy.calculations.stattests import get_stattest
+from evidently.presets import DataDriftPreset
+
+from servicio_ml import bootstrap, settings
+from servicio_ml.adapters.console import SilentProgress
+from servicio_ml.adapters.memory import MemoryTracker
+from servicio_ml.adapters.statsd import NoStats
+from servicio_ml.domain.policy import DriftPolicy
+from servicio_ml.domain.schema import FeatureSchema, Field, Kind
+from servicio_ml.features.drift import Counts, judge
+from servicio_ml.features.encoder import Encoder
+from servicio_ml.features.profile import (
+    ALL,
+    MONTHS,
+    Integers,
+    Numbers,
+    Profile,
+    Season,
+    Unseen,
+    months,
+    profile,
+    smoothed,
+)
+from servicio_ml.pipeline.etl import run_etl
+from servicio_ml.pipeline.publish import read_part
+from servicio_ml.use_cases.catalogue import find
+
+RAIN = find("rain_australia")
+ORIGINAL, PERIOD = "weatherAUS.csv", "2017-06"
+SIZES = (100, 300, 1000, 10_000)
+MADE_UP_ROWS, SEED = 100_000, 7
+ZEROS, GAPS = 0.6, 0.2
+"""Shares of the made-up columns that have many."""
+EVIDENTLY_REFERENCE_ROWS = 10_000
+EVIDENTLY_DRIFT_SHARE = 0.5
+MOST_ALARMS, PERCENT = 0.05, 100
+Draw = Callable[[int, np.random.Generator], Integers]
+
+
+class Population:
+    """Rows without drift, with their bins and counts.
+
+    Args:
+        name: Of it.
+        schema: Of the matrix.
+        matrix: `[n, fields]`.
+        policy: How it is judged.
+    """
+
+    def __init__(self, name: str, schema: FeatureSchema, matrix: Numbers, policy: DriftPolicy) -> None:
+        self.name, self.schema, self.matrix = name, schema, matrix
+        self.shown = _shown(schema, matrix)
+        unseen = Unseen(rows=np.arange(len(matrix)), shown=self.shown, classes=(), performance=lambda _: {})
+        self.profile = profile(schema, matrix, policy, unseen)
+        self.month = np.zeros(len(matrix), dtype=np.int64)
+        if policy.season:
+            self.month = months(matrix[:, schema.field_names.index(policy.season)])
+        self._totals = {
+            season: self._count(np.flatnonzero(self._mask(season))) for season in self.profile.seasons
+        }
+
+    def window(self, rows: Integers) -> tuple[Profile, Counts]:
+        """Some rows as a window, and the others as the reference."""
+        taken = np.zeros(len(self.matrix), dtype=bool)
+        taken[rows] = True
+        seasons = {}
+        for season, totals in self._totals.items():
+            found = self._count(np.flatnonzero(taken & self._mask(season)))
+            left = [total - some for total, some in zip(totals, found, strict=True)]
+            shares = tuple(tuple(smoothed(each).tolist()) for each in left)
+            seasons[season] = Season(rows=int(left[0].sum()), shares=shares, performance={})
+        reference = replace(self.profile, seasons=seasons)
+        counts = Counts(columns=self._count(rows), seasons=reference.count_seasons(self.matrix[rows]))
+        return reference, counts
+
+    def anywhere(self, rows: int, rng: np.random.Generator) -> Integers:
+        return rng.choice(len(self.matrix), rows, replace=False)
+
+    def two_months(self, rows: int, rng: np.random.Generator) -> Integers:
+        """Half of the rows from each of two months."""
+        chosen = rng.choice(np.arange(1, len(MONTHS) + 1), 2, replace=False)
+        halves = [rng.choice(np.flatnonzero(self.month == each), rows // 2, replace=False) for each in chosen]
+        return np.concatenate(halves)
+
+    def _mask(self, season: str) -> npt.NDArray[np.bool_]:
+        mask: npt.NDArray[np.bool_] = self.month == (0 if season == ALL else int(season))
+        return mask | (season == ALL)
+
+    def _count(self, rows: Integers) -> list[Integers]:
+        return [*self.profile.count(self.matrix[rows]), self.profile.prediction.count(self.shown[rows])]
+
+
+def _shown(schema: FeatureSchema, matrix: Numbers) -> Numbers:
+    """A prediction: any fixed function of a row will do."""
+    numbers = [i for i, each in enumerate(schema.fields) if each.kind in {Kind.NUMBER, Kind.INTEGER}]
+    chosen = matrix[:, numbers]
+    total = np.nan_to_num((chosen - np.nanmean(chosen, axis=0)) / np.nanstd(chosen, axis=0)).sum(axis=1)
+    answers: Numbers = 1 / (1 + np.exp(-total / np.sqrt(len(numbers))))
+    return answers
+
+
+def made_up() -> Population:
+    """Independent columns of many shapes: the hardest case for a rate over all of them."""
+    rng, rows = np.random.default_rng(SEED), MADE_UP_ROWS
+    columns: dict[str, tuple[Kind, Numbers, int]] = {}
+    for i in range(4):
+        columns[f"normal_{i}"] = Kind.NUMBER, rng.normal(size=rows), 0
+        columns[f"skewed_{i}"] = Kind.NUMBER, rng.lognormal(sigma=1.5, size=rows), 0
+        gaps = np.where(rng.random(rows) < GAPS * (i + 1), np.nan, rng.normal(size=rows))
+        columns[f"gaps_{i}"] = Kind.NUMBER, gaps, 0
+        zeros = np.where(rng.random(rows) < ZEROS, 0.0, rng.exponential(size=rows))
+        columns[f"zeros_{i}"] = Kind.NUMBER, zeros, 0
+    for levels in (2, 2, 5, 10, 20, 50):
+        weights = 1 / np.arange(1, levels + 1)
+        codes = rng.choice(levels, rows, p=weights / weights.sum()).astype(float)
+        columns[f"levels_{levels}_{len(columns)}"] = Kind.CATEGORY, codes, levels
+    fields = tuple(
+        Field(
+            name=name, kind=kind, column=name, description=name, nullable=True,
+            example="0" if levels else 0.0, levels=tuple(map(str, range(levels))),
+        )
+        for name, (kind, _, levels) in columns.items()
+    )  # fmt: skip
+    matrix = np.stack([values for _, values, _ in columns.values()], axis=1)
+    return Population("made up", FeatureSchema(fields=fields), matrix, DriftPolicy())
+
+
+def rain() -> Population | None:
+    """The training rows of the rain; None where they are not at hand."""
+    source = Path(os.environ.get("SERVICIO_ML_DATA_DIR", ""), ORIGINAL)
+    if not source.is_file():
+        return None
+    with tempfile.TemporaryDirectory(prefix="servicio-ml-benchmark-") as folder:
+        place = Path(folder)
+        store = bootstrap.lake(settings.load(state_dir=place))
+        manifest = run_etl(
+            RAIN, source, named=source.name, period=PERIOD, store=store, stats=NoStats(),
+            connect=lambda: MemoryTracker(place / "runs", lambda: 0.0), progress=SilentProgress(),
+        )  # fmt: skip
+        matrix = Encoder(manifest.schema).frame(read_part(store, manifest, "train"))
+    fields = FeatureSchema(fields=manifest.schema.fields)
+    return Population("rain", fields, matrix[:, : len(fields.fields)], RAIN.drift)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """Of the windows, unless said otherwise (0–1).
+
+    Attributes:
+        any: With a verdict of drift on some column.
+        column: Of all columns of all windows: drifted.
+        dataset: With a verdict on the whole; NaN where there is no such verdict.
+    """
+
+    any: float
+    column: float
+    dataset: float = float("nan")
+
+    @classmethod
+    def of(cls, verdicts: Sequence[Sequence[bool]], share: float = float("inf")) -> "Rates":
+        """From the columns' verdicts of each window, and the share of columns that makes a verdict."""
+        table = np.array(verdicts)
+        dataset = float("nan") if share > 1 else float((table.mean(axis=1) >= share).mean())
+        return cls(any=float(table.any(axis=1).mean()), column=float(table.mean()), dataset=dataset)
+
+
+def ours(population: Population, windows: Sequence[Integers]) -> tuple[Rates, Rates]:
+    """With the floor, and by the statistical threshold alone."""
+    floored: list[list[bool]] = []
+    bare: list[list[bool]] = []
+    for rows in windows:
+        reference, counts = population.window(rows)
+        for policy, verdicts in (
+            (reference.policy, floored),
+            (replace(reference.policy, practical_psi=0.0), bare),
+        ):
+            drift = judge(replace(reference, policy=policy), counts)
+            verdicts.append([each.drifted for each in (*drift.features, drift.prediction)])
+    return Rates.of(floored), Rates.of(bare)
+
+
+def evidently(population: Population, windows: Sequence[Integers], rng: np.random.Generator) -> Rates:
+    """By the tests and thresholds that Evidently chooses itself.
+
+    Raises:
+        SystemExit: Its preset tells something else of the first window.
+    """
+    kinds = _columns(population)
+    verdicts: list[list[bool]] = []
+    for rows in windows:
+        others = np.setdiff1d(np.arange(len(population.matrix)), rows)
+        before = _frame(population, rng.choice(others, EVIDENTLY_REFERENCE_ROWS, replace=False))
+        now = _frame(population, rows)
+        found = [_drifted(before[name], now[name], kind) for name, kind in kinds.items()]
+        if not verdicts and sum(found) != _preset(before, now, kinds):
+            raise SystemExit("Evidently's preset does not count the same columns")
+        verdicts.append(found)
+    return Rates.of(verdicts, EVIDENTLY_DRIFT_SHARE)
+
+
+def _columns(population: Population) -> dict[str, str]:
+    """Kind of each column as Evidently has it; dates it does not compare."""
+    fields = [each for each in population.schema.fields if each.kind is not Kind.DATE]
+    return {
+        **{each.name: "cat" if each.kind is Kind.CATEGORY else "num" for each in fields},
+        "prediction": "num",
+    }
+
+
+def _frame(population: Population, rows: Integers) -> pd.DataFrame:
+    frame = pd.DataFrame(population.matrix[rows], columns=list(population.schema.field_names))
+    return frame.assign(prediction=population.shown[rows])[list(_columns(population))]
+
+
+def _drifted(before: "pd.Series[float]", now: "pd.Series[float]", kind: str) -> bool:
+    known, current = before.dropna(), now.dropna()
+    if current.empty:  # it refuses such a window
+        return False
+    return bool(get_stattest(known, current, kind, None)(known, current, kind, None).drifted)
+
+
+def _preset(before: pd.DataFrame, now: pd.DataFrame, kinds: Mapping[str, str]) -> int:
+    """How many columns its preset calls drifted."""
+    definition = DataDefinition(
+        numerical_columns=[name for name, kind in kinds.items() if kind == "num"],
+        categorical_columns=[name for name, kind in kinds.items() if kind == "cat"],
+    )
+    both = [Dataset.from_pandas(frame, data_definition=definition) for frame in (now, before)]
+    told = Report([DataDriftPreset()]).run(*both).dict()["metrics"]
+    return int(next(each["value"]["count"] for each in told if "DriftedColumnsCount" in each["metric_name"]))
+
+
+def table(windows: int, peers: int) -> Iterator[str]:
+    """Markdown, a line at a time."""
+    yield f"{windows:,} windows of each size, {peers:,} of them for Evidently\n"
+    yield (
+        "| population | window | rows | ours: any column | a column | without the floor: any | a column "
+        "| Evidently: any column | a column | dataset | ours ≤ 5 % |"
+    )
+    yield "|---" * 11 + "|"
+    populations = [each for each in (made_up(), rain()) if each is not None]
+    for population in populations:
+        draws: dict[str, Draw] = {"any rows": population.anywhere}
+        if population.profile.policy.season:
+            draws["two months"] = population.two_months
+        for window, draw in draws.items():
+            for rows in SIZES:
+                rng = np.random.default_rng([SEED, rows])
+                drawn = [draw(rows, rng) for _ in range(windows)]
+                floored, bare = ours(population, drawn)
+                theirs = evidently(population, drawn[:peers], rng) if peers else None
+                yield _line(population.name, window, rows, floored, bare, theirs)
+
+
+def _line(name: str, window: str, rows: int, floored: Rates, bare: Rates, theirs: Rates | None) -> str:
+    shown = [floored.any, floored.column, bare.any, bare.column]
+    shown += [theirs.any, theirs.column, theirs.dataset] if theirs else [float("nan")] * 3
+    cells = [f"{each * PERCENT:.{2 if i in {1, 3} else 1}f} %" for i, each in enumerate(shown)]
+    reached = "yes" if floored.any <= MOST_ALARMS else "no"
+    return f"| {name} | {window} | {rows:,} | {' | '.join(cells)} | {reached} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").splitlines()[0], prog="benchmarks.false_alarms"
+    )
+    parser.add_argument("--windows", type=int, default=200, help="of each size")
+    parser.add_argument("--evidently", type=int, default=200, help="of them, that Evidently gets too")
+    given = parser.parse_args()
+    if "SERVICIO_ML_DATA_DIR" not in os.environ:
+        print("no real rows: SERVICIO_ML_DATA_DIR is not set", file=sys.stderr)
+    for line in table(given.windows, min(given.evidently, given.windows)):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
