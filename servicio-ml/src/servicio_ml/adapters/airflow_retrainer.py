@@ -76,10 +76,11 @@ class AirflowRetrainer:
     def _refused(self, error: HTTPError, dag: str) -> str:
         with error:
             told = error.read().decode(errors="replace")[:SHOWN_CHARACTERS]
-        remedy = {
+        remedies: dict[int, str] = {
             HTTPStatus.UNAUTHORIZED: "check SERVICIO_ML_AIRFLOW_USER and the password in the file named by "
             "SERVICIO_ML_AIRFLOW_PASSWORD_FILE",
             HTTPStatus.FORBIDDEN: f"the user {self._user!r} needs the right to trigger DAGs",
             HTTPStatus.NOT_FOUND: f"it has no DAG {dag}; see its import errors and its dags folder",
-        }.get(HTTPStatus(error.code), "see the log of its API server")
+        }
+        remedy = remedies.get(error.code, "see the log of its API server")
         return f"Airflow at {self._url} answered {error.code} to {error.url}: {told}; {remedy}"
