@@ -1,4 +1,4 @@
-"""The journal and the prediction log in memory, for tests."""
+"""The journal and the prediction log in memory, for tests and replays."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -43,11 +43,11 @@ class MemoryLog:
         except UnknownPredictionError:
             return None
         chunk = self.written.get(key)
-        return (
-            None
-            if chunk is None
-            else next((row for row in rows_of(chunk) if row.id == prediction_ids(key, place, 1)[0]), None)
-        )
+        if chunk is None:
+            return None
+        at = np.searchsorted(np.frombuffer(chunk.places, dtype="<u4"), place)
+        row = next(rows_of(chunk, int(at)), None)
+        return row if row is not None and row.id == prediction_ids(key, place, 1)[0] else None
 
     def chunks(
         self, model: str, start: float, end: float, purposes: Sequence[Purpose] = (Purpose.ANSWER,)
@@ -85,13 +85,14 @@ class MemoryLog:
                 yield revisions[-1]
 
 
-def rows_of(chunk: Chunk) -> Iterator[Prediction]:
-    """The rows of a chunk one by one."""
-    places = np.frombuffer(chunk.places, dtype="<u4").tolist()
-    outcomes = np.frombuffer(chunk.outcomes, dtype="<f8").tolist()
-    probabilities = np.frombuffer(chunk.probabilities, dtype="<f8").reshape(chunk.rows, -1).tolist()
-    for place, outcome, row in zip(places, outcomes, probabilities, strict=True):
+def rows_of(chunk: Chunk, start: int = 0) -> Iterator[Prediction]:
+    """The rows of a chunk one by one, from the so-manieth on."""
+    places = np.frombuffer(chunk.places, dtype="<u4")
+    outcomes = np.frombuffer(chunk.outcomes, dtype="<f8")
+    probabilities = np.frombuffer(chunk.probabilities, dtype="<f8").reshape(chunk.rows, -1)
+    for i in range(start, chunk.rows):
         yield Prediction(
-            id=prediction_ids(chunk.key, place, 1)[0], at=chunk.at, model=chunk.model, version=chunk.version,
-            purpose=chunk.purpose, outcome=outcome, probabilities=tuple(row),
+            id=prediction_ids(chunk.key, int(places[i]), 1)[0], at=chunk.at, model=chunk.model,
+            version=chunk.version, purpose=chunk.purpose, outcome=float(outcomes[i]),
+            probabilities=tuple(probabilities[i].tolist()),
         )  # fmt: skip

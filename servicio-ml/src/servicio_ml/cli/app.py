@@ -4,7 +4,7 @@ import gc
 
 import typer
 
-from servicio_ml.cli import data, drift, etl, promote, report, score, serve, stream, train
+from servicio_ml.cli import backtest, data, drift, etl, promote, report, score, serve, stream, train
 
 COLLECT_AFTER = 100_000
 """New objects before the collector looks for cycles: imports make many that stay, and looking takes time."""
@@ -25,6 +25,7 @@ app.command("history")(promote.history)
 app.command("score")(score.score)
 app.command("drift")(drift.drift)
 app.command("report")(report.report)
+app.command("backtest")(backtest.backtest)
 app.command("serve")(serve.serve)
 app.command("key")(serve.key)
 app.command("stream-worker")(stream.stream_worker)

@@ -22,6 +22,8 @@ from servicio_ml.pipeline.plan import Column, Plan, Reading
 
 VALUE, FATE, REASON = "_value", "_fate", "_reason"
 """The target as a number (a label's code), the row's fate, and why it is in quarantine."""
+FLAWED = "_flawed"
+"""Names of the fields whose text cannot be read, with commas between."""
 
 # In the common ground of Rust's and Java's regular expressions; Rust's \d would take any script's digits.
 NUMBER = (
@@ -90,6 +92,26 @@ def inputs(rows: Rows, reading: Reading, kept: Sequence[str] = ()) -> Rows:
         nw.when(_flawed(reading)).then(_reason(reading)).alias(REASON),
         *(nw.col(each.working("value")).alias(each.field.name) for each in reading.columns),
         *kept,
+    )
+
+
+def offered(rows: Rows, plan: Plan, target: Target) -> Rows:
+    """Typed rows with the truth about them, whatever their fate would be: `LINE`, `FLAWED`, fields, target.
+
+    Args:
+        rows: `LINE`, `SURPLUS` and the raw columns as text.
+        plan: How they are read.
+        target: Of the plan; a text that is none is missing.
+    """
+    flawed = (
+        nw.when(~nw.col(column.working("flaw")).is_null()).then(nw.lit(column.field.name))
+        for column in plan.columns
+    )
+    return _staged(rows, plan).select(
+        LINE,
+        nw.concat_str(*flawed, separator=",", ignore_nulls=True).alias(FLAWED),
+        *(nw.col(each.working("value")).alias(each.field.name) for each in plan.columns),
+        _label(target, nw.col(plan.target.working("value"))).alias(target.name),
     )
 
 
