@@ -1,6 +1,6 @@
 """What a window's rows say of a version: drift of each column, of all together, and what it costs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -21,7 +21,9 @@ from servicio_ml.pipeline.reference import read_rows, same_seasons
 
 SEED = 1234
 LEAST_JUDGED = 100
-"""Rows from which on a performance is held against its limit: of fewer, chance decides."""
+"""Rows, of the rarest class where it is F1, from which on a performance is held against its limit."""
+DEVIATIONS = 3.09
+"""Standard deviations by which accuracy must be below: a one-sided bound at 99.9 %."""
 
 
 class Verdict(StrEnum):
@@ -42,7 +44,7 @@ class Performance:
         value: In the metric's unit.
         limit: What the reference allows, its seasons weighted by the window's rows.
         rows: That it was measured on.
-        beyond: Whether it is beyond the limit, on at least `LEAST_JUDGED` rows.
+        beyond: Whether it is beyond the limit, on enough rows, and by more than chance.
     """
 
     metric: str
@@ -151,9 +153,18 @@ def multivariate(
     if fewest < LEAST_ROWS or not places:
         return None, f"{LEAST_ROWS} rows of each side and a field that is no date are needed"
     random, names = np.random.default_rng(SEED), window.artifact.encoder.schema.field_names
-    now, then = (bounded(side, random)[:, places] for side in (rows, reference))
+    now, then = (
+        ordered(window.artifact.encoder.schema, bounded(side, random))[:, places]
+        for side in (rows, reference)
+    )
     policy = window.artifact.reference.policy
     return tell_apart(now, then, [names[i] for i in places], policy, threads=threads, seed=SEED), ""
+
+
+def ordered(schema: FeatureSchema, matrix: Numbers) -> Numbers:
+    """Rows by their first date; where there is none, as they were logged or read."""
+    dates = [i for i, each in enumerate(schema.fields) if each.kind is Kind.DATE]
+    return matrix[np.argsort(matrix[:, dates[0]], kind="stable")] if dates else matrix
 
 
 def undated(schema: FeatureSchema) -> list[int]:
@@ -172,16 +183,22 @@ def performance(
         expected: `[classes, classes]`, predicted by expected; empty in a regression.
         truths: Of the window.
     """
-    classes, found = len(expected), []
+    found: list[Performance] = []
     if rows := len(truths.truth):
-        if classes:
-            measured = scores(realised_confusion(truths, classes))
+        if classes := len(expected):
+            found += _of_classes(reference, seasons, "realised", realised_confusion(truths, classes))
         else:
-            measured = {"mae": float(np.abs(truths.truth - truths.answers.outcomes).mean())}
-        found += [("realised", rows, each) for each in measured.items()]
-    if rows := round(expected.sum()):
-        found += [("expected", rows, each) for each in scores(expected).items()]
-    return [_held(reference, seasons, source, rows, metric, value) for source, rows, (metric, value) in found]
+            value = float(np.abs(truths.truth - truths.answers.outcomes).mean())
+            most = _limit(reference, seasons, "mae")
+            found.append(
+                Performance(
+                    metric="mae", source="realised", value=value, limit=most, rows=rows,
+                    beyond=rows >= LEAST_JUDGED and not value <= most,
+                )
+            )  # fmt: skip
+    if expected.sum():
+        found += _of_classes(reference, seasons, "expected", expected)
+    return found
 
 
 def scores(confusion: Numbers) -> dict[str, float]:
@@ -194,18 +211,27 @@ def scores(confusion: Numbers) -> dict[str, float]:
     return {"accuracy": float(np.trace(confusion) / confusion.sum()), "f1_macro": float(f1.mean())}
 
 
-def _held(
-    reference: Profile, seasons: Integers, source: str, rows: int, metric: str, value: float
-) -> Performance:
-    weights = seasons / seasons.sum()
+def _of_classes(
+    reference: Profile, seasons: Integers, source: str, confusion: Numbers
+) -> Iterator[Performance]:
+    """Both metrics of a confusion matrix; the alerts judge by the same numbers."""
+    rows, rarest = confusion.sum(), confusion.sum(axis=0).min()
+    for metric, value in scores(confusion).items():
+        least = _limit(reference, seasons, metric)
+        accuracy = metric == "accuracy"
+        chance = DEVIATIONS * np.sqrt(least * (1 - least) / rows) if accuracy else 0.0
+        enough = (rows if accuracy else rarest) >= LEAST_JUDGED
+        # written so that NaN is beyond
+        yield Performance(
+            metric=metric, source=source, value=value, limit=least, rows=round(rows),
+            beyond=bool(enough and not value >= least - chance),
+        )  # fmt: skip
+
+
+def _limit(reference: Profile, seasons: Integers, metric: str) -> float:
+    """What a metric is beyond, the seasons weighted by the window's rows."""
     limits = [reference.policy.limit(metric, each.performance[metric]) for each in reference.seasons.values()]
-    limit = float(weights @ np.array(limits))
-    # written so that NaN is beyond
-    within = value <= limit if metric == "mae" else value >= limit
-    return Performance(
-        metric=metric, source=source, value=value, limit=limit, rows=rows,
-        beyond=rows >= LEAST_JUDGED and not within,
-    )  # fmt: skip
+    return float(seasons @ np.array(limits) / seasons.sum())
 
 
 def _excess(column: Column) -> float:

@@ -14,9 +14,9 @@ STYLE = """<style>
 #servicio-ml .bad{color:#b3261e;font-weight:600}
 </style>"""
 MEANS = {
-    "none": "nothing has moved beyond its threshold",
-    "drift": "rows have moved; the model's performance is within its limits",
-    "impact": "performance is beyond its limit",
+    "none": "Nothing has moved beyond its threshold",
+    "drift": "Rows have moved; the model's performance is within its limits",
+    "impact": "Performance is beyond its limit",
 }
 BAD = ("DRIFT", "BEYOND")
 MOST_SHOWN = 8

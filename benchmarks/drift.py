@@ -1,0 +1,203 @@
+"""What drift of a window costs: `python -m benchmarks.drift` prints Markdown tables.
+
+The rain champion of SERVICIO_ML_STATE_DIR, which is copied, or one that is trained first, is asked test rows
+again and again; its answers go to a journal in large chunks. Then, by turns and each in a process of its own:
+
+- our stability index, threshold and verdict of every column, read from the log;
+- Evidently's `DataDriftPreset` as it comes, on the same rows as a pandas frame and the training rows; reading
+  and its imports are not counted.
+
+Last, the whole commands `servicio-ml drift` and `servicio-ml report`, with their greatest resident memory.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+from benchmarks.score import BYTES_PER_MEGABYTE, COMMAND, RAIN, Cost, child
+
+from servicio_ml import bootstrap
+from servicio_ml.cli.score import loaded
+from servicio_ml.domain.prediction import Chunk, Protocol, Purpose, prediction_ids, timed_key
+from servicio_ml.domain.prediction import GroundTruth as Truth
+from servicio_ml.features.drift import blocks, count, judge
+from servicio_ml.features.encoder import Matrix
+from servicio_ml.pipeline.drift_window import Window
+from servicio_ml.pipeline.reference import read_rows
+from servicio_ml.pipeline.rows import true_values
+from servicio_ml.pipeline.score import find_version
+from servicio_ml.settings import load
+
+CHUNK_ROWS = 10_000
+LABELLED_SHARE = 0.1
+HOUR = 3600.0
+WINDOW = ("--window", "1d")
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--runs", type=int, default=3, help="of each case")
+    arguments.add_argument("--rows", type=int, default=1_000_000, help="in the log")
+    arguments.add_argument("--case", choices=("fill", "ours", "evidently"), help=argparse.SUPPRESS)
+    given = arguments.parse_args()
+    if given.case:
+        print(json.dumps(CASES[given.case](given.rows)))
+        return
+    with tempfile.TemporaryDirectory(prefix="servicio-ml-benchmark-") as folder:
+        # the installed libraries' bytecode is compiled once, as `make` does
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = f"{folder}/bytecode"
+        prepare(Path(folder))
+        compare(given.runs, given.rows)
+
+
+def prepare(folder: Path) -> None:
+    """A state of our own with a champion and an empty log."""
+    given, state = os.environ.get("SERVICIO_ML_STATE_DIR"), folder / "state"
+    os.environ["SERVICIO_ML_STATE_DIR"] = str(state)
+    if given:
+        shutil.copytree(given, state, ignore=shutil.ignore_patterns("log", "reports"))
+        return
+    for words in (["data", "sample"], ["etl"], ["train", "--candidate", "lightgbm", "--timeout", "60"]):
+        child([*COMMAND, *words, RAIN.name])
+
+
+def compare(runs: int, rows: int) -> None:
+    """Run every case by turns and print the tables."""
+    filled = case("fill", rows)
+    found: dict[str, list[float]] = {"ours": [], "evidently": []}
+    commands: dict[str, list[Cost]] = {"drift": [], "report": []}
+    for _ in range(runs):
+        for name, seconds in found.items():
+            seconds.append(case(name, rows))
+        for name, costs in commands.items():
+            costs.append(command(name))
+    print(f"{rows:,} rows, {os.cpu_count()} cores, medians of {runs} interleaved runs; ", end="")
+    print(f"the log was written in {filled:.1f} s\n")
+    ratios = [other / own for own, other in zip(found["ours"], found["evidently"], strict=True)]
+    own, other = (statistics.median(found[name]) for name in ("ours", "evidently"))
+    print("| drift of every column | seconds | ÷ ours |\n|---|---|---|")
+    print(f"| PSI, threshold and verdict from the log | {own:.2f} | 1 |")
+    ratio = statistics.median(ratios)
+    print(f"| Evidently `DataDriftPreset` on a frame in memory | {other:.1f} | {ratio:.0f} |\n")
+    print("| command | seconds | peak memory, MB |\n|---|---|---|")
+    for name, costs in commands.items():
+        took = statistics.median(cost.seconds for cost in costs)
+        memory = statistics.median(cost.memory for cost in costs) / BYTES_PER_MEGABYTE
+        print(f"| `servicio-ml {name}` | {took:.1f} | {memory:,.0f} |")
+
+
+def fill(rows: int) -> float:
+    """Write so many answered rows, some with their truth, to the log; seconds that it took."""
+    window = opened()
+    store, settings = bootstrap.lake(load()), load()
+    frame = read_rows(store, window.info, "test")
+    frame = frame[np.random.default_rng(0).integers(0, len(frame), rows)]
+    matrix, truth = window.artifact.encoder.frame(frame), true_values(RAIN.target, frame)
+    fields = len(window.artifact.encoder.schema.fields)
+    bits, at = random.Random(0).getrandbits, time.time() - HOUR  # noqa: S311  ids, no secrets
+    ids: list[str] = []
+    started = time.perf_counter()
+    with closing(bootstrap.journal(settings)) as journal:
+        for start in range(0, rows, CHUNK_ROWS):
+            part = matrix[start : start + CHUNK_ROWS]
+            made = chunk(window, part[:, :fields], part, timed_key(at, bits), at)
+            journal.write([made])
+            ids += prediction_ids(made.key, 0, len(part))
+    labelled = round(rows * LABELLED_SHARE)
+    truths = [
+        Truth(prediction_id=each, actual=float(actual), at=time.time())
+        for each, actual in zip(ids[:labelled], truth[:labelled], strict=True)
+    ]
+    window.log.label(truths)
+    return time.perf_counter() - started
+
+
+def chunk(window: Window, fields: Matrix, matrix: Matrix, key: bytes, at: float) -> Chunk:
+    """Rows with the champion's answers."""
+    answers = window.artifact.predict(matrix)
+    given = answers.probabilities
+    return Chunk(
+        key=key, at=at, model=RAIN.name, version=window.info.version, protocol=Protocol.REST,
+        purpose=Purpose.ANSWER, rows=len(matrix),
+        places=np.arange(len(matrix), dtype="<u4").tobytes(),
+        features=np.ascontiguousarray(fields, dtype="<f4").tobytes(),
+        outcomes=answers.outcomes.astype("<f8").tobytes(),
+        probabilities=b"" if given is None else given.astype("<f8").tobytes(),
+    )  # fmt: skip
+
+
+def opened() -> Window:
+    """The window that holds every row of the log."""
+    settings = load()
+    _, registry = bootstrap.runs_and_models(settings)
+    info = find_version(registry, RAIN.name, "")
+    return Window(
+        info=info, artifact=loaded(registry, info, 1), log=bootstrap.prediction_log(settings), start=0,
+        end=time.time(),
+    )  # fmt: skip
+
+
+def time_ours(rows: int) -> float:
+    """Seconds of the indices of all columns, from the log."""
+    window = opened()
+    started = time.perf_counter()
+    found = judge(window.artifact.reference, count(window.artifact.reference, window.chunks()))
+    taken = time.perf_counter() - started
+    if found.rows != rows:
+        raise SystemExit(f"{found.rows} rows were counted, not {rows}")
+    return taken
+
+
+def time_evidently(rows: int) -> float:
+    """Seconds of Evidently's preset on the same rows."""
+    bootstrap.explain()  # with the imports, and without its warnings
+    from evidently import Report  # noqa: PLC0415  after its adapter
+    from evidently.presets import DataDriftPreset  # noqa: PLC0415
+
+    from servicio_ml.adapters.evidently import frames  # noqa: PLC0415
+
+    window = opened()
+    schema = window.artifact.encoder.schema
+    matrix = np.concatenate([part for part, _ in blocks(window.chunks())])
+    trained = window.artifact.encoder.frame(read_rows(bootstrap.lake(load()), window.info, "train"))
+    now, then = (frames.rows(schema, each) for each in (matrix, trained))
+    names = [each.name for each in schema.fields if each.name not in now.select_dtypes("datetime")]
+    both = (frames.described(schema, now, names), frames.described(schema, then, names))
+    del matrix, trained
+    started = time.perf_counter()
+    Report([DataDriftPreset()]).run(*both)
+    taken = time.perf_counter() - started
+    if len(now) != rows:
+        raise SystemExit(f"{len(now)} rows were read, not {rows}")
+    return taken
+
+
+CASES = {"fill": fill, "ours": time_ours, "evidently": time_evidently}
+
+
+def case(name: str, rows: int) -> float:
+    """This script in a process of its own, which times itself."""
+    words = [sys.executable, "-m", "benchmarks.drift", "--case", name, "--rows", str(rows)]
+    _, output = child(words)
+    return float(json.loads(output.splitlines()[-1]))
+
+
+def command(name: str) -> Cost:
+    """A whole command with its imports."""
+    started = time.perf_counter()
+    memory, _ = child([*COMMAND, name, RAIN.name, *WINDOW])
+    return Cost(seconds=time.perf_counter() - started, memory=memory)
+
+
+if __name__ == "__main__":
+    main()

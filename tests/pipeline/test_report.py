@@ -1,0 +1,173 @@
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from problems import rows, small
+from servicio_ml.adapters.statsd import NoStats
+from servicio_ml.domain.ports import ObjectStore
+from servicio_ml.domain.report import latest_key
+from servicio_ml.domain.use_case import Task
+from servicio_ml.errors import NotPublishedError, StoreError
+from servicio_ml.features.comparison import Comparison, Page
+from servicio_ml.pipeline import report as module
+from servicio_ml.pipeline.report import Desk, Reported, report
+from windows import Asked, asked, truth
+
+
+@dataclass
+class Counted(NoStats):
+    """Remembers what is counted."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def count(self, name: str, value: int = 1) -> None:
+        self.counts[name] = self.counts.get(name, 0) + value
+
+
+@dataclass
+class Painter:
+    """Makes a page that says little, and remembers of what."""
+
+    asked: list[Comparison] = field(default_factory=list)
+
+    def __call__(self, comparison: Comparison, head: str) -> Page:
+        self.asked.append(comparison)
+        return Page(html=f"<html>{head}</html>", document={"drawn": True})
+
+
+@dataclass
+class Shelf:
+    """A store that fails at a key."""
+
+    store: ObjectStore
+    failing: str
+    fault: Callable[[], BaseException]
+
+    def put(self, key: str, source: Path) -> str:
+        if key.endswith(self.failing):
+            raise self.fault()
+        return self.store.put(key, source)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+
+@pytest.fixture
+def made(tmp_path: Path, artifact_folder: Path) -> Asked:
+    return asked(tmp_path, artifact_folder)
+
+
+@pytest.fixture
+def desk(made: Asked) -> Desk:
+    place = made.place
+    return Desk(
+        store=place.store, tracker=place.tracker, stats=Counted(), progress=place.progress, clock=place.clock,
+        explain=Painter(),
+    )  # fmt: skip
+
+
+def run(made: Asked, desk: Desk, task: Task = Task.BINARY) -> Reported:
+    return report(small(task), made.window, desk, threads=1)
+
+
+def latest(desk: Desk) -> Any:
+    return json.loads(desk.store.fetch(latest_key("small")).read_bytes())
+
+
+def painted(desk: Desk) -> Comparison:
+    assert isinstance(desk.explain, Painter)
+    return desk.explain.asked[-1]
+
+
+def test_page_document_and_pointer_are_stored_and_tracked(made: Asked, desk: Desk) -> None:
+    made.ask(rows(Task.BINARY, 300, seed=9))
+    found = run(made, desk)
+    assert found.pointer is not None
+    assert latest(desk) == found.pointer.to_json()
+    page = desk.store.fetch(found.pointer.html).read_text()
+    document = json.loads(desk.store.fetch(found.pointer.json).read_text())
+    assert "small version 1" in page
+    for column in document["columns"]:
+        assert f"<td>{column['threshold']:.4f}</td>" in page
+    assert (document["rows"], document["explained"]) == (300, {"drawn": True})
+    [tracked] = desk.tracker.runs("small", {"step": "report"})
+    assert (tracked.status, tracked.tags["version"]) == ("FINISHED", "1")
+    assert tracked.tags["verdict"] == found.findings.verdict
+    assert tracked.metrics["rows"] == 300
+    assert tracked.metrics["psi_weight"] == document["columns"][-1]["psi"] or "psi_weight" in tracked.metrics
+    for name in ("report.html", "report.json"):
+        assert desk.tracker.artifact(tracked.id, name).is_file()
+    assert isinstance(desk.stats, Counted)
+    assert desk.stats.counts == {"report.small.success": 1, "report.small.failure": 0}
+
+
+def test_what_is_shown(made: Asked, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SAMPLE_ROWS", 100)
+    frame = rows(Task.BINARY, 300, seed=9)
+    made.tell(made.ask(frame)[:150], truth(Task.BINARY, frame)[:150])
+    run(made, desk)
+    shown = painted(desk)
+    assert (len(shown.rows), len(shown.reference_rows), len(shown.answers.outcomes)) == (100, 100, 100)
+    assert shown.quality is not None
+    assert len(shown.quality.truth) == 100
+    assert shown.drift.rows == 300
+    # rows that the model had not seen
+    assert len(shown.reference_answers.outcomes) == len(shown.reference_quality.truth) == 100
+
+
+def test_without_truth_there_is_no_quality(made: Asked, desk: Desk) -> None:
+    made.ask(rows(Task.BINARY, 60, seed=9))
+    run(made, desk)
+    assert painted(desk).quality is None
+
+
+def test_a_window_without_rows_leaves_the_latest_report(made: Asked, desk: Desk) -> None:
+    made.ask(rows(Task.BINARY, 60, seed=9))
+    first = run(made, desk).pointer
+    made.log.written.clear()
+    assert run(made, desk).pointer is None
+    assert first is not None
+    assert latest(desk) == first.to_json()
+    assert len(desk.tracker.runs("small", {"step": "report"})) == 1
+
+
+@pytest.mark.parametrize("failing", ["report.html", "report.json", "latest.json"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(lambda: StoreError("lake", "key", "the disk is full"), id="full disk"),
+        pytest.param(KeyboardInterrupt, id="interrupt"),
+    ],
+)
+def test_what_ends_early_is_never_the_latest(
+    failing: str, fault: Callable[[], BaseException], made: Asked, desk: Desk
+) -> None:
+    made.ask(rows(Task.BINARY, 60, seed=9))
+    first = run(made, desk).pointer
+    broken = replace(desk, store=Shelf(desk.store, failing, fault))
+    with pytest.raises((StoreError, KeyboardInterrupt)):
+        run(made, broken)
+    assert first is not None
+    assert latest(desk) == first.to_json()
+    assert desk.tracker.runs("small", {"step": "report"})[0].status in {"FAILED", "KILLED"}
+    assert isinstance(desk.stats, Counted)
+    assert desk.stats.counts["report.small.failure"] == 1
+
+
+def test_training_rows_that_are_gone_are_told(made: Asked, desk: Desk) -> None:
+    made.ask(rows(Task.BINARY, 60, seed=9))
+    made.place.publish(Task.BINARY, seed=5)
+    with pytest.raises(NotPublishedError, match="published anew"):
+        run(made, desk)
+
+
+def test_a_name_is_text_on_the_page(made: Asked, desk: Desk) -> None:
+    made.ask(rows(Task.BINARY, 60, seed=9))
+    odd = replace(made.info, model="<b>small</b>")
+    assert "<b>" not in module.head(
+        replace(run(made, desk).findings, window=replace(made.window, info=odd)), 1, 1
+    )
