@@ -26,16 +26,20 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     folder = tmp_path_factory.mktemp("api")
     done = run(CHAMPION, folder)
     assert done.returncode == 0, done.stderr
-    with serving(folder / "var") as made:
+    (folder / "hook-token").write_text("a-token")
+    with serving(folder / "var", hook_token_file=folder / "hook-token") as made:
         yield made
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl; install the Debian package curl")
 def test_the_examples_answer(platform: Platform, tmp_path: Path) -> None:
     script = "".join(f"{block}\necho\n" for block in blocks(PAGE, "sh"))
-    done = run(script, tmp_path, API=platform.url)
+    token = platform.state.parent / "hook-token"
+    done = run(script, tmp_path, API=platform.url, TOKEN_FILE=str(token))
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     assert '"status":"accepted"' in done.stdout
+    assert '"decision":"quarantined"' in done.stdout
+    assert '"decision":"lifted"' in done.stdout
     assert '"errors"' not in done.stdout
 
 
