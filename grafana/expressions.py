@@ -76,6 +76,12 @@ def firing(by: str) -> str:
     return f"max by ({by}) ({LEVEL}) or on () {quiet}"
 
 
+def how_many(severity: str) -> str:
+    """Alerts that fire; one that fires for several versions or windows is one."""
+    found = of("ALERTS", alertstate="firing", severity=severity)
+    return f"count(count by (alertname, model, feature) ({found})) or vector(0)"
+
+
 def none_is_zero(expr: str) -> str:
     """A sum that is 0 while what it sums has no series yet."""
     return f"sum({expr}) or vector(0)"

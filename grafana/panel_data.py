@@ -11,6 +11,7 @@ from grafana import variables
 
 LABEL_VALUES = re.compile(r"label_values\((?P<selector>.+), (?P<label>\w+)\)")
 POINTS = 200
+MILLISECONDS = 1000
 LEAST_STEP_SECONDS = 1.0
 LEAST_RATE_SECONDS = 60.0
 """Grafana's $__rate_interval for a scrape interval of 15 s."""
@@ -80,6 +81,22 @@ def answers(
         named = [(_named(target.get("legendFormat", ""), each.labels), each) for each in found if each.values]
         made.append(Answer(ref=target["refId"], series=named))
     return made
+
+
+def events(
+    board: Mapping[str, Any], prometheus: Prometheus, span: Span, values: Mapping[str, str]
+) -> list[tuple[float, str]]:
+    """When the events of a dashboard began, within the span, and the colours of their marks."""
+    made = []
+    for event in board["annotations"].get("list", ()):
+        expression = variables.replaced(event["expr"], values)
+        for series in prometheus.over(expression, span.start, span.end, span.step):
+            if event.get("useValueForTime"):
+                began = {value / MILLISECONDS for value in series.values}
+            else:
+                began = set(series.times[:1])
+            made += [(at, event["iconColor"]) for at in began if span.start <= at <= span.end]
+    return sorted(made)
 
 
 def _named(legend: str, labels: Mapping[str, str]) -> str:

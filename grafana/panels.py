@@ -162,18 +162,20 @@ class Number(Part):
 
     Attributes:
         only_name: Whether the series' names are what is to be seen.
+        instant: Whether only the moment is asked for: over time, other series would be the greatest.
     """
 
     width: int = 4
     height: int = 4
     only_name: bool = False
+    instant: bool = False
 
     def panel(self) -> stat.Panel:
-        made = self.dressed(stat.Panel())
+        made = self.dressed(stat.Panel(), instant=self.instant)
         plain = self.steps == PLAIN and not self.words
         made.color_mode(BigValueColorMode.VALUE if plain else BigValueColorMode.BACKGROUND)
         made.color_scheme(dashboard.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
-        made.graph_mode(BigValueGraphMode.NONE if self.only_name else BigValueGraphMode.AREA)
+        made.graph_mode(BigValueGraphMode.NONE if self.only_name or self.instant else BigValueGraphMode.AREA)
         named = any(query.legend for query in self.queries)
         made.text_mode(BigValueTextMode.VALUE_AND_NAME if named else BigValueTextMode.VALUE)
         if self.only_name:
@@ -190,14 +192,16 @@ class Lines(Part):
         stacked: Whether they add up.
         named: Series that have a colour of their own, which is the same in every panel.
         top: Of the axis, where it is known.
+        bottom: The same.
     """
 
     stacked: bool = False
     named: Mapping[str, str] = field(default_factory=dict)
     top: float | None = None
+    bottom: float | None = 0
 
     def panel(self) -> timeseries.Panel:
-        made = self.dressed(timeseries.Panel()).line_width(2).min(0).fill_opacity(0)
+        made = self.dressed(timeseries.Panel()).line_width(2).fill_opacity(0)
         made.show_points(VisibilityMode.AUTO).tooltip(
             common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI)
         )
@@ -210,6 +214,8 @@ class Lines(Part):
         )
         if self.top is not None:
             made.max(self.top)
+        if self.bottom is not None:
+            made.min(self.bottom)
         if self.stacked:
             made.stacking(common.StackingConfig().mode(StackingMode.NORMAL)).fill_opacity(STACKED_OPACITY)
         if self.steps != PLAIN:

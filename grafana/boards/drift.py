@@ -54,6 +54,7 @@ NOW = (
         "Index over threshold of the feature that has moved most; from 1 on it is drift.",
         [Query(f"topk(1, {_ratio(FEATURES)})", "{{feature}}")],
         width=6,
+        instant=True,
         steps=RATIO_STEPS,
         alerts=["FeatureDrift"],
     ),
@@ -123,7 +124,8 @@ ONE = (
     ),
 )
 EXCESS = (
-    f"{of('feature:missing:ratio', MODEL, WINDOW)} - {of('feature:missing_reference:ratio', MODEL, WINDOW)}"
+    f"{of('feature:missing:ratio', MODEL, WINDOW, FEATURES)}"
+    f" - {of('feature:missing_reference:ratio', MODEL, WINDOW)}"
 )
 MISSING = (
     Rows(
@@ -135,8 +137,8 @@ MISSING = (
         sort="More than in training",
         alerts=["MissingValues"],
         columns=[
-            Column("Missing", _of_feature("feature:missing:ratio"), "percentunit"),
-            Column("In training", _of_feature("feature:missing_reference:ratio"), "percentunit"),
+            Column("Missing", _of_feature("feature:missing:ratio", FEATURES), "percentunit"),
+            Column("In training", _of_feature("feature:missing_reference:ratio", FEATURES), "percentunit"),
             Column(
                 "More than in training",
                 f"max by (feature) ({champions(EXCESS)})",

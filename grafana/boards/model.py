@@ -175,7 +175,7 @@ def _metric(name: str, title: str) -> Lines:
             Query(f"max({champions(of(f'model:{name}_expected:ratio', MODEL, WINDOW))})", "expected"),
             Query(f"max({champions(limit)})", "limit", Line.LIMIT),
         ],
-        width=8,
+        width=6,
         top=1,
         alerts=["PerformanceLow", "ExpectedPerformanceLow"],
     )
@@ -183,6 +183,36 @@ def _metric(name: str, title: str) -> Lines:
 
 ERROR_LIMIT = of("model:performance_limit:value", MODEL, WINDOW, 'metric="mae"')
 PERFORMANCE = (
+    Lines(
+        "Room to the limit",
+        "percentunit",
+        "How far the champion is from its limit, whatever its metric; below 0 the limit is broken. Realised:"
+        " by the labels that came. Expected: from its calibrated probabilities, at once; not for a"
+        " regression.",
+        [
+            Query(room("realised", MODEL, WINDOW), "realised"),
+            Query(room("expected", MODEL, WINDOW), "expected"),
+        ],
+        bottom=None,
+        steps=below(0),
+        alerts=["PerformanceLow", "ExpectedPerformanceLow"],
+    ),
+    Lines(
+        "Labels",
+        "percentunit",
+        "Share of the window's rows whose truth came.",
+        [Query(of_champion("model:label_coverage:ratio", MODEL, WINDOW), "labelled")],
+        width=6,
+        top=1,
+        alerts=["LabelCoverageLow"],
+    ),
+    Lines(
+        "Until the truth comes",
+        "s",
+        "Median time from a prediction to its label.",
+        [Query(f"max({of('model:label_lag_seconds:p50', MODEL, WINDOW)})", "median")],
+        width=6,
+    ),
     _metric("accuracy", "Accuracy"),
     _metric("f1_macro", "F1, mean of the classes"),
     Lines(
@@ -197,7 +227,7 @@ PERFORMANCE = (
                 Line.REFERENCE,
             ),
         ],
-        width=8,
+        width=6,
         top=1,
     ),
     Lines(
@@ -209,24 +239,8 @@ PERFORMANCE = (
             Query(f"max({champions(of('model:mae_realised:value', MODEL, WINDOW))})", "realised"),
             Query(f"max({champions(ERROR_LIMIT)})", "limit", Line.LIMIT),
         ],
-        width=8,
+        width=6,
         alerts=["PerformanceLow"],
-    ),
-    Lines(
-        "Labels",
-        "percentunit",
-        "Share of the window's rows whose truth came.",
-        [Query(of_champion("model:label_coverage:ratio", MODEL, WINDOW), "labelled")],
-        width=8,
-        top=1,
-        alerts=["LabelCoverageLow"],
-    ),
-    Lines(
-        "Until the truth comes",
-        "s",
-        "Median time from a prediction to its label.",
-        [Query(f"max({of('model:label_lag_seconds:p50', MODEL, WINDOW)})", "median")],
-        width=8,
     ),
 )
 LABELLED = f"sum by (version) ({of('model:labels:rows', MODEL, WINDOW)})"

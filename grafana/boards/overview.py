@@ -15,6 +15,7 @@ from grafana.expressions import (
     WINDOW,
     champions,
     firing,
+    how_many,
     of_champion,
     room,
 )
@@ -35,7 +36,7 @@ NOW = (
         "Pages",
         "short",
         "Alerts that page: a prediction's worth is at stake. Any is one too many.",
-        [Query('count(ALERTS{alertstate="firing", severity="page"}) or vector(0)')],
+        [Query(how_many("page"))],
         width=3,
         steps=beyond(1),
     ),
@@ -43,7 +44,7 @@ NOW = (
         "Tickets",
         "short",
         "Alerts that wait for the working day.",
-        [Query('count(ALERTS{alertstate="firing", severity="ticket"}) or vector(0)')],
+        [Query(how_many("ticket"))],
         width=3,
         steps=((None, GOOD), (1, WARN)),
     ),
@@ -106,10 +107,12 @@ GLANCE = Rows(
     "Models",
     "short",
     "A row for each model, its champion in the window. Room: how far accuracy or F1 are above the limit (in"
-    " points), or the mean absolute error below it (as a share); below 0 the limit is broken. Expected: from"
-    " the calibrated probabilities, before any truth is known. Empty cells: no labels or no rows yet.",
+    " points), or the mean absolute error below it (as a share); below 0 the limit is broken, which pages"
+    " when it is no chance. Expected: from the calibrated probabilities, before any truth is known. Empty"
+    " cells: no labels or no rows yet.",
     width=24,
     height=7,
+    sort="State",
     labels={"model": "Model", "version": "Version"},
     link=MODEL_PAGE,
     columns=[
@@ -179,6 +182,7 @@ HISTORY = (
         "percentunit",
         "As in the table; below 0 the limit is broken. It moves before labels come.",
         [Query(room("expected", WINDOW), "{{model}}")],
+        bottom=None,
         named=MODEL_COLOURS,
         steps=below(0),
         alerts=["ExpectedPerformanceLow", "PerformanceLow"],

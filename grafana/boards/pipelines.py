@@ -232,7 +232,7 @@ AIRFLOW = (
     Rows(
         "Runs of the DAGs",
         "s",
-        "Mean and slowest of a hundred of the last day, and how often they failed.",
+        "Mean, 90th percentile of the last day, and how often they failed.",
         labels={"dag_id": "DAG"},
         columns=[
             Column("Runs", "sum by (dag_id) (airflow_dagrun_duration_seconds_count)"),
@@ -242,18 +242,18 @@ AIRFLOW = (
                 steps=((None, GOOD), (1, WARN)),
             ),
             Column("Mean", _mean("airflow_dagrun_duration_seconds", "dag_id"), "s"),
-            Column("Slow", 'max by (dag_id) (airflow_dagrun_duration_seconds{quantile="0.99"})', "s"),
+            Column("Slow", 'max by (dag_id) (airflow_dagrun_duration_seconds{quantile="0.9"})', "s"),
         ],
     ),
     Rows(
         "Slowest tasks",
         "s",
-        "Mean and slowest of a hundred of the last day.",
+        "Mean, and 90th percentile of the last day.",
         labels={"dag_id": "DAG", "task_id": "Task"},
         sort="Slow",
         columns=[
             Column("Mean", _mean("airflow_task_duration_seconds", "dag_id, task_id"), "s"),
-            Column("Slow", 'max by (dag_id, task_id) (airflow_task_duration_seconds{quantile="0.99"})', "s"),
+            Column("Slow", 'max by (dag_id, task_id) (airflow_task_duration_seconds{quantile="0.9"})', "s"),
         ],
     ),
 )

@@ -123,11 +123,13 @@ SATURATION = (
     ),
     Number(
         "Servers",
-        "bool_on_off",
+        "short",
         "Whether Prometheus reaches each server and worker.",
         [Query('min by (job, instance) (up{job=~"servicio-ml|stream-worker"})', "{{job}} {{instance}}")],
         width=12,
+        height=8,
         steps=below(1),
+        words={0: ("down", BAD), 1: ("up", GOOD)},
         alerts=["ServerDown"],
     ),
     Lines(
