@@ -11,6 +11,7 @@ import numpy as np
 from grafana.colours import GOOD, NEUTRAL, SERIES, WARN
 from grafana.panel_data import Answer, Span
 from grafana.prometheus import Series
+from grafana.tables import value_field
 from grafana.units import written
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
@@ -284,7 +285,7 @@ def _merged(answers: Sequence[Answer]) -> list[dict[str, Any]]:
     for answer in answers:
         for _, series in answer.series:
             labels = {name: value for name, value in series.labels.items() if name != "__name__"}
-            column = f"Value #{answer.ref}"
+            column = value_field(answer.ref, len(answers))
             for row in rows:
                 if column not in row and all(row.get(name, value) == value for name, value in labels.items()):
                     row |= {**labels, column: series.latest}

@@ -291,7 +291,8 @@ class Heat(Part):
     def panel(self) -> heatmap.Panel:
         colours = heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("RdBu")
         made = self.dressed(heatmap.Panel()).calculate(calculate=False).cell_gap(1)
-        made.color(colours.reverse(reverse=True).min(0).max(2 * self.middle))
+        # Grafana itself turns this scheme round: low is blue
+        made.color(colours.min(0).max(2 * self.middle))
         return made.max_data_points(HEAT_COLUMNS).show_legend()
 
 

@@ -19,6 +19,11 @@ from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 
+def value_field(ref: str, queries: int) -> str:
+    """How Grafana calls the values of a query in a table; of several queries each has its name."""
+    return f"Value #{ref}" if queries > 1 else "Value"
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of a table: the values of one query.
@@ -72,7 +77,7 @@ class Rows(Part):
         for letter, column in zip(ascii_uppercase, self.columns, strict=False):
             target = prometheus.Dataquery().expr(column.expr).ref_id(letter).instant()
             made.with_target(target.format(PromQueryFormat.TABLE).datasource(DATASOURCE))
-            renamed[f"Value #{letter}"] = column.title
+            renamed[value_field(letter, len(self.columns))] = column.title
             made.override_by_name(column.title, column.properties())
         order = {name: place for place, name in enumerate(renamed)}
         organised = {"excludeByName": {"Time": True}, "indexByName": order, "renameByName": renamed}
