@@ -21,9 +21,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from evidently import DataDefinition, Dataset, Report
-from evidently.legacy.calculations.stattests import get_stattest
-from evidently.presets import DataDriftPreset
 
 from servicio_ml import bootstrap, settings
 from servicio_ml.adapters.console import SilentProgress
@@ -237,6 +234,8 @@ def _frame(population: Population, rows: Integers) -> pd.DataFrame:
 
 
 def _drifted(before: "pd.Series[float]", now: "pd.Series[float]", kind: str) -> bool:
+    from evidently.legacy.calculations.stattests import get_stattest  # noqa: PLC0415  it takes seconds
+
     known, current = before.dropna(), now.dropna()
     if current.empty:  # it refuses such a window
         return False
@@ -245,6 +244,9 @@ def _drifted(before: "pd.Series[float]", now: "pd.Series[float]", kind: str) -> 
 
 def _preset(before: pd.DataFrame, now: pd.DataFrame, kinds: Mapping[str, str]) -> int:
     """How many columns its preset calls drifted."""
+    from evidently import DataDefinition, Dataset, Report  # noqa: PLC0415  the same
+    from evidently.presets import DataDriftPreset  # noqa: PLC0415  the same
+
     definition = DataDefinition(
         numerical_columns=[name for name, kind in kinds.items() if kind == "num"],
         categorical_columns=[name for name, kind in kinds.items() if kind == "cat"],
