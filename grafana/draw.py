@@ -1,93 +1,27 @@
 """Draws a panel's answers with matplotlib: what Grafana would show, near enough to review it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import cycle, pairwise
-from typing import Any
 
 import matplotlib.dates as mdates
 import numpy as np
-from grafana.colours import GOOD, NEUTRAL, SERIES, WARN
-from grafana.panel_data import Answer, Span
-from grafana.prometheus import Series
-from grafana.tables import value_field
+from grafana.colours import GOOD, NEUTRAL, SERIES
+from grafana.draw_table import draw_table
+from grafana.drawing import (
+    DARK_TEXT,
+    LARGE,
+    LEGEND_ENTRIES,
+    NAME_CHARACTERS,
+    PLAIN,
+    SMALL,
+    TICKS,
+    Drawing,
+    colour_of,
+)
 from grafana.units import written
-from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-SMALL, PLAIN, LARGE = 7, 8, 17
-LEGEND_ENTRIES, TICKS = 9, 7
-NAME_CHARACTERS = 34
-CELL_CHARACTERS = 26
-DARK_TEXT = {WARN, "#56B4E9", "#E69F00"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drawing:
-    """A panel with its answers and its place.
-
-    Attributes:
-        panel: Its JSON.
-        answers: Of its targets.
-        axes: Where it is drawn.
-        span: The time it shows.
-        events: Of the dashboard: when, and the colour of the mark.
-    """
-
-    panel: Mapping[str, Any]
-    answers: Sequence[Answer]
-    axes: Axes
-    span: Span
-    events: Sequence[tuple[float, str]] = ()
-
-    @property
-    def defaults(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.panel["fieldConfig"]["defaults"]
-        return found
-
-    @property
-    def unit(self) -> str:
-        return str(self.defaults["unit"])
-
-    @property
-    def steps(self) -> Sequence[Mapping[str, Any]]:
-        return tuple(self.defaults["thresholds"]["steps"])
-
-    def series(self) -> Iterator[tuple[str, str, Series]]:
-        """Of each series its target, its name, and itself."""
-        for answer in self.answers:
-            for name, series in sorted(answer.series, key=lambda each: _bin_order(each[0])):
-                yield answer.ref, name, series
-
-    def overridden(self, ref: str, name: str) -> dict[str, Any]:
-        """The settings of one series that are not the panel's."""
-        found: dict[str, Any] = {}
-        for each in self.panel["fieldConfig"]["overrides"]:
-            if (each["matcher"]["id"], each["matcher"]["options"]) in {
-                ("byFrameRefID", ref),
-                ("byName", name),
-            }:
-                found |= {one["id"]: one["value"] for one in each["properties"]}
-        return found
-
-    def text(self, value: float) -> str:
-        return said(self.defaults, value, self.unit)
-
-
-def said(settings: Mapping[str, Any], value: float, unit: str) -> str:
-    """A value by its name, where it has one, else with its unit."""
-    for mapping in settings.get("mappings", ()):
-        if (known := mapping["options"].get(f"{value:g}")) is not None:
-            return str(known["text"])
-    return written(value, unit)
-
-
-def colour_of(steps: Sequence[Mapping[str, Any]], value: float) -> str:
-    """The colour of the last step that the value reaches."""
-    reached = [each for each in steps if each.get("value") is None or value >= each["value"]]
-    return str(reached[-1]["color"]) if reached else NEUTRAL
 
 
 def draw(drawing: Drawing) -> None:
@@ -182,7 +116,7 @@ def _bars(drawing: Drawing) -> None:
 def _pairs(drawing: Drawing) -> None:
     axes, label = drawing.axes, drawing.panel["options"]["xField"]
     legends = [target["legendFormat"] for target in drawing.panel["targets"]]
-    groups = sorted({str(series.labels.get(label)) for _, _, series in drawing.series()}, key=_bin_order)
+    groups = sorted({str(series.labels.get(label)) for _, _, series in drawing.series()}, key=bin_order)
     width = 0.8 / len(legends)
     for place, (legend, answer) in enumerate(zip(legends, drawing.answers, strict=True)):
         found = {str(series.labels.get(label)): series.latest for _, series in answer.series}
@@ -193,19 +127,6 @@ def _pairs(drawing: Drawing) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: written(value, drawing.unit)))
     axes.tick_params(axis="y", labelsize=SMALL)
     axes.legend(fontsize=SMALL, frameon=False)
-
-
-def _bin_order(name: str) -> tuple[int, float, str]:
-    """Numeric bins by their lower edge, then levels, then `missing`."""
-    first = name.split(" ", 1)[0]
-    if name.startswith("<"):
-        return (0, 0.0, name)
-    if name.startswith(">="):
-        return (2, 0.0, name)
-    try:
-        return (1, float(first), name)
-    except ValueError:
-        return (4 if name == "missing" else 3, 0.0, name)
 
 
 def _heat(drawing: Drawing) -> None:
@@ -240,70 +161,6 @@ def _states(drawing: Drawing) -> None:
     _time_axis(drawing)
 
 
-def _table(drawing: Drawing) -> None:
-    axes = drawing.axes
-    axes.set_axis_off()
-    organised = next(each["options"] for each in drawing.panel["transformations"] if each["id"] == "organize")
-    columns = sorted(organised["renameByName"], key=organised["indexByName"].get)
-    titles = [organised["renameByName"][each] for each in columns]
-    for place, title in enumerate(titles):
-        axes.text(
-            (place + 0.5) / len(titles), 0.97, title, ha="center", va="top", fontsize=SMALL, weight="bold"
-        )
-    rows = _sorted(drawing.panel, _merged(drawing.answers), organised["renameByName"])
-    height = 0.86 / max(len(rows), 5)
-    for number, row in enumerate(rows):
-        low = 0.86 - (number + 1) * height
-        for place, (column, title) in enumerate(zip(columns, titles, strict=True)):
-            if column in row:
-                _cell(drawing, (place / len(columns), low, 1 / len(columns), height), title, row[column])
-
-
-def _cell(drawing: Drawing, box: tuple[float, float, float, float], title: str, value: Any) -> None:
-    left, low, width, height = box
-    settings = drawing.overridden("", title)
-    ink, text = "black", str(value)
-    if isinstance(value, float):
-        text = said(settings, value, settings.get("unit", "short"))
-        if "thresholds" in settings:
-            colour = colour_of(settings["thresholds"]["steps"], value)
-            drawing.axes.add_patch(
-                Rectangle(
-                    (left, low), width * 0.98, height * 0.92, color=colour, transform=drawing.axes.transAxes
-                )
-            )
-            ink = "black" if colour in DARK_TEXT else "white"
-    drawing.axes.text(
-        left + width / 2, low + height / 2, text[:CELL_CHARACTERS], ha="center", va="center",
-        color=ink, fontsize=SMALL, transform=drawing.axes.transAxes,
-    )  # fmt: skip
-
-
-def _merged(answers: Sequence[Answer]) -> list[dict[str, Any]]:
-    """Grafana's transformation "merge": samples whose common labels agree are one row."""
-    rows: list[dict[str, Any]] = []
-    for answer in answers:
-        for _, series in answer.series:
-            labels = {name: value for name, value in series.labels.items() if name != "__name__"}
-            column = value_field(answer.ref, len(answers))
-            for row in rows:
-                if column not in row and all(row.get(name, value) == value for name, value in labels.items()):
-                    row |= {**labels, column: series.latest}
-                    break
-            else:
-                rows.append({**labels, column: series.latest})
-    return rows
-
-
-def _sorted(
-    panel: Mapping[str, Any], rows: list[dict[str, Any]], titles: Mapping[str, str]
-) -> list[dict[str, Any]]:
-    for sort in panel["options"].get("sortBy", ()):
-        column = next(name for name, title in titles.items() if title == sort["displayName"])
-        return sorted(rows, key=lambda row: row.get(column, -np.inf), reverse=sort["desc"])
-    return rows
-
-
 def _dates(times: Sequence[float]) -> list[float]:
     moments = (datetime.fromtimestamp(at, UTC) for at in times)
     return [float(mdates.date2num(each)) for each in moments]  # type: ignore[no-untyped-call]  # it has no types
@@ -326,5 +183,5 @@ KINDS: Mapping[str, Callable[[Drawing], None]] = {
     "barchart": _pairs,
     "heatmap": _heat,
     "state-timeline": _states,
-    "table": _table,
+    "table": draw_table,
 }

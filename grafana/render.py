@@ -12,7 +12,8 @@ from typing import Any
 
 import matplotlib as mpl
 from grafana.board import GRID_COLUMNS
-from grafana.draw import Drawing, draw
+from grafana.draw import draw
+from grafana.drawing import Drawing
 from grafana.generate import FOLDER
 from grafana.panel_data import LEAST_RATE_SECONDS, Span, answers, choose, events
 from grafana.prometheus import Prometheus

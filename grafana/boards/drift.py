@@ -1,9 +1,10 @@
 """Which features of a model have moved, since when, and how."""
 
 from grafana.board import CHOOSE_MODEL, Section, Variable, board
+from grafana.charts import Bars, Heat, Pairs
 from grafana.colours import BAD, GOOD, WARN
 from grafana.expressions import FEATURES, MODEL, PREDICTION, WINDOW, champions, of, of_champion
-from grafana.panels import Bars, Heat, Line, Lines, Number, Pairs, Query
+from grafana.panels import Line, Lines, Number, Query
 from grafana.tables import Column, Rows
 from grafana_foundation_sdk.builders import dashboard
 

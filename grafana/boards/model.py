@@ -1,6 +1,7 @@
 """One model: its traffic, its answers, its performance, its labels, its versions."""
 
 from grafana.board import CHOOSE_MODEL, Event, Section, Variable, board
+from grafana.charts import Pairs
 from grafana.colours import BAD, GOOD, WARN
 from grafana.expressions import (
     MODEL,
@@ -15,7 +16,7 @@ from grafana.expressions import (
     of_champion,
     room,
 )
-from grafana.panels import YES_NO, Line, Lines, Number, Pairs, Query, below
+from grafana.panels import YES_NO, Line, Lines, Number, Query, below
 from grafana.tables import Column, Rows
 from grafana_foundation_sdk.builders import dashboard
 

@@ -1,6 +1,7 @@
 """All models at a glance, in the colours of a traffic light."""
 
 from grafana.board import PREFIX, Section, board
+from grafana.charts import States
 from grafana.colours import BAD, GOOD, WARN
 from grafana.expressions import (
     ERROR_BUDGET,
@@ -19,7 +20,7 @@ from grafana.expressions import (
     of_champion,
     room,
 )
-from grafana.panels import YES_NO, Lines, Number, Query, States, below, beyond, rising
+from grafana.panels import YES_NO, Lines, Number, Query, below, beyond, rising
 from grafana.tables import Column, Rows
 from grafana_foundation_sdk.builders import dashboard
 
