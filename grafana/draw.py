@@ -17,6 +17,7 @@ from grafana.drawing import (
     SMALL,
     TICKS,
     Drawing,
+    bin_order,
     colour_of,
 )
 from grafana.units import written
