@@ -179,6 +179,16 @@ HISTORY = (
         named=MODEL_COLOURS,
     ),
     Lines(
+        "Room to the limit, realised",
+        "percentunit",
+        "As in the table, by the labels that came; below 0 the limit is broken.",
+        [Query(room("realised", WINDOW), "{{model}}")],
+        bottom=None,
+        named=MODEL_COLOURS,
+        steps=below(0),
+        alerts=["PerformanceLow"],
+    ),
+    Lines(
         "Room to the limit, expected",
         "percentunit",
         "As in the table; below 0 the limit is broken. It moves before labels come.",
@@ -186,7 +196,7 @@ HISTORY = (
         bottom=None,
         named=MODEL_COLOURS,
         steps=below(0),
-        alerts=["ExpectedPerformanceLow", "PerformanceLow"],
+        alerts=["ExpectedPerformanceLow"],
     ),
     Lines(
         "Features drifted",
@@ -197,14 +207,6 @@ HISTORY = (
         steps=((None, GOOD), (thresholds.DRIFTED_SHARE, WARN)),
         top=1,
         alerts=["DataDrift", "FeatureDrift"],
-    ),
-    Lines(
-        "Slowest of a hundred predictions",
-        "s",
-        "99th percentile of the time from a decoded request to its logged answer.",
-        [Query("max by (model) (model:prediction_duration_seconds:p99_rate5m)", "{{model}}")],
-        named=MODEL_COLOURS,
-        alerts=["LatencyBudgetBurn"],
     ),
 )
 

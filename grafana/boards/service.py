@@ -85,8 +85,8 @@ REQUESTS = (
     Lines(
         "Duration, slowest of a hundred",
         "s",
-        "99th percentile by route, from the head of a request to the end of its answer. The dashed line is the"
-        " objective of requests for one row; a batch takes as long as its size.",
+        "99th percentile by route, from the head of a request to the end of its answer. The dashed line is"
+        " the objective of requests for one row; a batch takes as long as its size.",
         [Query("max by (route) (route:http_request_duration_seconds:p99_rate5m)", "{{route}}")],
         steps=beyond(thresholds.LATENCY_SECONDS),
         alerts=["LatencyBudgetBurn", "LatencyBudgetBurnSlow"],
