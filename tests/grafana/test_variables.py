@@ -1,7 +1,7 @@
 import pytest
+from grafana.units import written
 
 from grafana import variables
-from grafana.units import written
 
 
 @pytest.mark.parametrize(
