@@ -17,7 +17,8 @@ from servicio_ml.domain.use_case import Task, UseCase
 from servicio_ml.pipeline.promote import Court
 from servicio_ml.pipeline.publish import manifest_key
 from servicio_ml.pipeline.record import World
-from servicio_ml.pipeline.train import Plan, Trained, train
+from servicio_ml.pipeline.train import Trained, train
+from servicio_ml.pipeline.training import Plan
 
 
 class Place:

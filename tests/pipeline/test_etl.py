@@ -52,6 +52,9 @@ class _Stats:
     def timer(self, name: str) -> AbstractContextManager[None]:
         raise AssertionError(name)
 
+    def timing(self, name: str, seconds: float) -> None:
+        raise AssertionError(name, seconds)
+
 
 class _Progress(SilentProgress):
     """Remembers what was said."""

@@ -29,11 +29,16 @@ from servicio_ml.settings import Settings, variable
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
+    from servicio_ml.adapters.api_server import ApiServer
     from servicio_ml.adapters.log.connections import Connections
+    from servicio_ml.adapters.log.journal import SqliteJournal
+    from servicio_ml.adapters.log.keeper import Keeper
     from servicio_ml.adapters.memory_log import MemoryLog
     from servicio_ml.features.comparison import Explain
 
 SECONDS_A_DAY = 86_400
+RELOAD_POLLS = 3
+"""A server that is told of its first champion knows the model after its next look at the registry."""
 RETRAINING = (sys.executable, "-m", "servicio_ml.api.retraining")
 """What runs a retraining on this machine."""
 TRAINING_LIBRARY = "optuna"
@@ -125,18 +130,24 @@ def remote_registry(place: Path, key: bytes) -> ServedRegistry:
 def journal(settings: Settings, *, shared: str = "") -> Journal:
     """The journal of this process, with its keeper; by a name, one that several processes write."""
     from servicio_ml.adapters.log.journal import SqliteJournal
-    from servicio_ml.adapters.log.keeper import Keep, Keeper, KeptJournal
+    from servicio_ml.adapters.log.keeper import KeptJournal
 
     folder = log_folder(settings)
-    connections = _log_connections(settings)
     made = SqliteJournal.shared(folder, shared) if shared else SqliteJournal.alone(folder)
+    return KeptJournal(made, _keeper(settings, made))
+
+
+def _keeper(settings: Settings, journal: "SqliteJournal") -> "Keeper":
+    from servicio_ml.adapters.log.keeper import Keep, Keeper
+
+    connections = _log_connections(settings)
     keep = Keep(seconds=settings.log_retention_days * SECONDS_A_DAY, bytes=settings.log_max_bytes)
     shipper = None
     if connections is not None:
         from servicio_ml.adapters.log.shipper import Shipper
 
         shipper = Shipper(connections)
-    return KeptJournal(made, Keeper(folder, made, keep, shipper, time.time))
+    return Keeper(log_folder(settings), journal, keep, shipper, time.time)
 
 
 def prediction_log(settings: Settings) -> PredictionLog:
@@ -213,6 +224,29 @@ def history() -> AbstractContextManager[History]:
     from servicio_ml.adapters.prometheus import prometheus_history
 
     return prometheus_history()
+
+
+def api_server(settings: Settings) -> "ApiServer | None":
+    """The server that training tells of a new champion, None where none is set."""
+    if not settings.api_url:
+        return None
+    from servicio_ml.adapters.api_server import ApiServer
+
+    patience = RELOAD_POLLS * settings.poll_seconds
+    return ApiServer(settings.api_url, settings.api_key_file, patience)
+
+
+def prune_log(settings: Settings) -> None:
+    """Delete what is too old in the prediction log, as every server does."""
+    from servicio_ml.adapters.log.journal import SqliteJournal
+
+    journal = SqliteJournal.alone(log_folder(settings))
+    try:
+        keeper = _keeper(settings, journal)
+        keeper.cycle()
+        keeper.stop()
+    finally:
+        journal.close()
 
 
 def log_folder(settings: Settings) -> Path:

@@ -16,6 +16,7 @@ ServicioError
 ├── RegistryError           MLflow cannot be reached or refuses
 │   └── NoSuchModelError
 ├── RetrainingError         a retraining cannot be started
+├── ReloadError             a server cannot be told of a new champion
 ├── TrainingError           no model can be trained, exported or promoted
 │   └── ArtifactError       a model artifact is incomplete or wrong
 └── ServingError            a request cannot be answered
@@ -189,6 +190,15 @@ class NoSuchModelError(RegistryError):
 
     def __init__(self, model: str, wanted: str, remedy: str) -> None:
         ServicioError.__init__(self, f"model {model!r} has no {wanted}; {remedy}")
+
+
+class ReloadError(ServicioError):
+    """A server cannot be told of a new champion."""
+
+    def __init__(self, server: str, problem: str) -> None:
+        super().__init__(
+            f"server {server}: {problem}; it looks by itself every SERVICIO_ML_POLL_SECONDS seconds"
+        )
 
 
 class TrainingError(ServicioError):

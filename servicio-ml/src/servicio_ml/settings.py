@@ -57,6 +57,10 @@ class Settings(BaseSettings):
         airflow_url: `http://` address of Airflow's API for retrainings; the command line when empty.
         airflow_user: Its user.
         airflow_password_file: File with the user's password.
+        api_url: `http://` address of the server that training tells of a new champion; none when empty.
+        api_key_file: File with an API key of that server with the scope `admin`; none is sent when empty.
+        retention_periods: Periods of each use case that `prune` keeps, the latest.
+        retention_runs_days: Age from which `prune` deletes runs and versions.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", populate_by_name=True)
@@ -98,6 +102,10 @@ class Settings(BaseSettings):
     airflow_url: str = Field(default="", pattern=r"^(https?://.+)?$")
     airflow_user: str = "admin"
     airflow_password_file: Path | None = None
+    api_url: str = Field(default="", pattern=r"^(https?://.+)?$")
+    api_key_file: Path | None = None
+    retention_periods: int = Field(default=24, ge=1)
+    retention_runs_days: float = Field(default=365, gt=0)
 
 
 def load(**overrides: Any) -> Settings:

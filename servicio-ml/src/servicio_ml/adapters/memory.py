@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ class MemoryTracker:
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self._folder, self._clock = folder, clock
+        self._numbers = count()
         self.every: list[MemoryRun] = []
 
     @contextmanager
@@ -72,21 +74,22 @@ class MemoryTracker:
         tags: Mapping[str, str] = {},
         parent: str = "",
         resume: str = "",
+        stays: bool = False,
     ) -> Iterator[Run]:
         run = self._found(resume) if resume else self._new(experiment, name, tags, parent)
         run.status, run.ended = "RUNNING", None
         status = "KILLED"
         try:
             yield run
-            status = "FINISHED"
+            status = "RUNNING" if stays else "FINISHED"
         except Exception:
             status = "FAILED"
             raise
         finally:
-            run.status, run.ended = status, self._clock()
+            run.status, run.ended = status, None if status == "RUNNING" else self._clock()
 
     def _new(self, experiment: str, name: str, tags: Mapping[str, str], parent: str) -> MemoryRun:
-        run_id = f"run{len(self.every)}"
+        run_id = f"run{next(self._numbers)}"
         run = MemoryRun(
             id=run_id, experiment=experiment, name=name, started=self._clock(),
             folder=self._folder / run_id, logged_tags=dict(tags), parent=parent,
@@ -103,19 +106,30 @@ class MemoryTracker:
 
     def runs(self, experiment: str, tags: Mapping[str, str]) -> Sequence[RunRecord]:
         return [
-            RunRecord(
-                id=run.id, name=run.name, status=run.status, started=run.started, ended=run.ended,
-                tags=dict(run.logged_tags), params=dict(run.logged_params), metrics=dict(run.logged_metrics),
-            )
+            _record(run)
             for run in reversed(self.every)
             if run.experiment == experiment and tags.items() <= run.logged_tags.items()
-        ]  # fmt: skip
+        ]
+
+    def find(self, run_id: str) -> RunRecord:
+        return _record(self._found(run_id))
+
+    def delete(self, run_id: str) -> None:
+        self.every = [run for run in self.every if run.id != run_id]
+        shutil.rmtree(self._folder / run_id, ignore_errors=True)
 
     def artifact(self, run_id: str, path: str) -> Path:
         found = self._found(run_id).folder / path
         if not found.exists():
             raise RegistryError(PLACE, f"run {run_id!r} has no artifact {path!r}")
         return found
+
+
+def _record(run: MemoryRun) -> RunRecord:
+    return RunRecord(
+        id=run.id, name=run.name, status=run.status, started=run.started, ended=run.ended,
+        tags=dict(run.logged_tags), params=dict(run.logged_params), metrics=dict(run.logged_metrics),
+    )  # fmt: skip
 
 
 class MemoryRegistry:
@@ -126,10 +140,11 @@ class MemoryRegistry:
         self._versions: dict[str, list[ModelVersion]] = {}
         self._aliases: dict[str, dict[str, int]] = {}
         self._notes: dict[str, dict[str, str]] = {}
+        self._numbers: dict[str, int] = {}
 
     def register(self, model: str, artifact: Path, *, run_id: str, tags: Mapping[str, str]) -> ModelVersion:
         versions = self._versions.setdefault(model, [])
-        number = len(versions) + 1
+        self._numbers[model] = number = self._numbers.get(model, 0) + 1
         shutil.copytree(artifact, self._place(model, number))
         made = ModelVersion(
             model=model, version=number, run_id=run_id, created=self._clock(), tags=dict(tags)
@@ -164,6 +179,12 @@ class MemoryRegistry:
             )
             for each in reversed(self._versions.get(model, []))
         ]  # fmt: skip
+
+    def delete(self, model: str, version: int) -> None:
+        self._versions[model] = [each for each in self._versions.get(model, []) if each.version != version]
+        aliases = self._aliases.get(model, {})
+        self._aliases[model] = {alias: number for alias, number in aliases.items() if number != version}
+        shutil.rmtree(self._place(model, version), ignore_errors=True)
 
     def models(self) -> Sequence[str]:
         return sorted(self._versions)

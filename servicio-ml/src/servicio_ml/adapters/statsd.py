@@ -6,6 +6,7 @@ from weakref import finalize
 from statsd import StatsClient
 
 METRIC_PREFIX = "servicio_ml"
+MILLISECONDS = 1000
 
 
 class StatsdStats:
@@ -25,6 +26,9 @@ class StatsdStats:
         timer: AbstractContextManager[None] = self._client.timer(name)
         return timer
 
+    def timing(self, name: str, seconds: float) -> None:
+        self._client.timing(name, seconds * MILLISECONDS)
+
 
 class NoStats:
     """Sends nothing."""
@@ -37,3 +41,6 @@ class NoStats:
 
     def timer(self, name: str) -> AbstractContextManager[None]:  # noqa: ARG002  the port's parameters
         return nullcontext()
+
+    def timing(self, name: str, seconds: float) -> None:
+        """Nothing is sent."""

@@ -4,7 +4,20 @@ import gc
 
 import typer
 
-from servicio_ml.cli import backtest, data, drift, etl, promote, report, score, serve, stream, train
+from servicio_ml.cli import (
+    backtest,
+    data,
+    drift,
+    etl,
+    promote,
+    prune,
+    report,
+    score,
+    serve,
+    step,
+    stream,
+    train,
+)
 
 COLLECT_AFTER = 100_000
 """New objects before the collector looks for cycles: imports make many that stay, and looking takes time."""
@@ -22,6 +35,8 @@ app.command("train")(train.train)
 app.command("promote")(promote.promote)
 app.command("rollback")(promote.rollback)
 app.command("history")(promote.history)
+app.add_typer(step.app, name="step")
+app.command("prune")(prune.prune)
 app.command("score")(score.score)
 app.command("drift")(drift.drift)
 app.command("report")(report.report)

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from servicio_ml.cli.session import Debug, Json, Session, UseCaseName, session
-from servicio_ml.domain.dataset import Manifest
-from servicio_ml.domain.ports import ObjectStore, Registry, Tracker
+from servicio_ml.domain.ports import Registry, Tracker
 from servicio_ml.domain.promotion import Dossier
 from servicio_ml.domain.use_case import UseCase
 
 if TYPE_CHECKING:
-    from servicio_ml.pipeline.promote import Court
+    from servicio_ml.pipeline.promote import Case, Court
 
 
 def promote(
@@ -32,6 +31,7 @@ def promote(
     """
     with session(as_json=as_json, debug=debug) as here:
         from servicio_ml import bootstrap
+        from servicio_ml.pipeline.promote import challenger_of, judge
         from servicio_ml.pipeline.publish import read_manifest
         from servicio_ml.use_cases.catalogue import find
 
@@ -39,7 +39,8 @@ def promote(
         store = bootstrap.lake(here.settings)
         manifest = read_manifest(store, name, period or None)
         who = court(here, *bootstrap.runs_and_models(here.settings))
-        here.document(decide(here, use_case, manifest, store, who).to_json())
+        case = judge(use_case, manifest, store, who, challenger_of(use_case, who))
+        here.document(carried_out(here, use_case, case, who).to_json())
 
 
 def rollback(
@@ -109,11 +110,11 @@ def _user() -> str:
         return f"user {os.getuid()}"
 
 
-def decide(here: Session, use_case: UseCase, manifest: Manifest, store: ObjectStore, who: "Court") -> Dossier:
-    """Judge, and say what was decided."""
-    from servicio_ml.pipeline.promote import promote as run
+def carried_out(here: Session, use_case: UseCase, case: "Case", who: "Court") -> Dossier:
+    """Carry a decision out, and say what it is."""
+    from servicio_ml.pipeline.promote import carry_out
 
-    dossier = run(use_case, manifest, store, who)
+    dossier = carry_out(use_case, case.run_id, who)
     gates = dossier.evidence["gates"]
     against = f"version {dossier.champion}" if dossier.champion else "no champion"
     here.table(

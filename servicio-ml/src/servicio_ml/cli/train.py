@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from servicio_ml.cli.promote import court, decide
+from servicio_ml.cli.promote import carried_out, court
 from servicio_ml.cli.session import Debug, Json, Session, UseCaseName, processors, session
+from servicio_ml.domain.ports import ModelVersion
 from servicio_ml.domain.use_case import UseCase
 
 DEFAULT_TRIALS = 12
@@ -43,10 +44,11 @@ def train(
     with session(as_json=as_json, debug=debug) as here:
         from servicio_ml import bootstrap
         from servicio_ml.pipeline.counted import counted
+        from servicio_ml.pipeline.promote import judge_once
         from servicio_ml.pipeline.publish import read_manifest
         from servicio_ml.pipeline.record import World
-        from servicio_ml.pipeline.train import Plan
         from servicio_ml.pipeline.train import train as run
+        from servicio_ml.pipeline.training import Plan
         from servicio_ml.use_cases.catalogue import find
 
         use_case = find(name, here.settings.use_cases_dir)
@@ -65,20 +67,21 @@ def train(
                 store=store, tracker=tracker, registry=registry, progress=here.progress,
                 study_url=bootstrap.study_url(here.settings),
             )  # fmt: skip
-            trained = run(use_case, manifest, plan, world)
-            _show(here, use_case, trained.table)
-            document: dict[str, Any] = {
-                "use_case": name,
-                "run_id": trained.run_id,
-                "candidates": trained.table,
-            }
-            if trained.challenger is not None:
-                document["challenger"] = trained.challenger.version
-                here.line(f"challenger: version {trained.challenger.version}")
-                if not no_promote:
-                    who = court(here, tracker, registry)
-                    document["promotion"] = decide(here, use_case, manifest, store, who).to_json()
-        here.document(document)
+            document: dict[str, Any] = {"use_case": name}
+
+            def decide(challenger: ModelVersion, table: Sequence[Mapping[str, Any]]) -> str:
+                _show(here, use_case, table)
+                document["challenger"] = challenger.version
+                here.line(f"challenger: version {challenger.version}")
+                if no_promote:
+                    return ""
+                who = court(here, tracker, registry)
+                case = judge_once(use_case, manifest, store, who, challenger)
+                document["promotion"] = carried_out(here, use_case, case, who).to_json()
+                return case.dossier.decision
+
+            trained = run(use_case, manifest, plan, world, decide)
+            here.document({**document, "run_id": trained.run_id, "candidates": trained.table})
 
 
 def _start(use_case: UseCase, path: Path | None) -> Mapping[str, Mapping[str, Any]]:
@@ -90,8 +93,6 @@ def _start(use_case: UseCase, path: Path | None) -> Mapping[str, Mapping[str, An
 
 
 def _show(here: Session, use_case: UseCase, table: Sequence[Mapping[str, Any]]) -> None:
-    if not table:
-        return
     here.table(
         f"{use_case.title}: candidates on the holdout",
         ["", *(row["candidate"] for row in table)],

@@ -31,6 +31,7 @@ from servicio_ml.pipeline.staging import Staged, stage, write_parts
 from servicio_ml.pipeline.summary import profile, profile_metrics
 from servicio_ml.pipeline.transform import Fate
 
+STEP = "etl"
 STEPS = 5
 NOT_IN_THE_FILE = "not in the file"
 
@@ -47,10 +48,37 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What staged rows are from.
+
+    Attributes:
+        named: What the user called the raw file.
+        digest: SHA-256 of its content.
+        suffix: Of its name, with the dot.
+        dialect: How it is spelt.
+        absent: Optional fields that it lacks.
+    """
+
+    named: str
+    digest: str
+    suffix: str
+    dialect: str
+    absent: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """What is ready to be published: the manifest, the files that it names, and the table about them."""
+    """What is ready to be published.
+
+    Attributes:
+        manifest: That will point at it.
+        origin: Of the rows.
+        files: `train`, `test` and `quarantine` as local files.
+        table: About them, from `summary.profile`.
+    """
 
     manifest: Manifest
+    origin: Origin
     files: Mapping[str, Path]
     table: pl.DataFrame
 
@@ -90,49 +118,74 @@ def run_etl(
     ):
         job = Job(use_case=use_case, period=period, store=store, progress=progress, folder=Path(folder))
         manifest = _run(job, source, named, connect, advance)
-    for part, rows in asdict(manifest.counts).items():
-        stats.gauge(f"etl.{use_case.name}.rows_{part}", rows)
+    send_counts(manifest, stats)
     return manifest
+
+
+def send_counts(manifest: Manifest, stats: Stats) -> None:
+    """Send where the rows went."""
+    for part, rows in asdict(manifest.counts).items():
+        stats.gauge(f"etl.{manifest.use_case}.rows_{part}", rows)
 
 
 def _run(job: Job, source: Path, named: str, connect: Callable[[], Tracker], advance: Advance) -> Manifest:
     last = last_day(job.period)
     snapshot = take_snapshot(source, named, job.folder)
-    raw = read_rows(snapshot, job.use_case)
-    if raw.ignored:
-        job.progress.say(f"columns that are not read: {listed(raw.ignored)}")
+    raw = read(job, snapshot)
     advance(note="transform")
-    tags = {"step": "etl", "period": job.period}
-    with connect().run(job.use_case.name, "etl", tags=tags) as run:
+    with connect().run(job.use_case.name, STEP, tags={"step": STEP, "period": job.period}) as run:
         staged = stage(snapshot, raw, job.use_case, last)
         advance(note="check")
-        prepared = _prepare(job, snapshot, raw, staged)
+        prepared = prepare(job, origin_of(snapshot, raw), staged)
         advance(note="log")
-        _log(run, job, snapshot, raw, prepared)
+        log(run, job, prepared)
         advance(note="publish")
-        _publish(job, prepared)
+        replace_state(job, prepared, snapshot.path)
         advance()
     return prepared.manifest
 
 
-def _prepare(job: Job, snapshot: Snapshot, raw: RawRows, staged: Staged) -> Prepared:
-    """Check, split and write what will be published."""
+def read(job: Job, snapshot: Snapshot) -> RawRows:
+    """The rows of a raw file.
+
+    Raises:
+        DataError: It is not one of the use case.
+    """
+    raw = read_rows(snapshot, job.use_case)
+    if raw.ignored:
+        job.progress.say(f"columns that are not read: {listed(raw.ignored)}")
+    return raw
+
+
+def origin_of(snapshot: Snapshot, raw: RawRows) -> Origin:
+    return Origin(
+        named=snapshot.named, digest=snapshot.digest, suffix=snapshot.path.suffix, dialect=raw.dialect.name,
+        absent=raw.absent,
+    )  # fmt: skip
+
+
+def prepare(job: Job, origin: Origin, staged: Staged) -> Prepared:
+    """Check, split and write what will be published.
+
+    Raises:
+        ContractError: Nothing may be published.
+    """
     use_case = job.use_case
     if rejected := staged.fates[Fate.QUARANTINED]:
         job.progress.warn(f"{rejected} rows are in quarantine, mostly since {staged.reasons()}")
-    dropped = dict.fromkeys(raw.absent, NOT_IN_THE_FILE) | _leaks(job, staged)
+    dropped = dict.fromkeys(origin.absent, NOT_IN_THE_FILE) | _leaks(job, staged)
     schema = use_case.schema.without(dropped)
     sided = with_sides(staged.kept, use_case.split, _identity(schema))
     parts = write_parts(staged, sided, schema, job.folder)
     train, test = (verify(parts[part], schema, use_case.target) for part in ("train", "test"))
     if not (train and test):
         problem = f"too few rows to split: {train} for training, {test} for testing"
-        raise ContractError(snapshot.named, problem)
+        raise ContractError(origin.named, problem)
     manifest = Manifest(
         use_case=use_case.name,
         period=job.period,
-        source=snapshot.named,
-        raw=publish.raw_key(use_case.name, snapshot.digest, snapshot.path.suffix),
+        source=origin.named,
+        raw=publish.raw_key(use_case.name, origin.digest, origin.suffix),
         digest=_digest(parts, schema, use_case),
         files=publish.part_keys(use_case.name, job.period, parts),
         counts=_counts(staged.fates, train, test),
@@ -142,7 +195,7 @@ def _prepare(job: Job, snapshot: Snapshot, raw: RawRows, staged: Staged) -> Prep
     )
     published = target_field(replace(use_case.target, edges=()))
     table = profile(staged.kept, [*schema.fields, published], staged.missing)
-    return Prepared(manifest=manifest, files={"raw": snapshot.path, **parts}, table=table)
+    return Prepared(manifest=manifest, origin=origin, files=parts, table=table)
 
 
 def _leaks(job: Job, staged: Staged) -> dict[str, str]:
@@ -207,16 +260,16 @@ def _digest(parts: Mapping[str, Path], schema: FeatureSchema, use_case: UseCase)
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
-def _log(run: Run, job: Job, snapshot: Snapshot, raw: RawRows, prepared: Prepared) -> None:
+def log(run: Run, job: Job, prepared: Prepared) -> None:
     """Log the run: parameters, counts, a mean and deviation per feature, digests, the table, the manifest."""
-    manifest, counts = prepared.manifest, asdict(prepared.manifest.counts)
+    manifest, origin, counts = prepared.manifest, prepared.origin, asdict(prepared.manifest.counts)
     run.params(
         {
             "source": manifest.source,
-            "raw_digest": snapshot.digest,
+            "raw_digest": origin.digest,
             "data_digest": manifest.digest,
             "period": manifest.period,
-            "dialect": raw.dialect.name,
+            "dialect": origin.dialect,
             "split": job.use_case.split,
             "deduplicate": job.use_case.deduplicate,
             "dropped": "; ".join(f"{name}: {reason}" for name, reason in manifest.dropped.items()),
@@ -230,26 +283,36 @@ def _log(run: Run, job: Job, snapshot: Snapshot, raw: RawRows, prepared: Prepare
         ("train", manifest.files["train"], "training"),
         ("test", manifest.files["test"], "evaluation"),
     ):
-        digest = snapshot.digest if name == "raw" else publish.file_digest(prepared.files[name])
+        digest = origin.digest if name == "raw" else publish.file_digest(prepared.files[name])
         count = counts["read" if name == "raw" else name]
         run.dataset(name, digest=digest, source=f"{job.store.uri}/{key}", context=context, rows=count)
     profile_file = job.folder / "profile.csv"
     prepared.table.write_csv(profile_file)
     run.artifact(profile_file)
-    run.artifact(_pointer(job, manifest))
+    run.artifact(pointer(job, manifest))
 
 
-def _publish(job: Job, prepared: Prepared) -> None:
+def replace_state(job: Job, prepared: Prepared, raw: Path) -> None:
+    """Publish, and delete what only older states named.
+
+    Args:
+        job: The period.
+        prepared: The new state.
+        raw: The raw file.
+
+    Raises:
+        StoreError: The lake refuses; the previous state still holds.
+    """
     manifest = prepared.manifest
     previous = publish.previous_manifest(job.store, manifest.use_case, manifest.period)
-    publish.publish(job.store, manifest, prepared.files, _pointer(job, manifest))
+    publish.publish(job.store, manifest, {"raw": raw, **prepared.files}, pointer(job, manifest))
     try:
         publish.sweep(job.store, manifest, previous)
     except StoreError as error:
         job.progress.warn(f"published, but files of an older run could not be deleted: {error}")
 
 
-def _pointer(job: Job, manifest: Manifest) -> Path:
+def pointer(job: Job, manifest: Manifest) -> Path:
     """The manifest as a local file."""
     path = job.folder / publish.MANIFEST
     path.write_text(json.dumps(manifest.to_json(), indent=1, ensure_ascii=False), encoding="utf-8")

@@ -28,7 +28,9 @@ from servicio_ml.pipeline.publish import read_part
 from servicio_ml.pipeline.rows import true_values, unseen
 
 STEP = "promotion"
-DOSSIER = "dossier.json"
+DOSSIER, FINISHED = "dossier.json", "FINISHED"
+JUDGED = "judged"
+"""Tag of a written judgement: the version that it is about."""
 LEAST_ROWS = 30
 """That neither has seen; fewer decide nothing."""
 
@@ -44,6 +46,14 @@ class Court:
     by: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A dossier, and the run that holds it: finished once its decision is carried out."""
+
+    dossier: Dossier
+    run_id: str
+
+
 def promote(use_case: UseCase, manifest: Manifest, store: ObjectStore, court: Court) -> Dossier:
     """Judge the challenger and move the alias if it passes.
 
@@ -51,10 +61,45 @@ def promote(use_case: UseCase, manifest: Manifest, store: ObjectStore, court: Co
         NoSuchModelError: There is no challenger.
         TrainingError: The challenger is the champion already, or too few rows are new to both.
     """
+    judged = judge(use_case, manifest, store, court, challenger_of(use_case, court))
+    return carry_out(use_case, judged.run_id, court)
+
+
+def challenger_of(use_case: UseCase, court: Court) -> ModelVersion:
+    """The version that is named challenger.
+
+    Raises:
+        NoSuchModelError: There is none.
+    """
+    found = court.registry.resolve(use_case.name, CHALLENGER)
+    if found is None:
+        raise NoSuchModelError(use_case.name, "challenger", f"run `servicio-ml train {use_case.name}` first")
+    return found
+
+
+def judge_once(
+    use_case: UseCase, manifest: Manifest, store: ObjectStore, court: Court, challenger: ModelVersion
+) -> Case:
+    """As `judge`; what was decided of that version before, if it still holds, where there is such a thing."""
+    champion = court.registry.resolve(use_case.name, CHAMPION)
+    against = str(champion.version) if champion else ""
+    for run in court.tracker.runs(use_case.name, {"step": STEP, JUDGED: str(challenger.version)}):
+        carried_out = run.status == FINISHED
+        if carried_out or run.tags["champion"] == against:
+            return case(use_case, run.id, court)
+    return judge(use_case, manifest, store, court, challenger)
+
+
+def judge(
+    use_case: UseCase, manifest: Manifest, store: ObjectStore, court: Court, challenger: ModelVersion
+) -> Case:
+    """Compare a challenger with the champion and write the dossier; nothing is moved.
+
+    Raises:
+        TrainingError: The challenger is the champion already, or too few rows are new to both.
+    """
     name = use_case.name
-    challenger, champion = court.registry.resolve(name, CHALLENGER), court.registry.resolve(name, CHAMPION)
-    if challenger is None:
-        raise NoSuchModelError(name, "challenger", f"run `servicio-ml train {name}` first")
+    champion = court.registry.resolve(name, CHAMPION)
     if champion is not None and champion.version == challenger.version:
         raise TrainingError(name, f"version {challenger.version} is the champion already; nothing to decide")
     comparison = _compared(use_case, manifest, store, court.registry, challenger, champion)
@@ -71,8 +116,78 @@ def promote(use_case: UseCase, manifest: Manifest, store: ObjectStore, court: Co
             "gates": [asdict(gate) for gate in found],
         },
     )  # fmt: skip
-    _record(dossier, court)
+    return _written(dossier, court)
+
+
+def case(use_case: UseCase, run_id: str, court: Court) -> Case:
+    """A dossier that was written before.
+
+    Raises:
+        RegistryError: There is no such run.
+        TrainingError: It is no decision about the use case.
+    """
+    run = court.tracker.find(run_id)
+    if run.tags.get("step") != STEP:
+        raise TrainingError(use_case.name, f"run {run_id} is no dossier; give the one of the step `judge`")
+    document = json.loads(court.tracker.artifact(run_id, DOSSIER).read_text())
+    dossier = Dossier(**{**document, "decision": Decision(document["decision"])})
+    if dossier.use_case != use_case.name:
+        raise TrainingError(use_case.name, f"run {run_id} is a decision about {dossier.use_case}")
+    return Case(dossier=dossier, run_id=run_id)
+
+
+def decision_about(use_case: UseCase, version: int, tracker: Tracker) -> str:
+    """What was decided about a version when it was challenger; empty where nothing was.
+
+    Raises:
+        TrainingError: A decision is written and not carried out.
+    """
+    found = tracker.runs(use_case.name, {"step": STEP, JUDGED: str(version)})
+    done = [run for run in found if run.status == FINISHED]
+    if found and not done:
+        decision = found[0].tags["decision"]
+        problem = f"dossier {found[0].id} is not carried out: {decision}; run step promote or step reject"
+        raise TrainingError(use_case.name, problem)
+    return done[0].tags["decision"] if done else ""
+
+
+def carry_out(use_case: UseCase, run_id: str, court: Court, expected: Decision | None = None) -> Dossier:
+    """Move the alias as a dossier says, once, and end its run.
+
+    Args:
+        use_case: Whose model.
+        run_id: Of the dossier.
+        court: Who decides.
+        expected: The only decision that may be carried out; any when None.
+
+    Raises:
+        TrainingError: It is another decision, or there is another champion since.
+    """
+    dossier = case(use_case, run_id, court).dossier
+    if expected is not None and dossier.decision is not expected:
+        problem = f"dossier {run_id} says {dossier.decision}, not {expected}: {dossier.reason}"
+        raise TrainingError(use_case.name, problem)
+    if court.tracker.find(run_id).status == FINISHED:
+        return dossier
+    with court.tracker.run(use_case.name, "", resume=run_id) as run:
+        if dossier.decision is not Decision.REJECTED:
+            _refuse_stale(dossier, court)
+            court.registry.point(dossier.use_case, CHAMPION, dossier.challenger)
+        run.tags({"at": repr(court.clock())})
+    for each in Decision:
+        # the others as 0, so that each has been told before it first counts
+        told = f"promotion.{dossier.use_case}.{each.replace(' ', '_')}"
+        court.stats.count(told, int(each is dossier.decision))
     return dossier
+
+
+def _refuse_stale(dossier: Dossier, court: Court) -> None:
+    """Whoever is champion now must be who was judged against, or the version itself: a killed step's work."""
+    name, now = dossier.use_case, court.registry.resolve(dossier.use_case, CHAMPION)
+    if now is not None and now.version not in {dossier.champion, dossier.challenger}:
+        raise TrainingError(
+            name, f"version {now.version} became champion after the judgement; judge again: step judge {name}"
+        )
 
 
 def rollback(use_case: UseCase, to: int | None, court: Court) -> Dossier:
@@ -100,14 +215,15 @@ def rollback(use_case: UseCase, to: int | None, court: Court) -> Dossier:
         use_case=name, decision=Decision.ROLLED_BACK, reason=f"from version {champion.version}",
         challenger=version, champion=champion.version, by=court.by, at=court.clock(),
     )  # fmt: skip
-    _record(dossier, court)
-    return dossier
+    return carry_out(use_case, _written(dossier, court).run_id, court)
 
 
 def decisions(use_case: UseCase, tracker: Tracker) -> list[Dossier]:
     """Every decision that was carried out, the newest first."""
     runs = tracker.runs(use_case.name, {"step": STEP})
-    return [_from_tags(run.tags, use_case.name) for run in runs if run.status == "FINISHED"]
+    found = [_from_tags(run.tags, use_case.name) for run in runs if run.status == FINISHED]
+    # runs are sorted by when they began: a decision may have been carried out after a later one
+    return sorted(found, key=lambda each: -each.at)
 
 
 def history(use_case: UseCase, tracker: Tracker) -> list[Reign]:
@@ -164,23 +280,20 @@ def _load(registry: Registry, version: ModelVersion) -> Artifact:
     return artifact
 
 
-def _record(dossier: Dossier, court: Court) -> None:
-    """Log the dossier, then move the alias: a decision that was not carried out stays unfinished."""
+def _written(dossier: Dossier, court: Court) -> Case:
+    """The dossier in a run that stays open until the decision is carried out."""
     tags = {"step": STEP, **_to_tags(dossier)}
     name = f"{dossier.decision} {dossier.challenger}"
     with (
-        court.tracker.run(dossier.use_case, name, tags=tags) as run,
+        court.tracker.run(dossier.use_case, name, tags=tags, stays=True) as run,
         tempfile.TemporaryDirectory() as scratch,
     ):
         path = Path(scratch) / DOSSIER
         path.write_text(json.dumps(dossier.to_json(), indent=1))
         run.artifact(path)
-        if dossier.decision is not Decision.REJECTED:
-            court.registry.point(dossier.use_case, CHAMPION, dossier.challenger)
-    for each in Decision:
-        # the others as 0, so that each has been told before it first counts
-        told = f"promotion.{dossier.use_case}.{each.replace(' ', '_')}"
-        court.stats.count(told, int(each is dossier.decision))
+        if dossier.decision is not Decision.ROLLED_BACK:
+            run.tags({JUDGED: str(dossier.challenger)})
+        return Case(dossier=dossier, run_id=run.id)
 
 
 def _to_tags(dossier: Dossier) -> dict[str, str]:

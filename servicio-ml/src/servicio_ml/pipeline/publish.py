@@ -60,6 +60,11 @@ def read_part(store: ObjectStore, manifest: Manifest, part: Part) -> pl.DataFram
         raise StoreError(store.uri, key, f"the file is damaged; {remedy}") from error
 
 
+def published_periods(store: ObjectStore, use_case: str) -> list[str]:
+    """The periods that have a manifest, the latest last."""
+    return sorted(key.split("/")[1] for key in store.keys(f"{use_case}/") if _is_manifest(key))
+
+
 def manifest_key(use_case: str, period: str) -> str:
     return f"{use_case}/{period}/{MANIFEST}"
 
@@ -124,10 +129,10 @@ def sweep(store: ObjectStore, manifest: Manifest, previous: Manifest | None) -> 
 
 
 def _latest(store: ObjectStore, use_case: str, remedy: str) -> str:
-    keys = [key for key in store.keys(f"{use_case}/") if _is_manifest(key)]
-    if not keys:
+    periods = published_periods(store, use_case)
+    if not periods:
         raise NotPublishedError(store.uri, f"{use_case}/", remedy)
-    return max(keys)
+    return manifest_key(use_case, periods[-1])
 
 
 def _is_manifest(key: str) -> bool:

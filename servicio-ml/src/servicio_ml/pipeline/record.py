@@ -1,27 +1,25 @@
 """What training leaves in MLflow: runs, metrics, pictures, versions."""
 
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from optuna import Study
 from optuna.trial import FrozenTrial
 
 from servicio_ml.domain.dataset import Manifest
 from servicio_ml.domain.ports import ModelVersion, ObjectStore, Progress, Registry, Run, Tracker
-from servicio_ml.domain.search import Candidate
 from servicio_ml.domain.use_case import UseCase
-from servicio_ml.features.artifact import load_artifact
+from servicio_ml.features.artifact import Artifact
+from servicio_ml.features.encoder import Matrix
 from servicio_ml.pipeline import figures
 from servicio_ml.pipeline.finish import Finished
-from servicio_ml.pipeline.fitting import Problem
 from servicio_ml.pipeline.rows import Holdout
+from servicio_ml.pipeline.standing import Standing, standing
 
-REFINE = "/refine/"
-"""Stands in the name of a study around a winner."""
+TRAIN_RUN, STANDING = "train_run", "standing"
+"""Tags: the parent run of runs and versions, and a version's row in the comparison."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +33,16 @@ class World:
     study_url: str
 
 
-COMPARED = ("validation", "validation_error", "latency_seconds", "parity", "threshold")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Which of a candidate's models: `tuned`, or `refined` around it."""
+
+    candidate: str
+    name: str
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return {"step": "fit", "candidate": self.candidate, "stage": self.name}
 
 
 class Record:
@@ -45,13 +52,14 @@ class Record:
         self._use_case, self._manifest, self._world = use_case, manifest, world
         self._run, self._scratch = run, scratch
 
-    def data(self, problem: Problem, test: Holdout, *, trials: int, candidates: Sequence[Candidate]) -> None:
+    def data(self, trials: int, candidates: Sequence[str]) -> None:
         """What it is trained on, and with what budget."""
-        manifest, rows = self._manifest, {"train": len(problem.matrix), "test": len(test.matrix)}
+        manifest, counts = self._manifest, self._manifest.counts
+        rows = {"train": counts.train, "test": counts.test}
         self._run.params(
             {
                 "period": manifest.period, "data_digest": manifest.digest, "trials": trials,
-                "candidates": ",".join(candidate.name for candidate in candidates),
+                "candidates": ",".join(candidates),
                 "features": ",".join(manifest.schema.names), "train_rows": rows["train"],
                 "test_rows": rows["test"],
             }
@@ -60,11 +68,13 @@ class Record:
             name = f"{self._use_case.name} {manifest.period} {part}"
             source = f"{self._world.store.uri}/{manifest.files[part]}"
             self._run.dataset(name, digest=manifest.digest, source=source, context=context, rows=rows[part])
-        figures.draw_correlation(self._figures, self._use_case, manifest.schema.names, problem.matrix)
 
     def trial(self, candidate: str, study: str, trial: FrozenTrial) -> None:
         """One finished trial, as a nested run."""
-        tags = {"step": "trial", "candidate": candidate, "state": trial.state.name, "study": study}
+        tags = {
+            "step": "trial", "candidate": candidate, "state": trial.state.name, "study": study,
+            TRAIN_RUN: self._run.id,
+        }  # fmt: skip
         name = f"{candidate} trial {trial.number}"
         with self._world.tracker.run(self._use_case.name, name, tags=tags, parent=self._run.id) as run:
             run.params(trial.params)
@@ -74,84 +84,87 @@ class Record:
             if value is not None:
                 run.metrics({f"validation_{self._use_case.metric}": value})
 
-    def study(self, candidate: str, study: Study) -> None:
-        """The pictures of a study, to be logged with its candidate."""
-        place = self._scratch / "studies" / candidate
-        place = place / "refine" if REFINE in study.study_name else place
-        figures.draw_study(place, study, self._use_case.metric)
-
-    def candidate(self, each: Finished, test: Holdout, until: str) -> ModelVersion | None:
-        """A candidate's run, and its artifact as a version under an alias of its own name.
+    def candidate(self, each: Finished, stage: Stage, study: Study, test: Holdout, until: str) -> Standing:
+        """A candidate's run, and its artifact as a version.
 
         Args:
             each: The candidate.
-            test: The holdout, for its pictures.
+            stage: Which of its models.
+            study: That its parameters are from, for the pictures.
+            test: The holdout, for the pictures.
             until: From `rows.trained_until`.
-
-        Returns:
-            None where its artifact may not be used.
         """
-        name, model = each.candidate.name, self._use_case.name
-        place = self._scratch / "figures of" / name
+        name, model, row = each.candidate.name, self._use_case.name, standing(each)
+        place = self._scratch / f"figures of {name} {stage.name}"
         figures.draw(place, self._use_case, test, each)
-        eligible, reason = str(each.eligible).lower(), each.exported.reason
-        tags = {"step": "fit", "candidate": name, "eligible": eligible, "reason": reason}
+        figures.draw_study(place, study, self._use_case.metric)
+        tags = {
+            **stage.tags, "eligible": str(each.eligible).lower(), "reason": each.exported.reason,
+            TRAIN_RUN: self._run.id,
+        }  # fmt: skip
         with self._world.tracker.run(model, f"fit {name}", tags=tags, parent=self._run.id) as run:
             run.params({**each.candidate.fixed, **each.params})
-            run.metrics(_defined(_numbers(each)))
+            run.metrics(row.numbers)
             run.artifact(place, "figures")
-            run.artifact(self._scratch / "studies" / name, "figures")
             if each.folder is None:
-                return None
+                return row
             described = {
-                "candidate": name, "params": json.dumps(dict(each.params)), "period": self._manifest.period,
-                "data_digest": self._manifest.digest, "trained_until": until, "train_run": self._run.id,
-                **tags,
+                "params": json.dumps(dict(each.params)), "period": self._manifest.period,
+                "data_digest": self._manifest.digest, "trained_until": until, STANDING: row.to_tag(), **tags,
             }  # fmt: skip
             made = self._world.registry.register(model, each.folder, run_id=run.id, tags=described)
-        self._world.registry.point(model, name, made.version)
-        return made
+        kept = self._only(stage, made)
+        if kept.version != made.version:
+            self._world.tracker.delete(run.id)
+        return standing_of(kept)
 
-    def winner(self, best: Finished, test: Holdout, table: Sequence[Mapping[str, Any]]) -> None:
-        """The winner's metrics, the comparison of all candidates, the pictures of the whole."""
-        self._run.metrics(_defined(best.metrics))
-        self._run.tags({"winner": best.candidate.name})
-        if best.folder is not None:
-            latency = best.exported.latency_seconds
-            figures.draw_importance(self._figures, self._use_case, load_artifact(best.folder), test, latency)
+    def registered(self, stage: Stage) -> ModelVersion | None:
+        """The first version that was registered of a candidate's model in this training."""
+        wanted = {**stage.tags, TRAIN_RUN: self._run.id}.items()
+        found = [
+            each for each in self._world.registry.versions(self._use_case.name) if wanted <= each.tags.items()
+        ]
+        return min(found, key=lambda each: each.version, default=None)
+
+    def _only(self, stage: Stage, made: ModelVersion) -> ModelVersion:
+        """The version that stays where two processes have registered the same model at once: the first."""
+        first = self.registered(stage) or made
+        if first.version != made.version:
+            self._world.registry.delete(made.model, made.version)
+        return first
+
+    def refining(self, each: Standing, study: Study) -> None:
+        """The pictures of the study around the winner, with the winner's run."""
+        place = self._scratch / "refine"
+        figures.draw_study(place, study, self._use_case.metric)
+        if each.version is None:
+            return
+        fitted = self._world.registry.version(self._use_case.name, each.version).run_id
+        with self._world.tracker.run(self._use_case.name, "", resume=fitted) as run:
+            run.artifact(place, "figures/refine")
+
+    def winner(
+        self, best: Standing, artifact: Artifact, matrix: Matrix, test: Holdout, table: Sequence[Standing]
+    ) -> None:
+        """The winner's metrics, the comparison of all candidates, the pictures of the whole.
+
+        Args:
+            best: The winner.
+            artifact: Of it.
+            matrix: `[n, features]` of the training rows.
+            test: The holdout.
+            table: Every candidate, in the order in which they are shown.
+        """
+        self._run.metrics({name: best.numbers[name] for name in best.metrics if name in best.numbers})
+        pictures = self._scratch / "figures"
+        figures.draw_correlation(pictures, self._use_case, self._manifest.schema.names, matrix)
+        figures.draw_importance(pictures, self._use_case, artifact, test, best.latency_seconds)
         comparison = self._scratch / "comparison.json"
-        comparison.write_text(json.dumps(table, indent=1))
+        comparison.write_text(json.dumps([each.to_json() for each in table], indent=1))
         self._run.artifact(comparison)
-        self._run.artifact(self._figures, "figures")
-
-    @property
-    def _figures(self) -> Path:
-        return self._scratch / "figures"
+        self._run.artifact(pictures, "figures")
 
 
-def comparison_row(each: Finished, version: ModelVersion | None) -> dict[str, Any]:
-    """A candidate's line in the comparison; what is not defined is null."""
-    numbers = {**_numbers(each)}
-    return {
-        "candidate": each.candidate.name, "version": version.version if version else None,
-        "eligible": each.eligible, "reason": each.exported.reason, "params": dict(each.params),
-        "metrics": {name: _null(value) for name, value in each.metrics.items()},
-        **{name: _null(numbers[name]) for name in COMPARED},
-    }  # fmt: skip
-
-
-def _numbers(each: Finished) -> dict[str, float]:
-    return {
-        **each.metrics, "validation": each.validation, "validation_error": each.validation_error,
-        "parity": each.exported.parity,
-        "latency_seconds": each.exported.latency_seconds, "threshold": each.output.threshold,
-    }  # fmt: skip
-
-
-def _defined(values: Mapping[str, float]) -> dict[str, float]:
-    """What is not NaN: MLflow's database takes no other."""
-    return {name: value for name, value in values.items() if not math.isnan(value)}
-
-
-def _null(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def standing_of(version: ModelVersion) -> Standing:
+    """A registered version's row."""
+    return Standing.from_tag(version.tags[STANDING]).registered(version.version)

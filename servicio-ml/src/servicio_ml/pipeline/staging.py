@@ -1,6 +1,6 @@
 """The rows of one run between transform and publication: a typed Parquet file on the local disk."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -11,7 +11,7 @@ import polars as pl
 
 from servicio_ml.domain.dataset import SOURCE_LINE
 from servicio_ml.domain.schema import FeatureSchema
-from servicio_ml.domain.use_case import UseCase
+from servicio_ml.domain.use_case import Dialect, UseCase
 from servicio_ml.errors import ContractError, SourceError, StoreError
 from servicio_ml.pipeline.ingest import LINE, RawRows, Snapshot, columns_of, parse_problem
 from servicio_ml.pipeline.plan import Plan, plan
@@ -19,6 +19,7 @@ from servicio_ml.pipeline.split import TEST
 from servicio_ml.pipeline.transform import FATE, REASON, Fate, missing_shares, transform
 
 SHOWN_REASONS = 3
+STAGED = "staged.parquet"
 DISK_FULL = "No space left on device"
 
 
@@ -58,11 +59,8 @@ def stage(snapshot: Snapshot, raw: RawRows, use_case: UseCase, last: date) -> St
         ContractError: No row can be used.
         StoreError: The disk is full.
     """
-    sources = {
-        name: column for name, column in columns_of(use_case, raw.dialect).items() if name not in raw.absent
-    }
-    planned = plan(use_case, sources, raw.dialect.parse)
-    rows, path = nw.from_native(raw.frame), snapshot.path.with_name("staged.parquet")
+    planned = planned_for(use_case, raw.dialect, raw.absent)
+    rows, path = nw.from_native(raw.frame), snapshot.path.with_name(STAGED)
     with _told(snapshot):
         _write(transform(rows, use_case, planned, last_day=last).to_native(), path)
         missing = missing_shares(rows, planned).to_native().collect(engine="streaming").row(0, named=True)
@@ -73,6 +71,12 @@ def stage(snapshot: Snapshot, raw: RawRows, use_case: UseCase, last: date) -> St
     )
     _refuse_useless(staged, snapshot.named, use_case)
     return staged
+
+
+def planned_for(use_case: UseCase, dialect: Dialect, absent: Sequence[str]) -> Plan:
+    """How a file in a dialect is read that lacks some optional fields."""
+    sources = {name: column for name, column in columns_of(use_case, dialect).items() if name not in absent}
+    return plan(use_case, sources, dialect.parse)
 
 
 def write_parts(

@@ -1,6 +1,5 @@
 """Tuning: one shared, resumable Optuna study per candidate."""
 
-import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +12,6 @@ import numpy as np
 import optuna
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
-from optuna.study import MaxTrialsCallback
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -29,6 +27,10 @@ GRACE_SECONDS = 30
 RETRIES = 2
 LOCK_SECONDS = 60
 STARTUP_TRIALS = 4
+SURPLUS = "surplus"
+"""Marks a trial that was refused."""
+PAUSE_SECONDS = 0.5
+"""Between two looks at the trials of other processes."""
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 OnTrial = Callable[[FrozenTrial], None]
@@ -39,7 +41,7 @@ class Budget:
     """What tuning may cost.
 
     Attributes:
-        trials: Finished trials of the study, over all processes and restarts.
+        trials: Finished trials of the study, over all processes and restarts; there are never more.
         seconds: Of this call; a trial that has begun is finished, and one is always made.
     """
 
@@ -120,26 +122,7 @@ def tune(
     with _told(study.study_name):
         if start:
             study.enqueue_trial({**start}, skip_if_exists=True)
-        objective = _objective(problem, candidate)
-        begun = time.monotonic()
-
-        def spend(trials: int | None, seconds: float) -> None:
-            study.optimize(
-                objective,
-                n_trials=trials,
-                timeout=seconds,
-                callbacks=[
-                    MaxTrialsCallback(budget.trials, states=FINISHED),
-                    lambda _, trial: on_trial(trial),
-                ],
-                catch=(ValueError, ArithmeticError),
-            )
-
-        if not any_complete(study):
-            spend(1, math.inf)
-        left = budget.seconds - (time.monotonic() - begun)
-        if finished(study) < budget.trials and left > 0:
-            spend(None, left)
+        _spend(study, _counted(_objective(problem, candidate), budget.trials), budget, on_trial)
         if not any_complete(study):
             raise TrainingError(
                 candidate.name, "no trial succeeded; look at its failed trials and mend its space"
@@ -147,14 +130,55 @@ def tune(
         return study.best_trial
 
 
+def _spend(
+    study: optuna.Study, objective: Callable[[Trial], float], budget: Budget, on_trial: OnTrial
+) -> None:
+    """Make trials until the study has as many as the budget says, or the time is up."""
+
+    def told(_: optuna.Study, trial: FrozenTrial) -> None:
+        if SURPLUS not in trial.user_attrs:
+            on_trial(trial)
+
+    until, tried = time.monotonic() + budget.seconds, False
+    while (done := finished(study)) < budget.trials:
+        if time.monotonic() >= until and (tried or any_complete(study)):
+            return
+        if done + len(_with_state(study, TrialState.RUNNING)) < budget.trials:
+            study.optimize(objective, n_trials=1, callbacks=[told], catch=(ValueError, ArithmeticError))
+            tried = True
+            continue
+        # the last ones are in the hands of other processes: they end, or are given up when their process died
+        time.sleep(PAUSE_SECONDS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            optuna.storages.fail_stale_trials(study)
+
+
+def _counted(objective: Callable[[Trial], float], trials: int) -> Callable[[Trial], float]:
+    """The objective, refused where another process has begun the last of the trials at the same moment."""
+
+    def counted(trial: Trial) -> float:
+        begun = _with_state(trial.study, *FINISHED, TrialState.RUNNING)
+        if sum(each.number < trial.number for each in begun) >= trials:
+            trial.set_user_attr(SURPLUS, trials)
+            raise ValueError(f"it is one more than {trials}")
+        return objective(trial)
+
+    return counted
+
+
 def any_complete(study: optuna.Study) -> bool:
     """Whether a trial has a value."""
-    return bool(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
+    return bool(_with_state(study, TrialState.COMPLETE))
 
 
 def finished(study: optuna.Study) -> int:
     """How many of its trials are finished."""
-    return len(study.get_trials(deepcopy=False, states=FINISHED))
+    return len(_with_state(study, *FINISHED))
+
+
+def _with_state(study: optuna.Study, *states: TrialState) -> list[FrozenTrial]:
+    return list(study.get_trials(deepcopy=False, states=states))
 
 
 def _objective(problem: Problem, candidate: Candidate) -> Callable[[Trial], float]:

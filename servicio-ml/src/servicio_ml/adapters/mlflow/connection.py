@@ -14,6 +14,7 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import mlflow
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -111,6 +112,11 @@ def connect(url: str, state_dir: Path) -> Connection:
     except REFUSALS as error:
         raise refused(url, error) from error
     return Connection(client=client, url=url, artifacts=artifacts)
+
+
+def delete_artifacts(place: str) -> None:
+    """Delete all that is stored under an artifact address."""
+    get_artifact_repository(place).delete_artifacts()  # type: ignore[no-untyped-call]  # MLflow's
 
 
 def refused(url: str, error: Exception) -> RegistryError:

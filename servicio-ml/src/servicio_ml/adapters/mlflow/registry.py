@@ -9,7 +9,13 @@ import mlflow
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.exceptions import MlflowException
 
-from servicio_ml.adapters.mlflow.connection import DATA, NOT_THERE, RESOURCE_EXISTS, Connection
+from servicio_ml.adapters.mlflow.connection import (
+    DATA,
+    NOT_THERE,
+    RESOURCE_EXISTS,
+    Connection,
+    delete_artifacts,
+)
 from servicio_ml.domain.ports import ModelVersion
 from servicio_ml.errors import NoSuchModelError
 
@@ -71,6 +77,23 @@ class MlflowRegistry:
                 if error.error_code not in NOT_THERE:
                     raise
         raise NoSuchModelError(model, f"version {version}", f"see `servicio-ml history {model}`")
+
+    def delete(self, model: str, version: int) -> None:
+        with self._connection.told():
+            try:
+                found = self._client.get_model_version(model, str(version))
+            except MlflowException as error:
+                if error.error_code in NOT_THERE:
+                    return
+                raise
+            self._client.delete_model_version(model, str(version))
+            if found.model_id:
+                self._forget(found.model_id)
+
+    def _forget(self, model_id: str) -> None:
+        logged = self._client.get_logged_model(model_id)
+        delete_artifacts(logged.artifact_location)
+        self._client.delete_logged_model(model_id)
 
     def versions(self, model: str) -> Sequence[ModelVersion]:
         with self._connection.told():

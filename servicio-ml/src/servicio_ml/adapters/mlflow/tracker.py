@@ -7,10 +7,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import mlflow
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, LifecycleStage, Metric, Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID
 
-from servicio_ml.adapters.mlflow.connection import Connection
+from servicio_ml.adapters.mlflow.connection import Connection, delete_artifacts
 from servicio_ml.domain.ports import Run, RunRecord
 
 MILLISECONDS = 1000
@@ -77,6 +77,7 @@ class MlflowTracker:
         tags: Mapping[str, str] = {},
         parent: str = "",
         resume: str = "",
+        stays: bool = False,
     ) -> Iterator[Run]:
         nested = {MLFLOW_PARENT_RUN_ID: parent} if parent else {}
         with self._connection.told():
@@ -86,7 +87,7 @@ class MlflowTracker:
         status = "KILLED"
         try:
             yield MlflowRun(self._connection, run_id)
-            status = "FINISHED"
+            status = "RUNNING" if stays else "FINISHED"
         except Exception:
             status = "FAILED"
             raise
@@ -98,6 +99,8 @@ class MlflowTracker:
         return str(self._client.create_run(found, run_name=name, tags=dict(tags)).info.run_id)
 
     def _end(self, run_id: str, status: str) -> None:
+        if status == "RUNNING":
+            return
         if status == "FINISHED":
             with self._connection.told():
                 self._client.set_terminated(run_id, status)
@@ -122,6 +125,18 @@ class MlflowTracker:
                 every += page
                 if not (token := page.token):
                     return [_record(run) for run in every]
+
+    def find(self, run_id: str) -> RunRecord:
+        with self._connection.told():
+            return _record(self._client.get_run(run_id))
+
+    def delete(self, run_id: str) -> None:
+        with self._connection.told():
+            found = self._client.get_run(run_id)
+            if found.info.lifecycle_stage == LifecycleStage.DELETED:
+                return
+            delete_artifacts(found.info.artifact_uri)
+            self._client.delete_run(run_id)
 
     def artifact(self, run_id: str, path: str) -> Path:
         folder = tempfile.mkdtemp(prefix="servicio-ml-")
