@@ -42,9 +42,9 @@ STREAM_LAG_REQUESTS = 1_000
 
 # Models
 
-CONFIDENCE_DEVIATIONS = 4.4
-"""Of independent rows. Rows of one day share its circumstances: rain's accuracy of a week was measured to
-vary five times as much, so that this is two of its own standard deviations."""
+CONFIDENCE_DEVIATIONS = 6.9
+"""Of independent rows: a one-sided bound at 99.9 % (3.09) of rows that share the circumstances of their day.
+Rain's accuracy of a week or a month was measured to vary five times as much as that of independent rows."""
 LEAST_ROWS = 100
 """Rows, or labelled rows, of a window that is judged; also of the rarest class where F1 is."""
 DRIFTED_SHARE = 0.3

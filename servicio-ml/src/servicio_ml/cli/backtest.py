@@ -1,6 +1,7 @@
 """`servicio-ml backtest`: which alerts a stream of the past would have raised."""
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from itertools import groupby
@@ -12,7 +13,6 @@ import typer
 from servicio_ml.cli.score import loaded
 from servicio_ml.cli.session import Debug, Json, Session, UseCaseName, processors, session
 from servicio_ml.domain.breakage import Breakage
-from servicio_ml.errors import listed
 
 if TYPE_CHECKING:
     from servicio_ml.domain.ports import ModelVersion
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from servicio_ml.pipeline.backtest_stream import Stream
 
 RULES = Path("monitoring/backtest/rules")
+SHOWN_FEATURES = 4
+"""Of those that an alert is about, the ones that it was about on the most days."""
+PREDICTION = "prediction"
+"""The feature that is none."""
 SEED = 0
 """Of the rows that are chosen."""
 
@@ -127,8 +131,13 @@ def _words(firings: "Iterable[Firing]") -> str:
 
 
 def _one(name: str, firings: "Sequence[Firing]") -> str:
-    features = sorted({each.labels["feature"] for each in firings if each.labels.get("feature")})
-    return f"{name} ({listed(features)})" if features else name
+    days: Counter[str] = Counter()
+    for each in firings:
+        days[each.labels.get("feature", "")] += len(each.times)
+    features = [feature for feature, _ in days.most_common() if feature not in {"", PREDICTION}]
+    more = f", +{len(features) - SHOWN_FEATURES}" if len(features) > SHOWN_FEATURES else ""
+    named = f"{name} ({', '.join(features[:SHOWN_FEATURES])}{more})" if features else name
+    return named if any(each.starts for each in firings) else f"{named} still"
 
 
 def _number(value: float) -> str:

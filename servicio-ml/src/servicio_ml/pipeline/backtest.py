@@ -47,7 +47,8 @@ class Month:
         labelled: Of them, whose truth came.
         metrics: Realised ones, and `EXPECTED` of a classifier; NaN where undefined.
         drifted_share: Of the features over the 30 days before its end; NaN when it was not known.
-        firings: Alerts that fired on one of its days, with those days only.
+        firings: Alerts that fired on one of its days, with those days only. One that has no start among them
+            had begun before.
     """
 
     month: str
@@ -169,6 +170,9 @@ def _joined(days: Sequence[Answers]) -> tuple[Predictions | None, Truths]:
 
 def _within(month: str, firings: Sequence[Firing]) -> Iterator[Firing]:
     for each in firings:
-        times = [at for at in each.times if day_before(at).strftime(MONTH_TEXT) == month]
+        times, starts = (
+            [at for at in moments if day_before(at).strftime(MONTH_TEXT) == month]
+            for moments in (each.times, each.starts)
+        )
         if times:
-            yield replace(each, times=times)
+            yield replace(each, times=times, starts=starts)

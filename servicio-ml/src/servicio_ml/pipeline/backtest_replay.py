@@ -24,6 +24,7 @@ TARGET = {"job": "servicio-ml", "instance": "replay"}
 """Labels by which Prometheus tells who was scraped."""
 UP = "up"
 """What Prometheus itself tells of each scrape."""
+Labels = tuple[tuple[str, str], ...]
 Truths = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
@@ -99,7 +100,7 @@ def pass_through(stream: Stream, server: Server, advance: Advance) -> Past:
         key[0]: rows for key, rows in stream.rows.partition_by(stream.dates.name, as_dict=True).items()
     }
     empty = stream.rows.clear()
-    told: dict[tuple[str, tuple[tuple[str, str], ...]], list[float]] = {}
+    told: dict[tuple[str, Labels], list[float]] = {}
     days: list[Answers] = []
     late: tuple[Sequence[str], Truths] = ((), np.empty(0))
     end = last + DAY  # it brings labels
@@ -115,17 +116,21 @@ def pass_through(stream: Stream, server: Server, advance: Advance) -> Past:
             told.setdefault((name, tuple(labels.items())), []).append(value)
         advance()
     return Past(
-        series=[
-            # it was up the day before too: what is counted first has grown from nothing
-            _series({NAME: UP, **TARGET}, [1.0] * (count + 1), end),
-            *(
-                _series({NAME: name, **dict(labels), **TARGET}, each, end)
-                for (name, labels), each in told.items()
-            ),
-        ],
+        series=_with_times(told, [midnight(first + i * DAY) - EDGE_SECONDS for i in range(count + 1)]),
         span=Span(start=midnight(first + DAY), end=midnight(first + count * DAY), step=DAY_SECONDS),
         days=days[:-1],
     )
+
+
+def _with_times(told: Mapping[tuple[str, Labels], Sequence[float]], ends: Sequence[float]) -> list[Series]:
+    """One sample at each of the last ends of a day; the first of all is that of the day before."""
+    # it was up on that day too: what is counted first has grown from nothing
+    up = Series(labels={NAME: UP, **TARGET}, times=ends, values=[1.0] * len(ends))
+    others = (
+        Series(labels={NAME: name, **dict(labels), **TARGET}, times=ends[-len(values) :], values=values)
+        for (name, labels), values in told.items()
+    )
+    return [up, *others]
 
 
 def midnight(day: date) -> float:
@@ -148,9 +153,3 @@ def _answer(server: Server, stream: Stream, rows: pl.DataFrame, day: date) -> tu
     ids, predictions = server.answer(asked.matrix) if len(asked.matrix) else ((), None)
     answers = Answers(day=day, refused=len(asked.refused), predictions=predictions, truths=asked.truths)
     return answers, ids
-
-
-def _series(labels: Mapping[str, str], values: Sequence[float], last: date) -> Series:
-    """One sample at the end of each day up to the last."""
-    days = (last - i * DAY for i in reversed(range(len(values))))
-    return Series(labels=labels, times=[midnight(day + DAY) - EDGE_SECONDS for day in days], values=values)

@@ -57,11 +57,13 @@ class Firing:
         alert: Its name.
         labels: Of the series and of the rule.
         times: Of the evaluations at which it did, in seconds since 1970.
+        starts: Those of them at which it began to.
     """
 
     alert: str
     labels: Mapping[str, str]
     times: Sequence[float]
+    starts: Sequence[float]
 
     @property
     def key(self) -> tuple[str, tuple[tuple[str, str], ...]]:
@@ -74,6 +76,7 @@ class Firing:
             "labels": dict(self.labels),
             "first": day_before(self.times[0]).isoformat(),
             "days": len(self.times),
+            "began": len(self.starts),
         }
 
 
@@ -188,7 +191,8 @@ def _firings(rule: Rule, found: Sequence[Series], span: Span) -> Iterator[Firing
         times = held(each.times, rule.seconds, span.step)
         if times:
             labels = {name: value for name, value in each.labels.items() if name != NAME}
-            yield Firing(alert=rule.name, labels={**labels, **rule.labels}, times=times)
+            starts = [at for before, at in pairwise([-span.step, *times]) if at - before > span.step]
+            yield Firing(alert=rule.name, labels={**labels, **rule.labels}, times=times, starts=starts)
 
 
 def held(times: Sequence[float], seconds: float, step: float) -> list[float]:
