@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+import promql_parser
 import pytest
 from monitoring.generate import RULES, text
 from monitoring.rule import Group, Record, duration, milliseconds
@@ -38,6 +39,12 @@ def test_promtool_finds_the_rules_right() -> None:
     command = [program(), "check", "rules", "--lint=all", "--lint-fatal", *paths]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
+
+
+@pytest.mark.parametrize("group", groups(), ids=lambda group: group.name)
+def test_every_expression_is_valid_on_current_releases(group: Group) -> None:
+    for rule in group.rules:
+        promql_parser.parse(rule.expr)
 
 
 @pytest.mark.parametrize(
