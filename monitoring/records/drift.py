@@ -75,6 +75,7 @@ def _reference(mine: str) -> dict[str, str]:
 
 def _shift(mine: str) -> dict[str, str]:
     now, then = f"bin:current:ratio{{{mine}}}", f"bin:reference:ratio{{{mine}}}"
+    count = f"bin:observations:count{{{mine}}}"
     index = f'feature:psi:index{{{mine}, feature!="prediction"}}'
     limit = f"feature:psi_threshold:index{{{mine}}}"
     quantile = f"max by ({COLUMN}) (servicio_ml_drift_quantile)"
@@ -83,7 +84,9 @@ def _shift(mine: str) -> dict[str, str]:
     chance = f"({quantile} * on ({VERSION}) group_left () {noise})"
     practical = f"(0 * {quantile} + on ({VERSION}) group_left () {least})"
     return {
-        "feature:psi:index": f"sum by ({COLUMN}) (({now} - {then}) * ln({now} / {then}))",
+        # an empty bin is no sign of a surplus: smoothing alone puts it above the reference
+        "feature:psi:index": f"sum by ({COLUMN}) (({now} - {then}) * ln({now} / {then}) "
+        f"and on ({BIN}) ({count} > 0 or {now} < {then}))",
         "feature:psi_threshold:index": f"{chance} > {practical} or {practical} and on ({VERSION}) {noise}",
         "model:drifted_features:ratio": ratio(
             f"count by ({VERSION}) ({index} >= {limit})", f"count by ({VERSION}) ({index})"

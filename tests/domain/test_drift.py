@@ -32,6 +32,15 @@ def test_index_by_hand() -> None:
     assert stability_index([0, 9], [0.5, 0.5]) == pytest.approx(expected)
 
 
+def test_an_empty_bin_is_no_surplus() -> None:
+    # smoothed, the last bin holds .5 of 101.5 rows here and .5 of 100,000 there
+    seldom = SMOOTHING / REFERENCE
+    rest = (50.5 / 101.5 - 0.5) * math.log(50.5 / 101.5 / 0.5)
+    assert stability_index([50, 50, 0], [0.5, 0.5 - seldom, seldom]) == pytest.approx(2 * rest, rel=1e-2)
+    assert stability_index([50, 49, 1], [0.5, 0.5 - seldom, seldom]) > 20 * rest
+    assert stability_index([50, 50, 0], [0.4, 0.4, 0.2]) > 0.5
+
+
 @given(COUNTS, st.data())
 def test_index_is_no_less_than_nothing_and_finite(counts: list[int], data: st.DataObject) -> None:
     reference = data.draw(

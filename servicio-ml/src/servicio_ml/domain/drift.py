@@ -51,10 +51,16 @@ def shift(
 
 
 def stability_index(counts: Sequence[int], shares: Sequence[float]) -> float:
-    """Sum over the bins of (current - reference) ln(current / reference), the current shares smoothed."""
+    """Sum over the bins of (current - reference) ln(current / reference), the current shares smoothed.
+
+    An empty bin is no sign of a surplus: where smoothing alone puts it above the reference, it adds nothing.
+    """
     total = sum(counts) + SMOOTHING * len(counts)
-    pairs = zip(((count + SMOOTHING) / total for count in counts), shares, strict=True)
-    return sum((now - then) * math.log(now / then) for now, then in pairs)
+    parts = ((count, (count + SMOOTHING) / total, share) for count, share in zip(counts, shares, strict=True))
+    # written so that NaN is not left out
+    return sum(
+        (now - then) * math.log(now / then) for count, now, then in parts if count or not now >= then
+    )
 
 
 def threshold(*, bins: int, rows: int, reference_rows: float, columns: int, policy: DriftPolicy) -> float:
