@@ -76,7 +76,7 @@ def test_every_section(
     shown, page = explained(made, task)
     assert list(page.document) == [FEATURES, PREDICTION, *([QUALITY] if labelled else []), SUMMARY]
     for section, columns in ((FEATURES, shown.drift.features), (PREDICTION, (shown.drift.prediction,))):
-        expected = {
+        expected: dict[str, Any] = {
             each.name: (pytest.approx(each.shift.psi), pytest.approx(each.shift.threshold), "servicio_ml_psi")
             for each in columns
             if each.shift and each.name != "day"

@@ -32,6 +32,7 @@ def quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("command", ["drift", "report"])
 @pytest.mark.parametrize(
     ("words", "said"),
@@ -41,11 +42,9 @@ def quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         pytest.param((NAME,), ("champion", f"servicio-ml train {NAME}"), id="no champion"),
     ],
 )
-def test_what_is_wrong_is_told(
-    command: str, words: tuple[str, ...], said: tuple[str, ...], quiet: Path
-) -> None:
+def test_what_is_wrong_is_told(command: str, words: tuple[str, ...], said: tuple[str, ...]) -> None:
     result = run(command, *words)
-    assert result.exit_code == FAILED, quiet
+    assert result.exit_code == FAILED
     assert result.stdout == ""
     for word in said:
         assert word in result.stderr
@@ -59,9 +58,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 class TestLogged:
     @pytest.fixture
-    def state(self, made: Path, quiet: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    def state(self, made: Path, quiet: Path, monkeypatch: pytest.MonkeyPatch) -> Path:  # noqa: ARG002  first
         monkeypatch.setenv("SERVICIO_ML_STATE_DIR", str(made))
-        return made if quiet else quiet
+        return made
 
     def test_from_an_empty_window_to_a_report(self, state: Path) -> None:
         empty = run("drift", NAME)

@@ -1,13 +1,23 @@
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from servicio_ml.domain.drift import stability_index
 from servicio_ml.domain.policy import DriftPolicy
+from servicio_ml.features.encoder import Encoder
+from servicio_ml.features.profile import months
+from servicio_ml.pipeline.batches import examine, open_batches
+from servicio_ml.pipeline.drift import ordered, undated
+from servicio_ml.pipeline.layout import Wanted
 from servicio_ml.pipeline.multivariate import MOST_ROWS, area, bounded, practical_area, tell_apart
+from servicio_ml.use_cases.catalogue import find
 
 RANDOM = np.random.default_rng(3)
+RAIN = find("rain_australia")
+DATE = RAIN.schema.field_names.index(RAIN.event_date)
 
 
 def brute(positive: Any, negative: Any) -> tuple[float, float]:
@@ -105,3 +115,41 @@ def test_bounded_rows_keep_their_order() -> None:
     assert kept.shape == (MOST_ROWS, 1)
     assert (np.diff(kept[:, 0]) > 0).all()
     assert bounded(matrix[:7], np.random.default_rng(0)).tolist() == matrix[:7].tolist()
+
+
+@pytest.fixture(scope="module")
+def matrix(data_dir: Path) -> Any:
+    return _rain(data_dir / "weatherAUS.csv")
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+class TestRain:
+    @pytest.mark.parametrize(("year", "month"), [(2012, 1), (2013, 6), (2014, 10)])
+    def test_a_month_among_the_same_months_of_other_years_is_no_drift(
+        self, matrix: Any, year: int, month: int
+    ) -> None:
+        same = matrix[months(matrix[:, DATE]) == month]
+        mine = np.floor(same[:, DATE] / 365.25).astype(int) == year - 1970
+        assert not _rain_apart(same[mine], same[~mine]).drifted
+
+    def test_sensors_that_are_lost_are_named(self, matrix: Any, data_dir: Path) -> None:
+        later = _rain(data_dir / "weatherAUS_2017-07_2019-12.csv")
+        july, before = (each[months(each[:, DATE]) == 7] for each in (later, matrix))
+        found = _rain_apart(july, before)
+        assert found.drifted
+        assert "sunshine" in list(found.features)[:3]
+
+
+def _rain(path: Path) -> Any:
+    """The fields of a raw file's rows, in the order of time."""
+    batches = open_batches(examine(path, path.name), Wanted(schema=RAIN.schema, use_case=RAIN))
+    frame = pl.concat([batches.prepare(each) for each in batches.raw])
+    matrix = Encoder(RAIN.schema).frame(frame)[:, : len(RAIN.schema.fields)]
+    return ordered(RAIN.schema, matrix)
+
+
+def _rain_apart(rows: Any, reference: Any) -> Any:
+    places = undated(RAIN.schema)
+    names = [RAIN.schema.field_names[i] for i in places]
+    return tell_apart(rows[:, places], reference[:, places], names, RAIN.drift, threads=1, seed=1)
