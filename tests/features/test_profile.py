@@ -105,7 +105,7 @@ def seasonal(policy: DriftPolicy = SEASONAL) -> tuple[Profile, np.ndarray]:
 
 def test_months_with_enough_rows_have_a_reference_of_their_own() -> None:
     made, matrix = seasonal()
-    assert {name: season.rows for name, season in made.seasons.items()} == {"all": 170, "01": 100, "02": 60}
+    assert {name: season.rows for name, season in made.seasons.items()} == {"all": 85, "01": 50, "02": 30}
     assert [season.performance["mae"] for season in made.seasons.values()] == [85, 50, 30]
     for season, rows in zip(made.seasons.values(), (matrix, matrix[:100], matrix[100:160]), strict=True):
         for bins, shares, column in zip(made.features, season.shares, rows.T, strict=False):

@@ -46,7 +46,7 @@ class Season:
     """What the rows of a season were like.
 
     Attributes:
-        rows: How many training rows it was made of.
+        rows: The fewest that any of its shares was made of.
         shares: Of each column's bins, smoothed; each adds up to 1. The columns are the fields, then the
             prediction for rows that the model had not seen.
         performance: `accuracy` and `f1_macro`, or `mae`, on rows that the model had not seen.
@@ -147,7 +147,7 @@ def profile(schema: FeatureSchema, matrix: Numbers, policy: DriftPolicy, unseen:
         counts = [bins.count(rows[:, i]) for i, bins in enumerate(features)]
         shares = map(smoothed, [*counts, prediction.count(unseen.shown[answered])])
         return Season(
-            rows=len(rows),
+            rows=min(len(rows), int(answered.sum())),
             shares=tuple(tuple(each.tolist()) for each in shares),
             performance=unseen.performance(answered),
         )
