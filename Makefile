@@ -4,6 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Airflow's, which wants older versions than serving does
+AIRFLOW_VENV := .venv-airflow
+AIRFLOW_READY := $(AIRFLOW_VENV)/.ready
+AIRFLOW_PORT ?= 8080
 WORKERS ?= 2
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
@@ -15,7 +19,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast check format lint types layers docs fix lock protocol bench-serving clean
+.PHONY: help setup test test-fast check format lint types layers docs fix lock protocol bench-serving airflow clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,7 +37,15 @@ $(READY): requirements/bootstrap.txt requirements/dev.txt servicio-ml/pyproject.
 	$(BIN)/uv pip install --python $(BIN)/python --no-deps --no-build-isolation --editable servicio-ml
 	@touch $@
 
-test: $(READY) ## Run every test
+$(AIRFLOW_READY): requirements/airflow.txt $(READY)
+	$(PYTHON) -m venv --without-pip $(AIRFLOW_VENV)
+	$(BIN)/uv pip sync --python $(AIRFLOW_VENV)/bin/python --require-hashes requirements/airflow.txt
+	@touch $@
+
+airflow: $(AIRFLOW_READY) ## Run Airflow on this machine until Ctrl-C; AIRFLOW_PORT=8081 for another port
+	@AIRFLOW__API__PORT=$(AIRFLOW_PORT) $(AIRFLOW_VENV)/bin/python airflow/standalone.py
+
+test: $(READY) $(AIRFLOW_READY) ## Run every test
 	$(BIN)/pytest -n $(WORKERS) --dist loadscope
 
 test-fast: $(READY) ## Run the tests that neither train models nor start servers
@@ -53,10 +65,11 @@ types: $(READY) ## Check the types, strictly
 layers: $(READY) ## Check which layer imports which
 	$(BIN)/lint-imports
 
-docs: $(READY) ## Write the generated documents, rules and dashboards anew and test all documents
+docs: $(READY) $(AIRFLOW_READY) ## Write the generated documents, rules and dashboards anew and test all documents
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m monitoring.generate
 	$(BIN)/python -m grafana.generate
+	$(AIRFLOW_VENV)/bin/python airflow/documents.py
 	$(BIN)/pytest tests/docs
 
 fix: $(READY) ## Format, and mend what the linter can mend
@@ -68,6 +81,7 @@ lock: $(READY) ## Resolve the hashed requirement files anew; UPGRADE=--upgrade t
 	$(LOCK) $(UPGRADE) -c requirements/bootstrap.txt servicio-ml/pyproject.toml --all-extras --group dev -o requirements/dev.txt
 	$(LOCK) $(UPGRADE) -c requirements/dev.txt servicio-ml/pyproject.toml --extra pipeline --extra fetch -o requirements/pipeline.txt
 	$(LOCK) $(UPGRADE) -c requirements/dev.txt servicio-ml/pyproject.toml --extra serving -o requirements/serving.txt
+	$(LOCK) $(UPGRADE) -c requirements/bootstrap.txt --group airflow -o requirements/airflow.txt
 
 protocol: $(READY) ## Generate the gRPC classes anew from their .proto
 	cd servicio-ml/src && ../../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. \
@@ -77,5 +91,5 @@ bench-serving: $(READY) ## Measure serving against its peers (quarter of an hour
 	$(BIN)/python -m benchmarks.serving $(BENCH)
 
 clean: ## Remove the environment and every cache; what was trained and published in var/ stays
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
+	rm -rf $(VENV) $(AIRFLOW_VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -31,6 +31,8 @@ ADR_HEADINGS = ["Context", "Decision", "Consequences", "Alternatives"]
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 LOCKS = ["bootstrap", "pipeline", "serving", "dev"]
+APART = ["airflow"]
+"""Locks of environments of their own, whose versions may differ."""
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +163,7 @@ def _locked(name: str) -> Mapping[str, list[tuple[Requirement, int]]]:
     return found
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, *APART])
 def test_a_lock_pins_and_hashes_everything(name: str) -> None:
     loose = [
         str(requirement)
@@ -181,6 +183,7 @@ def _direct(name: str) -> Iterator[Requirement]:
     served = [*project["dependencies"], *extras["serving"]]
     wanted = {
         "bootstrap": groups["bootstrap"],
+        "airflow": groups["airflow"],
         "pipeline": of_the_project,
         "serving": served,
         "dev": [*of_the_project, *extras["serving"], *extras["spark"], *groups["dev"], *groups["bootstrap"]],
@@ -188,7 +191,7 @@ def _direct(name: str) -> Iterator[Requirement]:
     yield from (Requirement(each) for each in wanted[name] if isinstance(each, str))
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, *APART])
 def test_a_lock_is_in_step_with_the_project(name: str) -> None:
     locked = _locked(name)
     behind = [

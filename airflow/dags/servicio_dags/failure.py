@@ -1,0 +1,63 @@
+"""Telling that a task has failed for good: to StatsD and to a webhook, where they are set."""
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+from urllib.request import Request, urlopen
+
+from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowNotFoundException
+from statsd import StatsClient
+
+WEBHOOK = "failure_webhook"
+"""The connection: its host is the whole address, its password the bearer token, if there is one."""
+TIMEOUT_SECONDS = 10
+
+
+def tell(counter: str) -> Callable[[Any], None]:
+    """A callback for tasks.
+
+    Args:
+        counter: `<pipeline>.<use case>`; `servicio_ml.<counter>.failure` is counted, unless it is empty.
+    """
+
+    def failed(context: Any) -> None:
+        if counter:
+            _count(f"{counter}.failure")
+        _post(_document(context))
+
+    return failed
+
+
+def _count(name: str) -> None:
+    if host := os.environ.get("STATSD_HOST"):
+        client = StatsClient(host, int(os.environ.get("STATSD_PORT", "8125")), prefix="servicio_ml")
+        client.incr(name)
+        client.close()
+
+
+def _document(context: Any) -> dict[str, Any]:
+    task = context["ti"]
+    return {
+        "dag_id": task.dag_id,
+        "run_id": task.run_id,
+        "task_id": task.task_id,
+        "map_index": task.map_index,
+        "try_number": task.try_number,
+        "error": str(context.get("exception") or "lost"),
+        "log": task.log_url,
+    }
+
+
+def _post(document: dict[str, Any]) -> None:
+    try:
+        webhook = Connection.get(WEBHOOK)
+    except AirflowNotFoundException:
+        return
+    headers = {"Content-Type": "application/json"}
+    if webhook.password:
+        headers["Authorization"] = f"Bearer {webhook.password}"
+    request = Request(webhook.host, json.dumps(document).encode(), headers)
+    with urlopen(request, timeout=TIMEOUT_SECONDS):
+        pass

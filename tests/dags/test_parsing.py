@@ -1,0 +1,176 @@
+"""The DAGs as they are read: which there are, what starts them, what follows what, and what reading costs."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apache import ROOT, described
+from servicio_ml.use_cases.catalogue import catalogue
+
+KINDS = ("etl_process", "train_model", "drift_report")
+SHIPPED = tuple(catalogue())
+EVERY = [*(f"{kind}_{name}" for kind in KINDS for name in SHIPPED), "maintenance"]
+MOST_SECONDS = 1
+HEAVY = {
+    "numpy",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "sklearn",
+    "mlflow",
+    "optuna",
+    "onnxruntime",
+    "pydantic_settings",
+}
+OWN = """
+from dataclasses import replace
+from servicio_ml.use_cases.heart_disease import USE_CASE as HEART
+USE_CASE = replace(HEART, name="heart_of_a_user")
+"""
+CLOCKS = {"etl_process": "0 0 1 * *", "drift_report": "@daily", "maintenance": "@weekly"}
+ORDER = {
+    "etl_process": {
+        "extract": {"transform", "split", "publish"},
+        "transform": {"split"},
+        "split": {"publish"},
+    },
+    "train_model": {
+        "plan": {"something_new", "tune", "select", "refine", "export", "judge", "record"},
+        "something_new": {"tune"},
+        "tune": {"select"},
+        "select": {"refine"},
+        "refine": {"export"},
+        "export": {"judge"},
+        "judge": {"decide", "promote", "reject"},
+        "decide": {"promote", "reject"},
+        "promote": {"reload"},
+        "reject": {"record"},
+        "reload": {"record"},
+    },
+    "drift_report": {"judge": {"retrain"}},
+    "maintenance": {},
+}
+
+
+def dags() -> Mapping[str, Any]:
+    found: Mapping[str, Any] = described()["dags"]
+    return found
+
+
+@pytest.fixture(
+    scope="module", params=[*(f"{kind}_{name}" for kind in KINDS for name in SHIPPED), "maintenance"]
+)
+def dag(request: pytest.FixtureRequest) -> Mapping[str, Any]:
+    """Each DAG of the shipped use cases."""
+    found: Mapping[str, Any] = dags()[request.param]
+    return found
+
+
+def test_every_file_is_read_without_an_error() -> None:
+    assert described()["errors"] == {}
+
+
+def test_exactly_these_dags() -> None:
+    assert set(dags()) == set(EVERY)
+
+
+def test_reading_them_all_is_quick_and_imports_nothing_heavy() -> None:
+    assert described()["seconds"] <= MOST_SECONDS
+    assert HEAVY.isdisjoint(described()["imported"])
+
+
+def test_a_use_case_of_a_user_has_its_dags(tmp_path: Path) -> None:
+    (tmp_path / "heart_of_a_user.py").write_text(OWN)
+    found = described(str(tmp_path))
+    assert found["errors"] == {}
+    assert set(found["dags"]) - set(dags()) == {f"{kind}_heart_of_a_user" for kind in KINDS}
+
+
+def test_a_broken_use_case_of_a_user_is_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("USE_CASE = 1")
+    errors = described(str(tmp_path))["errors"]
+    assert {Path(name).stem for name in errors} == set(KINDS)
+    assert all("broken.py" in error for error in errors.values())
+
+
+def test_what_starts_it(dag: Mapping[str, Any]) -> None:
+    assert dag["schedule"] == CLOCKS.get(dag["file"])
+    assert dag["catchup"] is False
+    assert dag["max_active_runs"] == 1
+    # without a clock it waits for events, so nothing happens unasked
+    assert dag["paused"] is (None if dag["schedule"] else False)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_training_waits_for_either_event(name: str) -> None:
+    train = dags()[f"train_model_{name}"]
+    assert train["assets"] == [f"lake/{name}", f"drift/{name}"]
+    assert train["any"]
+    assert dags()[f"etl_process_{name}"]["tasks"]["publish"]["outlets"] == [f"lake/{name}"]
+    assert dags()[f"drift_report_{name}"]["tasks"]["retrain"]["outlets"] == [f"drift/{name}"]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_training_takes_parameters_by_hand(name: str) -> None:
+    params = dags()[f"train_model_{name}"]["params"]
+    assert {each: params[each]["default"] for each in params} == {
+        "trials": None, "candidates": [], "period": "", "force": False,
+    }  # fmt: skip
+    candidates = [candidate.name for candidate in catalogue()[name].candidates]
+    assert params["candidates"]["items"]["enum"] == candidates
+
+
+def test_the_order_of_the_tasks(dag: Mapping[str, Any]) -> None:
+    follow = {name: set(task["downstream"]) for name, task in dag["tasks"].items() if task["downstream"]}
+    assert follow == ORDER[dag["file"]]
+
+
+def test_one_task_is_mapped(dag: Mapping[str, Any]) -> None:
+    mapped = {name for name, task in dag["tasks"].items() if task["mapped"]}
+    assert mapped == ({"tune"} if dag["file"] == "train_model" else set())
+
+
+def test_every_task_has_what_a_failure_needs(dag: Mapping[str, Any]) -> None:
+    for name, task in dag["tasks"].items():
+        assert task["owner"] == "servicio-ml", name
+        assert task["retries"] == 3, name
+        assert task["backoff"] == 2, name
+        assert 0 < task["timeout_seconds"] <= 6 * 3600, name
+        assert task["tells_failures"], name
+        assert task["doc"], name
+
+
+def test_steps_are_commands(dag: Mapping[str, Any]) -> None:
+    wiring = {"something_new", "decide", "retrain"}
+    for name, task in dag["tasks"].items():
+        assert (task["operator"] == "@task.bash") is (name not in wiring), name
+
+
+def test_documents_and_tags(dag: Mapping[str, Any]) -> None:
+    module = (ROOT / "airflow" / "dags" / f"{dag['file']}.py").read_text()
+    assert module.startswith(f'"""{dag["doc"]}"""')
+    assert dag["description"]
+    assert len(dag["tags"]) == (1 if dag["file"] == "maintenance" else 2)
+    assert set(dag["tags"]) <= {"etl", "train", "drift", "maintenance", *SHIPPED}
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "airflow" / "dags").glob("*.py")), ids=lambda file: file.stem)
+def test_a_file_of_dags_only_wires(file: Path) -> None:
+    assert len(file.read_text().splitlines()) <= 80
+
+
+def test_the_page_on_the_dags_is_as_generated() -> None:
+    assert (ROOT / "docs" / "dags.md").read_text() == described()["page"], "run make docs"
+
+
+TEMPLATES = sorted((ROOT / "airflow" / "config").iterdir())
+SECRET = re.compile(r"(?i)(?:PASSWORD|SECRET|FERNET_KEY|SECRET_KEY|TOKEN)[=:] *(?!SECRET|PASSWORD|TOKEN)\S")
+
+
+@pytest.mark.parametrize("file", TEMPLATES, ids=lambda file: file.name)
+def test_a_template_holds_no_secret(file: Path) -> None:
+    lines = [line for line in file.read_text().splitlines() if SECRET.search(line)]
+    assert lines == []
