@@ -174,7 +174,7 @@ def errors(number: float, mean: float) -> dict[str, str]:
 
 def performance(alert: str, kind: str) -> tuple[Case, ...]:
     """What both performances have in common."""
-    often_wrong = {**rows(500), **truth(kind, no_no=300, no_yes=100, yes_no=50, yes_yes=50)}
+    often_wrong = {**rows(500), **truth(kind, no_no=250, no_yes=150, yes_no=50, yes_yes=50)}
     right = {**rows(500), **truth(kind, no_no=400, no_yes=20, yes_no=20, yes_yes=60)}
     few = {**rows(99), **truth(kind, no_no=1, no_yes=49, yes_no=49)}
     chance = {**rows(100), **truth(kind, no_no=70, yes_no=30)}
