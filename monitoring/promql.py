@@ -17,14 +17,22 @@ def growth(metric: str, step: str) -> str:
     return f"((({metric} - {metric} offset {step}) >= 0) or ({metric} {known}))"
 
 
-def total(base: str, window: str, step: str) -> str:
+def total(base: str, window: str, step: str, before: str = "") -> str:
     """Sum over a window of a base record, each of whose samples stands for one step.
 
     Half a step less than the window holds exactly its samples, whether or not a range has its left end in it
-    (Prometheus 2 does, Prometheus 3 does not).
+    (Prometheus 2 does, Prometheus 3 does not). A sum, unlike a single sample, may be read by another group of rules
+    too: it is there while that one is being evaluated.
+
+    Args:
+        base: The record.
+        window: Up to now.
+        step: Of the base.
+        before: By how much the window ends earlier.
     """
     length = duration(max(milliseconds(window), milliseconds(step)) - milliseconds(step) // 2)
-    return f"sum_over_time({base}[{length}])"
+    earlier = f" offset {before}" if before else ""
+    return f"sum_over_time({base}[{length}]{earlier})"
 
 
 def remembered(record: str, step: str) -> str:

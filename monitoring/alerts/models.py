@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import monitoring.thresholds as limits
-from monitoring.promql import VERSION, of_champions, ratio
+from monitoring.promql import VERSION, of_champions, ratio, total
 from monitoring.rule import Alert, times
 
 WAIT_STEPS = 3
@@ -16,7 +16,7 @@ def alerts(step: str, windows: Sequence[str]) -> Iterator[Alert]:
     wait, wanted = times(step, WAIT_STEPS), f'window=~"{"|".join(windows)}"'
     yield _realised(wait, wanted)
     yield _expected(wait, wanted)
-    yield _coverage(wait)
+    yield _coverage(wait, step)
     yield from _governed(wait)
 
 
@@ -44,7 +44,7 @@ def _realised(wait: str, wanted: str) -> Alert:
 
 
 def _expected(wait: str, wanted: str) -> Alert:
-    rows = f"model:observations:rows{{{wanted}}}"
+    rows = f"sum by ({WINDOWED}) (cell:expected:count{{{wanted}}})"
     found = (_accuracy("expected", rows, wanted), _f1("expected", wanted))
     return Alert(
         name="ExpectedPerformanceLow",
@@ -86,22 +86,22 @@ def _named(expression: str, metric: str) -> str:
     return f'label_replace({expression}, "metric", "{metric}", "", "")'
 
 
-def _coverage(wait: str) -> Alert:
+def _coverage(wait: str, step: str) -> Alert:
     window = limits.COVERAGE_WINDOW
 
-    def rows(moment: str) -> str:
-        return f'sum by (model) (model:observations:rows{{window="{window}"}}{moment})'
+    def rows(before: str = "") -> str:
+        return f"sum by (model) ({total('season:observations:increase5m', window, step, before)})"
 
-    def coverage(moment: str) -> str:
-        labels = f'sum by (model) (model:labels:rows{{window="{window}"}}{moment})'
-        return ratio(labels, rows(moment))
+    def coverage(before: str = "") -> str:
+        earlier = f" offset {before}" if before else ""
+        labels = f'sum by (model) (model:labels:rows{{window="{window}"}}{earlier})'
+        return ratio(labels, rows(before))
 
-    before = f" offset {window}"
-    usual = f"(({coverage(before)}) >= {limits.COVERAGE_USUAL})"
+    usual = f"(({coverage(window)}) >= {limits.COVERAGE_USUAL})"
     return Alert(
         name="LabelCoverageLow",
-        expr=f"({coverage('')}) < {limits.COVERAGE_LOSS} * {usual} and {rows('')} >= {limits.LEAST_ROWS} "
-        f"and {rows(before)} >= {limits.LEAST_ROWS}",
+        expr=f"({coverage()}) < {limits.COVERAGE_LOSS} * {usual} "
+        f"and {rows()} >= {limits.LEAST_ROWS} and {rows(window)} >= {limits.LEAST_ROWS}",
         wait=wait,
         severity="ticket",
         cause="labels",
