@@ -21,8 +21,8 @@ def total(base: str, window: str, step: str, before: str = "") -> str:
     """Sum over a window of a base record, each of whose samples stands for one step.
 
     Half a step less than the window holds exactly its samples, whether or not a range has its left end in it
-    (Prometheus 2 does, Prometheus 3 does not). A sum, unlike a single sample, may be read by another group of rules
-    too: it is there while that one is being evaluated.
+    (Prometheus 2 does, Prometheus 3 does not). A sum, unlike a single sample, may be read by another group of
+    rules too: it is there while that one is being evaluated.
 
     Args:
         base: The record.
