@@ -40,7 +40,7 @@ def explained(made: Asked, task: Task) -> tuple[Comparison, Page]:
         store=place.store, tracker=place.tracker, stats=NoStats(), progress=place.progress,
         clock=place.clock, explain=noted,
     )  # fmt: skip
-    report(small(task), made.window, desk, threads=1)
+    report(small(task), made.window, desk)
     return seen[0]
 
 

@@ -27,7 +27,7 @@ def made(tmp_path: Path, artifact_folder: Path) -> Asked:
 
 
 def found(made: Asked) -> Findings:
-    return find(made.window, made.place.store, threads=1)
+    return find(made.window, made.place.store)
 
 
 def test_rows_like_the_training_rows(made: Asked) -> None:

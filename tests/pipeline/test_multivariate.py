@@ -60,7 +60,7 @@ def test_practical_area_is_that_of_normals_with_the_index(index: float) -> None:
 
 
 def apart(rows: Any, reference: Any) -> Any:
-    return tell_apart(rows, reference, ["a", "b", "c"], DriftPolicy(), threads=1, seed=1)
+    return tell_apart(rows, reference, ["a", "b", "c"], DriftPolicy(), seed=1)
 
 
 @pytest.mark.parametrize("count", [100, 1000, 5000])
@@ -152,4 +152,4 @@ def _rain(path: Path) -> Any:
 def _rain_apart(rows: Any, reference: Any) -> Any:
     places = undated(RAIN.schema)
     names = [RAIN.schema.field_names[i] for i in places]
-    return tell_apart(rows[:, places], reference[:, places], names, RAIN.drift, threads=1, seed=1)
+    return tell_apart(rows[:, places], reference[:, places], names, RAIN.drift, seed=1)

@@ -72,7 +72,7 @@ def desk(made: Asked) -> Desk:
 
 
 def run(made: Asked, desk: Desk, task: Task = Task.BINARY) -> Reported:
-    return report(small(task), made.window, desk, threads=1)
+    return report(small(task), made.window, desk)
 
 
 def latest(desk: Desk) -> Any:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from servicio_ml.cli.score import loaded
-from servicio_ml.cli.session import Debug, Json, Session, UseCaseName, processors, session
+from servicio_ml.cli.session import Debug, Json, Session, UseCaseName, session
 
 if TYPE_CHECKING:
     from servicio_ml.pipeline.drift import Findings
@@ -35,7 +35,7 @@ def drift(
         from servicio_ml.pipeline.drift import find
 
         window = opened(here, name, length, version)
-        found = find(window, bootstrap.lake(here.settings), threads=processors())
+        found = find(window, bootstrap.lake(here.settings))
         show(here, found, length)
         here.document(found.to_json())
 

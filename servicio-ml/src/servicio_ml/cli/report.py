@@ -3,7 +3,7 @@
 import time
 
 from servicio_ml.cli.drift import LENGTH, VERSION, opened, show
-from servicio_ml.cli.session import Debug, Json, UseCaseName, processors, session
+from servicio_ml.cli.session import Debug, Json, UseCaseName, session
 
 
 def report(
@@ -29,7 +29,7 @@ def report(
             store=store, tracker=bootstrap.tracker(here.settings), stats=bootstrap.stats(here.settings),
             progress=here.progress, clock=time.time, explain=bootstrap.explain(),
         )  # fmt: skip
-        made = run(find(name, here.settings.use_cases_dir), window, desk, threads=processors())
+        made = run(find(name, here.settings.use_cases_dir), window, desk)
         show(here, made.findings, length)
         places = {}
         if made.pointer is not None:

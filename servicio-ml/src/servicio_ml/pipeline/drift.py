@@ -99,13 +99,12 @@ class Findings:
         }  # fmt: skip
 
 
-def find(window: Window, store: ObjectStore, *, threads: int) -> Findings:
+def find(window: Window, store: ObjectStore) -> Findings:
     """Count, judge and classify the rows of a window.
 
     Args:
         window: Which.
         store: Holds the training rows; without them multivariate drift cannot be told.
-        threads: That the classifier may use.
 
     Raises:
         LogError: The log cannot be read.
@@ -116,7 +115,7 @@ def find(window: Window, store: ObjectStore, *, threads: int) -> Findings:
     apart, note = None, ""
     try:
         rows = training_rows(window, store, counts.seasons, MOST_ROWS, random) if counts.rows else some.matrix
-        apart, note = multivariate(window, some.matrix, rows, threads=threads)
+        apart, note = multivariate(window, some.matrix, rows)
     except StoreError as error:
         note = str(error)
     return findings(window, counts, some, window.truths(), apart, note)
@@ -144,9 +143,7 @@ def training_rows(
     return matrix[same_seasons(window.artifact.reference, matrix, seasons, most, random)]
 
 
-def multivariate(
-    window: Window, rows: Numbers, reference: Numbers, *, threads: int
-) -> tuple[Apart | None, str]:
+def multivariate(window: Window, rows: Numbers, reference: Numbers) -> tuple[Apart | None, str]:
     """How well the rows are told from the reference, and why that cannot be said where it cannot."""
     fewest = min(len(rows), len(reference))
     places = undated(window.artifact.encoder.schema)
@@ -158,7 +155,7 @@ def multivariate(
         for side in (rows, reference)
     )
     policy = window.artifact.reference.policy
-    return tell_apart(now, then, [names[i] for i in places], policy, threads=threads, seed=SEED), ""
+    return tell_apart(now, then, [names[i] for i in places], policy, seed=SEED), ""
 
 
 def ordered(schema: FeatureSchema, matrix: Numbers) -> Numbers:

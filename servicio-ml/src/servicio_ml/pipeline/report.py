@@ -47,14 +47,13 @@ class Reported:
     pointer: Pointer | None
 
 
-def report(use_case: UseCase, window: Window, desk: Desk, *, threads: int) -> Reported:
+def report(use_case: UseCase, window: Window, desk: Desk) -> Reported:
     """Make and store the report of a window; one without rows leaves the latest report as it is.
 
     Args:
         use_case: Whose model.
         window: Which rows.
         desk: The ports.
-        threads: That the classifier may use.
 
     Raises:
         StoreError: The training rows are not in the lake, or it refuses.
@@ -62,7 +61,7 @@ def report(use_case: UseCase, window: Window, desk: Desk, *, threads: int) -> Re
         RegistryError: MLflow cannot be reached.
     """
     with counted(desk.stats, desk.clock, f"{STEP}.{use_case.name}"):
-        found, comparison = _compared(use_case, window, desk, threads)
+        found, comparison = _compared(use_case, window, desk)
         if comparison is None:
             return Reported(findings=found, pointer=None)
         desk.progress.say("drawing the page")
@@ -72,9 +71,7 @@ def report(use_case: UseCase, window: Window, desk: Desk, *, threads: int) -> Re
         return Reported(findings=found, pointer=pointer)
 
 
-def _compared(
-    use_case: UseCase, window: Window, desk: Desk, threads: int
-) -> tuple[Findings, Comparison | None]:
+def _compared(use_case: UseCase, window: Window, desk: Desk) -> tuple[Findings, Comparison | None]:
     artifact, random = window.artifact, np.random.default_rng(SEED)
     desk.progress.say("counting the rows of the window")
     counts = count(artifact.reference, window.chunks())
@@ -83,7 +80,7 @@ def _compared(
         return findings(window, counts, some, truths, None, "the window has no rows"), None
     rows = training_rows(window, desk.store, counts.seasons, SAMPLE_ROWS, random)
     desk.progress.say(f"telling {min(len(some.matrix), MOST_ROWS):,} of them from training rows")
-    apart, note = multivariate(window, some.matrix, rows, threads=threads)
+    apart, note = multivariate(window, some.matrix, rows)
     found = findings(window, counts, some, truths, apart, note)
     unseen = _unseen(use_case, window, desk.store, counts.seasons, random)
     return found, Comparison(
