@@ -1,0 +1,127 @@
+"""Retention deletes what is old and nothing that a model in use, or a young one, was trained on."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from problems import KNN, small
+from servicio_ml.adapters.memory import MemoryRegistry, MemoryTracker
+from servicio_ml.domain.use_case import Task
+from servicio_ml.pipeline.prune import Pruned, Retention, prune
+from worlds import Place
+
+DAY = 86_400.0
+NOW = 1_700_000_000.0
+USE_CASE = small(Task.BINARY, KNN)
+
+
+class Years:
+    """A world whose clock stands where a test sets it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.place, self.now = Place(folder), NOW
+        self.place.tracker = MemoryTracker(folder / "old runs", lambda: self.now)
+        self.place.registry = MemoryRegistry(folder / "old models", lambda: self.now)
+
+    def period(self, period: str, seed: int) -> None:
+        made = self.place.publish(Task.BINARY, period=period, seed=seed, count=40)
+        raw = self.place.folder / "raw.csv"
+        raw.write_text(period)
+        self.place.store.put(made.raw, raw)
+
+    def version(self, artifact: Path, period: str, *aliases: str, days_ago: float) -> int:
+        """A version with its training, its trial and the ETL of its data."""
+        self.now = NOW - days_ago * DAY
+        tracker, registry = self.place.tracker, self.place.registry
+        with tracker.run("small", "etl", tags={"step": "etl"}) as etl:
+            etl.params({"data_digest": f"digest {period}"})
+        with tracker.run("small", "train", tags={"step": "train"}) as parent:
+            tags = {"train_run": parent.id, "period": period, "data_digest": f"digest {period}"}
+        with tracker.run("small", "trial", tags={"step": "trial", "train_run": parent.id}):
+            pass
+        with tracker.run("small", "fit", tags={"step": "fit", "train_run": parent.id}) as fit:
+            made = registry.register("small", artifact, run_id=fit.id, tags=tags)
+        for alias in aliases:
+            registry.point("small", alias, made.version)
+        return made.version
+
+    def promotion(self, version: int, days_ago: float) -> None:
+        self.now = NOW - days_ago * DAY
+        tags = {
+            "step": "promotion", "decision": "promoted", "reason": "", "challenger": str(version),
+            "champion": "", "by": "tester", "at": repr(self.now),
+        }  # fmt: skip
+        with self.place.tracker.run("small", "promoted", tags=tags):
+            pass
+
+    def prune(self, *, periods: int = 1, days: float = 100) -> Pruned:
+        retention = Retention(periods=periods, seconds=days * DAY, now=NOW)
+        return prune(USE_CASE, self.place.store, self.place.tracker, self.place.registry, retention)
+
+    def runs(self, step: str) -> int:
+        return len(self.place.tracker.runs("small", {"step": step}))
+
+
+@pytest.fixture
+def years(tmp_path: Path) -> Years:
+    return Years(tmp_path)
+
+
+def test_old_periods_go_with_their_files_and_raw_copies(years: Years) -> None:
+    for seed, period in enumerate(("2020-01", "2020-02", "2020-03")):
+        years.period(period, seed)
+    assert years.prune(periods=2).periods == ["2020-01"]
+    keys = years.place.store.keys("small/")
+    assert not [key for key in keys if "/2020-01/" in key]
+    assert {key.split("/")[1] for key in keys} >= {"2020-02", "2020-03"}
+    assert years.prune(periods=2) == Pruned(periods=[], staging=[], versions=[], runs=0)
+
+
+def test_a_raw_copy_that_a_kept_period_shares_stays(years: Years) -> None:
+    for seed, period in enumerate(("2020-01", "2020-02")):
+        years.period(period, seed)
+    raw = [key for key in years.place.store.keys("small/") if key.split("/")[1] == "raw"]
+    assert len(raw) == 1
+    years.prune()
+    assert [key for key in years.place.store.keys("small/") if key in raw] == raw
+
+
+@pytest.mark.parametrize("alias", ["champion", "challenger", "knn"])
+def test_what_a_model_in_use_was_trained_on_stays(years: Years, artifact_folder: Path, alias: str) -> None:
+    for seed, period in enumerate(("2019-01", "2019-02", "2020-01")):
+        years.period(period, seed)
+    years.version(artifact_folder, "2019-01", alias, days_ago=900)
+    gone = years.version(artifact_folder, "2019-02", days_ago=900)
+    found = years.prune()
+    assert (found.periods, found.versions, found.runs) == (["2019-02"], [gone], 4)
+    assert [years.runs(step) for step in ("etl", "train", "trial", "fit")] == [1, 1, 1, 1]
+
+
+def test_a_young_version_stays_with_its_data_and_runs(years: Years, artifact_folder: Path) -> None:
+    for seed, period in enumerate(("2019-01", "2020-01")):
+        years.period(period, seed)
+    years.version(artifact_folder, "2019-01", days_ago=99)
+    assert years.prune() == Pruned(periods=[], staging=[], versions=[], runs=0)
+    found = years.prune(days=98)
+    assert (found.periods, found.versions, found.runs) == (["2019-01"], [1], 4)
+
+
+def test_the_champion_before_and_every_decision_stay(years: Years, artifact_folder: Path) -> None:
+    first, second, third = (years.version(artifact_folder, "2019-01", days_ago=900) for _ in range(3))
+    for version, days_ago in ((first, 800), (second, 700), (third, 600)):
+        years.promotion(version, days_ago)
+    years.place.registry.point("small", "champion", third)
+    assert years.prune().versions == [first]
+    assert years.runs("promotion") == 3
+
+
+@pytest.mark.parametrize(("hours", "gone"), [(47, False), (49, True), (None, True)], ids=str)
+def test_what_steps_left_behind_goes_after_two_days(years: Years, hours: float | None, gone: bool) -> None:  # noqa: FBT001  parametrised
+    folder, path = "small/staging/abc", years.place.folder / "begun.json"
+    path.write_text(json.dumps({"at": NOW - 3600 * (hours or 0)}))
+    years.place.store.put(f"{folder}/raw.csv", path)
+    if hours is not None:
+        years.place.store.put(f"{folder}/begun.json", path)
+    assert years.prune().staging == ([folder] if gone else [])
+    assert bool(years.place.store.keys(f"{folder}/")) != gone
