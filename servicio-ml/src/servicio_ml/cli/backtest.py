@@ -13,6 +13,7 @@ import typer
 from servicio_ml.cli.score import loaded
 from servicio_ml.cli.session import Debug, Json, Session, UseCaseName, processors, session
 from servicio_ml.domain.breakage import Breakage
+from servicio_ml.errors import SettingsError
 
 if TYPE_CHECKING:
     from servicio_ml.domain.ports import ModelVersion
@@ -72,6 +73,8 @@ def backtest(
         broke = (
             None if fault is None else broken(fault, fault_from or last, fault_field, schema, use_case.target)
         )
+        if broke is not None and not first <= broke.month <= last:
+            raise SettingsError("--fault-from", f"{broke.month} is not from {first} to {last}")
         with tempfile.TemporaryDirectory(prefix="servicio-ml-backtest-") as folder:
             with bootstrap.source(here.settings, source) as path:
                 stream = read_stream(path, source, use_case, schema, Path(folder), here.progress)

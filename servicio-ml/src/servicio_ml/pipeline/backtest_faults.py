@@ -60,8 +60,9 @@ def broken(kind: Breakage, month: str, field: str, schema: FeatureSchema, target
         target: What is predicted.
 
     Raises:
-        SettingsError: No such field can break so.
+        SettingsError: No such field can break so, or it is no month.
     """
+    last_day(month, "--fault-from")
     if kind is Breakage.LABELS:
         if field:
             raise SettingsError("--fault-field", f"{field!r}: labels break as a whole; leave it out")

@@ -119,7 +119,7 @@ def between(stream: Stream, first: str, last: str) -> Stream:
         SettingsError: One of them is no month.
         SourceError: There are none.
     """
-    start, end = last_day(first).replace(day=1), last_day(last)
+    start, end = last_day(first, "--from").replace(day=1), last_day(last, "--to")
     rows = stream.rows.filter(stream.dates.is_between(start, end))
     if not len(rows):
         found = "; its rows are from {} to {}".format(*stream.ends) if len(stream.rows) else ""

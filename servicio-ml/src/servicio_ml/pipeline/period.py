@@ -14,13 +14,17 @@ def current_period(now: float) -> str:
     return datetime.fromtimestamp(now, UTC).strftime("%Y-%m")
 
 
-def last_day(period: str) -> date:
+def last_day(period: str, option: str = "--period") -> date:
     """The last day of a period.
+
+    Args:
+        period: `YYYY-MM`.
+        option: By which it was given, for the message.
 
     Raises:
         SettingsError: It is no month.
     """
     if not PERIOD.fullmatch(period):
-        raise SettingsError("--period", f"{period!r} is no month; give it as YYYY-MM, such as 2016-06")
+        raise SettingsError(option, f"{period!r} is no month; give it as YYYY-MM, such as 2016-06")
     year, month = (int(part) for part in period.split("-"))
     return date(year, month, calendar.monthrange(year, month)[1])
