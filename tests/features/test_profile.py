@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 from problems import SCHEMA
 from servicio_ml.domain.policy import DriftPolicy
 from servicio_ml.features.profile import (
+    MANY_ROWS,
     Profile,
     Unseen,
     level_bins,
@@ -54,6 +55,16 @@ def test_a_repeated_value_makes_fewer_bins() -> None:
     bins = numeric_bins("x", np.array([0.0] * 90 + [1.0] * 10), 10)
     assert bins.edges == (1.0,)
     assert bins.labels == ("< 1", ">= 1", "missing")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_many_rows_are_counted_as_few_are(dtype: type) -> None:
+    random = np.random.default_rng(0)
+    values = random.integers(0, 40, 3 * MANY_ROWS).astype(dtype) / dtype(7)
+    values[random.random(len(values)) < 0.1] = np.nan
+    for bins in (numeric_bins("x", values, 10), numeric_bins("x", values[:1] * np.nan, 10)):
+        parts = [bins.count(part) for part in np.array_split(values, 4)]
+        assert bins.count(values).tolist() == np.sum(parts, axis=0).tolist()
 
 
 @pytest.mark.parametrize("values", [[5.0, 5.0], [np.nan, np.nan]], ids=["constant", "all missing"])

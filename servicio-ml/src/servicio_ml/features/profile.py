@@ -16,6 +16,8 @@ Numbers = npt.NDArray[np.floating[Any]]
 Integers = npt.NDArray[np.int64]
 ALL = "all"
 """The season of all rows; it answers for a month that has no reference of its own."""
+MANY_ROWS = 4096
+"""From which on comparing all values with each edge is quicker than searching the edges for each value."""
 MONTHS = tuple(f"{month:02d}" for month in range(1, 13))
 
 
@@ -36,9 +38,19 @@ class Bins:
 
     def count(self, values: Numbers) -> Integers:
         """How many of the values `[n]` fall into each bin, `[len(labels)]`; NaN counts as missing."""
+        if len(values) >= MANY_ROWS:
+            return self._compared(values)
         places = np.searchsorted(np.asarray(self.edges), values, side="right")
         places[np.isnan(values)] = len(self.labels) - 1
         return np.bincount(places, minlength=len(self.labels))
+
+    def _compared(self, values: Numbers) -> Integers:
+        """As `count`; edges are values of the training rows, so that they are exact in the rows' own type."""
+        column = np.ascontiguousarray(values)
+        missing = np.count_nonzero(np.isnan(column))
+        reached = (np.count_nonzero(column >= edge) for edge in self.edges)
+        at_least = np.array([len(column) - missing, *reached, 0], dtype=np.int64)
+        return np.append(at_least[:-1] - at_least[1:], missing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
