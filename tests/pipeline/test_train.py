@@ -139,7 +139,6 @@ tune(made, KNN, study, budget, start={}, on_trial=lambda trial: print("trial", f
 @pytest.mark.slow
 def test_two_processes_share_one_study(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/studies.db"
-    open_study(url, "shared", "roc_auc", 0)
     command = [sys.executable, "-c", TUNE, url]
     path = str(Path(__file__).parents[1])
     both = [

@@ -29,6 +29,7 @@ LOCK_SECONDS = 60
 STARTUP_TRIALS = 4
 SURPLUS = "surplus"
 """Marks a trial that was refused."""
+OTHERS_AT_ONCE = 3
 PAUSE_SECONDS = 0.5
 """Between two looks at the trials of other processes."""
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -85,6 +86,16 @@ def _told(study: str) -> Iterator[None]:
 
 @cache
 def _storage(url: str) -> RDBStorage:
+    for _ in range(OTHERS_AT_ONCE):
+        try:
+            return _connected(url)
+        except (SQLAlchemyError, StorageInternalError):
+            # another process may be making the same tables
+            time.sleep(PAUSE_SECONDS)
+    return _connected(url)
+
+
+def _connected(url: str) -> RDBStorage:
     with warnings.catch_warnings():
         # heartbeats are what finds the trials of a killed process
         warnings.simplefilter("ignore", ExperimentalWarning)
