@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -108,7 +109,7 @@ class PrometheusHistory:
             if self._process.poll() is not None or time.monotonic() > end:
                 self.stop()
                 raise ProgramError(PROMETHEUS, f"it does not start: {_end(self._log)}")
-            time.sleep(BETWEEN_LOOKS_SECONDS)
+            threading.Event().wait(BETWEEN_LOOKS_SECONDS)
 
     def _answers(self) -> bool:
         try:
