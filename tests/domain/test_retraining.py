@@ -164,6 +164,13 @@ class TestTwice:
         assert desk.tell(DRIFT, PERFORMANCE, after=24 * HOUR) is Decision.RETRAIN
         assert "DataDrift" not in desk.reason
 
+    def test_only_what_a_notification_tells_of_starts_one(self) -> None:
+        desk = Desk()
+        desk.tell(PERFORMANCE)
+        assert desk.tell(DRIFT) is Decision.COOLING_DOWN
+        assert desk.tell(FEATURE, after=25 * HOUR) is Decision.IGNORED
+        assert desk.tell(DRIFT) is Decision.RETRAIN
+
 
 def test_the_cooldown_ends() -> None:
     desk = Desk()
@@ -205,6 +212,16 @@ def test_a_retraining_that_failed_may_be_repeated_after_the_cooldown() -> None:
     assert desk.tell(DRIFT, after=25 * HOUR) is Decision.IGNORED
     assert desk.add(ended("rain", desk.history, "run 1", "exit code 1", desk.now)) is Decision.FAILED
     assert desk.tell(DRIFT) is Decision.RETRAIN
+
+
+def test_only_the_alerts_that_started_it_may_repeat_it() -> None:
+    desk = Desk()
+    desk.tell(DRIFT)
+    desk.tell(DRIFT, PERFORMANCE, after=25 * HOUR)
+    desk.history[0] = replace(desk.history[0], reference="run 2")
+    desk.add(ended("rain", desk.history, "run 2", "exit code 1", desk.now))
+    assert desk.tell(DRIFT, after=25 * HOUR) is Decision.IGNORED
+    assert desk.tell(PERFORMANCE) is Decision.RETRAIN
 
 
 def test_one_that_ended_well_may_not() -> None:

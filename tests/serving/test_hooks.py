@@ -127,6 +127,18 @@ def test_drift_starts_a_retraining_once_and_says_so(desk: Desk) -> None:
     assert (state["quarantined"], state["quarantined_by"], state["budget_remaining"]) == (False, [], 1)
 
 
+def test_what_is_told_again_stands_in_the_log_once_and_is_counted(desk: Desk) -> None:
+    desk.tell(alert("FeatureDrift"))
+    first = desk.log.history("small", 0)
+    desk.made.watch.now += 60
+    assert desk.tell(alert("FeatureDrift")) == ["ignored"]
+    assert desk.log.history("small", 0) == first
+    name = "servicio_ml_retraining_decisions_total"
+    assert desk.metric(name, model="small", decision="ignored") == 2
+    desk.tell(alert("FeatureDrift", status="resolved"))
+    assert len(desk.log.history("small", 0)) == 2
+
+
 def test_cooldown_and_budget_come_from_the_policy(desk: Desk) -> None:
     desk.tell(alert())
     again = alert(startsAt="2020-09-14T12:00:00Z")

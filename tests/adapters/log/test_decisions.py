@@ -105,6 +105,14 @@ class TestDecisionLog:
         assert list(log.history("rain", 0)) == []
         log.settle("rain", 0, lambda _: entry(NOW))
 
+    def test_the_newest_entry_again_is_not_added(self, opened: Opened) -> None:
+        log = opened()
+        log.settle("rain", 0, lambda _: entry(NOW))
+        log.settle("rain", 0, lambda _: entry(NOW + 1))
+        assert log.settle("rain", 0, lambda history: history[0]) == entry(NOW + 1)
+        log.settle("rain", 0, lambda history: history[1])
+        assert [each.at for each in log.history("rain", 0)] == [NOW, NOW + 1, NOW]
+
     def test_the_same_notification_at_several_workers_starts_one_retraining(self, opened: Opened) -> None:
         workers, policy = 6, Policy(cooldown_seconds=0, monthly_budget=9)
         together = threading.Barrier(workers)
@@ -117,7 +125,7 @@ class TestDecisionLog:
         with ThreadPoolExecutor(workers) as pool:
             decisions = list(pool.map(notified, [opened() for _ in range(workers)]))
         assert sorted(decisions) == [Decision.IGNORED] * (workers - 1) + [Decision.RETRAIN]
-        assert len(opened().history("rain", 0)) == workers
+        assert [each.decision for each in opened().history("rain", 0)][-1] is Decision.RETRAIN
 
     def test_reading_does_not_wait_for_a_decision(self, opened: Opened) -> None:
         log = opened()

@@ -17,8 +17,10 @@ class MemoryDecisions:
 
     def settle(self, model: str, since: float, decide: Callable[[History], Entry]) -> Entry:
         with self._lock:
-            entry = decide(self.history(model, since))
-            self._entries[model].insert(0, entry)
+            history = self.history(model, since)
+            entry = decide(history)
+            if entry not in history[:1]:
+                self._entries[model].insert(0, entry)
         return entry
 
     def history(self, model: str, since: float) -> History:

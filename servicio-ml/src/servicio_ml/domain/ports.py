@@ -258,7 +258,7 @@ class DecisionLog(Protocol):
     def settle(self, model: str, since: float, decide: Callable[[History], Entry]) -> Entry:
         """Add what `decide` makes of the history; nobody else settles on the model meanwhile.
 
-        Nothing is added when it raises.
+        Nothing is added when it raises, or gives the newest entry of the history again.
         """
         ...
 

@@ -116,6 +116,10 @@ class Entry:
         """Whether the model's retraining is in quarantine from here on."""
         return any(alert.breaks for alert in self.alerts)
 
+    def repeats(self, other: "Entry") -> bool:
+        """Whether it says the same of the same alerts, at another time."""
+        return replace(self, at=other.at) == other
+
 
 History = Sequence[Entry]
 """Entries of one model, the newest first, as far back as its policy remembers."""

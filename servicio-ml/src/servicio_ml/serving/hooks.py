@@ -91,7 +91,7 @@ class DecisionState(BaseModel):
     model: str
     decision: Decision
     reason: str
-    at: float = Field(description="Seconds since 1970.")
+    at: float = Field(description="When it was decided first, in seconds since 1970.")
     reference: str = Field(description="Of the run that was started or has ended; else empty.")
 
 

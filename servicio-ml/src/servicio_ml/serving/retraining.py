@@ -51,12 +51,15 @@ class Ledger(Collector):
     def settle(self, model: str, decide: Callable[[History, float], Entry]) -> Entry:
         """Decide on a model while nobody else does, with the time as of then, and count it.
 
+        What only repeats the newest entry is counted, but stands in the log once.
+
         Raises:
             LogError: The log cannot be reached.
         """
 
         def decided(history: History) -> Entry:
-            return decide(history, self._clock())
+            entry = decide(history, self._clock())
+            return history[0] if history and entry.repeats(history[0]) else entry
 
         entry = self._log.settle(model, self._since(), decided)
         served = self.serves(model)

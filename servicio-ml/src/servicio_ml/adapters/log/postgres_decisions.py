@@ -36,8 +36,10 @@ class PostgresDecisions:
         def settled(connection: Connection) -> Entry:
             # before anything is decided, so that a stale connection is found out here
             connection.execute(LOCK, (LOCK_SPACE, model))
-            entry = decide(_history(connection, model, since))
-            connection.execute(ADD.encode(), row_of(entry))
+            history = _history(connection, model, since)
+            entry = decide(history)
+            if entry not in history[:1]:
+                connection.execute(ADD.encode(), row_of(entry))
             return entry
 
         return self._connections.run(settled)

@@ -41,8 +41,10 @@ class SqliteDecisions:
         with self._told(), closing(connect(self._path, BUSY_SECONDS)) as connection:
             connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             connection.execute("BEGIN IMMEDIATE")
-            entry = decide(_history(connection, model, since))
-            connection.execute(ADD, row_of(entry))
+            history = _history(connection, model, since)
+            entry = decide(history)
+            if entry not in history[:1]:
+                connection.execute(ADD, row_of(entry))
             connection.execute("COMMIT")
         return entry
 
