@@ -4,6 +4,8 @@ from monitoring.rule import duration, milliseconds, times
 from monitoring.thresholds import MEMORY_STEPS
 
 VERSION = "model, version"
+DESIGN_EFFECT = f"on ({VERSION}) group_left () max by ({VERSION}) (servicio_ml_design_effect)"
+"""What the variance of independent rows is multiplied by."""
 
 
 def growth(metric: str, step: str) -> str:

@@ -42,9 +42,8 @@ STREAM_LAG_REQUESTS = 1_000
 
 # Models
 
-CONFIDENCE_DEVIATIONS = 6.9
-"""Of independent rows: a one-sided bound at 99.9 % (3.09) of rows that share the circumstances of their day.
-Rain's accuracy of a week or a month was measured to vary five times as much as that of independent rows."""
+CONFIDENCE_DEVIATIONS = 3.09
+"""A one-sided bound at 99.9 %, widened by the design effect of the use case's policy."""
 LEAST_ROWS = 100
 """Rows, or labelled rows, of a window that is judged; also of the rarest class where F1 is."""
 DRIFTED_SHARE = 0.3

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import monitoring.thresholds as limits
-from monitoring.promql import VERSION, of_champions
+from monitoring.promql import DESIGN_EFFECT, VERSION, of_champions
 from monitoring.rule import Alert, times
 
 WAIT_STEPS = 3
@@ -56,7 +56,9 @@ def _shifts(wait: str, wanted: str) -> Iterator[Alert]:
 def _missing(wait: str, wanted: str) -> Alert:
     then = f"feature:missing_reference:ratio{{{wanted}}}"
     noise = f"1 / model:observations:rows{{{wanted}}} + model:reference_uncertainty:ratio"
-    deviation = f"sqrt({then} * (1 - {then}) * on ({VERSION}, window) group_left () ({noise}))"
+    deviation = (
+        f"sqrt({then} * (1 - {then}) * on ({VERSION}, window) group_left () ({noise}) * {DESIGN_EFFECT})"
+    )
     excess = f'(feature:missing:ratio{{{wanted}, feature!="prediction"}} - {then})'
     return Alert(
         name="MissingValues",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import monitoring.thresholds as limits
-from monitoring.promql import VERSION, of_champions, ratio, total
+from monitoring.promql import DESIGN_EFFECT, VERSION, of_champions, ratio, total
 from monitoring.rule import Alert, times
 
 WAIT_STEPS = 3
@@ -60,7 +60,7 @@ def _expected(wait: str, wanted: str) -> Alert:
 
 def _accuracy(kind: str, rows: str, wanted: str) -> str:
     limit = _limit("accuracy", wanted)
-    deviation = f"sqrt({limit} * (1 - {limit}) / on ({WINDOWED}) {rows})"
+    deviation = f"sqrt({limit} * (1 - {limit}) / on ({WINDOWED}) {rows} * {DESIGN_EFFECT})"
     return _named(
         f"model:accuracy_{kind}:ratio{{{wanted}}} < on ({WINDOWED}) "
         f"({limit} - {limits.CONFIDENCE_DEVIATIONS} * {deviation}) "

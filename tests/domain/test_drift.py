@@ -75,6 +75,16 @@ def test_more_columns_ask_for_more() -> None:
     assert one < many
 
 
+def test_rows_that_have_something_in_common_ask_for_more() -> None:
+    alone, alike = (
+        threshold(
+            bins=10, rows=100, reference_rows=REFERENCE, columns=1, policy=DriftPolicy(design_effect=effect)
+        )
+        for effect in (1.0, 6.0)
+    )
+    assert alike == pytest.approx(6 * alone)
+
+
 @pytest.mark.parametrize(
     ("counts", "drifted"),
     [

@@ -73,8 +73,14 @@ def rows(number: float) -> dict[str, str]:
         labels("servicio_ml_season_observations_total", **MINE, **TARGET, season="all"): burst(number),
         labels("servicio_ml_reference_rows", **MINE, **TARGET, season="all"): always(10_000),
         labels("servicio_ml_drift_practical_psi", **MINE, **TARGET): always(0.1),
+        labels("servicio_ml_design_effect", **MINE, **TARGET): always(1),
         **champion(),
     }
+
+
+def alike(effect: float) -> dict[str, str]:
+    """Rows that have much in common."""
+    return {labels("servicio_ml_design_effect", **MINE, **TARGET): always(effect)}
 
 
 def column(feature: str, *counts: float, missing: float = 0.01) -> dict[str, str]:
@@ -125,6 +131,7 @@ DRIFT = (
     silent("MissingValues", "as in training", STEADY),
     silent("MissingValues", "four of a hundred more", {**rows(5000), **column("wind", 2375, 2375, 250)}),
     silent("MissingValues", "no more than chance", {**rows(100), **column("wind", 35, 35, 30, missing=0.2)}),
+    silent("MissingValues", "rows that are alike", {**GAPS, **alike(200)}),
     silent("MissingValues", "not the champion", other_version(GAPS)),
     fires(
         "UnseenLevels", "one row in eleven", {**rows(500), **refused(50, "sky", "level")},
@@ -188,6 +195,7 @@ def performance(alert: str, kind: str) -> tuple[Case, ...]:
         silent(alert, "right enough", {**right, **accuracy}),
         silent(alert, "too few labels", {**few, **accuracy, **f1}),
         silent(alert, "no more than chance", {**chance, **accuracy}),
+        silent(alert, "rows that are alike", {**often_wrong, **accuracy, **alike(60)}),
         silent(alert, "F1 of a rare class", {**rare, **f1}),
         silent(alert, "F1 of a class that never came", {**one_of_two, **f1}),
         silent(alert, "not the champion", other_version({**often_wrong, **accuracy, **f1})),

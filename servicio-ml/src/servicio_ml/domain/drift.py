@@ -58,9 +58,7 @@ def stability_index(counts: Sequence[int], shares: Sequence[float]) -> float:
     total = sum(counts) + SMOOTHING * len(counts)
     parts = ((count, (count + SMOOTHING) / total, share) for count, share in zip(counts, shares, strict=True))
     # written so that NaN is not left out
-    return sum(
-        (now - then) * math.log(now / then) for count, now, then in parts if count or not now >= then
-    )
+    return sum((now - then) * math.log(now / then) for count, now, then in parts if count or not now >= then)
 
 
 def threshold(*, bins: int, rows: int, reference_rows: float, columns: int, policy: DriftPolicy) -> float:
@@ -75,8 +73,12 @@ def threshold(*, bins: int, rows: int, reference_rows: float, columns: int, poli
 
 
 def null_quantile(*, bins: int, columns: int, policy: DriftPolicy) -> float:
-    """What index / (1/rows + 1/reference_rows) exceeds without drift no more often than the policy allows."""
-    return chi_squared_quantile(1 - policy.false_alarm_rate / columns, bins - 1)
+    """What index / (1/rows + 1/reference_rows) exceeds without drift no more often than the policy allows.
+
+    Of rows that are not independent, the statistic is greater by the design effect (Rao and Scott 1981).
+    """
+    quantile = chi_squared_quantile(1 - policy.false_alarm_rate / columns, bins - 1)
+    return policy.design_effect * quantile
 
 
 def chi_squared_quantile(probability: float, freedom: int) -> float:

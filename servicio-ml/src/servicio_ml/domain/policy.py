@@ -39,6 +39,8 @@ class DriftPolicy:
         bins: Quantile bins of a number (missing has one of its own).
         practical_psi: A population stability index below this is not worth a ticket at any size.
         false_alarm_rate: Of the whole family of features, per window without drift (0–1).
+        design_effect: How many times more than those of independent rows the shares and the performance of
+            a window vary (Kish 1965): rows of one day, say, have their circumstances in common.
         season: The date field whose calendar month picks the reference; empty for one reference.
         season_rows: Least training rows, and least rows that the model had not seen, of a month with a
             reference of its own.
@@ -50,6 +52,7 @@ class DriftPolicy:
     bins: int = 10
     practical_psi: float = 0.1
     false_alarm_rate: float = 0.05
+    design_effect: float = 1.0
     season: str = ""
     season_rows: int = 500
     max_accuracy_loss: float = 0.05

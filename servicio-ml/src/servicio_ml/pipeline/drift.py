@@ -216,7 +216,8 @@ def _of_classes(
     for metric, value in scores(confusion).items():
         least = _limit(reference, seasons, metric)
         accuracy = metric == "accuracy"
-        chance = DEVIATIONS * np.sqrt(least * (1 - least) / rows) if accuracy else 0.0
+        variance = reference.policy.design_effect * least * (1 - least) / rows
+        chance = DEVIATIONS * np.sqrt(variance) if accuracy else 0.0
         enough = (rows if accuracy else rarest) >= LEAST_JUDGED
         # written so that NaN is beyond
         yield Performance(

@@ -26,6 +26,7 @@
 | servicio_ml_reference_rows | model, version, season |
 | servicio_ml_drift_quantile | model, version, feature |
 | servicio_ml_drift_practical_psi | model, version |
+| servicio_ml_design_effect | model, version |
 | servicio_ml_performance_limit | model, version, metric, season |
 | servicio_ml_model_info | model, version, run_id |
 | servicio_ml_model_ready | model |
@@ -189,6 +190,11 @@ class _Families:
         self.practical = GaugeMetricFamily(
             "servicio_ml_drift_practical_psi", "An index below is not worth a ticket.", labels=VERSION
         )
+        self.effect = GaugeMetricFamily(
+            "servicio_ml_design_effect",
+            "How many times more than that of independent rows a window varies.",
+            labels=VERSION,
+        )
         self.limit = GaugeMetricFamily(
             "servicio_ml_performance_limit", "What accuracy and f1_macro may not be below, mae not above.",
             labels=[*VERSION, "metric", "season"],
@@ -198,7 +204,7 @@ class _Families:
     def made(self) -> tuple[Metric, ...]:
         return (
             self.seen, self.answered, self.expected, self.seasons,
-            self.ratio, self.rows, self.quantile, self.practical, self.limit,
+            self.ratio, self.rows, self.quantile, self.practical, self.effect, self.limit,
         )  # fmt: skip
 
     def add(self, head: Head, parts: Parts) -> None:
@@ -206,6 +212,7 @@ class _Families:
         mine, reference = [head.model, str(head.version)], head.reference
         self._columns(mine, reference, parts)
         self.practical.add_metric(mine, reference.policy.practical_psi)
+        self.effect.add_metric(mine, reference.policy.design_effect)
         for (name, season), rows in zip(reference.seasons.items(), parts.seasons, strict=True):
             self.seasons.add_metric([*mine, name], rows)
             self.rows.add_metric([*mine, name], season.rows)
