@@ -3,14 +3,25 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
-from collections.abc import Mapping
+import threading
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
+from platforms import COMMAND
+from servers import free_port
+
+RUN_SECONDS = 420
+BETWEEN_LOOKS_SECONDS = 0.5
+SHOWN_CHARACTERS = 3000
 ROOT = Path(__file__).parents[1]
 PYTHON = Path(os.environ.get("SERVICIO_ML_AIRFLOW_PYTHON", ROOT / ".venv-airflow" / "bin" / "python"))
 
@@ -40,3 +51,107 @@ def described(use_cases: str = "") -> Mapping[str, Any]:
     assert done.returncode == 0, done.stderr
     found: Mapping[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
+
+
+class Airflow:
+    """A running Airflow, by its API.
+
+    Args:
+        url: Of its API server.
+        password: Of the user `admin`.
+    """
+
+    def __init__(self, url: str, password: str) -> None:
+        self.url = url
+        self._bearer = ""
+        token = self("POST", "/auth/token", {"username": "admin", "password": password})
+        self._bearer = token["access_token"]
+
+    def __call__(self, method: str, path: str, body: object = None) -> Any:
+        """The document of an answer."""
+        headers = {"Content-Type": "application/json"}
+        if self._bearer:
+            headers["Authorization"] = f"Bearer {self._bearer}"
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, headers, method=method)  # noqa: S310  our own
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            return json.loads(answer.read())
+
+    def pause(self, dag: str, *, paused: bool) -> None:
+        self("PATCH", f"/api/v2/dags/{dag}", {"is_paused": paused})
+
+    def start(self, dag: str, logical_date: str | None = None, **conf: object) -> str:
+        """Start a run by hand, one of the past before all others; gives its id."""
+        body = {"logical_date": logical_date, "run_after": logical_date, "conf": conf}
+        started: str = self("POST", f"/api/v2/dags/{dag}/dagRuns", body)["dag_run_id"]
+        return started
+
+    def runs(self, dag: str) -> list[dict[str, Any]]:
+        """The runs of a DAG, the oldest first."""
+        path = f"/api/v2/dags/{dag}/dagRuns?order_by=id"
+        found: list[dict[str, Any]] = self("GET", path)["dag_runs"]
+        return found
+
+    def tasks(self, dag: str, run: str) -> list[dict[str, Any]]:
+        """The task instances of a run."""
+        path = f"/api/v2/dags/{dag}/dagRuns/{quote(run)}/taskInstances?limit=100"
+        found: list[dict[str, Any]] = self("GET", path)["task_instances"]
+        return found
+
+    def states(self, dag: str, run: str) -> dict[str, str]:
+        """The state of each task of a run that is not mapped."""
+        return {task["task_id"]: task["state"] for task in self.tasks(dag, run) if task["map_index"] < 0}
+
+    def result(self, dag: str, run: str, task: str) -> Any:
+        """What a task has passed on."""
+        path = f"/api/v2/dags/{dag}/dagRuns/{quote(run)}/taskInstances/{task}/xcomEntries/return_value"
+        return self("GET", path + "?deserialize=true")["value"]
+
+    def ended(self, dag: str, count: int) -> list[dict[str, Any]]:
+        """Wait until a DAG has had that many runs, none of which has failed; gives them."""
+        for _ in range(int(RUN_SECONDS / BETWEEN_LOOKS_SECONDS)):
+            runs = self.runs(dag)
+            states = [run["state"] for run in runs[:count]]
+            if states == ["success"] * count:
+                return runs[:count]
+            if "failed" in states:
+                raise AssertionError(self._failures(dag, runs))
+            threading.Event().wait(BETWEEN_LOOKS_SECONDS)
+        raise TimeoutError(f"{dag} has not had {count} runs within {RUN_SECONDS} s: {self.runs(dag)}")
+
+    def _failures(self, dag: str, runs: Sequence[Mapping[str, Any]]) -> str:
+        """The last lines of the logs of what has failed."""
+        told = []
+        for run in runs:
+            for task in self.tasks(dag, run["dag_run_id"]):
+                if task["state"] == "failed":
+                    path = f"/api/v2/dags/{dag}/dagRuns/{quote(run['dag_run_id'])}/taskInstances"
+                    log = self(
+                        "GET",
+                        f"{path}/{task['task_id']}/logs/{task['try_number']}?map_index={task['map_index']}",
+                    )
+                    told.append(f"{task['task_id']}: {json.dumps(log)[-SHOWN_CHARACTERS:]}")
+        return "\n".join([dag, *told])
+
+
+@contextmanager
+def standalone(state: Path, **settings: object) -> Iterator[Airflow]:
+    """`make airflow` on a state folder and a free port, stopped as by Ctrl-C; nothing of it is left."""
+    port = free_port()
+    own = {"SERVICIO_ML_STATE_DIR": state, "SERVICIO_ML_COMMAND": COMMAND, "AIRFLOW__API__PORT": port}
+    output = state / "make-airflow.log"
+    with output.open("wb") as log:
+        process = subprocess.Popen(
+            [python(), str(ROOT / "airflow" / "standalone.py")],
+            env=clean(**own, **settings), stdout=log, stderr=log, cwd=ROOT,
+        )  # fmt: skip
+    try:
+        for _ in range(int(RUN_SECONDS / BETWEEN_LOOKS_SECONDS)):
+            if "Ctrl-C" in output.read_text() or process.poll() is not None:
+                break
+            threading.Event().wait(BETWEEN_LOOKS_SECONDS)
+        printed = dict(line.split(": ", 1) for line in output.read_text().splitlines() if ": " in line)
+        yield Airflow(printed["Airflow"], printed["password"])
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0, output.read_text()

@@ -1,0 +1,84 @@
+"""The DAGs of each shipped use case, run task by task in one process of Airflow, with the real command."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apache import ROOT, clean, python
+from platforms import COMMAND
+from servicio_ml.use_cases.catalogue import catalogue
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+ROWS = 1500
+RUN = """
+import json, sys
+from pathlib import Path
+from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+DagBundlesManager().sync_bundles_to_db()
+folder = Path(sys.argv[1])
+bag = BundleDagBag(folder, bundle_path=folder, bundle_name="dags-folder")
+sync_bag_to_db(bag, "dags-folder", None)
+ran = []
+for name, conf in json.loads(sys.argv[2]):
+    run = bag.dags[name].test(run_conf=conf)
+    ran.append([run.state, {task.task_id: task.state for task in run.get_task_instances()}])
+print(json.dumps(ran))
+"""
+QUICK = {"AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": 1, "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"}
+DONE = {"plan", "something_new", "tune", "select", "refine", "export", "judge", "decide", "record"}
+
+
+@pytest.fixture(scope="module")
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home of Airflow with a database; to be copied."""
+    home = tmp_path_factory.mktemp("airflow")
+    command = [python(), "-m", "airflow", "db", "migrate"]
+    subprocess.run(command, env=clean(AIRFLOW_HOME=home, **QUICK), check=True, capture_output=True)
+    return home
+
+
+def _run(home: Path, state: Path, dags: list[tuple[str, Mapping[str, object]]]) -> Any:
+    """The state of each run and of its tasks."""
+    environment = clean(
+        AIRFLOW_HOME=home, AIRFLOW_CONFIG=ROOT / "airflow/config/airflow.cfg", SERVICIO_ML_COMMAND=COMMAND,
+        AIRFLOW__CORE__DAGS_FOLDER=ROOT / "airflow/dags", PYTHONPATH=ROOT / "servicio-ml/src",
+        SERVICIO_ML_STATE_DIR=state, AIRFLOW_VAR_TRAINING_TRIALS=1, **QUICK,
+    )  # fmt: skip
+    done = subprocess.run(
+        [python(), "-c", RUN, str(ROOT / "airflow/dags"), json.dumps(dags)],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("name", catalogue())
+def test_a_raw_file_becomes_a_champion(name: str, empty_home: Path, tmp_path: Path) -> None:
+    home = shutil.copytree(empty_home, tmp_path / "airflow")
+    environment = clean(SERVICIO_ML_STATE_DIR=tmp_path)
+    subprocess.run([COMMAND, "data", "sample", name, "--rows", str(ROWS)], env=environment, check=True)
+    one = {"candidates": [catalogue()[name].candidates[-1].name]}
+    train = f"train_model_{name}"
+    etl, first, again = _run(home, tmp_path, [(f"etl_process_{name}", {}), (train, one), (train, one)])
+
+    assert etl == ["success", dict.fromkeys(("extract", "transform", "split", "publish"), "success")]
+    state, tasks = first
+    assert state == "success", tasks
+    decided = "promote" if tasks["promote"] == "success" else "reject"
+    assert {task for task, how in tasks.items() if how == "success"} - {"reload"} == DONE | {decided}
+    history = subprocess.run(
+        [COMMAND, "history", name, "--json"], env=environment, check=True, capture_output=True
+    )
+    decisions = json.loads(history.stdout)["decisions"]
+    assert len(decisions) == 1
+    assert decisions[0]["decision"] == {"promote": "promoted", "reject": "rejected"}[decided]
+
+    state, tasks = again
+    assert state == "success"
+    assert {task for task, how in tasks.items() if how == "success"} == {"plan", "something_new"}
