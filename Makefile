@@ -59,8 +59,9 @@ format: $(READY) ## Check the formatting
 lint: $(READY) ## Lint
 	$(BIN)/ruff check
 
-types: $(READY) ## Check the types, strictly
+types: $(READY) $(AIRFLOW_READY) ## Check the types, strictly
 	$(BIN)/mypy
+	MYPYPATH=airflow/dags $(BIN)/mypy --python-executable $(AIRFLOW_VENV)/bin/python airflow/*.py airflow/dags
 
 layers: $(READY) ## Check which layer imports which
 	$(BIN)/lint-imports

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+import yaml
 
 from apache import Airflow, clean, standalone
 from platforms import COMMAND, Platform, serving, until
@@ -98,7 +99,12 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     webhook = Webhook()
     listener = HTTPServer(("127.0.0.1", 0), webhook.handler())
     threading.Thread(target=listener.serve_forever, daemon=True).start()
-    told_at = f"http://127.0.0.1:{listener.server_port}"
+    home = state / "airflow"
+    home.mkdir()
+    variables = {"training_trials": "1", f"source_{RAIN}": _sample(state, seed=0)}
+    webhooks = {"failure_webhook": {"conn_type": "http", "host": f"http://127.0.0.1:{listener.server_port}"}}
+    (home / "variables.yaml").write_text(yaml.safe_dump(variables))
+    (home / "connections.yaml").write_text(yaml.safe_dump(webhooks))
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as counted:
         counted.bind(("127.0.0.1", 0))
         port = counted.getsockname()[1]
@@ -110,9 +116,6 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
                 state,
                 SERVICIO_ML_API_URL=server.url,
                 AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY=1,
-                AIRFLOW_VAR_TRAINING_TRIALS=1,
-                AIRFLOW_VAR_SOURCE_RAIN_AUSTRALIA=_sample(state, seed=0),
-                AIRFLOW_CONN_FAILURE_WEBHOOK=json.dumps({"conn_type": "http", "host": told_at}),
                 AIRFLOW__METRICS__STATSD_PORT=port,
                 **statsd,
             ) as airflow,
