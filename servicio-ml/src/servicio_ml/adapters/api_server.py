@@ -5,6 +5,7 @@ import time
 from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
+from threading import Event
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote
@@ -45,7 +46,7 @@ class ApiServer:
                 with error:
                     if error.code not in NOT_YET or time.monotonic() >= until:
                         raise ReloadError(self._url, _refused(error)) from error
-                time.sleep(PAUSE_SECONDS)
+                Event().wait(PAUSE_SECONDS)
             except (OSError, HTTPException, ValueError, KeyError, TypeError) as error:
                 problem = f"{error}; check SERVICIO_ML_API_URL and that it is up"
                 raise ReloadError(self._url, problem) from error

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,7 @@ def _storage(url: str) -> RDBStorage:
             return _connected(url)
         except (SQLAlchemyError, StorageInternalError):
             # another process may be making the same tables
-            time.sleep(PAUSE_SECONDS)
+            Event().wait(PAUSE_SECONDS)
     return _connected(url)
 
 
@@ -159,7 +160,7 @@ def _spend(
             tried = True
             continue
         # the last ones are in the hands of other processes: they end, or are given up when their process died
-        time.sleep(PAUSE_SECONDS)
+        Event().wait(PAUSE_SECONDS)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             optuna.storages.fail_stale_trials(study)
