@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -44,7 +44,7 @@ class Town:
     server: Platform
     state: Path
     told: list[dict[str, Any]]
-    counted: socket.socket
+    counted: list[str]
 
     def champion(self) -> int:
         """The version that the server answers with."""
@@ -92,6 +92,27 @@ class Webhook:
         return Handler
 
 
+@contextmanager
+def _statsd() -> Iterator[tuple[int, list[str]]]:
+    """The port of a StatsD, and what it receives."""
+    received: list[str] = []
+    stop = threading.Event()
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(0.2)
+
+        def receive() -> None:
+            while not stop.is_set():
+                with suppress(TimeoutError):
+                    received.append(server.recv(65_536).decode())
+
+        thread = threading.Thread(target=receive)
+        thread.start()
+        yield server.getsockname()[1], received
+        stop.set()
+        thread.join()
+
+
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     """Everything, with short waits."""
@@ -105,9 +126,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     webhooks = {"failure_webhook": {"conn_type": "http", "host": f"http://127.0.0.1:{listener.server_port}"}}
     (home / "variables.yaml").write_text(yaml.safe_dump(variables))
     (home / "connections.yaml").write_text(yaml.safe_dump(webhooks))
-    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as counted:
-        counted.bind(("127.0.0.1", 0))
-        port = counted.getsockname()[1]
+    with _statsd() as (port, counted):
         statsd = {"STATSD_HOST": "127.0.0.1", "STATSD_PORT": port, "AIRFLOW__METRICS__STATSD_ON": True}
         with (
             # it looks for a champion when it is told only
@@ -218,21 +237,12 @@ def test_an_event_that_comes_twice_trains_nothing(town: Town) -> None:
 
 
 def test_a_failure_is_counted_and_told(town: Town) -> None:
+    town.airflow.pause(ETL, paused=False)
     town.airflow.start(ETL, source="/nowhere.csv")
     until("the webhook is told", lambda: town.told)
     [told] = town.told
     assert (told["dag_id"], told["task_id"], told["try_number"]) == (ETL, "extract", TRIES)
     assert told["log"].startswith(town.airflow.url)
-    sent = _received(town.counted)
-    assert f"servicio_ml.etl.{RAIN}.failure:1|c" in sent
-    assert any(line.startswith("airflow.ti.finish,") and f"dag_id={ETL}" in line for line in sent)
-
-
-def _received(counted: socket.socket) -> list[str]:
-    """Every datagram that waits."""
-    counted.settimeout(0)
-    lines: list[str] = []
-    with suppress(BlockingIOError):
-        while True:
-            lines.append(counted.recv(65_536).decode())
-    return lines
+    until("it is counted", lambda: f"servicio_ml.etl.{RAIN}.failure:1|c" in town.counted)
+    finished = [line for line in town.counted if line.startswith("airflow.ti.finish,")]
+    assert any(f"dag_id={ETL}" in line and "task_id=extract" in line for line in finished)
