@@ -186,7 +186,7 @@ def _node(asset: str, use_case: str) -> str:
 if __name__ == "__main__":
     if "--json" in sys.argv:
         found = described()
-        print(json.dumps({**found, "page": page(found["dags"])}))
+        print(json.dumps({**found, "page": "" if found["errors"] else page(found["dags"])}))
     else:
         # a user's own are no part of the project's documents
         os.environ.pop("SERVICIO_ML_USE_CASES_DIR", None)
