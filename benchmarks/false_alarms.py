@@ -193,7 +193,7 @@ def ours(population: Population, windows: Sequence[Integers]) -> tuple[Rates, Ra
         reference, counts = population.window(rows)
         for policy, verdicts in (
             (reference.policy, floored),
-            (replace(reference.policy, practical_psi=0.0), bare),
+            (replace(reference.policy, practical_psi=0.0, design_effect=1.0), bare),
         ):
             drift = judge(replace(reference, policy=policy), counts)
             verdicts.append([each.drifted for each in (*drift.features, drift.prediction)])
