@@ -115,6 +115,72 @@ def test_a_run_is_opened_again(world: World, name: str) -> None:
     assert (found.status, found.metrics) == ("FINISHED", {"x": 1.0})
 
 
+def test_a_run_that_stays_goes_on_for_the_next_process(world: World, name: str) -> None:
+    tracker, _ = world
+    with tracker.run(name, "whole", tags={"step": "x"}, stays=True) as run:
+        pass
+    begun = tracker.find(run.id)
+    assert (begun.status, begun.ended) == ("RUNNING", None)
+    with tracker.run(name, "whole", resume=run.id, stays=True) as again:
+        again.tags({"more": "yes"})
+    assert tracker.find(run.id).status == "RUNNING"
+    with pytest.raises(ValueError, match="bad"), tracker.run(name, "whole", resume=run.id, stays=True):
+        raise ValueError("bad")
+    assert tracker.find(run.id).status == "FAILED"
+    with tracker.run(name, "whole", resume=run.id):
+        pass
+    ended = tracker.find(run.id)
+    assert (ended.status, ended.tags["more"], ended.started) == ("FINISHED", "yes", begun.started)
+    assert ended.ended is not None
+
+
+def test_a_run_that_is_not_there_is_named(world: World) -> None:
+    tracker, _ = world
+    with pytest.raises(RegistryError, match="never"):
+        tracker.find("never")
+
+
+def test_a_deleted_run_is_gone_with_its_artifacts(world: World, name: str, tmp_path: Path) -> None:
+    tracker, _ = world
+    (tmp_path / "note.txt").write_text("hello")
+    runs = []
+    for _ in range(2):
+        with tracker.run(name, "run", tags={"step": "x"}) as run:
+            run.artifact(tmp_path / "note.txt")
+        runs.append(run.id)
+    gone, kept = runs
+    tracker.delete(gone)
+    tracker.delete(gone)
+    assert [run.id for run in tracker.runs(name, {"step": "x"})] == [kept]
+    with pytest.raises(RegistryError):
+        tracker.find(gone)
+    with pytest.raises(RegistryError):
+        tracker.artifact(gone, "note.txt")
+    assert tracker.artifact(kept, "note.txt").read_text() == "hello"
+
+
+def test_a_deleted_version_is_gone_with_its_aliases(world: World, name: str, artifact_folder: Path) -> None:
+    tracker, registry = world
+    with tracker.run(name, "fit") as run:
+        for _ in range(2):
+            registry.register(name, artifact_folder, run_id=run.id, tags={})
+    registry.point(name, "knn", 2)
+    registry.point(name, "champion", 1)
+    registry.delete(name, 2)
+    registry.delete(name, 2)
+    registry.delete(name, 7)
+    registry.delete("never heard of", 1)
+    assert [(each.version, each.aliases) for each in registry.versions(name)] == [(1, ("champion",))]
+    assert registry.resolve(name, "knn") is None
+    for call in (registry.version, registry.download):
+        with pytest.raises(NoSuchModelError, match="version 2"):
+            call(name, 2)
+    assert list(registry.download(name, 1).iterdir())
+    with tracker.run(name, "fit") as run:
+        made = registry.register(name, artifact_folder, run_id=run.id, tags={})
+    assert made.version != 1
+
+
 def test_versions_and_aliases(world: World, name: str, artifact_folder: Path) -> None:
     tracker, registry = world
     assert registry.resolve(name, "champion") is None

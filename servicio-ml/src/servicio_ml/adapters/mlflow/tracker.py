@@ -12,6 +12,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_I
 
 from servicio_ml.adapters.mlflow.connection import Connection, delete_artifacts
 from servicio_ml.domain.ports import Run, RunRecord
+from servicio_ml.errors import RegistryError
 
 MILLISECONDS = 1000
 LONGEST_PARAM = 6000
@@ -128,7 +129,10 @@ class MlflowTracker:
 
     def find(self, run_id: str) -> RunRecord:
         with self._connection.told():
-            return _record(self._client.get_run(run_id))
+            found = self._client.get_run(run_id)
+        if found.info.lifecycle_stage == LifecycleStage.DELETED:
+            raise RegistryError(self._connection.url, f"run {run_id} is deleted")
+        return _record(found)
 
     def delete(self, run_id: str) -> None:
         with self._connection.told():
