@@ -64,7 +64,7 @@ class TestLogged:
 
     def test_from_an_empty_window_to_a_report(self, state: Path) -> None:
         empty = run("drift", NAME)
-        assert (empty.exit_code, "no rows of rain_australia version 1" in empty.stdout) == (0, True)
+        assert (empty.exit_code, "no rows of rain_australia version" in empty.stdout) == (0, True)
         nothing = run("report", NAME)
         assert (nothing.exit_code, "nothing to report" in nothing.stderr) == (0, True)
         assert not (state / "lake" / latest_key(NAME)).exists()
