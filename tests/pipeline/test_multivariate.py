@@ -59,8 +59,8 @@ def test_practical_area_is_that_of_normals_with_the_index(index: float) -> None:
     assert practical_area(index) == pytest.approx(area(rows, reference)[0], abs=0.003)
 
 
-def apart(rows: Any, reference: Any) -> Any:
-    return tell_apart(rows, reference, ["a", "b", "c"], DriftPolicy(), seed=1)
+def apart(rows: Any, reference: Any, policy: DriftPolicy | None = None) -> Any:
+    return tell_apart(rows, reference, ["a", "b", "c"], policy or DriftPolicy(), seed=1)
 
 
 @pytest.mark.parametrize("count", [100, 1000, 5000])
@@ -101,6 +101,16 @@ def test_days_that_are_known_again_are_no_drift() -> None:
         )
 
     assert not apart(days(30), days(100)).drifted
+
+
+def test_rows_that_have_their_circumstances_in_common_have_a_wider_interval() -> None:
+    """Four times the variance is twice the width, about the same area."""
+    random = np.random.default_rng(0)
+    rows, reference = random.normal(0.4, 1, size=(400, 3)), random.normal(size=(600, 3))
+    narrow, wide = (apart(rows, reference, DriftPolicy(design_effect=each)) for each in (1.0, 4.0))
+    assert wide.auc == narrow.auc
+    assert wide.high - wide.low == pytest.approx(2 * (narrow.high - narrow.low))
+    assert wide.low == pytest.approx(2 * narrow.low - narrow.auc)
 
 
 def test_constant_columns_tell_nothing() -> None:

@@ -32,7 +32,7 @@ class Apart:
 
     Attributes:
         auc: That a row of the window gets a higher score than a training row; .5 where they are alike.
-        low: Lower end of its 95 % interval.
+        low: Lower end of its 95 % interval, as wide as the policy's design effect has it.
         high: Upper end.
         practical: An AUC below is not worth a ticket.
         rows: Of the window, that were looked at.
@@ -65,7 +65,7 @@ def tell_apart(
         rows: `[n, fields]` of the window, at least `LEAST_ROWS`, in the order of time.
         reference: `[m, fields]`, at least as many, in the order of time.
         names: Of the fields.
-        policy: Of the reference.
+        policy: Of the reference: what is worth a ticket, and the design effect of its rows.
         seed: Of the classifiers.
     """
     matrix, side = np.concatenate([rows, reference]), np.repeat([1, 0], [len(rows), len(reference)])
@@ -80,7 +80,8 @@ def tell_apart(
         gained += booster.feature_importance("gain")
     # the folds' classifiers are not ranked against each other
     auc = float(np.mean([area for area, _ in found]))
-    spread = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * sqrt(sum(variance for _, variance in found)) / FOLDS
+    independent = sum(variance for _, variance in found) / FOLDS**2
+    spread = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * sqrt(policy.design_effect * independent)
     shares = gained / gained.sum() if gained.any() else gained
     return Apart(
         auc=auc, low=max(0.0, auc - spread), high=min(1.0, auc + spread),
