@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from orchard import HEADER, apples, row, write_csv
+from servicio_ml.adapters.memory import MemoryTracker
 from servicio_ml.adapters.mlflow import MlflowRegistry, MlflowTracker, connect
 from servicio_ml.cli.app import app
 from servicio_ml.domain.use_case import Task
@@ -137,6 +139,20 @@ def test_a_failure_is_told_for_the_whole_run(monkeypatch: pytest.MonkeyPatch) ->
         "use_case": "orchard", "failed": "etl", "run_id": None,
     }  # fmt: skip
     assert heard.counts == {"etl.orchard.success": 0, "etl.orchard.failure": 1}
+
+
+def test_a_failed_training_is_marked_though_it_may_be_gone_on_with(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    heard, tracker = _Heard(), MemoryTracker(tmp_path, time.time)
+    with tracker.run("orchard", "train", tags={"step": "train"}, stays=True) as run:
+        pass
+    monkeypatch.setattr("servicio_ml.bootstrap.stats", lambda _: heard)
+    monkeypatch.setattr("servicio_ml.bootstrap.tracker", lambda _: tracker)
+    told = _answer(_run("fail", "orchard", "--of", "train", "--run", run.id))
+    assert told == {"use_case": "orchard", "failed": "train", "run_id": run.id}
+    assert tracker.find(run.id).status == "FAILED"
+    assert heard.counts == {"train.orchard.success": 0, "train.orchard.failure": 1}
 
 
 def _command(*words: str) -> subprocess.Popen[str]:
@@ -279,7 +295,7 @@ def test_prune_says_what_it_deletes(state: Path) -> None:
     found = CliRunner().invoke(app, ["prune", "--keep-periods", "1", "--json"])
     assert found.exit_code == 0, found.stderr
     document = json.loads(found.stdout)
-    assert document["small"] == {"periods": [], "staging": [], "versions": [], "runs": 0}
+    assert document["small"] == {"periods": [], "staging": [], "reports": [], "versions": [], "runs": 0}
     assert (state / "lake/small/2020-01/manifest.json").exists()
     shown = CliRunner().invoke(app, ["prune", "--keep-periods", "1", "--keep-runs-days", "0"])
     assert "small" in shown.stdout

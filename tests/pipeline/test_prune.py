@@ -7,13 +7,16 @@ import pytest
 
 from problems import KNN, small
 from servicio_ml.adapters.memory import MemoryRegistry, MemoryTracker
+from servicio_ml.domain.report import Pointer, latest_key
 from servicio_ml.domain.use_case import Task
+from servicio_ml.errors import StoreError
 from servicio_ml.pipeline.prune import Pruned, Retention, prune
 from worlds import Place
 
 DAY = 86_400.0
 NOW = 1_700_000_000.0
 USE_CASE = small(Task.BINARY, KNN)
+NOTHING = Pruned(periods=[], staging=[], reports=[], versions=[], runs=0)
 
 
 class Years:
@@ -55,6 +58,15 @@ class Years:
         with self.place.tracker.run("small", "promoted", tags=tags):
             pass
 
+    def report(self, *, days_ago: float, latest: bool = True) -> str:
+        """The folder of a report, which the pointer names unless its run ended before."""
+        pointer = Pointer.of("small", 1, NOW - days_ago * DAY)
+        path = self.place.folder / "latest.json"
+        path.write_text(json.dumps(pointer.to_json()))
+        for key in (pointer.html, pointer.json, *([latest_key("small")] if latest else [])):
+            self.place.store.put(key, path)
+        return pointer.html.rpartition("/")[0]
+
     def prune(self, *, periods: int = 1, days: float = 100) -> Pruned:
         retention = Retention(periods=periods, seconds=days * DAY, now=NOW)
         return prune(USE_CASE, self.place.store, self.place.tracker, self.place.registry, retention)
@@ -75,7 +87,7 @@ def test_old_periods_go_with_their_files_and_raw_copies(years: Years) -> None:
     keys = years.place.store.keys("small/")
     assert not [key for key in keys if "/2020-01/" in key]
     assert {key.split("/")[1] for key in keys} >= {"2020-02", "2020-03"}
-    assert years.prune(periods=2) == Pruned(periods=[], staging=[], versions=[], runs=0)
+    assert years.prune(periods=2) == NOTHING
 
 
 def test_a_raw_copy_that_a_kept_period_shares_stays(years: Years) -> None:
@@ -102,7 +114,7 @@ def test_a_young_version_stays_with_its_data_and_runs(years: Years, artifact_fol
     for seed, period in enumerate(("2019-01", "2020-01")):
         years.period(period, seed)
     years.version(artifact_folder, "2019-01", days_ago=99)
-    assert years.prune() == Pruned(periods=[], staging=[], versions=[], runs=0)
+    assert years.prune() == NOTHING
     found = years.prune(days=98)
     assert (found.periods, found.versions, found.runs) == (["2019-01"], [1], 4)
 
@@ -125,3 +137,29 @@ def test_what_steps_left_behind_goes_after_two_days(years: Years, hours: float |
         years.place.store.put(f"{folder}/begun.json", path)
     assert years.prune().staging == ([folder] if gone else [])
     assert bool(years.place.store.keys(f"{folder}/")) != gone
+
+
+def test_old_reports_go_but_for_the_latest(years: Years) -> None:
+    old, older, young = (years.report(days_ago=each) for each in (101, 900, 99))
+    keys = years.place.store.keys
+    assert years.prune().reports == [older, old]
+    assert keys("small/reports/") == [f"{young}/report.html", f"{young}/report.json", latest_key("small")]
+    assert years.prune() == NOTHING
+    assert years.prune(days=10**6) == NOTHING
+    assert years.prune(days=1) == NOTHING
+
+
+def test_the_latest_report_is_that_of_the_pointer(years: Years) -> None:
+    shown = years.report(days_ago=300)
+    unfinished = years.report(days_ago=200, latest=False)
+    assert years.prune().reports == [unfinished]
+    assert years.place.store.keys(f"{shown}/")
+
+
+def test_no_report_goes_while_the_pointer_cannot_be_read(years: Years) -> None:
+    folder, path = years.report(days_ago=900), years.place.folder / "damaged"
+    path.write_text("{")
+    years.place.store.put(latest_key("small"), path)
+    with pytest.raises(StoreError, match="servicio-ml report small"):
+        years.prune()
+    assert years.place.store.keys(f"{folder}/")

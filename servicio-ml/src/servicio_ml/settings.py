@@ -60,7 +60,7 @@ class Settings(BaseSettings):
         api_url: `http://` address of the server that training tells of a new champion; none when empty.
         api_key_file: File with an API key of that server with the scope `admin`; none is sent when empty.
         retention_periods: Periods of each use case that `prune` keeps, the latest.
-        retention_runs_days: Age from which `prune` deletes runs and versions.
+        retention_runs_days: Age from which `prune` deletes runs, versions and drift reports.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", populate_by_name=True)

@@ -14,15 +14,16 @@ def prune(
         int | None, typer.Option(min=1, help="Periods of each use case; SERVICIO_ML_RETENTION_PERIODS.")
     ] = None,
     keep_runs_days: Annotated[
-        float | None, typer.Option(min=0, help="Age of runs and versions; SERVICIO_ML_RETENTION_RUNS_DAYS.")
+        float | None,
+        typer.Option(min=0, help="Age of runs, versions and reports; SERVICIO_ML_RETENTION_RUNS_DAYS."),
     ] = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Delete old predictions, periods, runs and versions of every use case.
+    """Delete old predictions, periods, runs, versions and drift reports of every use case.
 
     Kept are, however old: versions with an alias (champion, challenger), the champion before, what these
-    and all younger versions were trained on, and every decision. Predictions go by
+    and all younger versions were trained on, every decision, and the latest drift report. Predictions go by
     SERVICIO_ML_LOG_RETENTION_DAYS.
     """
     with session(as_json=as_json, debug=debug) as here:
@@ -45,9 +46,9 @@ def prune(
         }
         here.table(
             "deleted",
-            ["", "periods", "versions", "runs", "left by steps"],
+            ["", "periods", "versions", "runs", "reports", "left by steps"],
             [
-                [name, len(each.periods), len(each.versions), each.runs, len(each.staging)]
+                [name, len(each.periods), len(each.versions), each.runs, len(each.reports), len(each.staging)]
                 for name, each in found.items()
             ],
         )

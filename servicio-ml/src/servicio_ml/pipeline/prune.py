@@ -1,4 +1,4 @@
-"""Deleting by retention: old periods of the lake, what steps left there, old runs and versions."""
+"""Deleting by retention: old periods and reports of the lake, what steps left, old runs and versions."""
 
 import json
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from servicio_ml.domain.ports import ModelVersion, ObjectStore, Registry, RunRecord, Tracker
 from servicio_ml.domain.promotion import CHAMPION
+from servicio_ml.domain.report import Pointer, latest_key, read_latest, reports_prefix
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.pipeline.etl_steps import BEGUN, STAGING
 from servicio_ml.pipeline.promote import STEP as PROMOTION
@@ -23,7 +24,7 @@ class Retention:
 
     Attributes:
         periods: Of a use case, the latest.
-        seconds: Age from which runs and versions are deleted.
+        seconds: Age from which runs, versions and drift reports are deleted.
         now: Seconds since 1970.
     """
 
@@ -38,10 +39,11 @@ class Retention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """What was deleted of a use case: periods, folders that steps left, versions, and how many runs."""
+    """What was deleted of a use case: periods, folders that steps left, reports, versions, how many runs."""
 
     periods: Sequence[str]
     staging: Sequence[str]
+    reports: Sequence[str]
     versions: Sequence[int]
     runs: int
 
@@ -52,7 +54,7 @@ def prune(
     """Delete what is older than its retention.
 
     Kept are, however old: every version with an alias, the champion before the present one, what these and
-    all younger versions were trained on, and the dossiers of every decision.
+    all younger versions were trained on, the dossiers of every decision, and the latest drift report.
 
     Raises:
         StoreError: The lake refuses.
@@ -62,6 +64,7 @@ def prune(
     kept = _kept(use_case, versions, tracker, retention)
     periods = _prune_periods(use_case, store, kept, retention)
     staging = _prune_staging(use_case, store, retention)
+    reports = _prune_reports(use_case, store, retention)
     # a run goes after the version that names it
     old = [each.version for each in versions if each not in kept]
     for version in old:
@@ -69,7 +72,9 @@ def prune(
     runs = _old_runs(use_case, tracker, kept, retention)
     for run in runs:
         tracker.delete(run.id)
-    return Pruned(periods=periods, staging=staging, versions=sorted(old), runs=len(runs))
+    return Pruned(
+        periods=periods, staging=staging, reports=reports, versions=sorted(old), runs=len(runs)
+    )  # fmt: skip
 
 
 def _kept(
@@ -107,7 +112,7 @@ def _prune_periods(
 def _prune_staging(use_case: UseCase, store: ObjectStore, retention: Retention) -> list[str]:
     folders: dict[str, list[str]] = {}
     for key in store.keys(f"{use_case.name}/{STAGING}/"):
-        folders.setdefault(key.rpartition("/")[0], []).append(key)
+        folders.setdefault(_folder(key), []).append(key)
     old = []
     for folder, keys in folders.items():
         begun = f"{folder}/{BEGUN}"
@@ -121,6 +126,23 @@ def _prune_staging(use_case: UseCase, store: ObjectStore, retention: Retention) 
 
 def _begun(store: ObjectStore, key: str) -> float:
     return float(json.loads(store.fetch(key).read_text(encoding="utf-8"))["at"])
+
+
+def _prune_reports(use_case: UseCase, store: ObjectStore, retention: Retention) -> list[str]:
+    name = use_case.name
+    every = store.keys(reports_prefix(name))
+    first_kept = Pointer.of(name, 0, max(retention.before, 0)).html
+    old = {_folder(key) for key in every if key < first_kept}
+    if latest_key(name) in every:
+        old.discard(_folder(read_latest(store, name).html))
+    for folder in old:
+        for key in store.keys(f"{folder}/"):
+            store.delete(key)
+    return sorted(old)
+
+
+def _folder(key: str) -> str:
+    return key.rpartition("/")[0]
 
 
 def _old_runs(

@@ -1,7 +1,6 @@
 """The route that shows the latest drift report, as the lake keeps it; it is made elsewhere."""
 
 import asyncio
-import json
 from collections.abc import Callable
 from typing import Annotated, Literal
 
@@ -9,8 +8,8 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import HTMLResponse
 
 from servicio_ml.domain.ports import ObjectStore
-from servicio_ml.domain.report import Pointer, latest_key
-from servicio_ml.errors import NotPublishedError, StoreError
+from servicio_ml.domain.report import latest_key, read_latest
+from servicio_ml.errors import NotPublishedError
 from servicio_ml.serving.call import JSON
 from servicio_ml.serving.openapi import refusals
 from servicio_ml.serving.service import Service
@@ -65,11 +64,10 @@ def _latest(lake: Callable[[], ObjectStore], model: str, form: str) -> bytes:
         NotPublishedError: There is none.
         StoreError: The lake cannot be read.
     """
-    store, key, remedy = lake(), latest_key(model), f"run `servicio-ml report {model}`"
+    store = lake()
     try:
-        pointer = Pointer.from_json(json.loads(store.fetch(key).read_bytes()))
+        pointer = read_latest(store, model)
         return store.fetch(pointer.json if form == "json" else pointer.html).read_bytes()
     except NotPublishedError as error:
-        raise NotPublishedError(store.uri, key, remedy) from error
-    except (ValueError, TypeError) as error:
-        raise StoreError(store.uri, key, f"it is no pointer to a report ({error}); {remedy}") from error
+        remedy = f"run `servicio-ml report {model}`"
+        raise NotPublishedError(store.uri, latest_key(model), remedy) from error
