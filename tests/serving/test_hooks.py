@@ -90,10 +90,12 @@ Opened = Callable[..., Desk]
 def opened(tmp_path: Path, artifact_folder: Path) -> Opened:
     numbers = count()
 
-    def make(*, keys: Keys | None = None, closed: bool = False, log: MemoryDecisions | None = None) -> Desk:
+    def make(
+        *, keys: Keys | None = None, closed: bool = False, log: MemoryDecisions | None = None, budget: int = 2
+    ) -> Desk:
         made = bench(tmp_path / str(next(numbers)), artifact_folder, keys=keys)
         retrainer, log = MemoryRetrainer(), log or MemoryDecisions()
-        policy = Policy(cooldown_seconds=3600, monthly_budget=2)
+        policy = Policy(cooldown_seconds=3600, monthly_budget=budget)
         ledger = Ledger(log, policy, made.service.models, made.service.metrics.decisions, made.watch)
         made.metrics.register(ledger)
         hook = None if closed else Hook(token=TOKEN, retrainer=retrainer, ledger=ledger)
@@ -315,6 +317,14 @@ def test_what_another_process_decided_is_seen(desk: Desk, opened: Opened) -> Non
     desk.ledger.refresh()
     assert desk.metric("servicio_ml_quarantined", model="small") == 1
     assert desk.metric("servicio_ml_retraining_budget_remaining", model="small") == 1
+
+
+def test_a_budget_of_none_is_not_told_as_spent(opened: Opened) -> None:
+    desk = opened(budget=0)
+    assert desk.tell(alert()) == ["budget_spent"]
+    assert desk.metric("servicio_ml_quarantined", model="small") == 0
+    assert desk.metric("servicio_ml_retraining_budget_remaining", model="small") is None
+    assert desk("GET", STATE).document["budget_remaining"] == 0
 
 
 class TestToken:

@@ -102,12 +102,15 @@ class Ledger(Collector):
             "servicio_ml_quarantined", "Whether alerts may not retrain it.", labels=["model"]
         )
         budget = GaugeMetricFamily(
-            "servicio_ml_retraining_budget_remaining", "Retrainings that alerts may still start.",
+            "servicio_ml_retraining_budget_remaining",
+            "Retrainings that alerts may still start; absent where they may start none at all.",
             labels=["model"],
-        )  # fmt: skip
+        )
         for model, (held, remaining) in sorted(self._seen.items()):
             quarantined.add_metric([model], float(held))
-            budget.add_metric([model], remaining)
+            # a budget of none is a decision: nobody is to be told day by day that it is spent
+            if self.policy.monthly_budget:
+                budget.add_metric([model], remaining)
         yield from (quarantined, budget)
 
     def _look(self, model: str) -> None:
