@@ -131,6 +131,15 @@ class TestQuarantine:
         assert desk.tell(broken, DRIFT) is Decision.RETRAIN
         assert desk.tell(again(broken, NOW)) is Decision.QUARANTINED
 
+    def test_it_stays_lifted_while_a_break_goes_on_for_months(self, broken: Alert) -> None:
+        desk = Desk()
+        desk.tell(broken)
+        desk.now += 2 * MONTH_SECONDS
+        desk.add(lifted("rain", desk.history, "ops", desk.now))
+        assert desk.tell(broken) is Decision.IGNORED
+        assert desk.tell(broken, after=2 * MONTH_SECONDS) is Decision.IGNORED
+        assert desk.tell(resolved(broken)) is Decision.IGNORED
+
 
 def test_lifting_what_is_not_held_is_noted() -> None:
     assert lifted("rain", [], "ops", NOW).decision is Decision.IGNORED

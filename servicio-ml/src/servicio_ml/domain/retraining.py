@@ -44,6 +44,7 @@ class Alert:
         starts: When it began to fire, in seconds since 1970.
         fingerprint: The same for the same labels.
         retrained: When it started a retraining, in seconds since 1970; 0 while it has not.
+        lifted: Whether an administrator has let it hold the model no longer.
     """
 
     name: str
@@ -53,11 +54,12 @@ class Alert:
     starts: float
     fingerprint: str
     retrained: float = 0
+    lifted: bool = False
 
     @property
     def breaks(self) -> bool:
         """Whether it holds the model in quarantine."""
-        return self.firing and self.cause in BREAKS
+        return self.firing and self.cause in BREAKS and not self.lifted
 
     def supersedes(self, known: "Alert") -> bool:
         """Whether it is news: a later start, or the end of the one that is known."""
@@ -214,12 +216,12 @@ def ignored(model: str, why: str, now: float) -> Entry:
 
 
 def lifted(model: str, history: History, by: str, now: float) -> Entry:
-    """What an administrator leads to; the alerts that hold the quarantine count as resolved."""
+    """What an administrator leads to; the alerts that hold the quarantine do so again once they fire anew."""
     known = _known(history)
     held = [alert for alert in known.values() if alert.breaks]
     if not held:
         return _entry(model, Decision.IGNORED, f"{by} lifted a quarantine that was none", now, known)
-    known |= {alert.fingerprint: replace(alert, firing=False) for alert in held}
+    known |= {alert.fingerprint: replace(alert, lifted=True) for alert in held}
     return _entry(model, Decision.LIFTED, f"{by} lifted it although {_names(held)} fires", now, known)
 
 
