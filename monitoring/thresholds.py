@@ -4,6 +4,8 @@ What depends on the model comes from the server's metrics: the drift threshold a
 its use case's policy (`servicio_ml_drift_*`, `servicio_ml_performance_limit`).
 """
 
+from servicio_ml.domain.policy import JUDGED_DEVIATIONS, JUDGED_ROWS
+
 STEP = "5m"
 """Between two evaluations of the rules about models; also the time that one base sample counts."""
 SERVICE_STEP_SHARE = 0.2
@@ -31,7 +33,7 @@ TICKETS = ((3.0, "1d", "2h"), (1.0, "3d", "6h"))
 """The same: 10 % of the budget in a day, 10 % in three."""
 LEAST_BAD_REQUESTS = 10
 """In the long window: a single failure in little traffic is no burn."""
-GONE_SECONDS_WINDOW = "1h"
+GONE_WINDOW = "1h"
 """How long a server that has left the service discovery is missed."""
 LOST_WINDOW = "15m"
 """After a prediction was lost, or a version failed to load, it is told for so long."""
@@ -42,9 +44,9 @@ STREAM_LAG_REQUESTS = 1_000
 
 # Models
 
-CONFIDENCE_DEVIATIONS = 3.09
+CONFIDENCE_DEVIATIONS = JUDGED_DEVIATIONS
 """A one-sided bound at 99.9 %, widened by the design effect of the use case's policy."""
-LEAST_ROWS = 100
+LEAST_ROWS = JUDGED_ROWS
 """Rows, or labelled rows, of a window that is judged; also of the rarest class where F1 is."""
 DRIFTED_SHARE = 0.3
 """Of the features."""

@@ -22,10 +22,13 @@ from grafana_foundation_sdk.builders import dashboard
 
 from monitoring import thresholds
 
+LOADED = of("servicio_ml_champion_loaded_timestamp_seconds", MODEL)
+MILLISECONDS = 1000
+"""Of a second: Grafana's times."""
 EVENTS = (
     Event(
         name="Champion loaded",
-        expr=f"min by (model, version) ({of('servicio_ml_champion_loaded_timestamp_seconds', MODEL)}) * 1000",
+        expr=f"min by (model, version) ({LOADED}) * {MILLISECONDS}",
         title="Champion: version {{version}}",
         by_value=True,
     ),
@@ -247,6 +250,7 @@ PERFORMANCE = (
 LABELLED = f"sum by (version) ({of('model:labels:rows', MODEL, WINDOW)})"
 SHADOWED = of("model:predictions:rate5m", MODEL, 'protocol="shadow"')
 MISSED = none_is_zero(f"increase({of('servicio_ml_shadow_dropped_total', MODEL)}[1h])")
+HOUR_SECONDS = 3600
 
 
 def _of_version(record: str) -> str:
@@ -281,7 +285,7 @@ VERSIONS = (
         "Rows per second that the challenger scored as well, and those it missed.",
         [
             Query(f"sum by (version) ({SHADOWED})", "version {{version}}"),
-            Query(f"({MISSED}) / 3600", "missed", Line.LIMIT),
+            Query(f"({MISSED}) / {HOUR_SECONDS}", "missed", Line.LIMIT),
         ],
         width=10,
     ),

@@ -13,7 +13,9 @@ SECONDS = of("SeaweedFS_s3_request_seconds_bucket", BUCKET)
 RATE = "[$__rate_interval]"
 ERRORS = f"(sum(rate({FAILED}{RATE})) or vector(0)) / (sum(rate({REQUESTS}{RATE})) > 0)"
 SOME, MANY = 0.001, 0.01
-"""Shares of the requests."""
+"""Shares of the requests that fail; ours, for looking at: no alert tells of them."""
+ENOUGH = 0.1
+"""Share of the disks that should be free: compaction copies a volume before it deletes it."""
 STATUS_COLOURS = {"2xx": GOOD, "3xx": PURPLE, "4xx": ORANGE, "5xx": BAD}
 STATUS = f'label_replace(rate({REQUESTS}{RATE}), "class", "${{1}}xx", "code", "(.)..")'
 
@@ -62,7 +64,7 @@ NOW = (
                 ' / sum(SeaweedFS_volumeServer_resource{type="all"})'
             )
         ],
-        steps=((None, BAD), (0.1, GOOD)),
+        steps=((None, BAD), (ENOUGH, GOOD)),
     ),
 )
 TRAFFIC = (

@@ -33,6 +33,10 @@ RETRAINING = {
 }
 
 
+ONE = 0.5
+"""A run, at least: what `increase` makes of one is seldom 1."""
+
+
 def _recent(outcome: str) -> str:
     """Runs of the last day by step and use case."""
     runs = of("servicio_ml_pipeline_runs_total", USE_CASE, outcome=outcome)
@@ -79,7 +83,7 @@ STEPS = (
                 "s",
             ),
             Column("Successes of the day", _recent("success"), "short"),
-            Column("Failures of the day", _recent("failure"), "short", steps=((None, GOOD), (0.5, WARN))),
+            Column("Failures of the day", _recent("failure"), "short", steps=((None, GOOD), (ONE, WARN))),
             Column(
                 "Mean duration",
                 _mean("servicio_ml_pipeline_duration_seconds", "step, use_case", USE_CASE),

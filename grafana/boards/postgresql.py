@@ -9,7 +9,7 @@ from grafana_foundation_sdk.builders import dashboard
 DATABASE = 'datname=~"$database"'
 CONNECTIONS = "sum(pg_stat_database_numbackends) / max(pg_settings_max_connections)"
 MANY, FULL = 0.7, 0.9
-"""Shares of the connections that the server allows."""
+"""Shares of the connections that the server allows; for looking at: no alert tells of them."""
 HIT_RATIO = 0.95
 """A log that is written and read once hits less; below it the working set has outgrown the memory."""
 STATES = {

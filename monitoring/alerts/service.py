@@ -19,7 +19,7 @@ def alerts(step: str) -> Iterator[Alert]:
 
 
 def _reachable(wait: str) -> Iterator[Alert]:
-    up, missed = f"sum by (job) (up{{{JOBS}}})", limits.GONE_SECONDS_WINDOW
+    up, missed = f"sum by (job) (up{{{JOBS}}})", limits.GONE_WINDOW
     gone = f"0 * sum by (job) (last_over_time(up{{{JOBS}}}[{missed}]))"
     yield Alert(
         name="ServerDown",

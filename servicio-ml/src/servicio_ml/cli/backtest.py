@@ -68,31 +68,34 @@ def backtest(
         use_case, read = find(name, here.settings.use_cases_dir), read_rules(rules)
         tracker, registry = bootstrap.runs_and_models(here.settings)
         info = find_version(registry, name, version)
-        artifact = loaded(registry, info, processors())
+        artifact, title = loaded(registry, info, processors()), f"{name} version {info.version}"
         schema = artifact.encoder.schema
-        broke = (
-            None if fault is None else broken(fault, fault_from or last, fault_field, schema, use_case.target)
-        )
-        if broke is not None and not first <= broke.month <= last:
-            raise SettingsError("--fault-from", f"{broke.month} is not from {first} to {last}")
+        broke = None
+        if fault is not None:
+            broke = broken(fault, fault_from or last, fault_field, schema, use_case.target)
+            _refuse_outside(broke.month, first, last)
         with tempfile.TemporaryDirectory(prefix="servicio-ml-backtest-") as folder:
             with bootstrap.source(here.settings, source) as path:
                 stream = read_stream(path, source, use_case, schema, Path(folder), here.progress)
             stream = between(stream, first, last)
             if rows_per_month:
                 stream = sampled(stream, rows_per_month, SEED)
-        months = _replayed(here, stream, info, artifact, read)
-        known = reference(tracker, info, use_case)
+        months, known = _replayed(here, stream, info, artifact, read), reference(tracker, info, use_case)
         document = {"model": name, "version": info.version, "reference": known}
         if broke is None:
-            _show(here, f"{name} version {info.version}", known, months)
+            _show(here, title, known, months)
         else:
             without, months = months, _replayed(here, broke.into(stream), info, artifact, read)
             found = caught(months, without, broke)
-            _show(here, f"{name} version {info.version}: {broke.what} from {broke.month}", known, months)
+            _show(here, f"{title}: {broke.what} from {broke.month}", known, months)
             here.line(f"caught in {broke.month} by: {_words(found) or 'nothing'}")
             document |= {"fault": broke.what, "caught": [each.to_json() for each in found]}
         here.document({**document, "months": [each.to_json() for each in months]})
+
+
+def _refuse_outside(month: str, first: str, last: str) -> None:
+    if not first <= month <= last:
+        raise SettingsError("--fault-from", f"{month} is not from {first} to {last}")
 
 
 def _replayed(

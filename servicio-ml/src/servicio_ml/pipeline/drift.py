@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from servicio_ml.domain.policy import JUDGED_DEVIATIONS, JUDGED_ROWS
 from servicio_ml.domain.ports import ObjectStore
 from servicio_ml.domain.schema import FeatureSchema, Kind
 from servicio_ml.errors import StoreError
@@ -20,10 +21,6 @@ from servicio_ml.pipeline.multivariate import LEAST_ROWS, MOST_ROWS, Apart, boun
 from servicio_ml.pipeline.reference import read_rows, same_seasons
 
 SEED = 1234
-LEAST_JUDGED = 100
-"""Rows, of the rarest class where it is F1, from which on a performance is held against its limit."""
-DEVIATIONS = 3.09
-"""Standard deviations by which accuracy must be below: a one-sided bound at 99.9 %."""
 
 
 class Verdict(StrEnum):
@@ -190,7 +187,7 @@ def performance(
             found.append(
                 Performance(
                     metric="mae", source="realised", value=value, limit=most, rows=rows,
-                    beyond=rows >= LEAST_JUDGED and not value <= most,
+                    beyond=rows >= JUDGED_ROWS and not value <= most,
                 )
             )  # fmt: skip
     if expected.sum():
@@ -217,8 +214,8 @@ def _of_classes(
         least = _limit(reference, seasons, metric)
         accuracy = metric == "accuracy"
         variance = reference.policy.design_effect * least * (1 - least) / rows
-        chance = DEVIATIONS * np.sqrt(variance) if accuracy else 0.0
-        enough = (rows if accuracy else rarest) >= LEAST_JUDGED
+        chance = JUDGED_DEVIATIONS * np.sqrt(variance) if accuracy else 0.0
+        enough = (rows if accuracy else rarest) >= JUDGED_ROWS
         # written so that NaN is beyond
         yield Performance(
             metric=metric, source=source, value=value, limit=least, rows=round(rows),
