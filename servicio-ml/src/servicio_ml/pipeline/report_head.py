@@ -15,7 +15,7 @@ STYLE = """<style>
 </style>"""
 MEANS = {
     "none": "Nothing has moved beyond its threshold",
-    "drift": "Rows have moved; the model's performance is within its limits",
+    "drift": "Rows have moved; no performance that is known is beyond its limit",
     "impact": "Performance is beyond its limit",
 }
 BAD = ("DRIFT", "BEYOND")
