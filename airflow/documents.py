@@ -29,6 +29,13 @@ starts all of it on this machine, prints the address and a generated password, a
 on `var/`, like the command line. The DAGs with a clock are paused at first; unpausing one runs its latest
 past slot at once. Several machines, PostgreSQL and Redis:
 [celery.env.template](../airflow/config/celery.env.template).
+
+Logs of tasks stay with the worker that ran them. To keep them in S3, add `amazon` to the extras of
+`apache-airflow` in the group `airflow` of pyproject.toml, resolve the locks with `make lock`, and set the three
+`AIRFLOW__LOGGING__REMOTE_…` variables of that template.
+
+When a step has failed for good, a webhook is told (connection `failure_webhook`); when the run has ended, its
+last task counts the failure once in StatsD and marks the training's run in MLflow.
 """
 
 
@@ -91,7 +98,7 @@ def _task(task: Any) -> dict[str, Any]:
         "retries": task.retries,
         "backoff": task.retry_exponential_backoff,
         "timeout_seconds": task.execution_timeout.total_seconds(),
-        "trigger_rule": str(task.trigger_rule),
+        "teardown": bool(task.is_teardown and not task.on_failure_fail_dagrun),
         "tells_failures": bool(task.has_on_failure_callback),
     }
 

@@ -12,6 +12,7 @@ The raw file is the parameter `source`, else the variable `source_<use case>`, e
 from typing import Any
 
 from airflow.sdk import DAG, Param
+from servicio_dags.ending import give_up
 from servicio_dags.names import START, lake, use_cases
 from servicio_dags.step import defaults, options, period, step, variable
 
@@ -47,7 +48,7 @@ def etl_process(use_case: UseCase) -> None:
         start_date=START,
         catchup=False,
         max_active_runs=1,
-        default_args=defaults(f"etl.{name}"),
+        default_args=defaults(),
         params={"source": SOURCE},
         tags=["etl", name],
         doc_md=__doc__,
@@ -59,7 +60,10 @@ def etl_process(use_case: UseCase) -> None:
         prepared = step(
             "split", "Part training and test rows; leave out what gives the target away.", parted
         )(raw, staged)
-        step("publish", "Replace the manifest of the month.", published, outlets=[lake(name)])(raw, prepared)
+        last = step(
+            "publish", "Replace the manifest of the month.", published, outlets=[lake(name)]
+        )(raw, prepared)  # fmt: skip
+        give_up("etl", name)(last)
 
 
 for each in use_cases().values():

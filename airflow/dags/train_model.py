@@ -11,7 +11,8 @@ The variables `training_trials` and `training_seconds` size every run; the param
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, TriggerRule, task
+from airflow.sdk import DAG, task
+from servicio_dags.ending import give_up
 from servicio_dags.names import drift, lake, use_cases
 from servicio_dags.parameters import parameters, plan_of
 from servicio_dags.step import defaults, step
@@ -19,7 +20,6 @@ from servicio_dags.step import defaults, step
 from servicio_ml.domain.use_case import UseCase
 
 TUNING = timedelta(hours=6)
-EITHER = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
 Result = dict[str, Any]
 
 
@@ -53,7 +53,7 @@ def train_model(use_case: UseCase) -> None:
         schedule=lake(name) | drift(name),
         is_paused_upon_creation=False,  # only the DAGs that start it have a clock
         max_active_runs=1,
-        default_args=defaults(f"train.{name}"),
+        default_args=defaults(),
         params=parameters(use_case),
         tags=["train", name],
         doc_md=__doc__,
@@ -70,9 +70,10 @@ def train_model(use_case: UseCase) -> None:
         promote = of_dossier("promote", "Move the alias of the champion.")(judged)
         reject = of_dossier("reject", "Leave the champion as it is.")(judged)
         reload = step("reload", "Tell the API.", lambda: ["step", "reload", name])()
-        record = of_run("record", "Close the run with the decision.", trigger_rule=EITHER)(plan)
+        record = of_run("record", "Keep the decision.", trigger_rule="none_failed_min_one_success")(plan)
         each_tuned >> select >> refine >> export >> judged >> decide(judged) >> [promote, reject]
         promote >> reload >> record << reject
+        each_tuned >> give_up("train", name)(record, plan)
 
 
 for each in use_cases().values():

@@ -36,11 +36,12 @@ ORDER = {
         "extract": {"transform", "split", "publish"},
         "transform": {"split"},
         "split": {"publish"},
+        "publish": {"fail"},
     },
     "train_model": {
-        "plan": {"something_new", "tune", "select", "refine", "export", "judge", "record"},
+        "plan": {"something_new", "tune", "select", "refine", "export", "judge", "record", "fail"},
         "something_new": {"tune"},
-        "tune": {"select"},
+        "tune": {"select", "fail"},
         "select": {"refine"},
         "refine": {"export"},
         "export": {"judge"},
@@ -49,6 +50,7 @@ ORDER = {
         "promote": {"reload"},
         "reject": {"record"},
         "reload": {"record"},
+        "record": {"fail"},
     },
     "drift_report": {"judge": {"retrain"}},
     "maintenance": {},
@@ -128,6 +130,11 @@ def test_the_order_of_the_tasks(dag: Mapping[str, Any]) -> None:
     assert follow == ORDER[dag["file"]]
 
 
+def test_a_failure_is_told_at_the_end_and_does_not_hide_it(dag: Mapping[str, Any]) -> None:
+    teardowns = {name for name, task in dag["tasks"].items() if task["teardown"]}
+    assert teardowns == ({"fail"} if dag["file"] in {"etl_process", "train_model"} else set())
+
+
 def test_one_task_is_mapped(dag: Mapping[str, Any]) -> None:
     mapped = {name for name, task in dag["tasks"].items() if task["mapped"]}
     assert mapped == ({"tune"} if dag["file"] == "train_model" else set())
@@ -136,7 +143,8 @@ def test_one_task_is_mapped(dag: Mapping[str, Any]) -> None:
 def test_every_task_has_what_a_failure_needs(dag: Mapping[str, Any]) -> None:
     for name, task in dag["tasks"].items():
         assert task["owner"] == "servicio-ml", name
-        assert task["retries"] == 3, name
+        # a failure is counted once
+        assert task["retries"] == (0 if name == "fail" else 3), name
         assert task["backoff"] == 2, name
         assert 0 < task["timeout_seconds"] <= 6 * 3600, name
         assert task["tells_failures"], name

@@ -243,6 +243,11 @@ def test_a_failure_is_counted_and_told(town: Town) -> None:
     [told] = town.told
     assert (told["dag_id"], told["task_id"], told["try_number"]) == (ETL, "extract", TRIES)
     assert told["log"].startswith(town.airflow.url)
+    airflow = town.airflow
+    until("the run has ended", lambda: airflow.runs(ETL)[-1]["state"] == "failed")
+    assert airflow.states(ETL, airflow.runs(ETL)[-1]["dag_run_id"])["fail"] == "success"
     until("it is counted", lambda: f"servicio_ml.etl.{RAIN}.failure:1|c" in town.counted)
+    assert town.counted.count(f"servicio_ml.etl.{RAIN}.failure:1|c") == 1
+    assert len(town.told) == 1
     finished = [line for line in town.counted if line.startswith("airflow.ti.finish,")]
     assert any(f"dag_id={ETL}" in line and "task_id=extract" in line for line in finished)

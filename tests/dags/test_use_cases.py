@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,9 @@ from airflow.dag_processing.bundles.manager import DagBundlesManager
 DagBundlesManager().sync_bundles_to_db()
 folder = Path(sys.argv[1])
 bag = BundleDagBag(folder, bundle_path=folder, bundle_name="dags-folder")
+for dag in bag.dags.values():
+    for task in dag.tasks:  # a mapped one keeps its arguments by themselves
+        getattr(task, "partial_kwargs", task.__dict__)["retries"] = 0
 sync_bag_to_db(bag, "dags-folder", None)
 ran = []
 for name, conf in json.loads(sys.argv[2]):
@@ -43,12 +48,12 @@ def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def _run(home: Path, state: Path, dags: list[tuple[str, Mapping[str, object]]]) -> Any:
+def _run(home: Path, state: Path, dags: list[tuple[str, Mapping[str, object]]], **settings: object) -> Any:
     """The state of each run and of its tasks."""
     environment = clean(
         AIRFLOW_HOME=home, AIRFLOW_CONFIG=ROOT / "airflow/config/airflow.cfg", SERVICIO_ML_COMMAND=COMMAND,
         AIRFLOW__CORE__DAGS_FOLDER=ROOT / "airflow/dags", PYTHONPATH=ROOT / "servicio-ml/src",
-        SERVICIO_ML_STATE_DIR=state, AIRFLOW_VAR_TRAINING_TRIALS=1, **QUICK,
+        SERVICIO_ML_STATE_DIR=state, AIRFLOW_VAR_TRAINING_TRIALS=1, **QUICK, **settings,
     )  # fmt: skip
     done = subprocess.run(
         [python(), "-c", RUN, str(ROOT / "airflow/dags"), json.dumps(dags)],
@@ -67,7 +72,8 @@ def test_a_raw_file_becomes_a_champion(name: str, empty_home: Path, tmp_path: Pa
     train = f"train_model_{name}"
     etl, first, again = _run(home, tmp_path, [(f"etl_process_{name}", {}), (train, one), (train, one)])
 
-    assert etl == ["success", dict.fromkeys(("extract", "transform", "split", "publish"), "success")]
+    done = dict.fromkeys(("extract", "transform", "split", "publish"), "success")
+    assert etl == ["success", done | {"fail": "skipped"}]
     state, tasks = first
     assert state == "success", tasks
     decided = "promote" if tasks["promote"] == "success" else "reject"
@@ -82,3 +88,19 @@ def test_a_raw_file_becomes_a_champion(name: str, empty_home: Path, tmp_path: Pa
     state, tasks = again
     assert state == "success"
     assert {task for task, how in tasks.items() if how == "success"} == {"plan", "something_new"}
+
+
+def test_a_training_that_fails_is_marked(empty_home: Path, tmp_path: Path) -> None:
+    name, train = "heart_disease", "train_model_heart_disease"
+    home = shutil.copytree(empty_home, tmp_path / "airflow")
+    environment = clean(SERVICIO_ML_STATE_DIR=tmp_path)
+    for words in (["data", "sample", name, "--rows", str(ROWS)], ["etl", name]):
+        subprocess.run([COMMAND, *words], env=environment, check=True)
+    one = {"candidates": [catalogue()[name].candidates[-1].name]}
+    nowhere = f"sqlite:///{tmp_path}/nowhere/studies.db"
+    [[state, tasks]] = _run(home, tmp_path, [(train, one)], SERVICIO_ML_STUDY_URL=nowhere)
+    assert state == "failed"
+    assert (tasks["tune"], tasks["record"], tasks["fail"]) == ("failed", "upstream_failed", "success")
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+        runs = database.execute("select status from runs where name like 'train %'").fetchall()
+    assert runs == [("FAILED",)]

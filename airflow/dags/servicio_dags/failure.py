@@ -1,40 +1,20 @@
-"""Telling that a task has failed for good: to StatsD and to a webhook, where they are set."""
+"""Telling a webhook, where one is set, that a task has failed for good."""
 
 import json
-import os
-from collections.abc import Callable
 from typing import Any
 from urllib.request import Request, urlopen
 
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
-from statsd import StatsClient
 
 WEBHOOK = "failure_webhook"
 """The connection: its host is the whole address, its password the bearer token, if there is one."""
 TIMEOUT_SECONDS = 10
 
 
-def tell(counter: str) -> Callable[[Any], None]:
-    """A callback for tasks.
-
-    Args:
-        counter: `<pipeline>.<use case>`; `servicio_ml.<counter>.failure` is counted, unless it is empty.
-    """
-
-    def failed(context: Any) -> None:
-        if counter:
-            _count(f"{counter}.failure")
-        _post(_document(context))
-
-    return failed
-
-
-def _count(name: str) -> None:
-    if host := os.environ.get("STATSD_HOST"):
-        client = StatsClient(host, int(os.environ.get("STATSD_PORT", "8125")), prefix="servicio_ml")
-        client.incr(name)
-        client.close()
+def tell(context: Any) -> None:
+    """A callback for tasks."""
+    _post(_document(context))
 
 
 def _document(context: Any) -> dict[str, Any]:

@@ -20,19 +20,15 @@ TIMEOUT = timedelta(hours=1)
 """Of a task that names no other."""
 
 
-def defaults(counter: str = "") -> dict[str, Any]:
-    """The arguments of every task of a DAG.
-
-    Args:
-        counter: `<pipeline>.<use case>`, where its steps leave it to the scheduler to count a failure.
-    """
+def defaults() -> dict[str, Any]:
+    """The arguments of every task of a DAG."""
     return {
         "owner": "servicio-ml",
         "retries": RETRIES,
         "retry_exponential_backoff": BACKOFF,
         "max_retry_delay": LONGEST_WAIT,
         "execution_timeout": TIMEOUT,
-        "on_failure_callback": tell(counter),
+        "on_failure_callback": tell,
     }
 
 
