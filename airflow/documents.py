@@ -31,8 +31,8 @@ past slot at once. Several machines, PostgreSQL and Redis:
 [celery.env.template](../airflow/config/celery.env.template).
 
 Logs of tasks stay with the worker that ran them. To keep them in S3, add `amazon` to the extras of
-`apache-airflow` in the group `airflow` of pyproject.toml, resolve the locks with `make lock`, and set the three
-`AIRFLOW__LOGGING__REMOTE_…` variables of that template.
+`apache-airflow` in the group `airflow` of pyproject.toml, resolve the locks with `make lock`, and set the
+three `AIRFLOW__LOGGING__REMOTE_…` variables of that template.
 
 When a step has failed for good, a webhook is told (connection `failure_webhook`); when the run has ended, its
 last task counts the failure once in StatsD and marks the training's run in MLflow.
