@@ -1,5 +1,7 @@
 """One contract for the in-memory tracker and registry and for MLflow's."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -279,3 +281,16 @@ def test_a_full_disk_is_said_to_be_full(
                 run.artifact(tmp_path / "note.txt")
         run.artifact(tmp_path / "note.txt")
     assert tracker.artifact(run.id, "note.txt").read_text() == "hello"
+
+
+@pytest.mark.slow
+def test_processes_that_make_a_new_database_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from servicio_ml.adapters.mlflow import MlflowTracker, connect\n"
+        "MlflowTracker(connect('', Path(sys.argv[1]))).runs('rain', {})"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path / "state")]
+    started = [subprocess.Popen(words, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    told = [process.communicate()[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0], told

@@ -1,5 +1,6 @@
 """The connection to MLflow: a tracking server, or a database of our own."""
 
+import fcntl
 import logging
 import os
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ RETRIES = 2
 TIMEOUT_SECONDS = 20
 RESOURCE_EXISTS = "RESOURCE_ALREADY_EXISTS"
 REFUSALS = (MlflowException, SQLAlchemyError, OSError)
+LOCK = "mlflow.lock"
 DATA = "data"
 """Folder of our artifact within an MLflow model."""
 
@@ -91,27 +93,38 @@ def connect(url: str, state_dir: Path) -> Connection:
     # its errors reach the user as ours
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    artifacts = ""
-    if not url:
-        state = state_dir.resolve()
-        try:
-            state.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RegistryError(
-                str(state), f"{error}; set SERVICIO_ML_STATE_DIR to a writable folder"
-            ) from error
-        url, artifacts = f"sqlite:///{state}/mlflow.db", f"{state}/mlflow-artifacts"
-    elif "://" not in url:
+    if url and "://" not in url:
         raise RegistryError(url, "SERVICIO_ML_MLFLOW_URL must be an http, postgresql or sqlite address")
-    elif not url.startswith("http"):
-        artifacts = f"{state_dir.resolve()}/mlflow-artifacts"
+    if url.startswith("http"):
+        return Connection(client=_opened(url), url=url, artifacts="")
+    state = state_dir.resolve()
+    url = url or f"sqlite:///{state}/mlflow.db"
+    with _alone(state):
+        client = _opened(url)
+    return Connection(client=client, url=url, artifacts=f"{state}/mlflow-artifacts")
+
+
+@contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """Hold a lock: two processes that make the tables of a new database at once would fail."""
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        lock = (state / LOCK).open("w")
+    except OSError as error:
+        raise RegistryError(str(state), f"{error}; set SERVICIO_ML_STATE_DIR to a writable folder") from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _opened(url: str) -> MlflowClient:
     try:
         mlflow.set_tracking_uri(url)
         client = MlflowClient(url)
         client.search_experiments(max_results=1)
     except REFUSALS as error:
         raise refused(url, error) from error
-    return Connection(client=client, url=url, artifacts=artifacts)
+    return client
 
 
 def delete_artifacts(place: str) -> None:
