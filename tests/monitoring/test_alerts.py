@@ -393,6 +393,7 @@ PIPELINES = (
 CASES = (*DRIFT, *MODELS, *SERVICE, *PIPELINES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.alert}: {case.why}")
 def test_an_alert(case: Case, tmp_path: Path) -> None:
     alert = ALERTS[case.alert]
