@@ -67,45 +67,23 @@ def opened(here: Session, name: str, length: str, version: int | None) -> "Windo
 
 def show(here: Session, found: "Findings", length: str) -> None:
     """Print what was found for people."""
+    from servicio_ml.pipeline.drift_tables import COLUMNS, PERFORMANCE, columns, performance
+
     info = found.window.info
     if not found.drift.rows:
         here.line(f"no rows of {info.model} version {info.version} were logged in the last {length}")
         return
-    here.table(
-        f"{info.model} version {info.version}: {found.drift.rows:,} rows of the last {length}",
-        ["column", "PSI", "threshold", "missing", "missing in training", "verdict"],
-        [
-            [
-                each.name,
-                f"{each.shift.psi:.4f}" if each.shift else "–",
-                f"{each.shift.threshold:.4f}" if each.shift else "–",
-                f"{each.counts[-1] / found.drift.rows:.1%}",
-                f"{each.shares[-1]:.1%}",
-                "DRIFT" if each.drifted else "ok",
-            ]
-            for each in found.ranked
-        ],
-    )
+    title = f"{info.model} version {info.version}: {found.drift.rows:,} rows of the last {length}"
+    here.table(title, COLUMNS, columns(found))
     _show_together(here, found)
     if found.performance:
-        here.table(
-            "performance",
-            ["metric", "value", "limit", "rows", "verdict"],
-            [
-                [
-                    f"{each.metric}, {each.source}",
-                    f"{each.value:.4g}",
-                    f"{each.limit:.4g}",
-                    f"{each.rows:,}",
-                    "BEYOND" if each.beyond else "ok",
-                ]
-                for each in found.performance
-            ],
-        )
+        here.table("performance", PERFORMANCE, performance(found))
     here.line(f"verdict: {found.verdict}")
 
 
 def _show_together(here: Session, found: "Findings") -> None:
+    from servicio_ml.pipeline.drift_tables import DRIFT, OK
+
     apart = found.apart
     if apart is None:
         here.line(f"multivariate drift was not looked at: {found.note}")
@@ -113,7 +91,7 @@ def _show_together(here: Session, found: "Findings") -> None:
     here.line(
         f"a classifier tells {apart.rows:,} rows from {apart.reference_rows:,} training rows with an AUC of "
         f"{apart.auc:.3f} ({apart.low:.3f} to {apart.high:.3f}; {apart.practical:.3f} is drift): "
-        f"{'DRIFT' if apart.drifted else 'ok'}"
+        f"{DRIFT if apart.drifted else OK}"
     )
     if apart.drifted:
         shares = list(apart.features.items())[:MOST_SHOWN]

@@ -5,6 +5,15 @@ from datetime import UTC, datetime
 from html import escape
 
 from servicio_ml.pipeline.drift import Findings
+from servicio_ml.pipeline.drift_tables import (
+    BEYOND,
+    COLUMNS,
+    DRIFT,
+    OK,
+    PERFORMANCE,
+    columns,
+    performance,
+)
 
 STYLE = """<style>
 #servicio-ml{font:14px/1.5 system-ui,sans-serif;max-width:1100px;margin:24px auto;padding:0 16px;color:#222}
@@ -18,7 +27,7 @@ MEANS = {
     "drift": "Rows have moved; no performance that is known is beyond its limit",
     "impact": "Performance is beyond its limit",
 }
-BAD = ("DRIFT", "BEYOND")
+BAD = (DRIFT, BEYOND)
 MOST_SHOWN = 8
 
 
@@ -37,7 +46,7 @@ def head(found: Findings, rows: int, reference_rows: int) -> str:
         _window(found),
         "<h2>Drift of each column</h2>",
         _index(found),
-        _table(("column", "PSI", "threshold", "missing", "missing in training", "verdict"), _columns(found)),
+        _table(COLUMNS, columns(found)),
         _together(found),
         _performance(found),
         f"<p>The pictures show {rows:,} rows and {reference_rows:,} training rows, chosen at random.</p>",
@@ -61,18 +70,6 @@ def _index(found: Findings) -> str:
     )
 
 
-def _columns(found: Findings) -> list[tuple[str, ...]]:
-    return [
-        (
-            each.name, f"{each.shift.psi:.4f}" if each.shift else "–",
-            f"{each.shift.threshold:.4f}" if each.shift else "–",
-            f"{each.counts[-1] / found.drift.rows:.1%}", f"{each.shares[-1]:.1%}",
-            "DRIFT" if each.drifted else "ok",
-        )
-        for each in found.ranked
-    ]  # fmt: skip
-
-
 def _together(found: Findings) -> str:
     title, apart = "<h2>Drift of all features together</h2>", found.apart
     if apart is None:
@@ -81,23 +78,16 @@ def _together(found: Findings) -> str:
         f"<p>A classifier tells {apart.rows:,} rows from {apart.reference_rows:,} training rows, each by a "
         f"model that has not seen it, with an AUC of {apart.auc:.3f} (95 % interval {apart.low:.3f} to "
         f"{apart.high:.3f}). It is drift when the interval is above {apart.practical:.3f}: "
-        f"{_marked('DRIFT' if apart.drifted else 'ok')}</p>"
+        f"{_marked(DRIFT if apart.drifted else OK)}</p>"
     )
     shares = [(name, f"{share:.1%}") for name, share in list(apart.features.items())[:MOST_SHOWN]]
     return title + told + _table(("feature", "share of what tells them apart"), shares)
 
 
 def _performance(found: Findings) -> str:
-    rows = [
-        (
-            f"{each.metric}, {each.source}", f"{each.value:.4g}", f"{each.limit:.4g}", f"{each.rows:,}",
-            "BEYOND" if each.beyond else "ok",
-        )
-        for each in found.performance
-    ]  # fmt: skip
-    if not rows:
+    if not found.performance:
         return "<h2>Performance</h2><p>Nothing is known without ground truth.</p>"
-    return "<h2>Performance</h2>" + _table(("metric", "value", "limit", "rows", "verdict"), rows)
+    return "<h2>Performance</h2>" + _table(PERFORMANCE, performance(found))
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
