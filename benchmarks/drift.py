@@ -26,9 +26,9 @@ import numpy as np
 from benchmarks.score import BYTES_PER_MEGABYTE, COMMAND, RAIN, Cost, child
 
 from servicio_ml import bootstrap
-from servicio_ml.cli.score import loaded
 from servicio_ml.domain.prediction import Chunk, Protocol, Purpose, prediction_ids, timed_key
 from servicio_ml.domain.prediction import GroundTruth as Truth
+from servicio_ml.features.artifact import load_version
 from servicio_ml.features.drift import blocks, count, judge
 from servicio_ml.features.encoder import Matrix
 from servicio_ml.pipeline.drift_window import Window
@@ -142,7 +142,7 @@ def opened() -> Window:
     _, registry = bootstrap.runs_and_models(settings)
     info = find_version(registry, RAIN.name, "")
     return Window(
-        info=info, artifact=loaded(registry, info, 1), log=bootstrap.prediction_log(settings), start=0,
+        info=info, artifact=load_version(registry, info), log=bootstrap.prediction_log(settings), start=0,
         end=time.time(),
     )  # fmt: skip
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from servicio_ml.cli.score import loaded
 from servicio_ml.cli.session import Debug, Json, Session, UseCaseName, processors, session
 from servicio_ml.domain.breakage import Breakage
 from servicio_ml.errors import SettingsError
@@ -58,6 +57,7 @@ def backtest(
     """
     with session(as_json=as_json, debug=debug) as here:
         from servicio_ml import bootstrap
+        from servicio_ml.features.artifact import load_version
         from servicio_ml.pipeline.backtest import caught, reference
         from servicio_ml.pipeline.backtest_faults import broken
         from servicio_ml.pipeline.backtest_rules import read_rules
@@ -68,7 +68,7 @@ def backtest(
         use_case, read = find(name, here.settings.use_cases_dir), read_rules(rules)
         tracker, registry = bootstrap.runs_and_models(here.settings)
         info = find_version(registry, name, version)
-        artifact, title = loaded(registry, info, processors()), f"{name} version {info.version}"
+        artifact, title = load_version(registry, info, threads=processors()), f"{name} version {info.version}"
         schema = artifact.encoder.schema
         broke = None
         if fault is not None:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from servicio_ml.cli.score import loaded
 from servicio_ml.cli.session import Debug, Json, Session, UseCaseName, session
 
 if TYPE_CHECKING:
@@ -50,6 +49,7 @@ def opened(here: Session, name: str, length: str, version: int | None) -> "Windo
     """
     from servicio_ml import bootstrap
     from servicio_ml.domain.window import window_seconds
+    from servicio_ml.features.artifact import load_version
     from servicio_ml.pipeline.drift_window import Window
     from servicio_ml.pipeline.score import find_version
     from servicio_ml.use_cases.catalogue import find
@@ -60,7 +60,7 @@ def opened(here: Session, name: str, length: str, version: int | None) -> "Windo
     info = find_version(registry, name, "" if version is None else str(version))
     now = time.time()
     return Window(
-        info=info, artifact=loaded(registry, info, 1), log=bootstrap.prediction_log(here.settings),
+        info=info, artifact=load_version(registry, info), log=bootstrap.prediction_log(here.settings),
         start=now - seconds, end=now,
     )  # fmt: skip
 

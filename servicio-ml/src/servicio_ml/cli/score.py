@@ -1,18 +1,13 @@
 """`servicio-ml score`: predictions for every row of a file."""
 
-import shutil
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from servicio_ml.cli.session import Debug, Json, Session, UseCaseName, processors, session
-from servicio_ml.domain.ports import ModelVersion, Registry
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.errors import UnknownUseCaseError
-
-if TYPE_CHECKING:
-    from servicio_ml.features.artifact import Artifact
 
 
 def score(
@@ -44,6 +39,7 @@ def score(
     """
     with session(as_json=as_json, debug=debug) as here:
         from servicio_ml import bootstrap
+        from servicio_ml.features.artifact import load_version
         from servicio_ml.pipeline.batches import examine
         from servicio_ml.pipeline.layout import Wanted
         from servicio_ml.pipeline.score import Job, find_version
@@ -55,7 +51,7 @@ def score(
             examined = examine(path, source)  # a wrong file is told before MLflow is asked
             _, registry = bootstrap.runs_and_models(here.settings)
             info = find_version(registry, name, version)
-            artifact = loaded(registry, info, threads or processors())
+            artifact = load_version(registry, info, threads=threads or processors())
             wanted = Wanted(
                 schema=artifact.encoder.schema, use_case=use_case, keep=tuple(keep or ()), dialect=dialect
             )
@@ -73,19 +69,6 @@ def _known(name: str, here: Session) -> UseCase | None:
         return find(name, here.settings.use_cases_dir)
     except UnknownUseCaseError:
         return None
-
-
-def loaded(registry: Registry, info: ModelVersion, threads: int) -> "Artifact":
-    """A version's artifact that has answered its golden rows."""
-    from servicio_ml.features.artifact import load_artifact
-
-    folder = registry.download(info.model, info.version)
-    try:
-        artifact = load_artifact(folder, threads=threads)
-    finally:
-        shutil.rmtree(folder.parent, ignore_errors=True)
-    artifact.replay()
-    return artifact
 
 
 def _show(here: Session, manifest: dict[str, Any], output: str) -> None:

@@ -1,7 +1,6 @@
 """`servicio-ml stream-worker` and `servicio-ml stream-sample`."""
 
 import json
-import shutil
 import tempfile
 import threading
 import time
@@ -73,7 +72,7 @@ def _records(here: Session, name: str, rows: int, seed: int) -> list[dict[str, A
 
     from servicio_ml import bootstrap
     from servicio_ml.adapters.raw_files import write_csv
-    from servicio_ml.features.artifact import load_artifact
+    from servicio_ml.features.artifact import downloaded, load_artifact
     from servicio_ml.features.sampler import draw
     from servicio_ml.pipeline.look_alike import typed_records
     from servicio_ml.pipeline.score import find_version
@@ -81,11 +80,8 @@ def _records(here: Session, name: str, rows: int, seed: int) -> list[dict[str, A
 
     use_case = find(name, here.settings.use_cases_dir)
     _, registry = bootstrap.runs_and_models(here.settings)
-    folder = registry.download(name, find_version(registry, name, "").version)
-    try:
+    with downloaded(registry, name, find_version(registry, name, "").version) as folder:
         schema = load_artifact(folder).encoder.schema
-    finally:
-        shutil.rmtree(folder.parent, ignore_errors=True)
     table = draw(use_case, rows, np.random.default_rng(seed))
     with tempfile.TemporaryDirectory(prefix="servicio-ml-sample-") as scratch:
         target = Path(scratch) / "sample.csv"

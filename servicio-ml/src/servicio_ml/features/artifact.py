@@ -1,7 +1,9 @@
 """The model artifact: one folder that describes itself and answers rows."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
+from servicio_ml.domain.ports import ModelVersion, ServedRegistry
 from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.errors import ArtifactError
 from servicio_ml.features.encoder import Encoder, Matrix
@@ -104,6 +107,33 @@ def load_artifact(folder: Path, *, threads: int = 1) -> Artifact:
         )
     except (KeyError, TypeError) as error:
         raise ArtifactError(str(folder), f"a document lacks {error}; export the model anew") from error
+
+
+@contextmanager
+def downloaded(registry: ServedRegistry, model: str, version: int) -> Iterator[Path]:
+    """The artifact folder of a registered version, there until the context ends."""
+    folder = registry.download(model, version)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder.parent, ignore_errors=True)
+
+
+def load_version(registry: ServedRegistry, info: ModelVersion, *, threads: int = 1) -> Artifact:
+    """A registered version that has answered its golden rows.
+
+    Args:
+        registry: Where it is.
+        info: Which it is.
+        threads: Of ONNX Runtime within one call.
+
+    Raises:
+        ArtifactError: A file is absent or wrong, or an answer differs.
+    """
+    with downloaded(registry, info.model, info.version) as folder:
+        artifact = load_artifact(folder, threads=threads)
+    artifact.replay()
+    return artifact
 
 
 def open_session(model: Path | bytes, *, threads: int = 1) -> ort.InferenceSession:

@@ -1,7 +1,6 @@
 """Promotion, rollback and the history of champions."""
 
 import json
-import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -22,7 +21,7 @@ from servicio_ml.domain.promotion import (
 )
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.errors import NoSuchModelError, TrainingError, listed
-from servicio_ml.features.artifact import Artifact, load_artifact
+from servicio_ml.features.artifact import load_version
 from servicio_ml.pipeline.compare import compare
 from servicio_ml.pipeline.publish import read_part
 from servicio_ml.pipeline.rows import true_values, unseen
@@ -265,19 +264,9 @@ def _compared(
             " judge on a later month: --period",
         )
     truth = true_values(use_case.target, frame)
-    new = _load(registry, challenger)
-    old = _load(registry, champion) if champion is not None else None
+    new = load_version(registry, challenger)
+    old = load_version(registry, champion) if champion is not None else None
     return compare(use_case, frame, truth, new, old)
-
-
-def _load(registry: Registry, version: ModelVersion) -> Artifact:
-    folder = registry.download(version.model, version.version)
-    try:
-        artifact = load_artifact(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    artifact.replay()
-    return artifact
 
 
 def _written(dossier: Dossier, court: Court) -> Case:

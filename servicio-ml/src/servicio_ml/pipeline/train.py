@@ -6,7 +6,6 @@ its own, be killed and run again.
 
 import hashlib
 import json
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -23,7 +22,7 @@ from servicio_ml.domain.promotion import CHALLENGER
 from servicio_ml.domain.search import Candidate
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.errors import TrainingError
-from servicio_ml.features.artifact import load_artifact
+from servicio_ml.features.artifact import downloaded, load_artifact
 from servicio_ml.pipeline.finish import finish
 from servicio_ml.pipeline.record import TRAIN_RUN, Stage, World
 from servicio_ml.pipeline.standing import Standing, rank, winner
@@ -207,12 +206,9 @@ def export(training: Training) -> ModelVersion:
     best = _best(training, _fit_refined(training))
     if best.version is None:
         raise TrainingError(name, f"{best.candidate} has no artifact")
-    folder = registry.download(name, best.version)
-    try:
+    with downloaded(registry, name, best.version) as folder:
         rows = _table(training, best)
         training.record.winner(best, load_artifact(folder), training.problem.matrix, training.test, rows)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     registry.point(name, best.candidate, best.version)
     registry.point(name, CHALLENGER, best.version)
     training.run.tags({CHALLENGER_VERSION: str(best.version)})

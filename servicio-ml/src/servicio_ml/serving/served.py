@@ -1,7 +1,6 @@
 """A model version that answers, and what it answers."""
 
 import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +9,7 @@ from typing import Any
 from servicio_ml.domain.ports import ModelVersion, ServedRegistry
 from servicio_ml.domain.prediction import prediction_ids
 from servicio_ml.errors import ArtifactError
-from servicio_ml.features.artifact import CARD, Artifact, load_artifact
+from servicio_ml.features.artifact import CARD, Artifact, downloaded, load_artifact
 from servicio_ml.features.encoder import Matrix
 from servicio_ml.features.output import POSITIVE, Predictions
 from servicio_ml.serving.decode import Decoder
@@ -166,16 +165,14 @@ def loader(
     """The `Load` of a registry."""
 
     def load(info: ModelVersion) -> Served:
-        folder = registry.download(info.model, info.version)
-        try:
-            artifact = load_artifact(folder)
-            card = (folder / CARD).read_text()
-        except OSError as error:
-            raise ArtifactError(
-                f"{info.model} version {info.version}", f"{error}; register it anew"
-            ) from error
-        finally:
-            shutil.rmtree(folder.parent, ignore_errors=True)
+        with downloaded(registry, info.model, info.version) as folder:
+            try:
+                artifact = load_artifact(folder)
+                card = (folder / CARD).read_text()
+            except OSError as error:
+                raise ArtifactError(
+                    f"{info.model} version {info.version}", f"{error}; register it anew"
+                ) from error
         served = Served(
             info=info,
             artifact=artifact,
