@@ -30,7 +30,7 @@ DECISION_RECORDS = sorted((ROOT / "docs" / "adr").glob("*.md"))
 ADR_HEADINGS = ["Context", "Decision", "Consequences", "Alternatives"]
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
-LOCKS = ["bootstrap", "pipeline", "serving", "dev"]
+LOCKS = ["bootstrap", "pipeline", "serving", "streamlit", "dev"]
 APART = ["airflow"]
 """Locks of environments of their own, whose versions may differ."""
 
@@ -186,7 +186,15 @@ def _direct(name: str) -> Iterator[Requirement]:
         "airflow": groups["airflow"],
         "pipeline": of_the_project,
         "serving": served,
-        "dev": [*of_the_project, *extras["serving"], *extras["spark"], *groups["dev"], *groups["bootstrap"]],
+        "streamlit": groups["streamlit"],
+        "dev": [
+            *of_the_project,
+            *served,
+            *extras["spark"],
+            *groups["bootstrap"],
+            *groups["streamlit"],
+            *groups["dev"],
+        ],
     }
     yield from (Requirement(each) for each in wanted[name] if isinstance(each, str))
 
