@@ -1,0 +1,3 @@
+"""Spanish of the page Data."""
+
+TEXTS: dict[str, str] = {}

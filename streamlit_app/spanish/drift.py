@@ -1,0 +1,3 @@
+"""Spanish of the page Drift."""
+
+TEXTS: dict[str, str] = {}

@@ -1,0 +1,3 @@
+"""Spanish of the page Live."""
+
+TEXTS: dict[str, str] = {}

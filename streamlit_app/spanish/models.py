@@ -1,0 +1,3 @@
+"""Spanish of the page Models."""
+
+TEXTS: dict[str, str] = {}

@@ -1,0 +1,3 @@
+"""Spanish of the page Predict."""
+
+TEXTS: dict[str, str] = {}

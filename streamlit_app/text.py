@@ -1,0 +1,30 @@
+"""The words on the pages: written in English, shown in the reader's language."""
+
+import streamlit as st
+from streamlit_app.spanish import SPANISH
+
+LANGUAGES = {"en": "English", "es": "Español"}
+LANGUAGE = "lang"
+"""Key of the choice, in the session and in the URL."""
+
+
+def language() -> str:
+    """The code of the reader's language."""
+    # the URL before the choice is drawn for the first time
+    chosen = st.session_state.get(LANGUAGE) or st.query_params.get(LANGUAGE)
+    return chosen if chosen in LANGUAGES else "en"
+
+
+def t(english: str, **values: object) -> str:
+    """A text of the pages in the reader's language.
+
+    Args:
+        english: The text as written, with places such as `{model}`.
+        values: For the places.
+    """
+    return told(english).format(**values) if values else told(english)
+
+
+def told(english: str) -> str:
+    """A text that the server gave, in the reader's language where it is known."""
+    return SPANISH.get(english, english) if language() == "es" else english

@@ -1,0 +1,14 @@
+"""The page Predict."""
+
+import streamlit as st
+from streamlit_app.session import use_case
+from streamlit_app.text import t
+
+
+def page() -> None:
+    """Draw the page."""
+    st.title(t("Predict"))
+    st.caption(use_case())
+
+
+page()
