@@ -1,6 +1,7 @@
 """The pages of servicio-ml: `streamlit run streamlit_app/app.py`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -14,6 +15,7 @@ from streamlit_app.client import service  # noqa: E402
 from streamlit_app.text import LANGUAGE, LANGUAGES, t, told  # noqa: E402
 from streamlit_app.trouble import explained  # noqa: E402
 
+ICON = str(Path(__file__).with_name("icon.svg"))
 PAGES = (
     ("predict", "Predict", ":material/online_prediction:"),
     ("data", "Data", ":material/table_chart:"),
@@ -30,44 +32,71 @@ def titled(name: str) -> str:
     return readable.replace("_", " ").capitalize() if readable == name else readable
 
 
-def choices() -> bool:
-    """What the reader chooses on every page; False where there is nothing to choose from."""
-    with st.sidebar, explained():
+def chosen(key: str, known: Sequence[str], default: str) -> None:
+    """Have a choice that is not made yet be the URL's where it is known, else the default.
+
+    The URL names a choice itself; Streamlit's own binding would put the words there that the reader sees.
+    """
+    if st.session_state.get(key) not in known:
+        named = st.query_params.get(key, default)
+        st.session_state[key] = named if named in known else default
+
+
+def kept(key: str) -> None:
+    """Have the URL name a choice; going to another page empties it."""
+    if st.query_params.get(key) != st.session_state[key]:
+        st.query_params[key] = st.session_state[key]
+
+
+def pick_use_case() -> bool:
+    """The picker of all pages; False where there is nothing to pick."""
+    with explained():
         found = session.read(service.index)
-        if not found.models:
-            st.warning(
-                t(
-                    "The server serves no model yet. Make one: `servicio-ml etl USE_CASE` and "
-                    "`servicio-ml train USE_CASE`, or `make up`."
-                )
+        if found.models:
+            known = found.models
+            default = found.default_model if found.default_model in known else known[0]
+            chosen(session.USE_CASE, known, default)
+            st.selectbox(t("Use case"), known, format_func=titled, key=session.USE_CASE)
+            kept(session.USE_CASE)
+            return True
+        st.warning(
+            t(
+                "The server serves no model yet. Make one: `servicio-ml etl USE_CASE` and "
+                "`servicio-ml train USE_CASE`, or `make up`."
             )
-            return False
-        default = found.models.index(found.default_model) if found.default_model in found.models else 0
-        st.selectbox(t("Use case"), found.models, default, titled, key=session.USE_CASE, bind="query-params")
-        st.text_input(
-            t("API key"), type="password", key=session.KEY, autocomplete="off",
-            help=t("For what only administrators may do. It stays in this browser session."),
-        )  # fmt: skip
-        return True
+        )
     return False
+
+
+def type_key() -> None:
+    """The field for an API key."""
+    hint = t("For what only administrators may do. It stays in this browser session.")
+    st.text_input(t("API key"), type="password", key=session.KEY, autocomplete="off", help=hint)
+
+
+def pick_language() -> None:
+    """The choice of the language."""
+    st.segmented_control(
+        "Language / Idioma", list(LANGUAGES), format_func=LANGUAGES.__getitem__, key=LANGUAGE, required=True
+    )
+    kept(LANGUAGE)
 
 
 def main() -> None:
     """Draw the chosen page."""
-    st.set_page_config(page_title="servicio-ml", page_icon=":material/insights:", layout="wide")
+    st.set_page_config(page_title="servicio-ml", page_icon=ICON, layout="wide")
+    chosen(LANGUAGE, list(LANGUAGES), "en")
     pages = [
         st.Page(f"views/{file}.py", title=t(title), icon=icon, url_path=file, default=file == PAGES[0][0])
         for file, title, icon in PAGES
     ]
-    chosen = st.navigation(pages)
-    ready = choices()
+    page = st.navigation(pages)
     with st.sidebar:
-        st.segmented_control(
-            "Language / Idioma", list(LANGUAGES), format_func=LANGUAGES.__getitem__, default="en",
-            key=LANGUAGE, bind="query-params", required=True,
-        )  # fmt: skip
+        ready = pick_use_case()
+        type_key()
+        pick_language()
     if ready:
-        chosen.run()
+        page.run()
 
 
 main()

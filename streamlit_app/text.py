@@ -10,9 +10,8 @@ LANGUAGE = "lang"
 
 def language() -> str:
     """The code of the reader's language."""
-    # the URL before the choice is drawn for the first time
-    chosen = st.session_state.get(LANGUAGE) or st.query_params.get(LANGUAGE)
-    return chosen if chosen in LANGUAGES else "en"
+    chosen: str = st.session_state.get(LANGUAGE, "en")
+    return chosen
 
 
 def t(english: str, **values: object) -> str:
