@@ -19,7 +19,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast check format lint types layers docs fix lock protocol bench-serving airflow clean
+.PHONY: help setup test test-fast check format lint types layers docs fix lock protocol bench-serving airflow env clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,9 @@ protocol: $(READY) ## Generate the gRPC classes anew from their .proto
 
 bench-serving: $(READY) ## Measure serving against its peers (quarter of an hour; BENCH=--quick tries it out)
 	$(BIN)/python -m benchmarks.serving $(BENCH)
+
+env: ## Write .env and secrets/ for docker compose; ROTATE=hook_token makes that one anew
+	@PYTHONPATH=servicio-ml/src $(PYTHON) -m deploy.env $(if $(ROTATE),--rotate $(ROTATE))
 
 clean: ## Remove the environment and every cache; what was trained and published in var/ stays
 	rm -rf $(VENV) $(AIRFLOW_VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
