@@ -1,7 +1,8 @@
 """Write `.env` and the folder of secrets that the production stack starts with: `make env`.
 
-It needs nothing but Python. What is there is never changed, unless one secret is to be renewed; what is missing
-is made anew, at random. Killed midway, it is simply run again: `.env`, without which nothing starts, comes last.
+It needs nothing but Python. What is there is never changed, unless one secret is to be renewed; what is
+missing is made anew, at random. Killed midway, it is simply run again: `.env`, without which nothing starts,
+comes last.
 """
 
 import argparse

@@ -18,7 +18,7 @@ from servicio_ml.serving.keys import Scope, read_keys
 
 ROOT = Path(__file__).parents[2]
 LEAST_CHARACTERS = 20
-TOKEN = "hook_token"
+ONE = "hook_token"
 KILLED = """
 import os, pathlib, sys
 from deploy import env, once
@@ -132,9 +132,9 @@ def test_an_empty_secret_is_refused(root: Path) -> None:
 def test_one_secret_is_renewed(root: Path) -> None:
     _make(root)
     before = _texts(root)
-    assert _make(root, rotate=TOKEN)[TOKEN] == "renewed"
+    assert _make(root, rotate=ONE)[ONE] == "renewed"
     after = _texts(root)
-    assert {name for name in NAMES if after[name] != before[name]} == {TOKEN}
+    assert {name for name in NAMES if after[name] != before[name]} == {ONE}
 
 
 def test_a_renewed_key_replaces_its_line_only(root: Path) -> None:
