@@ -67,16 +67,16 @@ def explain(
     starts = np.repeat(rows, 2 * pairs, axis=0)
     asked = np.concatenate([matrix, rows, _between(orders, starts, matrix)])
     artifact.encoder.derive(asked)
-    scores, label = _scores(artifact, artifact.predict(asked))
+    found, label = scores(artifact, artifact.predict(asked))
     walks = np.empty((len(orders), len(names) + 1))
-    walks[:, 0] = np.repeat(scores[1 : 1 + len(rows)], 2 * pairs)
-    walks[:, 1:-1] = scores[1 + len(rows) :].reshape(len(orders), -1)
-    walks[:, -1] = scores[0]
+    walks[:, 0] = np.repeat(found[1 : 1 + len(rows)], 2 * pairs)
+    walks[:, 1:-1] = found[1 + len(rows) :].reshape(len(orders), -1)
+    walks[:, -1] = found[0]
     steps = np.diff(walks, axis=1)
     sums = np.bincount(orders.ravel(), weights=steps.ravel(), minlength=len(names))
     contributions = dict(zip(names, (sums / len(orders)).tolist(), strict=True))
     return Explanation(
-        label=label, base=float(walks[:, 0].mean()), score=float(scores[0]), contributions=contributions
+        label=label, base=float(walks[:, 0].mean()), score=float(found[0]), contributions=contributions
     )
 
 
@@ -97,8 +97,11 @@ def _between(orders: npt.NDArray[np.intp], starts: Matrix, matrix: Matrix) -> Ma
     return made
 
 
-def _scores(artifact: Artifact, predictions: Predictions) -> tuple[Floats, str | None]:
-    """What is explained of each row, and of which class; the first row is the record."""
+def scores(artifact: Artifact, predictions: Predictions) -> tuple[Floats, str | None]:
+    """What is explained of each row `[n]`, and of which class.
+
+    Of several classes it is the one that the first row, which is the record, is answered with.
+    """
     if predictions.probabilities is None:
         return np.asarray(predictions.outcomes, dtype=np.float64), None
     binary = artifact.output.task == "binary"

@@ -17,6 +17,7 @@ from servicio_ml.serving.openapi import WANTED, refusals
 from servicio_ml.serving.predict import wanted_by
 from servicio_ml.serving.served import Served
 from servicio_ml.serving.service import Service
+from servicio_ml.serving.what_if import Curve, Question, curve
 
 RECORD = {
     "parameters": WANTED,
@@ -80,6 +81,17 @@ def routes(service: Service, clock: Clock) -> APIRouter:
         served, _ = await service.predictor.pick(model, wanted_by(request.scope["query_string"]))
         matrix = served.decoder.record(await request.body())
         return await service.predictor.aside(explained, served, matrix)
+
+    @router.post(
+        "/what-if",
+        summary="The score of a record over the values of one field",
+        openapi_extra={"parameters": WANTED},
+        responses=refusals(400, 401, 403, 404, 413, 422, 503),
+    )
+    async def what_if(model: str, request: Request, question: Question) -> Curve:
+        """As `explain`: nothing is logged as a prediction."""
+        served, _ = await service.predictor.pick(model, wanted_by(request.scope["query_string"]))
+        return await service.predictor.aside(curve, served, question)
 
     @router.post(
         "/feedback", summary="What really happened", responses=refusals(400, 401, 403, 404, 413, 422, 503)

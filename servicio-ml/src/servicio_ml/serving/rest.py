@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from servicio_ml.errors import NotReadyError
 from servicio_ml.serving.models import CANARY_NOTE, SHADOW_NOTE, Known, Models
 from servicio_ml.serving.openapi import refusals
+from servicio_ml.serving.schema import SchemaState, schema_of
 from servicio_ml.serving.service import Service
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -77,31 +78,6 @@ class ModelState(BaseModel):
     versions: list[VersionInfo]
 
 
-class SchemaField(BaseModel):
-    """A field of the requests."""
-
-    name: str
-    kind: str
-    description: str
-    unit: str
-    minimum: float | None
-    maximum: float | None
-    levels: list[str]
-    nullable: bool
-    example: float | str
-
-
-class SchemaState(BaseModel):
-    """What the champion takes and gives."""
-
-    model: str
-    version: int
-    task: str
-    labels: list[str]
-    threshold: float
-    fields: list[SchemaField]
-
-
 def state_of(model: str, known: Known) -> ModelState:
     """What is known of a model, as it is told."""
     champion = known.champion
@@ -133,31 +109,6 @@ def health_of(models: Models) -> Health:
     if models.problem and not each:
         each = {"*": models.problem}
     return Health(status="ready" if models.ready else "not ready", models=each)
-
-
-def schema_of(service: Service, model: str) -> SchemaState:
-    """What a model's champion takes and gives.
-
-    Raises:
-        NotReadyError: It has none that answers.
-    """
-    served = service.models.champion(model)
-    output = served.artifact.output
-    return SchemaState(
-        model=model,
-        version=served.version,
-        task=output.task,
-        labels=list(output.labels),
-        threshold=output.threshold,
-        fields=[
-            SchemaField(
-                name=each.name, kind=each.kind, description=each.description, unit=each.unit,
-                minimum=each.minimum, maximum=each.maximum, levels=list(each.levels),
-                nullable=each.nullable, example=each.example,
-            )
-            for each in served.artifact.encoder.schema.fields
-        ],
-    )  # fmt: skip
 
 
 def health_routes(service: Service, scrape: Callable[[], bytes]) -> APIRouter:
@@ -216,7 +167,7 @@ def model_routes(
 
     @router.get("/models/{model}/schema", summary="What the champion takes and gives")
     async def schema(model: str) -> SchemaState:
-        return schema_of(service, model)
+        return schema_of(models.champion(model))
 
     @router.get("/models/{model}/card", summary="What the champion is", response_class=Markdown)
     async def card(model: str) -> Response:
