@@ -15,9 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.secrets_list import API_KEYS, KEY_FILES, NAMES, SECRETS
-
 from deploy import once
+from deploy.secrets_list import API_KEYS, KEY_FILES, NAMES, SECRETS
 from servicio_ml.errors import ServicioError
 from servicio_ml.serving.keys import digested, line
 

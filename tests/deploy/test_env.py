@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from deploy.secrets_list import API_KEYS, KEY_FILES, NAMES, SECRETS
 
 from deploy import env, once
+from deploy.secrets_list import API_KEYS, KEY_FILES, NAMES, SECRETS
 from servicio_ml.errors import UnauthorizedError
 from servicio_ml.serving.keys import Scope, read_keys
 
