@@ -16,14 +16,11 @@ from streamlit_app.text import LANGUAGE, LANGUAGES, t, told  # noqa: E402
 from streamlit_app.trouble import explained  # noqa: E402
 
 ICON = str(Path(__file__).with_name("icon.svg"))
-PAGES = (
-    ("predict", "Predict", ":material/online_prediction:"),
-    ("data", "Data", ":material/table_chart:"),
-    ("models", "Models", ":material/model_training:"),
-    ("drift", "Drift", ":material/trending_up:"),
-    ("live", "Live", ":material/monitor_heart:"),
-)
-"""File in views/, title and icon. A folder named pages/ would be read by Streamlit itself, past this file."""
+PAGES = {"predict": "Predict", "data": "Data", "models": "Models", "drift": "Drift", "live": "Live"}
+"""File in views/ to title. A folder named pages/ would be read by Streamlit itself, past this file.
+
+They have no icons: Streamlit would have the browser fetch them as the tab's picture from elsewhere.
+"""
 
 
 def titled(name: str) -> str:
@@ -84,13 +81,13 @@ def pick_language() -> None:
 
 def main() -> None:
     """Draw the chosen page."""
-    st.set_page_config(page_title="servicio-ml", page_icon=ICON, layout="wide")
     chosen(LANGUAGE, list(LANGUAGES), "en")
     pages = [
-        st.Page(f"views/{file}.py", title=t(title), icon=icon, url_path=file, default=file == PAGES[0][0])
-        for file, title, icon in PAGES
+        st.Page(f"views/{file}.py", title=told(title), url_path=file, default=file == "predict")
+        for file, title in PAGES.items()
     ]
     page = st.navigation(pages)
+    st.set_page_config(page_title=f"{page.title} · servicio-ml", page_icon=ICON, layout="wide")
     with st.sidebar:
         ready = pick_use_case()
         type_key()

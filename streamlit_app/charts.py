@@ -3,6 +3,7 @@
 import altair as alt
 import pandas as pd
 import streamlit as st
+
 from streamlit_app.text import t
 
 BLUE, ORANGE, GREEN, PINK, AMBER, SKY, BLACK = (

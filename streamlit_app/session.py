@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import streamlit as st
+
 from streamlit_app.client.transport import Transport, opened
 from streamlit_app.settings import Settings
 

@@ -1,6 +1,7 @@
 """The words on the pages: written in English, shown in the reader's language."""
 
 import streamlit as st
+
 from streamlit_app.spanish import SPANISH
 
 LANGUAGES = {"en": "English", "es": "Español"}

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 
 import streamlit as st
+
 from streamlit_app import session
 from streamlit_app.client.transport import Refused, Unreachable
 from streamlit_app.text import t

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import BaseModel
+
 from streamlit_app.client.transport import Transport
 
 

@@ -3,6 +3,7 @@
 from urllib.parse import quote
 
 from pydantic import BaseModel
+
 from streamlit_app.client.transport import Refused, Transport
 
 NOT_READY = 503

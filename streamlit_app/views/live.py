@@ -1,6 +1,7 @@
 """The page Live."""
 
 import streamlit as st
+
 from streamlit_app.session import use_case
 from streamlit_app.text import t
 
