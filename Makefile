@@ -83,6 +83,7 @@ lock: $(READY) ## Resolve the hashed requirement files anew; UPGRADE=--upgrade t
 	$(LOCK) $(UPGRADE) -c requirements/dev.txt servicio-ml/pyproject.toml --extra pipeline --extra fetch -o requirements/pipeline.txt
 	$(LOCK) $(UPGRADE) -c requirements/dev.txt servicio-ml/pyproject.toml --extra serving -o requirements/serving.txt
 	$(LOCK) $(UPGRADE) -c requirements/dev.txt --group streamlit -o requirements/streamlit.txt
+	$(LOCK) $(UPGRADE) -c requirements/dev.txt --group mlflow -o requirements/mlflow.txt
 	$(LOCK) $(UPGRADE) -c requirements/bootstrap.txt --group airflow -o requirements/airflow.txt
 
 protocol: $(READY) ## Generate the gRPC classes anew from their .proto
