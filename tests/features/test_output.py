@@ -44,9 +44,15 @@ def test_a_number_is_unlogged_and_kept_in_its_range() -> None:
     "output",
     [
         Output(task="binary", labels=("no", "yes"), threshold=0.3, tables=(HALVED,)),
-        Output(task="regression", log=True, minimum=0.5),
+        Output(task="regression", log=True, minimum=0.5, unit="INR", description="Price"),
     ],
     ids=["binary", "regression"],
 )
 def test_an_output_survives_json(output: Output) -> None:
     assert Output.from_json(json.loads(json.dumps(output.to_json()))) == output
+
+
+def test_an_output_of_before_it_said_what_it_predicts() -> None:
+    document = Output(task="regression").to_json()
+    del document["description"], document["unit"]
+    assert Output.from_json(document) == Output(task="regression")

@@ -45,3 +45,8 @@ def test_rain_stations_are_places() -> None:
     found = places_of(USE_CASE.schema)
     assert found is not None
     assert (found.field, found.points) == ("location", dict(STATIONS))
+
+
+def test_what_is_predicted(tmp_path: Path, regression_folder: Path) -> None:
+    told = schema_of(bench(tmp_path, regression_folder).service.models.champion("small"))
+    assert (told.description, told.unit, told.task) == ("Outcome", "INR", "regression")

@@ -54,6 +54,8 @@ class Output:
     Attributes:
         task: `binary`, `multiclass` or `regression`.
         labels: Of the classes in order; empty in a regression.
+        description: What is predicted, in one line for people; empty in an artifact that does not say it.
+        unit: Of a regression's number; likewise.
         threshold: Probability from which a binary answer is positive.
         tables: Calibration: one for a binary model, one per class of several, none in a regression.
         log: Whether a number was learnt as its natural logarithm.
@@ -63,6 +65,8 @@ class Output:
 
     task: str
     labels: tuple[str, ...] = ()
+    description: str = ""
+    unit: str = ""
     threshold: float = 0.5
     tables: tuple[Table, ...] = field(default=())
     log: bool = False

@@ -1,5 +1,6 @@
 """Calibration and threshold, learnt on rows that the model has not seen."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,15 +31,17 @@ def calibrated_output(use_case: UseCase, truth: Floats, raw: Floats) -> Output:
         With calibration tables and, of a binary target, the threshold of the best F1 on these rows.
     """
     target = use_case.target
+    output = Output(
+        task=use_case.task, labels=target.labels, description=target.description, unit=target.unit
+    )  # fmt: skip
     if use_case.task is Task.REGRESSION:
-        return Output(task=use_case.task, log=target.log, minimum=target.minimum, maximum=target.maximum)
+        return replace(output, log=target.log, minimum=target.minimum, maximum=target.maximum)
     classes = [POSITIVE] if use_case.task is Task.BINARY else range(len(target.labels))
     tables = tuple(monotone_table(raw[:, i], truth == i) for i in classes)
-    output = Output(task=use_case.task, labels=target.labels, tables=tables)
+    output = replace(output, tables=tables)
     if use_case.task is Task.MULTICLASS:
         return output
-    threshold = best_f1_threshold(truth, output.calibrated(raw)[:, POSITIVE])
-    return Output(task=use_case.task, labels=target.labels, tables=tables, threshold=threshold)
+    return replace(output, threshold=best_f1_threshold(truth, output.calibrated(raw)[:, POSITIVE]))
 
 
 def monotone_table(score: Floats, positive: npt.NDArray[np.bool_]) -> Table:

@@ -47,6 +47,8 @@ class SchemaState(BaseModel):
     task: str
     labels: list[str]
     threshold: float
+    description: str = Field(description="What is predicted; empty where the version does not say it.")
+    unit: str = Field(description="Of a regression's number.")
     fields: list[SchemaField]
     places: Places | None = Field(description="Null unless a field's levels are places.")
 
@@ -61,6 +63,8 @@ def schema_of(served: Served) -> SchemaState:
         task=output.task,
         labels=list(output.labels),
         threshold=output.threshold,
+        description=output.description,
+        unit=output.unit,
         fields=[
             SchemaField(
                 name=each.name, kind=each.kind, description=each.description, unit=each.unit,
