@@ -19,7 +19,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast check format lint types layers docs fix lock protocol bench-serving airflow env clean
+.PHONY: help setup test test-fast check format lint types layers docs fix lock protocol bench-serving airflow env up down status logs demo clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,21 @@ $(AIRFLOW_READY): requirements/airflow.txt $(READY)
 	$(PYTHON) -m venv --without-pip $(AIRFLOW_VENV)
 	$(BIN)/uv pip sync --python $(AIRFLOW_VENV)/bin/python --require-hashes requirements/airflow.txt
 	@touch $@
+
+up: $(READY) ## Run the whole platform on this machine until Ctrl-C; USE_CASES=all for every use case
+	@$(BIN)/python -m deploy.embedded up
+
+down: $(READY) ## Stop what `make up` runs
+	@$(BIN)/python -m deploy.embedded down
+
+status: $(READY) ## How each part of it does
+	@$(BIN)/python -m deploy.embedded status
+
+logs: $(READY) ## Follow its logs; PART=api for one part's
+	@$(BIN)/python -m deploy.embedded logs $(if $(PART),--part $(PART))
+
+demo: $(READY) ## Send it live traffic that drifts after a while; MINUTES=30 for so long
+	@$(BIN)/python -m deploy.embedded demo $(if $(MINUTES),--minutes $(MINUTES))
 
 airflow: $(AIRFLOW_READY) ## Run Airflow on this machine until Ctrl-C; AIRFLOW_PORT=8081 for another port
 	@AIRFLOW__API__PORT=$(AIRFLOW_PORT) $(AIRFLOW_VENV)/bin/python airflow/standalone.py

@@ -1,0 +1,85 @@
+"""A part of the platform: a program that is kept running, and how one sees that it is ready."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from deploy.embedded.settings import Places
+
+STOP_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One of them.
+
+    Attributes:
+        name: For `make logs PART=…`.
+        title: For people.
+        command: That runs it.
+        ports: What it listens on, each with the variable that chooses another.
+        url: Where people go; empty where there is nothing to see.
+        ready: Answers with a 2xx when the part is ready; `tcp://…` accepts connections.
+        stop_seconds: It may take to stop before it is killed.
+        order: Those with less are started before, and stopped after.
+    """
+
+    name: str
+    title: str
+    command: Sequence[str]
+    ports: Mapping[int, str]
+    ready: str
+    url: str = ""
+    stop_seconds: int = STOP_SECONDS
+    order: int = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """A part that is not there.
+
+    Attributes:
+        title: For people.
+        why: And how to get it.
+    """
+
+    title: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """What runs, or is about to.
+
+    Attributes:
+        parts: In the order of their start.
+        missing: What is not there.
+        settings: Variables that the parts are told.
+        session: Of the processes, once they run.
+    """
+
+    parts: Sequence[Part]
+    missing: Sequence[Missing]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    session: int = 0
+
+    def part(self, name: str) -> Part | None:
+        return next((each for each in self.parts if each.name == name), None)
+
+    def write(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self), indent=1))
+
+
+def running(places: Places) -> Platform | None:
+    """The platform that was started last; None where none ever was."""
+    try:
+        document = json.loads(places.description.read_text())
+    except FileNotFoundError:
+        return None
+    parts = [
+        Part(**{**each, "ports": {int(port): name for port, name in each["ports"].items()}})
+        for each in document["parts"]
+    ]
+    missing = [Missing(**each) for each in document["missing"]]
+    return Platform(parts=parts, missing=missing, settings=document["settings"], session=document["session"])
