@@ -26,10 +26,11 @@ from sklearn.model_selection import KFold, RepeatedStratifiedKFold, train_test_s
 
 from servicio_ml import bootstrap, settings
 from servicio_ml.domain.ports import ModelVersion
+from servicio_ml.domain.published import read_manifest
 from servicio_ml.features.artifact import load_artifact
 from servicio_ml.pipeline.calibrate import best_f1_threshold
 from servicio_ml.pipeline.fitting import Problem, fit, scores
-from servicio_ml.pipeline.publish import read_manifest, read_part
+from servicio_ml.pipeline.publish import read_part
 from servicio_ml.pipeline.rows import problem, true_values
 from servicio_ml.pipeline.tune import plain_output
 from servicio_ml.use_cases.catalogue import catalogue, find

@@ -24,13 +24,14 @@ from sklearn.preprocessing import OrdinalEncoder
 from servicio_ml import bootstrap, settings
 from servicio_ml.adapters.raw_files import write_csv
 from servicio_ml.domain.promotion import CHAMPION
+from servicio_ml.domain.published import read_manifest
 from servicio_ml.domain.schema import Kind
 from servicio_ml.errors import ArtifactError
 from servicio_ml.features.artifact import MODEL, load_artifact
 from servicio_ml.features.sampler import draw
 from servicio_ml.pipeline.finish import finish
 from servicio_ml.pipeline.fitting import fit
-from servicio_ml.pipeline.publish import read_manifest, read_part
+from servicio_ml.pipeline.publish import read_part
 from servicio_ml.pipeline.rows import Holdout, holdout, problem, true_values
 from servicio_ml.use_cases.catalogue import find
 

@@ -20,9 +20,10 @@ from servicio_ml.adapters.memory import MemoryTracker
 from servicio_ml.adapters.memory_lake import MemoryObjectStore
 from servicio_ml.adapters.statsd import NoStats
 from servicio_ml.domain.ports import ObjectStore
+from servicio_ml.domain.published import read_manifest
 from servicio_ml.errors import NotPublishedError, SettingsError, StoreError
 from servicio_ml.pipeline.etl import run_etl
-from servicio_ml.pipeline.publish import read_manifest, read_part
+from servicio_ml.pipeline.publish import read_part
 
 KINDS = ("memory", "folder", pytest.param("s3", marks=pytest.mark.slow))
 LARGER_THAN_ONE_PART = 12 * 1024 * 1024

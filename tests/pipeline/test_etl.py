@@ -21,6 +21,7 @@ from servicio_ml.adapters.memory_lake import MemoryObjectStore
 from servicio_ml.domain.dataset import Manifest
 from servicio_ml.domain.policy import LeakPolicy
 from servicio_ml.domain.ports import ObjectStore, Run, Tracker
+from servicio_ml.domain.published import read_manifest
 from servicio_ml.domain.use_case import DateSplit, UseCase
 from servicio_ml.errors import (
     ColumnsError,
@@ -30,7 +31,7 @@ from servicio_ml.errors import (
     StoreError,
 )
 from servicio_ml.pipeline.etl import run_etl
-from servicio_ml.pipeline.publish import read_manifest, read_part
+from servicio_ml.pipeline.publish import read_part
 from servicio_ml.use_cases.catalogue import find
 from stores import FullStore
 

@@ -10,17 +10,15 @@ import pytest
 from orchard import FIELDS
 from servicio_ml.adapters.memory_lake import MemoryObjectStore
 from servicio_ml.domain.dataset import Counts, Manifest
+from servicio_ml.domain.published import MANIFEST, manifest_key, read_manifest
 from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.errors import NotPublishedError, StoreError
 from servicio_ml.pipeline.publish import (
-    MANIFEST,
     file_digest,
-    manifest_key,
     part_keys,
     previous_manifest,
     publish,
     raw_key,
-    read_manifest,
     read_part,
     sweep,
 )

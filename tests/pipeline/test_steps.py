@@ -15,13 +15,14 @@ from servicio_ml.adapters.memory_lake import MemoryObjectStore
 from servicio_ml.adapters.statsd import NoStats
 from servicio_ml.domain.dataset import Manifest
 from servicio_ml.domain.promotion import Decision
+from servicio_ml.domain.published import read_manifest
 from servicio_ml.domain.use_case import Task
 from servicio_ml.errors import NotPublishedError, StoreError, TrainingError
 from servicio_ml.pipeline import etl_steps
 from servicio_ml.pipeline.etl import Job, run_etl
 from servicio_ml.pipeline.finish import Finished, finish
 from servicio_ml.pipeline.promote import carry_out, decision_about, decisions, judge_once
-from servicio_ml.pipeline.publish import read_manifest, read_part
+from servicio_ml.pipeline.publish import read_part
 from servicio_ml.pipeline.record import World
 from servicio_ml.pipeline.train import (
     Tuned,

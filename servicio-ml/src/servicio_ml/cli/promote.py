@@ -31,8 +31,8 @@ def promote(
     """
     with session(as_json=as_json, debug=debug) as here:
         from servicio_ml import bootstrap
+        from servicio_ml.domain.published import read_manifest
         from servicio_ml.pipeline.promote import challenger_of, judge
-        from servicio_ml.pipeline.publish import read_manifest
         from servicio_ml.use_cases.catalogue import find
 
         use_case = find(name, here.settings.use_cases_dir)

@@ -119,9 +119,9 @@ def publish(
 
     def run(here: Session, use_case: UseCase) -> Document:
         from servicio_ml import bootstrap
+        from servicio_ml.domain.published import manifest_key
         from servicio_ml.pipeline import etl_steps
         from servicio_ml.pipeline.etl import send_counts
-        from servicio_ml.pipeline.publish import manifest_key
         from servicio_ml.pipeline.whole import ended_well
 
         with _job(here, use_case, period) as job:
@@ -153,7 +153,7 @@ def plan(
     """Open the run of a training, or find the one that is not finished."""
 
     def run(here: Session, use_case: UseCase) -> Document:
-        from servicio_ml.pipeline.publish import read_manifest
+        from servicio_ml.domain.published import read_manifest
         from servicio_ml.pipeline.training import Plan, begin
 
         names = candidate or [each.name for each in use_case.candidates]

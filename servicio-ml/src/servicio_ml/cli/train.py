@@ -43,9 +43,9 @@ def train(
     """
     with session(as_json=as_json, debug=debug) as here:
         from servicio_ml import bootstrap
+        from servicio_ml.domain.published import read_manifest
         from servicio_ml.pipeline.counted import counted
         from servicio_ml.pipeline.promote import judge_once
-        from servicio_ml.pipeline.publish import read_manifest
         from servicio_ml.pipeline.record import World
         from servicio_ml.pipeline.train import train as run
         from servicio_ml.pipeline.training import Plan

@@ -55,7 +55,7 @@ class Manifest:
         source: Where the raw file was taken from.
         raw: Key of its immutable copy in the lake.
         digest: SHA-256 over the contents of train and test, the schema and the target.
-        files: `train`, `test`, `quarantine` to their keys in the lake.
+        files: `train`, `test`, `quarantine` and `overview` to their keys in the lake.
         counts: Where every row went.
         schema: The fields that survived (leaks and absent optional columns are dropped).
         dropped: Field to the reason why it is no part of the schema.

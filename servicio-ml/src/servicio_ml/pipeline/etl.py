@@ -17,6 +17,7 @@ import polars as pl
 from servicio_ml.domain.dataset import Counts, Manifest
 from servicio_ml.domain.policy import LeakPolicy
 from servicio_ml.domain.ports import Advance, ObjectStore, Progress, Run, Stats, Tracker
+from servicio_ml.domain.published import MANIFEST
 from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.domain.use_case import DateSplit, UseCase
 from servicio_ml.errors import ContractError, StoreError, listed
@@ -314,6 +315,6 @@ def replace_state(job: Job, prepared: Prepared, raw: Path) -> None:
 
 def pointer(job: Job, manifest: Manifest) -> Path:
     """The manifest as a local file."""
-    path = job.folder / publish.MANIFEST
+    path = job.folder / MANIFEST
     path.write_text(json.dumps(manifest.to_json(), indent=1, ensure_ascii=False), encoding="utf-8")
     return path

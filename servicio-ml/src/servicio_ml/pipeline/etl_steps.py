@@ -17,13 +17,14 @@ import polars as pl
 
 from servicio_ml.domain.dataset import Manifest
 from servicio_ml.domain.ports import Clock, ObjectStore, Run, Tracker
+from servicio_ml.domain.published import manifest_key
 from servicio_ml.domain.use_case import Dialect, UseCase
 from servicio_ml.errors import ContractError, NotPublishedError, StoreError, listed
 from servicio_ml.pipeline import etl
 from servicio_ml.pipeline.etl import Job, Origin, Prepared
 from servicio_ml.pipeline.ingest import take_snapshot
 from servicio_ml.pipeline.period import last_day
-from servicio_ml.pipeline.publish import SHOWN_DIGITS, file_digest, manifest_key
+from servicio_ml.pipeline.publish import SHOWN_DIGITS, file_digest
 from servicio_ml.pipeline.staging import STAGED, Staged, planned_for, stage
 from servicio_ml.pipeline.transform import Fate
 

@@ -1,12 +1,10 @@
 """Periods: calendar months as `YYYY-MM`."""
 
 import calendar
-import re
 from datetime import UTC, date, datetime
 
+from servicio_ml.domain.published import PERIOD
 from servicio_ml.errors import SettingsError
-
-PERIOD = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])")
 
 
 def current_period(now: float) -> str:

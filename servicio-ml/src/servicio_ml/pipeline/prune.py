@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from servicio_ml.domain.ports import ModelVersion, ObjectStore, Registry, RunRecord, Tracker
 from servicio_ml.domain.promotion import CHAMPION
+from servicio_ml.domain.published import manifest_key, published_periods, read_manifest
 from servicio_ml.domain.report import Pointer, latest_key, read_latest, reports_prefix
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.pipeline.etl_steps import BEGUN, STAGING
 from servicio_ml.pipeline.promote import STEP as PROMOTION
 from servicio_ml.pipeline.promote import history
-from servicio_ml.pipeline.publish import manifest_key, published_periods, read_manifest
 from servicio_ml.pipeline.record import TRAIN_RUN
 
 STAGING_SECONDS = 2 * 86_400.0

@@ -1,13 +1,11 @@
-"""The lake's layout: an immutable raw copy, data files named by content, a manifest that points at them.
+"""The lake's layout: an immutable raw copy, and data files named by content, at which a manifest points.
 
-`<use case>/raw/<sha256>.<ext>`, `<use case>/<period>/{train,test,quarantine}-<digest>.parquet` and
-`<use case>/<period>/manifest.json`. Whoever reads the manifest first reads one consistent state, because
-replacing it is atomic. One writer per period: a second one at the same moment may sweep the first one's files
-before they are pointed at.
+`<use case>/raw/<sha256>.<ext>`, and in `<use case>/<period>/` `{train,test,quarantine}-<digest>.parquet` and
+`overview-<digest>.json`; `domain.published` tells of the manifest. One writer per period: a second one at the
+same moment may sweep the first one's files before they are pointed at.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -16,31 +14,11 @@ import polars as pl
 
 from servicio_ml.domain.dataset import Manifest
 from servicio_ml.domain.ports import ObjectStore
+from servicio_ml.domain.published import MANIFEST, manifest_key, read_manifest
 from servicio_ml.errors import NotPublishedError, StoreError
-from servicio_ml.pipeline.period import PERIOD
 
 Part = Literal["train", "test"]
 SHOWN_DIGITS = 12
-MANIFEST = "manifest.json"
-
-
-def read_manifest(store: ObjectStore, use_case: str, period: str | None = None) -> Manifest:
-    """What was published for a period; for the latest one when none is given.
-
-    Raises:
-        NotPublishedError: Nothing was.
-        StoreError: The manifest cannot be read.
-    """
-    remedy = f"run `servicio-ml etl {use_case}{f' --period {period}' if period else ''}` first"
-    key = manifest_key(use_case, period) if period else _latest(store, use_case, remedy)
-    try:
-        text = store.fetch(key).read_text(encoding="utf-8")
-    except NotPublishedError as error:
-        raise NotPublishedError(store.uri, key, remedy) from error
-    try:
-        return Manifest.from_json(json.loads(text))
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(store.uri, key, f"it is no manifest ({error}); publish the period again") from error
 
 
 def read_part(store: ObjectStore, manifest: Manifest, part: Part) -> pl.DataFrame:
@@ -58,15 +36,6 @@ def read_part(store: ObjectStore, manifest: Manifest, part: Part) -> pl.DataFram
     except (pl.exceptions.PolarsError, OSError) as error:
         remedy = f"run `servicio-ml etl {manifest.use_case} --period {manifest.period}` again"
         raise StoreError(store.uri, key, f"the file is damaged; {remedy}") from error
-
-
-def published_periods(store: ObjectStore, use_case: str) -> list[str]:
-    """The periods that have a manifest, the latest last."""
-    return sorted(key.split("/")[1] for key in store.keys(f"{use_case}/") if _is_manifest(key))
-
-
-def manifest_key(use_case: str, period: str) -> str:
-    return f"{use_case}/{period}/{MANIFEST}"
 
 
 def raw_key(use_case: str, digest: str, suffix: str) -> str:
@@ -102,7 +71,7 @@ def publish(store: ObjectStore, manifest: Manifest, files: Mapping[str, Path], p
     Args:
         store: The lake.
         manifest: The new state.
-        files: `raw`, `train`, `test` and `quarantine` as local files.
+        files: `raw`, `train`, `test`, `quarantine` and `overview` as local files.
         pointer: The manifest as a local file.
 
     Raises:
@@ -126,15 +95,3 @@ def sweep(store: ObjectStore, manifest: Manifest, previous: Manifest | None) -> 
     for key in store.keys(f"{manifest.use_case}/{manifest.period}/"):
         if key not in kept:
             store.delete(key)
-
-
-def _latest(store: ObjectStore, use_case: str, remedy: str) -> str:
-    periods = published_periods(store, use_case)
-    if not periods:
-        raise NotPublishedError(store.uri, f"{use_case}/", remedy)
-    return manifest_key(use_case, periods[-1])
-
-
-def _is_manifest(key: str) -> bool:
-    _, period, name = (*key.split("/"), "", "")[:3]
-    return name == MANIFEST and PERIOD.fullmatch(period) is not None

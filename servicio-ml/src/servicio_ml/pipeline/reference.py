@@ -4,9 +4,10 @@ import numpy as np
 import polars as pl
 
 from servicio_ml.domain.ports import ModelVersion, ObjectStore
+from servicio_ml.domain.published import MANIFEST, read_manifest
 from servicio_ml.errors import NotPublishedError, StoreError
 from servicio_ml.features.profile import ALL, MONTHS, Integers, Numbers, Profile, months
-from servicio_ml.pipeline.publish import MANIFEST, Part, read_manifest, read_part
+from servicio_ml.pipeline.publish import Part, read_part
 
 
 def read_rows(store: ObjectStore, info: ModelVersion, part: Part) -> pl.DataFrame:
