@@ -31,12 +31,13 @@ class Unreachable(Exception):  # noqa: N818  it says what is the matter
 
 
 class Fault(BaseModel):
-    """One value that a request was refused for."""
+    """One value that a request was refused for: its row from 0, its field, and what that takes."""
 
     row: int | None = None
     field: str | None = None
     value: Any = None
-    detail: str = ""
+    allowed: str = ""
+    reason: str = ""
 
 
 class Refused(Exception):  # noqa: N818  as above

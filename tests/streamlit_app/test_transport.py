@@ -39,7 +39,7 @@ def test_nobody_there() -> None:
 
 
 def test_a_refusal_names_the_values(service: Canned) -> None:
-    wrong = {"row": 2, "field": "size", "value": "big", "detail": "must be a number"}
+    wrong = {"row": 2, "field": "size", "value": "big", "allowed": "a number", "reason": "type"}
     service.give("POST", "/thing", {"title": "Unprocessable", "detail": "1 value", "errors": [wrong]}, 422)
     with pytest.raises(Refused) as caught:
         opened(service.url).ask(Thing, "POST", "/thing", body={})
