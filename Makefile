@@ -84,6 +84,7 @@ layers: $(READY) ## Check which layer imports which
 docs: $(READY) $(AIRFLOW_READY) ## Write the generated documents, rules and dashboards anew and test all documents
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m monitoring.generate
+	$(BIN)/python -m deploy.helm.generate
 	$(BIN)/python -m grafana.generate
 	$(AIRFLOW_VENV)/bin/python airflow/documents.py
 	$(BIN)/pytest tests/docs
