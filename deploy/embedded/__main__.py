@@ -101,5 +101,24 @@ def _found(places: Places) -> Platform:
     return platform
 
 
+@app.command()
+def demo(
+    minutes: Annotated[float, typer.Option(min=0.05, help="Until it ends by itself.")] = 60,
+    rate: Annotated[
+        float, typer.Option(min=0.1, max=200, help="Rows a second, of all models together.")
+    ] = 20,
+    drift_after: Annotated[float, typer.Option(min=0, help="Minutes until the rows drift.")] = 5,
+    label_after: Annotated[float, typer.Option(min=0, help="Seconds from a prediction to its truth.")] = 90,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same rows.")] = 0,
+) -> None:
+    """Send live traffic to the platform that runs: it drifts after a while, and ground truth comes late."""
+    with told():
+        from deploy.embedded.demo import Plan  # noqa: PLC0415  only this command needs Polars
+        from deploy.embedded.demo import demo as run  # noqa: PLC0415
+
+        plan = Plan(rate=rate, minutes=minutes, drift_after=drift_after, label_after=label_after, seed=seed)
+        run(settings.read(), plan)
+
+
 if __name__ == "__main__":
     app()

@@ -13,6 +13,7 @@ def main() -> None:
     server, part = os.environ[leftovers.SERVER], os.environ[leftovers.PART]
     if ended := leftovers.end(lambda: leftovers.of_part(server, part)):
         print(f"{part}: {ended} processes of an earlier run were left and have been ended", flush=True)
+    leftovers.note(server, part)
     command = sys.argv[1:]
     os.execvp(command[0], command)  # noqa: S606  the point of it: the part takes this process over
 

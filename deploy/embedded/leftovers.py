@@ -1,7 +1,8 @@
 """Processes that a killed platform, or a killed part of it, has left behind.
 
 supervisord tells every process which server keeps it and as which part; all of them are of its session. A
-retraining that the server has started has a session of its own: it may go on.
+retraining that the server has started has a session of its own: it may go on. Programs such as Redis write over
+what they were told to show a title, so that each part's first process is noted in a file too.
 """
 
 import os
@@ -14,6 +15,9 @@ from pathlib import Path
 
 PROC = Path("/proc")
 SERVER, PART = "SUPERVISOR_SERVER_URL", "SUPERVISOR_PROCESS_NAME"
+NOTE = ".process"
+BEGUN_WORD = 19
+"""Of those after the name in /proc/<pid>/stat."""
 PATIENCE_SECONDS = 10.0
 BETWEEN_LOOKS_SECONDS = 0.1
 
@@ -27,17 +31,16 @@ def of_session(server: str, session: int) -> list[int]:
         server: Address of its supervisord.
         session: Of its processes.
     """
-    return [pid for pid, _ in _kept(server, session)]
+    noted = (pid for pid, _ in _noted(server) if os.getsid(pid) == session)
+    return sorted({*noted, *(pid for pid, _ in _kept(server, session))})
 
 
 def of_part(server: str, part: str) -> list[int]:
     """The processes of an earlier run of a part, in the session of this process."""
-    group = os.getpgrp()
-    return [
-        pid
-        for pid, told in _kept(server, os.getsid(0))
-        if told.get(PART) == part and _group(pid) not in {group, None}
-    ]
+    ours = os.getpgrp()
+    kept = (pid for pid, told in _kept(server, os.getsid(0)) if told.get(PART) == part)
+    noted = (pid for pid, name in _noted(server) if name == part)
+    return sorted({pid for pid in (*noted, *kept) if _group(pid) not in {ours, None}})
 
 
 def end(found: Found) -> int:
@@ -50,6 +53,29 @@ def end(found: Found) -> int:
             _signal(left, signal.SIGKILL)
         threading.Event().wait(BETWEEN_LOOKS_SECONDS)
     return len(first)
+
+
+def note(server: str, part: str) -> None:
+    """Note this process as a part's first."""
+    (_folder(server) / f"{part}{NOTE}").write_text(f"{os.getpid()} {_begun(os.getpid())}")
+
+
+def _noted(server: str) -> Iterator[tuple[int, str]]:
+    """The first processes of parts that are still there."""
+    for file in _folder(server).glob(f"*{NOTE}"):
+        with suppress(OSError, ValueError):  # it has ended, or its note was not written to the end
+            pid, begun = file.read_text().split()
+            if _begun(int(pid)) == begun and _alive(PROC / pid):
+                yield int(pid), file.name.removesuffix(NOTE)
+
+
+def _folder(server: str) -> Path:
+    return Path(server.removeprefix("unix://")).parent
+
+
+def _begun(pid: int) -> str:
+    """When a process began, in ticks since the machine did: no two with the same id share it."""
+    return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[BEGUN_WORD]
 
 
 def _signal(pids: Sequence[int], number: signal.Signals) -> None:
