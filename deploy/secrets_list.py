@@ -66,7 +66,7 @@ SECRETS: Mapping[str, Secret] = MappingProxyType(
             about="PostgreSQL, the prediction log's role", make=password, kept_by=_role("servicio_ml")
         ),
         "pg_exporter_password": Secret(
-            about="PostgreSQL, the role that reads statistics", make=password, kept_by=_role("pg_exporter")
+            about="PostgreSQL, the role that reads statistics", make=password, kept_by=_role("exporter")
         ),
         "s3_access_key": Secret(about="the lake and MLflow's artifacts, the key's name", make=access_key),
         "s3_secret_key": Secret(about="the lake and MLflow's artifacts, the key", make=password),
