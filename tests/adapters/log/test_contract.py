@@ -1,15 +1,19 @@
 """What every prediction log does: in memory, in SQLite and in PostgreSQL."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import psycopg
 import pytest
 
 from chunks import NOW, chunk, ids
 from servicio_ml import bootstrap
+from servicio_ml.adapters.log import gathered, postgres_log
 from servicio_ml.adapters.log.connections import Connections
+from servicio_ml.adapters.log.gathered import SMALL_ROWS, SPARSE
 from servicio_ml.adapters.log.journal import SqliteJournal
 from servicio_ml.adapters.log.postgres_log import PAGE_ROWS, PostgresLog
 from servicio_ml.adapters.log.shipper import Shipper
@@ -17,7 +21,7 @@ from servicio_ml.adapters.log.slot_file import SlotFile
 from servicio_ml.adapters.log.sqlite_log import SqliteLog
 from servicio_ml.adapters.memory_log import MemoryLog
 from servicio_ml.domain.ports import Journal, PredictionLog
-from servicio_ml.domain.prediction import Chunk, GroundTruth, Purpose
+from servicio_ml.domain.prediction import Chunk, GroundTruth, Purpose, Rows
 from servicio_ml.settings import Settings
 
 END = NOW + 1_000
@@ -77,6 +81,18 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Journal, Pre
     settings = Settings(state_dir=tmp_path, log_retention_days=1e9)
     journal = bootstrap.journal(settings, shared="stream" if request.param == "shared" else "")
     return journal, bootstrap.prediction_log(settings)
+
+
+def numbers(parts: Iterable[Chunk | Rows]) -> list[bytes]:
+    """Features, outcome and probabilities of each row, in an order of their own."""
+    found = []
+    for part in parts:
+        features = np.frombuffer(part.features, "V4").reshape(part.rows, -1)
+        outcomes = np.frombuffer(part.outcomes, "V8").reshape(part.rows, 1)
+        probabilities = np.frombuffer(part.probabilities, "V8").reshape(part.rows, -1)
+        each = zip(features, outcomes, probabilities, strict=True)
+        found += [b"".join(row.tobytes() for row in rows) for rows in each]
+    return sorted(found)
 
 
 class TestJournal:
@@ -156,6 +172,36 @@ class TestPredictionLog:
         world.write(*written)
         found = list(world.log.chunks("rain", 0, END))
         assert sorted(found, key=lambda each: each.key) == sorted(written, key=lambda each: each.key)
+
+    def test_all_rows_of_a_version_whatever_for(self, world: World) -> None:
+        sizes = (1, 2, SMALL_ROWS, SMALL_ROWS + 1, 300, 1)
+        wanted = [
+            chunk(NOW + i, rows, purpose=purpose)
+            for i, (rows, purpose) in enumerate(zip(sizes, [*Purpose, *Purpose], strict=True))
+        ]
+        others = (chunk(NOW + 1, 3, model="heart"), chunk(NOW + 1, 5, version=4), chunk(NOW - 1), chunk(END))
+        world.write(*wanted, *others)
+        assert numbers(world.log.rows("rain", 3, NOW, END)) == numbers(wanted)
+
+    @pytest.mark.parametrize("classes", [0, 2, 3])
+    @pytest.mark.parametrize("width", [1, 20])
+    def test_rows_of_any_shape(self, world: World, classes: int, width: int) -> None:
+        wanted = [chunk(NOW + i, 1 + i % 5, classes=classes, width=width) for i in range(20)]
+        world.write(*wanted)
+        assert numbers(world.log.rows("rain", 3, 0, END)) == numbers(wanted)
+
+    def test_more_rows_than_are_gathered_at_once(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(gathered, "STEP_CHUNKS", 7)
+        monkeypatch.setattr(postgres_log, "BLOCK_ROWS", 7)
+        wanted = [chunk(NOW + i // 9, 1 + (i % 11 == 5) * SMALL_ROWS * 2) for i in range(60)]
+        world.write(*wanted)
+        assert numbers(world.log.rows("rain", 3, 0, END)) == numbers(wanted)
+
+    def test_few_rows_among_many_of_another_model(self, world: World) -> None:
+        wanted = [chunk(NOW + i, 1 + i) for i in range(2)]
+        others = [chunk(NOW + i / 100, model="heart") for i in range(3 * SPARSE)]
+        world.write(wanted[0], *others, wanted[1])
+        assert numbers(world.log.rows("rain", 3, 0, END)) == numbers(wanted)
 
     def test_a_key_is_written_once(self, world: World) -> None:
         first = chunk(NOW, 2, name="message 7")
@@ -243,4 +289,18 @@ class TestPredictionLog:
         assert not world.log.find([])
         assert list(world.log.label([])) == []
         assert list(world.log.chunks("rain", 0, END)) == []
+        assert list(world.log.rows("rain", 3, 0, END)) == []
         assert list(world.log.labelled("rain", 0, END)) == []
+
+
+@pytest.mark.slow
+def test_rows_that_were_shipped_before_their_numbers_were_packed(
+    database: str, folder: Path, request: pytest.FixtureRequest
+) -> None:
+    world = in_postgres(folder, request)
+    wanted = [chunk(NOW + i, 3) for i in range(4)]
+    world.write(*wanted)
+    with psycopg.connect(database, autocommit=True) as connection:
+        old = connection.execute("UPDATE prediction SET packed = NULL WHERE outcome > 0.1")
+    assert old.rowcount == 8
+    assert numbers(world.log.rows("rain", 3, 0, END)) == numbers(wanted)

@@ -10,6 +10,7 @@ from servicio_ml.domain.prediction import (
     Labelled,
     Prediction,
     Purpose,
+    Rows,
     parsed_id,
     prediction_ids,
 )
@@ -55,6 +56,14 @@ class MemoryLog:
         for chunk in sorted(self.written.values(), key=lambda chunk: chunk.at):
             if chunk.model == model and start <= chunk.at < end and chunk.purpose in purposes:
                 yield chunk
+
+    def rows(self, model: str, version: int, start: float, end: float) -> Iterator[Rows]:
+        for chunk in self.chunks(model, start, end, tuple(Purpose)):
+            if chunk.version == version:
+                yield Rows(
+                    rows=chunk.rows, features=chunk.features, outcomes=chunk.outcomes,
+                    probabilities=chunk.probabilities,
+                )  # fmt: skip
 
     def label(self, truths: Sequence[GroundTruth]) -> Sequence[Labelled | None]:
         return [self._labelled(truth) for truth in truths]

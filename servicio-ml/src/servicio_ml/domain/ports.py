@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from servicio_ml.domain.prediction import Chunk, GroundTruth, Labelled, Prediction, Purpose
+from servicio_ml.domain.prediction import Chunk, GroundTruth, Labelled, Prediction, Purpose, Rows
 from servicio_ml.domain.retraining import Entry, History
 from servicio_ml.domain.stream import Message, Verdict
 
@@ -121,6 +121,14 @@ class Tracker(Protocol):
         """A local copy of a run's artifact file or folder."""
         ...
 
+    def artifacts(self, run_id: str, folder: str) -> Mapping[str, int]:
+        """The files below a folder of a run's artifacts: path from the root to size in bytes."""
+        ...
+
+    def read(self, run_id: str, path: str) -> bytes:
+        """A small artifact file's content."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelVersion:
@@ -185,6 +193,10 @@ class Registry(ServedRegistry, Protocol):
 
     def version(self, model: str, version: int) -> ModelVersion: ...
 
+    def read(self, model: str, version: int, name: str) -> bytes:
+        """The content of one small file of a version's artifact folder."""
+        ...
+
     def delete(self, model: str, version: int) -> None:
         """Delete a version with its artifact and aliases; one that is not there is no error."""
         ...
@@ -232,6 +244,13 @@ class PredictionLog(Protocol):
         self, model: str, start: float, end: float, purposes: Sequence[Purpose] = (Purpose.ANSWER,)
     ) -> Iterator[Chunk]:
         """What a model was asked in a window, oldest first."""
+        ...
+
+    def rows(self, model: str, version: int, start: float, end: float) -> Iterator[Rows]:
+        """All that a version scored in a window, whatever for, in no order: much quicker than by chunks.
+
+        Some thousand rows at a time, or a chunk that has more.
+        """
         ...
 
     def label(self, truths: Sequence[GroundTruth]) -> Sequence[Labelled | None]:

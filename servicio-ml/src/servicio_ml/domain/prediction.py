@@ -71,6 +71,16 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Rows of one model version out of many chunks; as `Chunk` has them."""
+
+    rows: int
+    features: bytes
+    outcomes: bytes
+    probabilities: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
     """One logged row.
 

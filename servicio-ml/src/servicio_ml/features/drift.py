@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from servicio_ml.domain.drift import Shift, shift
-from servicio_ml.domain.prediction import Chunk
+from servicio_ml.domain.prediction import Chunk, Rows
 from servicio_ml.features.output import Predictions
 from servicio_ml.features.profile import Integers, Numbers, Profile
 
@@ -90,7 +90,7 @@ class Drift:
         return sum(each.drifted for each in self.features) / len(self.features)
 
 
-def count(reference: Profile, chunks: Iterable[Chunk]) -> Counts:
+def count(reference: Profile, chunks: Iterable[Chunk | Rows]) -> Counts:
     """Count logged rows by bin and season."""
     columns = [np.zeros(len(each.labels), dtype=np.int64) for each in reference.every]
     seasons = np.zeros(len(reference.seasons), dtype=np.int64)
@@ -132,7 +132,7 @@ def judge(reference: Profile, counts: Counts) -> Drift:
     return Drift(rows=counts.rows, reference_rows=wanted.rows, features=features, prediction=prediction)
 
 
-def blocks(chunks: Iterable[Chunk]) -> Iterator[tuple[Numbers, Predictions]]:
+def blocks(chunks: Iterable[Chunk | Rows]) -> Iterator[tuple[Numbers, Predictions]]:
     """Logged rows as matrices `[n, fields]` with their answers, some `BLOCK_ROWS` at a time."""
     for block in _gathered(chunks):
         rows = sum(chunk.rows for chunk in block)
@@ -143,8 +143,8 @@ def blocks(chunks: Iterable[Chunk]) -> Iterator[tuple[Numbers, Predictions]]:
         yield matrix, Predictions(outcomes=outcomes, probabilities=probabilities)
 
 
-def _gathered(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
-    block: list[Chunk] = []
+def _gathered(chunks: Iterable[Chunk | Rows]) -> Iterator[list[Chunk | Rows]]:
+    block: list[Chunk | Rows] = []
     rows = 0
     for chunk in chunks:
         block.append(chunk)

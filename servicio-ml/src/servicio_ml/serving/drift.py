@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from pydantic import BaseModel, Field
 
 from servicio_ml.domain.ports import PredictionLog
-from servicio_ml.domain.prediction import Purpose
 from servicio_ml.features.drift import Column, count, judge
 from servicio_ml.serving.served import Served
 
@@ -58,12 +57,7 @@ def state(served: Served, log: PredictionLog, start: float, end: float) -> Drift
         LogError: The log cannot be read.
     """
     reference = served.artifact.reference
-    mine = (
-        chunk
-        for chunk in log.chunks(served.model, start, end, tuple(Purpose))
-        if chunk.version == served.version
-    )
-    found = judge(reference, count(reference, mine))
+    found = judge(reference, count(reference, log.rows(served.model, served.version, start, end)))
     return DriftState(
         model=served.model,
         version=served.version,

@@ -15,8 +15,16 @@ from servicio_ml.adapters.log.connections import Connection, Connections
 from servicio_ml.adapters.log.files import reason
 from servicio_ml.adapters.log.revisions import revised
 from servicio_ml.adapters.log.rows import places_by_key
-from servicio_ml.adapters.log.wire import ID_BYTES, KEY_BYTES, moment, native
-from servicio_ml.domain.prediction import Chunk, GroundTruth, Labelled, Prediction, Purpose, prediction_ids
+from servicio_ml.adapters.log.wire import ID_BYTES, KEY_BYTES, moment, native, unpacked
+from servicio_ml.domain.prediction import (
+    Chunk,
+    GroundTruth,
+    Labelled,
+    Prediction,
+    Purpose,
+    Rows,
+    prediction_ids,
+)
 from servicio_ml.errors import LogError
 
 PAGE_ROWS = 5_000
@@ -38,6 +46,22 @@ WHERE model = %s AND (at, prediction_id) > (%s, %s) AND at < %s AND purpose = AN
 ORDER BY at, prediction_id LIMIT %s
 """
 FIND = f"SELECT {COLUMNS} FROM prediction WHERE prediction_id = ANY(%s::uuid[])"  # noqa: S608  constants
+BLOCK_ROWS = 1 << 16
+"""Rows that the server puts together."""
+BLOCK_END = """
+SELECT at, prediction_id FROM prediction WHERE model = %s AND (at, prediction_id) > (%s, %s) AND at < %s
+ORDER BY at, prediction_id OFFSET %s LIMIT 1
+"""
+BLOCK = "model = %s AND (at, prediction_id) > (%s, %s) AND (at, prediction_id) <= (%s, %s) AND version = %s"
+PACKED = f"""
+SELECT count(*), count(packed), max(cardinality(features)), max(cardinality(probabilities)),
+       string_agg(packed, ''::bytea)
+FROM prediction WHERE {BLOCK}
+"""  # noqa: S608  constants
+NOT_PACKED = f"""
+SELECT array_send(features), outcome, array_send(probabilities)
+FROM prediction WHERE {BLOCK} AND packed IS NULL
+"""  # noqa: S608  constants
 LOCK = "SELECT pg_advisory_xact_lock(%s, part) FROM unnest(%s::int[]) AS part"
 NEWEST = """
 SELECT DISTINCT ON (prediction_id) prediction_id::text, revision, actual, extract(epoch FROM at)::float8
@@ -94,6 +118,26 @@ class PostgresLog:
         for _, chunk in groupby(rows, lambda row: row[0][:KEY_BYTES]):
             yield _chunk(model, list(chunk))
 
+    def rows(self, model: str, version: int, start: float, end: float) -> Iterator[Rows]:
+        after, before = (moment(start), NIL), moment(end)
+        while after[0] < before:
+            found = self._asked(BLOCK_END, (model, *after, before, BLOCK_ROWS - 1))
+            # no id is the nil one: the rows of the very end are not in
+            upto = found[0] if found else (before, NIL)
+            yield from self._block((model, *after, *upto, version))
+            after = upto
+
+    def _block(self, values: Sequence[object]) -> Iterator[Rows]:
+        ((count, packed, width, classes, numbers),) = self._asked(PACKED, values)
+        if packed:
+            yield unpacked(packed, numbers, width, classes)
+        if rows := self._asked(NOT_PACKED, values) if count > packed else ():
+            features, outcomes, probabilities = zip(*rows, strict=True)
+            yield Rows(
+                rows=len(rows), features=native(features, 4), outcomes=np.array(outcomes, "<f8").tobytes(),
+                probabilities=native(probabilities, 8),
+            )  # fmt: skip
+
     def label(self, truths: Sequence[GroundTruth]) -> Sequence[Labelled | None]:
         predictions = self.find([truth.prediction_id for truth in truths])
         if not predictions:
@@ -112,11 +156,14 @@ class PostgresLog:
         after, before = (moment(start), NIL), moment(end)
         while True:
             values = (model, *after, before, *more, PAGE_ROWS)
-            rows = self._connections.run(partial(_rows, query=query, values=values))
+            rows = self._asked(query, values)
             yield from rows
             if len(rows) < PAGE_ROWS:
                 return
             after = rows[-1][-2:]
+
+    def _asked(self, query: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        return self._connections.run(partial(_rows, query=query, values=values))
 
 
 def _rows(connection: Connection, query: str, values: Sequence[object]) -> list[tuple[Any, ...]]:

@@ -29,7 +29,7 @@ REVISIONS = {
     Store.JOURNAL: ("journal_1",),
     Store.LABELS: ("labels_1",),
     Store.DECISIONS: ("decisions_1",),
-    Store.POSTGRES: ("postgres_1", "postgres_2"),
+    Store.POSTGRES: ("postgres_1", "postgres_2", "postgres_3"),
 }
 """Every revision that this program knows, the oldest first."""
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from servicio_ml.adapters.log import reader
+from servicio_ml.adapters.log import gathered, reader
 from servicio_ml.adapters.log.files import reason
 from servicio_ml.adapters.log.labels import LabelFile
 from servicio_ml.adapters.log.schema import NewerSchemaError
-from servicio_ml.domain.prediction import Chunk, GroundTruth, Labelled, Prediction, Purpose
+from servicio_ml.domain.prediction import Chunk, GroundTruth, Labelled, Prediction, Purpose, Rows
 from servicio_ml.errors import LogError
 
 
@@ -37,6 +37,10 @@ class SqliteLog:
     ) -> Iterator[Chunk]:
         with self._told():
             yield from reader.window(self._folder, model, start, end, [str(each) for each in purposes])
+
+    def rows(self, model: str, version: int, start: float, end: float) -> Iterator[Rows]:
+        with self._told():
+            yield from gathered.rows(self._folder, model, version, start, end)
 
     def label(self, truths: Sequence[GroundTruth]) -> Sequence[Labelled | None]:
         with self._told():

@@ -13,12 +13,12 @@ from struct import pack
 import numpy as np
 import numpy.typing as npt
 
-from servicio_ml.domain.prediction import Chunk
+from servicio_ml.domain.prediction import Chunk, Rows
 
-COLUMNS = "prediction_id, at, model, version, protocol, purpose, features, outcome, probabilities"
+COLUMNS = "prediction_id, at, model, version, protocol, purpose, features, outcome, probabilities, packed"
 HEADER = b"PGCOPY\n\xff\r\n\0" + pack(">ii", 0, 0)
 TRAILER = pack(">h", -1)
-FIELDS = 9
+FIELDS = 10
 FLOAT4, FLOAT8 = 700, 701
 """Object ids of the element types."""
 MICROSECONDS = 1_000_000
@@ -51,6 +51,23 @@ def ids_of(places: npt.NDArray[np.uint32], keys: Bytes) -> Bytes:
 def moment(at: float) -> datetime:
     """A time in seconds since 1970, to the microsecond; one that a database cannot hold is the nearest."""
     return EPOCH + timedelta(microseconds=round(min(max(at * MICROSECONDS, 0), LAST_MICROSECOND)))
+
+
+@lru_cache
+def packed(width: int, classes: int) -> np.dtype[np.void]:
+    """A row's numbers in one string of bytes, as `Rows` has them: aggregated ten times as fast as arrays."""
+    return np.dtype([
+        ("features", "<f4", (width,)), ("outcome", "<f8"), ("probabilities", "<f8", (classes,))
+    ])  # fmt: skip
+
+
+def unpacked(count: int, packed_rows: bytes, width: int, classes: int) -> Rows:
+    """Rows out of their packed numbers."""
+    table = np.frombuffer(packed_rows, packed(width, classes))
+    return Rows(
+        rows=count, features=table["features"].tobytes(), outcomes=table["outcome"].tobytes(),
+        probabilities=table["probabilities"].tobytes(),
+    )  # fmt: skip
 
 
 def native(arrays: Sequence[bytes], size: int) -> bytes:
@@ -95,10 +112,12 @@ def _record(
     array("features", width, FLOAT4, 4)
     hole("outcome", 8)
     array("probabilities", classes, FLOAT8, 8)
+    hole("packed", packed(width, classes).itemsize)
     formats = {
         "id": ("u1", (ID_BYTES,)), "at": ">i8", "outcome": ">f8",
         "features": ([("length", ">i4"), ("value", ">f4")], (width,)),
         "probabilities": ([("length", ">i4"), ("value", ">f8")], (classes,)),
+        "packed": packed(width, classes),
     }  # fmt: skip
     layout = np.dtype({
         "names": list(offsets), "formats": [formats[name] for name in offsets],
@@ -119,9 +138,11 @@ def _table(
     table["id"] = ids_of(places, np.repeat(keys, each, axis=0))
     moments = [round(chunk.at * MICROSECONDS) - EPOCH_MICROSECONDS for chunk in chunks]
     table["at"] = np.repeat(np.array(moments, dtype=np.int64), each)
-    table["outcome"] = np.frombuffer(b"".join(chunk.outcomes for chunk in chunks), "<f8")
-    features = np.frombuffer(b"".join(chunk.features for chunk in chunks), "<f4")
-    table["features"]["value"] = features.reshape(rows, width)
+    outcomes = np.frombuffer(b"".join(chunk.outcomes for chunk in chunks), "<f8")
+    features = np.frombuffer(b"".join(chunk.features for chunk in chunks), "<f4").reshape(rows, width)
     probabilities = np.frombuffer(b"".join(chunk.probabilities for chunk in chunks), "<f8")
-    table["probabilities"]["value"] = probabilities.reshape(rows, classes)
+    probabilities = probabilities.reshape(rows, classes)
+    table["outcome"] = table["packed"]["outcome"] = outcomes
+    table["features"]["value"] = table["packed"]["features"] = features
+    table["probabilities"]["value"] = table["packed"]["probabilities"] = probabilities
     return table.tobytes()
