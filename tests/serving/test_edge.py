@@ -291,6 +291,19 @@ class TestKeys:
         assert b"'admin'" in refused.body
         assert locked(method, path, {}, {"X-API-Key": "boss-key"}).status != 403
 
+    @pytest.mark.parametrize("end", ["\n", "\r", "\x85", "\u2028"])
+    @pytest.mark.parametrize(("method", "path"), [
+        ("POST", "/models/small/reload"), ("PUT", "/models/small/traffic"),
+        ("POST", "/v2/repository/models/small/load"),
+    ])  # fmt: skip
+    def test_a_line_break_hides_no_administration(
+        self, locked: Door, method: str, path: str, end: str
+    ) -> None:
+        body = {"shadow": 0.5, "canary": 0}
+        refused = locked(method, path + end, body, {"X-API-Key": "user-key"})
+        assert refused.status == 400
+        assert b"control character" in refused.body
+
     @pytest.mark.parametrize(
         "path", ["/", "/health", "/health/live", "/health/ready", "/metrics", "/docs", "/openapi.json"]
     )
