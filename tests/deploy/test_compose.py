@@ -1,0 +1,304 @@
+"""Rules that docker-compose.yaml keeps. Compose itself checks its schema when it reads it."""
+
+import json
+import re
+import shutil
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy import env
+from deploy.secrets_list import NAMES
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "docker-compose.yaml"
+DOCKERFILES = sorted((ROOT / "dockerfiles").glob("*/Dockerfile"))
+PROFILES = ("all", "serving", "airflow", "monitoring", "debug")
+STORES = {"postgres", "s3", "valkey"}
+VARIABLE = re.compile(r"\$\{(\w+)(?::?([-?])([^}]*))?\}")
+VERSION_TAG = re.compile(r":v?\d+\.\d+[\w.-]*$")
+ADDRESS = re.compile(r"\w+://(?P<user>[^@/\s\"']*@)?(?P<host>[\w.-]+):(?P<port>\d+)")
+MENTION = re.compile(r"/run/secrets/(\w+)|\{secret:(\w+)\}")
+SECRET_NAME = re.compile(r"PASS|SECRET(?!S__BACKEND)|TOKEN|KEY|CREDENTIAL", re.IGNORECASE)
+TOLD_ONLY = {"airflow-apiserver": ["api_admin_key"]}
+"""Has the environment of those that run tasks, and runs none."""
+HERE = {"localhost", "127.0.0.1", "0.0.0.0"}  # noqa: S104  compared with, not bound to
+DONE, HEALTHY = "service_completed_successfully", "service_healthy"
+OWN_PORTS = {"postgres": 5432, "valkey": 6379}
+"""Ports that images listen on without being told."""
+
+Service = Mapping[str, Any]
+
+
+@pytest.fixture(scope="session")
+def services(config: Mapping[str, Any]) -> Mapping[str, Service]:
+    found: Mapping[str, Service] = config["services"]
+    return found
+
+
+def _once(service: Service) -> bool:
+    """Whether it ends by itself."""
+    return service["restart"] != "unless-stopped"
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_compose_takes_each_profile(compose: Any, profile: str) -> None:
+    told = compose("--profile", profile, "config", "--services")
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.split()
+
+
+def test_compose_would_refuse_what_is_not_in_its_schema(compose: Any, tmp_path: Path) -> None:
+    more = tmp_path / "more.yaml"
+    more.write_text("services: {api: {mem_limits: 1g}}")
+    told = compose("config", "--quiet", more=more)
+    assert told.returncode
+    assert "mem_limits" in told.stderr
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_copied_example_does_not_start(compose: Any, tmp_path: Path, profile: str) -> None:
+    shutil.copy(ROOT / env.EXAMPLE, tmp_path / ".env")
+    told = compose("--profile", profile, "up", variables=tmp_path / ".env")
+    assert told.returncode
+    assert "SECRETS_DIR" in told.stderr
+    assert "make env" in told.stderr
+
+
+def test_the_example_says_every_variable_with_its_default() -> None:
+    used = {name: default for name, kind, default in VARIABLE.findall(FILE.read_text()) if kind != "?"}
+    lines = [line for line in (ROOT / env.EXAMPLE).read_text().splitlines() if "=" in line and line[0] != "#"]
+    told = dict(line.split("=", 1) for line in lines)
+    assert told.pop(env.FOLDER_VARIABLE) == ""
+    assert told == used
+
+
+def test_our_images_have_the_version_of_the_project(services: Mapping[str, Service]) -> None:
+    version = tomllib.loads((ROOT / "servicio-ml" / "pyproject.toml").read_text())["project"]["version"]
+    ours = {each["image"] for each in services.values() if each["image"].startswith("servicio-ml/")}
+    assert ours == {f"servicio-ml/{path.parent.name}:{version}" for path in DOCKERFILES}
+    assert ours == {each["image"] for each in services.values() if "build" in each}
+
+
+def test_every_image_is_pinned_to_a_version(services: Mapping[str, Service]) -> None:
+    assert [name for name, each in services.items() if not VERSION_TAG.search(each["image"])] == []
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.parent.name)
+def test_a_dockerfile_is_built_on_the_image_that_is_asked_for(path: Path) -> None:
+    text = path.read_text()
+    [default] = re.findall(r"^ARG PYTHON_IMAGE=(\S+)$", text, re.MULTILINE)
+    assert VERSION_TAG.search(default)
+    assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {"${PYTHON_IMAGE}"}
+    # the last says as whom it runs
+    assert re.findall(r"^USER (.+)$", text, re.MULTILINE)[-1:] == ["10001:10001"]
+    # a secret in a layer, or a mount that only BuildKit knows
+    assert not re.search(r"^(ARG|ENV) .*(PASSWORD|SECRET|TOKEN)|--mount|<<|# syntax", text, re.MULTILINE)
+
+
+def test_only_loopback_ports_are_published(services: Mapping[str, Service]) -> None:
+    published = [
+        (name, port["host_ip"]) for name, each in services.items() for port in each.get("ports", ()) if port
+    ]
+    assert published
+    assert {host for _, host in published} == {"127.0.0.1"}
+    numbers = [port["published"] for each in services.values() for port in each.get("ports", ())]
+    assert len(set(numbers)) == len(numbers)
+
+
+@pytest.mark.parametrize(
+    ("option", "wanted"),
+    [
+        ("read_only", True),
+        ("cap_drop", ["ALL"]),
+        ("security_opt", ["no-new-privileges:true"]),
+        ("logging", {"driver": "json-file", "options": {"max-file": "3", "max-size": "10m"}}),
+    ],
+)
+def test_every_service_is_confined(services: Mapping[str, Service], option: str, wanted: object) -> None:
+    assert [name for name, each in services.items() if each.get(option) != wanted] == []
+
+
+@pytest.mark.parametrize("option", ["mem_limit", "pids_limit", "restart", "networks", "profiles"])
+def test_every_service_says_it(services: Mapping[str, Service], option: str) -> None:
+    assert [name for name, each in services.items() if not each.get(option)] == []
+
+
+@pytest.mark.parametrize(
+    "option", ["privileged", "cap_add", "network_mode", "pid", "ipc", "devices", "env_file", "user_ns_mode"]
+)
+def test_no_service_gets_out(services: Mapping[str, Service], option: str) -> None:
+    assert [name for name, each in services.items() if each.get(option)] == []
+
+
+def test_images_of_others_run_as_nobody_special(services: Mapping[str, Service]) -> None:
+    others = {name: each for name, each in services.items() if not each["image"].startswith("servicio-ml/")}
+    ids = {name: each.get("user", "root").partition(":")[0] for name, each in others.items()}
+    assert [name for name, uid in ids.items() if not uid.isdigit() or int(uid) == 0] == []
+
+
+def test_what_is_mounted_from_here_is_read_only(services: Mapping[str, Service]) -> None:
+    binds = [
+        (name, volume["source"], volume.get("read_only", False))
+        for name, each in services.items()
+        for volume in each.get("volumes", ())
+        if volume["type"] == "bind"
+    ]
+    assert [(name, source) for name, source, read_only in binds if not read_only] == []
+    assert [source for _, source, _ in binds if not Path(source).exists() or "docker.sock" in source] == []
+
+
+def test_what_goes_on_has_a_health_check(services: Mapping[str, Service]) -> None:
+    assert [name for name, each in services.items() if not _once(each) and "healthcheck" not in each] == []
+
+
+def test_one_waits_until_the_other_answers_or_is_done(services: Mapping[str, Service]) -> None:
+    wrong = [
+        (name, other)
+        for name, each in services.items()
+        for other, needs in each.get("depends_on", {}).items()
+        if needs["condition"] != (DONE if _once(services[other]) else HEALTHY)
+    ]
+    assert wrong == []
+
+
+def test_what_one_waits_for_starts_with_its_profile(services: Mapping[str, Service]) -> None:
+    absent = [
+        (name, other, sorted(set(each["profiles"]) - set(services[other]["profiles"])))
+        for name, each in services.items()
+        for other in each.get("depends_on", {})
+        if not set(each["profiles"]) <= set(services[other]["profiles"])
+    ]
+    assert absent == []
+    # those who debug start their own
+    assert [name for name, each in services.items() if not set(each["profiles"]) & {"all", "debug"}] == []
+
+
+def test_stores_are_behind(config: Mapping[str, Any], services: Mapping[str, Service]) -> None:
+    assert config["networks"]["back"]["internal"] is True
+    assert {name: set(services[name]["networks"]) for name in STORES} == {name: {"back"} for name in STORES}
+    assert [name for name in STORES if services[name].get("ports")] == []
+    reachable = [name for name, each in services.items() if each.get("ports")]
+    # a port of a service that is on an internal network only is published nowhere
+    assert [name for name in reachable if set(services[name]["networks"]) == {"back"}] == []
+
+
+def _names(services: Mapping[str, Service], network: str) -> Mapping[str, Service]:
+    """What resolves in a network."""
+    found: dict[str, Service] = {}
+    for name, each in services.items():
+        if network in each["networks"]:
+            aliases = (each["networks"][network] or {}).get("aliases", ())
+            found |= dict.fromkeys((name, *aliases), each)
+    return found
+
+
+def _resolved(services: Mapping[str, Service], asker: str, host: str) -> Service | None:
+    for network in services[asker]["networks"]:
+        if (found := _names(services, network).get(host)) is not None:
+            return found
+    return None
+
+
+def _says(service: Service, port: int) -> bool:
+    """Whether a port stands somewhere in a service: it is probed, published or told there."""
+    if OWN_PORTS.get(service["image"].partition(":")[0].rpartition("/")[2]) == port:
+        return True
+    return re.search(rf"(?<!\d){port}(?!\d)", json.dumps(service)) is not None
+
+
+def test_what_prometheus_scrapes_is_there(services: Mapping[str, Service]) -> None:
+    read = yaml.safe_load((ROOT / "monitoring" / "prometheus" / "prometheus.yaml").read_text())
+    sections = [*read["scrape_configs"], *read["alerting"]["alertmanagers"]]
+    targets = [
+        (name, each["port"])
+        for section in sections
+        for each in section.get("dns_sd_configs", ())
+        for name in each["names"]
+    ]
+    assert targets
+    missing = [
+        (name, port)
+        for name, port in targets
+        if (found := _resolved(services, "prometheus", name)) is None or not _says(found, port)
+    ]
+    assert missing == []
+
+
+def _addresses(service: Service) -> Iterator[re.Match[str]]:
+    told = {key: service.get(key) for key in ("environment", "command", "entrypoint")}
+    yield from ADDRESS.finditer(json.dumps(told))
+
+
+def test_every_address_leads_to_a_service_in_reach(services: Mapping[str, Service]) -> None:
+    wrong = [
+        (name, found[0])
+        for name, each in services.items()
+        for found in _addresses(each)
+        if found["host"] not in HERE
+        and ((to := _resolved(services, name, found["host"])) is None or not _says(to, int(found["port"])))
+    ]
+    assert wrong == []
+
+
+def test_alertmanager_reaches_the_hook(services: Mapping[str, Service]) -> None:
+    text = (ROOT / "monitoring" / "alertmanager" / "alertmanager.yaml").read_text()
+    hosts = {found["host"] for found in ADDRESS.finditer(text)}
+    # the address of people is put in by a setting
+    assert {host for host in hosts if _resolved(services, "alertmanager", host) is None} == {"notify"}
+
+
+def test_secrets_are_those_of_make_env(config: Mapping[str, Any]) -> None:
+    assert {Path(each["file"]).name for each in config["secrets"].values()} == set(NAMES)
+    assert {name: Path(each["file"]).name for name, each in config["secrets"].items()} == {
+        name: name for name in NAMES
+    }
+
+
+def test_every_secret_is_mounted_where_it_is_used_and_nowhere_else(services: Mapping[str, Service]) -> None:
+    mounted = {name: {file["source"] for file in each.get("secrets", ())} for name, each in services.items()}
+    assert set().union(*mounted.values()) == set(NAMES)
+    assert {name: _used(each) for name, each in services.items()} == {
+        name: sorted({*mounted[name], *TOLD_ONLY.get(name, ())}) for name in services
+    }
+
+
+def _used(service: Service) -> list[str]:
+    """The secrets that a service is told of, and those that the files speak of which are mounted."""
+    mounts = [Path(each["source"]) for each in service.get("volumes", ()) if each["type"] == "bind"]
+    texts = [json.dumps({**service, "secrets": ()}), *(path.read_text() for path in mounts if path.is_file())]
+    return sorted({first or second for text in texts for first, second in MENTION.findall(text)})
+
+
+def test_no_secret_stands_in_an_environment(services: Mapping[str, Service]) -> None:
+    plain = [
+        (name, variable)
+        for name, each in services.items()
+        for variable, value in (each.get("environment") or {}).items()
+        if SECRET_NAME.search(variable) and value and not _elsewhere(variable, value)
+    ]
+    assert plain == []
+    in_addresses = [
+        (name, found[0])
+        for name, each in services.items()
+        for found in _addresses(each)
+        if found["user"] and "{secret:" not in found["user"]
+    ]
+    assert in_addresses == []
+
+
+def _elsewhere(variable: str, value: str) -> bool:
+    """Whether a variable tells where its secret is, instead of the secret."""
+    return variable.endswith("_FILE") or "{secret:" in value
+
+
+def test_compose_does_not_say_a_secret(compose: Any, config: Mapping[str, Any]) -> None:
+    folder = Path(next(iter(config["secrets"].values()))["file"]).parent
+    values = [(folder / name).read_text() for name in NAMES]
+    assert all(values)
+    told = compose("--profile", "*", "config").stdout
+    assert [name for name, value in zip(NAMES, values, strict=True) if value in told] == []
