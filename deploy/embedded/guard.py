@@ -15,7 +15,10 @@ def main() -> None:
         print(f"{part}: {ended} processes of an earlier run were left and have been ended", flush=True)
     leftovers.note(server, part)
     command = sys.argv[1:]
-    os.execvp(command[0], command)  # noqa: S606  the point of it: the part takes this process over
+    try:
+        os.execvp(command[0], command)  # noqa: S606  the point of it: the part takes this process over
+    except OSError as error:
+        sys.exit(f"{part}: cannot run {command[0]}: {error.strerror}")
 
 
 if __name__ == "__main__":

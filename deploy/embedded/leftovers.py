@@ -1,8 +1,8 @@
 """Processes that a killed platform, or a killed part of it, has left behind.
 
 supervisord tells every process which server keeps it and as which part; all of them are of its session. A
-retraining that the server has started has a session of its own: it may go on. Programs such as Redis write over
-what they were told to show a title, so that each part's first process is noted in a file too.
+retraining that the server has started has a session of its own: it may go on. Programs such as Redis write
+over that to show a title, so that each part's first process is noted in a file too.
 """
 
 import os
