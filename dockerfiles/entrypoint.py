@@ -1,8 +1,8 @@
 """Start a program with secrets in its environment, where `docker inspect` does not show them.
 
-`{secret:name}` in the value of a variable becomes the content of /run/secrets/name; in an address (`…://…`) it is
-percent-encoded. A variable `SECRET_FILE_…` is `path:content`: the content goes into that file, which nobody else may
-read, and the variable goes away.
+`{secret:name}` in the value of a variable becomes the content of /run/secrets/name; in an address (`…://…`)
+it is percent-encoded. A variable `SECRET_FILE_…` is `path:content`: the content goes into that file, which
+nobody else may read, and the variable goes away.
 """
 
 import os

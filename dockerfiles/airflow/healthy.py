@@ -1,4 +1,4 @@
-"""Whether a part of Airflow is well, cheaper than by Airflow's command: `healthy.py scheduler`, `healthy.py worker`."""
+"""Whether a part of Airflow is well, at less cost than by Airflow's own command: `healthy.py scheduler`."""
 
 import json
 import os

@@ -9,8 +9,8 @@ CREATE ROLE airflow LOGIN PASSWORD :'airflow_password';
 CREATE ROLE mlflow LOGIN PASSWORD :'mlflow_password';
 CREATE ROLE servicio_ml LOGIN PASSWORD :'servicio_ml_password';
 -- reads statistics, no table
-CREATE ROLE pg_exporter LOGIN PASSWORD :'exporter_password' CONNECTION LIMIT 5;
-GRANT pg_monitor TO pg_exporter;
+CREATE ROLE exporter LOGIN PASSWORD :'exporter_password' CONNECTION LIMIT 5;
+GRANT pg_monitor TO exporter;
 
 CREATE DATABASE airflow OWNER airflow;
 CREATE DATABASE mlflow_db OWNER mlflow;
@@ -18,4 +18,5 @@ CREATE DATABASE servicio_ml OWNER servicio_ml;
 
 -- who is not named here gets in nowhere
 REVOKE ALL ON DATABASE airflow, mlflow_db, servicio_ml, postgres, template1 FROM PUBLIC;
-GRANT CONNECT ON DATABASE postgres TO pg_exporter;
+-- the last step: the service is healthy once it is done
+GRANT CONNECT ON DATABASE postgres TO exporter;
