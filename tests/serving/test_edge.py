@@ -5,6 +5,7 @@ import io
 import json
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from servicio_ml.errors import JournalError
 from servicio_ml.serving import arrow
 from servicio_ml.serving.accesslog import AccessLog
 from servicio_ml.serving.app import application
-from servicio_ml.serving.edge import Edge
+from servicio_ml.serving.edge import KEYLESS_BODY_BYTES, Edge
 from servicio_ml.serving.keys import Key, Keys, Scope, digested
 from servicio_ml.serving.rest import health_routes, model_routes
 from servicio_ml.serving.service import Service
@@ -309,6 +310,16 @@ class TestKeys:
     )
     def test_what_needs_no_key(self, locked: Door, path: str) -> None:
         assert locked("GET", path).status == 200
+
+    @pytest.mark.parametrize("path", ["/health/live", "/metrics", "/hooks/alertmanager"])
+    def test_what_needs_no_key_takes_little(self, tmp_path: Path, artifact_folder: Path, path: str) -> None:
+        made = bench(tmp_path, artifact_folder, keys=KEYS)
+        limits = replace(made.service.limits, body_bytes=2 * KEYLESS_BODY_BYTES)
+        door = Door(made, replace(made.service, limits=limits))
+        large = b" " * (KEYLESS_BODY_BYTES + 1)
+        assert door("POST", path, large).status == 413
+        assert door("POST", path, large[:-1]).status != 413
+        assert door("POST", BATCH, large, {"X-API-Key": "user-key"}).status != 413
 
     @pytest.mark.parametrize("path", ["/models", "/models/small", "/models/small/card"])
     def test_what_needs_one(self, locked: Door, path: str) -> None:

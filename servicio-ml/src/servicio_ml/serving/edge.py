@@ -28,6 +28,8 @@ OPEN = re.compile(r"/|/health(/live|/ready)?|/metrics|/docs(/.*)?|/openapi\.json
 ADMIN = re.compile(r".*/(reload|traffic|champion|load|unload|quarantine)")
 HOOKS = re.compile(r"/hooks/.*")
 """What has a token of its own."""
+KEYLESS_BODY_BYTES = 1 << 20
+"""Greatest body of what needs no key: whoever it is, he takes little memory."""
 
 
 class Edge:
@@ -134,7 +136,13 @@ class Edge:
             call.key = self._service.keys.admit(presented(call.headers), scope)
         length = call.headers.get(b"content-length", b"0")
         if length.isdigit():
-            _check_size(int(length), limits.body_bytes)
+            _check_size(int(length), self._most(call))
+
+    def _most(self, call: Call) -> int:
+        """The greatest body of a call."""
+        most = self._service.limits.body_bytes
+        keyless = OPEN.fullmatch(call.path) or HOOKS.fullmatch(call.path)
+        return min(most, KEYLESS_BODY_BYTES) if keyless else most
 
     async def _prediction(self, call: Call, model: str, receive: Receive, *, batch: bool) -> Response:
         try:
@@ -157,7 +165,7 @@ class Edge:
 
         try:
             self._admit(call)
-            body = await _read(receive, self._service.limits.body_bytes)
+            body = await _read(receive, self._most(call))
         except ServicioError as error:
             await _sent(call, refusal(error, call.path, call.request_id), send)
             return
