@@ -20,9 +20,9 @@ from deploy.embedded.part import Part, Platform
 from deploy.embedded.settings import ROOT, Places, PlatformError
 
 LOG_BYTES, LOG_FILES = "5MB", 2
-STEADY_SECONDS = 2
-"""A part that ends sooner has not started."""
-ATTEMPTS = 5
+STEADY_SECONDS = 8
+"""A part that ends sooner has not started: the slowest takes so long to find its port taken."""
+ATTEMPTS = 3
 """Each a second later than the one before."""
 START_SECONDS = 15.0
 BETWEEN_LOOKS_SECONDS = 0.1
@@ -67,7 +67,7 @@ def configuration(platform: Platform, places: Places) -> str:
         "supervisord": {
             "logfile": str(places.log("supervisord")), "logfile_maxbytes": LOG_BYTES,
             "logfile_backups": str(LOG_FILES), "pidfile": str(places.run / "supervisord.pid"),
-            "childlogdir": str(places.logs), "directory": str(ROOT), "nodaemon": "true",
+            "childlogdir": str(places.logs), "directory": str(ROOT), "nodaemon": "true", "silent": "true",
         },
         "rpcinterface:supervisor": {
             "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
