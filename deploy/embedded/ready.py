@@ -37,10 +37,12 @@ def wait(parts: Sequence[Part], places: Places, clock: Clock = time.monotonic) -
     """Wait for parts and tell of each; gives those that did not come up, which it names."""
     begun, waiting, failed = clock(), list(parts), []
     while waiting and clock() - begun < LIMIT_SECONDS:
-        for part in [each for each in waiting if answers(each)]:
+        states = keeper.states(places)
+        # somebody else who has taken the port may answer, too
+        for part in [each for each in waiting if states[each.name].pid and answers(each)]:
             print(f"  {part.title} is ready ({clock() - begun:.1f} s)", flush=True)
             waiting.remove(part)
-        given_up = {state.name for state in keeper.broken(keeper.states(places))}
+        given_up = {state.name for state in keeper.broken(states)}
         for part in [each for each in waiting if each.name in given_up]:
             show.crashed(part, "does not start", places)
             waiting.remove(part)

@@ -121,6 +121,7 @@ def _started(setup: Setup, use_cases: Sequence[UseCase]) -> Begun:
         # nothing can have a champion yet; what trains makes the database alone, and has all processors
         for each in use_cases:
             prepare.champion(setup, each)
+        ports.check(platform.parts)  # that took a while
     print(
         f"starting {', '.join(part.title for part in platform.parts)}; logs: {setup.places.logs}", flush=True
     )
