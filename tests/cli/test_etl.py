@@ -134,8 +134,10 @@ class TestWithMlflow:
         assert document["counts"]["read"] == 203
         assert document["counts"]["quarantined"] == document["counts"]["duplicates"] == 1
         assert len(_manifests(state)) == 3  # in the lake, and as an artifact of either run
-        files = [Path(document["lake"]) / key for key in document["files"].values()]
-        assert sum(len(pl.read_parquet(path)) for path in files) == 202
+        files = {part: Path(document["lake"]) / key for part, key in document["files"].items()}
+        rows = [len(pl.read_parquet(files[part])) for part in ("train", "test", "quarantine")]
+        assert sum(rows) == 202
+        assert json.loads(files["overview"].read_text())["rows"] == 201
 
     def test_an_unreachable_mlflow_leaves_nothing_published(
         self, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -261,6 +261,21 @@ def test_a_wrong_period_is_told_before_anything_else(world: World) -> None:
         world.etl(world.folder / "none.csv", period="2020-13")
 
 
+def test_the_overview_is_published_beside_the_rows(world: World) -> None:
+    manifest = world.etl([*apples(ROWS), row(Seeds="x")])
+    assert set(manifest.files) == {"train", "test", "quarantine", "overview"}
+    told = json.loads(world.store.fetch(manifest.files["overview"]).read_text())
+    assert told["rows"] == ROWS
+    assert told["quarantine"]["rows"] == 1
+    assert [each["name"] for each in told["columns"]] == [*orchard().schema.field_names, "ripe"]
+
+
+def test_what_is_left_out_is_in_no_overview(world: World) -> None:
+    manifest = world.etl(_leaking())
+    told = json.loads(world.store.fetch(manifest.files["overview"]).read_text())
+    assert "sugar" not in told["sample"]["names"]
+
+
 def test_the_same_file_again_restates_the_same(world: World) -> None:
     first = world.etl(apples(ROWS))
     keys = list(world.store.keys(""))
@@ -287,7 +302,7 @@ def test_the_digest_follows_rows_schema_and_target(world: World) -> None:
     assert len(digests) == 3
 
 
-@pytest.mark.parametrize("allowed", range(5))
+@pytest.mark.parametrize("allowed", range(6))
 def test_a_store_that_refuses_midway_leaves_the_previous_state(tmp_path: Path, allowed: int) -> None:
     store = FullStore()
     world = World(tmp_path, store)

@@ -108,6 +108,8 @@ def test_the_steps_of_the_etl_publish_what_one_process_publishes(steps: Steps, t
         assert read_part(steps.store, published.manifest, part).equals(
             read_part(store, published.manifest, part)
         )
+    told = published.manifest.files["overview"]
+    assert steps.store.fetch(told).read_bytes() == store.fetch(told).read_bytes()
     (mine,), (other,) = steps.tracker.every, tracker.every
     assert mine.status == other.status == "FINISHED"
     assert mine.logged_metrics == other.logged_metrics

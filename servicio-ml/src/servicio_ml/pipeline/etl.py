@@ -15,6 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from servicio_ml.domain.dataset import Counts, Manifest
+from servicio_ml.domain.overview import OVERVIEW, Overview
 from servicio_ml.domain.policy import LeakPolicy
 from servicio_ml.domain.ports import Advance, ObjectStore, Progress, Run, Stats, Tracker
 from servicio_ml.domain.published import MANIFEST
@@ -25,6 +26,7 @@ from servicio_ml.pipeline import publish
 from servicio_ml.pipeline.contract import verify
 from servicio_ml.pipeline.ingest import RawRows, Snapshot, read_rows, take_snapshot
 from servicio_ml.pipeline.leaks import count_twins, find_leaks
+from servicio_ml.pipeline.overview import overview
 from servicio_ml.pipeline.period import last_day
 from servicio_ml.pipeline.plan import target_field
 from servicio_ml.pipeline.split import TEST, with_sides
@@ -74,7 +76,7 @@ class Prepared:
     Attributes:
         manifest: That will point at it.
         origin: Of the rows.
-        files: `train`, `test` and `quarantine` as local files.
+        files: `train`, `test`, `quarantine` and `overview` as local files.
         table: About them, from `summary.profile`.
     """
 
@@ -182,13 +184,15 @@ def prepare(job: Job, origin: Origin, staged: Staged) -> Prepared:
     if not (train and test):
         problem = f"too few rows to split: {train} for training, {test} for testing"
         raise ContractError(origin.named, problem)
+    told = overview(use_case, schema, staged.plan, origin.dialect, parts)
+    files = {**parts, OVERVIEW: _written(told, job.folder)}
     manifest = Manifest(
         use_case=use_case.name,
         period=job.period,
         source=origin.named,
         raw=publish.raw_key(use_case.name, origin.digest, origin.suffix),
         digest=_digest(parts, schema, use_case),
-        files=publish.part_keys(use_case.name, job.period, parts),
+        files=publish.part_keys(use_case.name, job.period, files),
         counts=_counts(staged.fates, train, test),
         schema=schema,
         dropped=dropped,
@@ -196,7 +200,13 @@ def prepare(job: Job, origin: Origin, staged: Staged) -> Prepared:
     )
     published = target_field(replace(use_case.target, edges=()))
     table = profile(staged.kept, [*schema.fields, published], staged.missing)
-    return Prepared(manifest=manifest, origin=origin, files=parts, table=table)
+    return Prepared(manifest=manifest, origin=origin, files=files, table=table)
+
+
+def _written(told: Overview, folder: Path) -> Path:
+    path = folder / f"{OVERVIEW}.json"
+    path.write_text(told.to_text(), encoding="utf-8")
+    return path
 
 
 def _leaks(job: Job, staged: Staged) -> dict[str, str]:

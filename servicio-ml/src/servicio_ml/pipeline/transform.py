@@ -43,6 +43,8 @@ DATE = f"^(?:{_OTHER_DAY}|{_LEAP_DAY})$"
 EXACT = 2.0**53
 """Whole numbers beyond this are not exact as float64."""
 
+SURPLUS_FLAW = "the line has more fields than there are columns"
+
 Rows = nw.LazyFrame[Any]
 
 
@@ -244,9 +246,7 @@ def _flawed(reading: Reading) -> nw.Expr:
 
 
 def _reason(reading: Reading) -> nw.Expr:
-    surplus = nw.when(~nw.col(SURPLUS).is_null()).then(
-        nw.lit("the line has more fields than there are columns")
-    )
+    surplus = nw.when(~nw.col(SURPLUS).is_null()).then(nw.lit(SURPLUS_FLAW))
     flaws = (nw.col(column.working("flaw")) for column in reading.every)
     return nw.concat_str(*flaws, surplus, separator="; ", ignore_nulls=True)
 

@@ -1,0 +1,336 @@
+"""The overview says of the published rows what NumPy, pandas and SciPy say of them."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats.contingency import association
+
+from orchard import FIELDS, HEADER, LAST_DAY, apples, graded, orchard, priced, row, write_csv
+from servicio_ml.domain.overview import Column, Overview
+from servicio_ml.domain.policy import PromotionPolicy
+from servicio_ml.domain.schema import Field, Kind
+from servicio_ml.domain.use_case import UseCase
+from servicio_ml.pipeline.ingest import read_rows, take_snapshot
+from servicio_ml.pipeline.overview import overview
+from servicio_ml.pipeline.overview_bins import bins_of
+from servicio_ml.pipeline.overview_columns import SHOWN_LEVELS
+from servicio_ml.pipeline.overview_counts import BATCH_ROWS
+from servicio_ml.pipeline.split import with_sides
+from servicio_ml.pipeline.staging import stage, write_parts
+from servicio_ml.use_cases.catalogue import find
+
+ROWS = 400
+GREATEST_BYTES = 300_000
+DIGITS, DECIMALS = 1e-6, 6e-5
+BY_COLOUR = PromotionPolicy(metric="f1", floor=0.1, slices=("colour",))
+
+
+def _overview(
+    use_case: UseCase, source: Path, folder: Path, last: date = LAST_DAY
+) -> tuple[Overview, pd.DataFrame]:
+    """The overview of a raw file, and the published rows."""
+    snapshot = take_snapshot(source, "my file", folder)
+    raw = read_rows(snapshot, use_case)
+    staged = stage(snapshot, raw, use_case, last)
+    schema = use_case.schema.without(raw.absent)
+    parts = write_parts(staged, with_sides(staged.kept, use_case.split, schema.field_names), schema, folder)
+    made = overview(use_case, schema, staged.plan, raw.dialect.name, parts)
+    return made, pl.read_parquet([parts["train"], parts["test"]]).to_pandas()
+
+
+@pytest.fixture
+def of_rows(tmp_path: Path) -> Callable[..., tuple[Overview, pd.DataFrame]]:
+    def made(
+        rows: Sequence[tuple[str, ...]], use_case: UseCase | None = None
+    ) -> tuple[Overview, pd.DataFrame]:
+        return _overview(use_case or orchard(), write_csv(tmp_path / "a.csv", rows, HEADER), tmp_path)
+
+    return made
+
+
+Made = Callable[..., tuple[Overview, pd.DataFrame]]
+
+
+def _gappy() -> list[tuple[str, ...]]:
+    rows = apples(ROWS)
+    return [
+        (cells[0], "NA" if i % 7 == 0 else cells[1], *cells[2:4], "NA" if i % 3 == 0 else cells[4], cells[5])
+        for i, cells in enumerate(rows)
+    ]
+
+
+def _named(made: Overview) -> Mapping[str, Column]:
+    return {each.name: each for each in made.columns}
+
+
+def _agree(made: Overview, rows: pd.DataFrame) -> None:
+    """Every figure is the one that pandas gives of the rows."""
+    assert made.rows == len(rows)
+    assert [each.name for each in made.columns] == [*rows.columns.drop("line")]
+    for column in made.columns:
+        values = rows[column.name].dropna()
+        assert (column.count, column.missing) == (len(values), len(rows) - len(values))
+        assert column.unique == values.nunique()
+        times = values.value_counts()
+        assert [each.rows for each in column.frequent] == sorted(times, reverse=True)[:5]
+        for each in column.frequent:
+            value = pd.Timestamp(each.value) if column.kind is Kind.DATE else each.value
+            assert times[value] == each.rows
+        if column.kind in {Kind.NUMBER, Kind.INTEGER}:
+            _agree_on_numbers(column, values)
+        _agree_on_bins(made, column, rows)
+
+
+def _agree_on_numbers(column: Column, values: pd.Series) -> None:
+    assert column.mean == pytest.approx(values.mean(), rel=DIGITS, abs=1e-9)
+    assert column.std == pytest.approx(values.std(), rel=DIGITS)
+    found = [column.minimum, column.lower_quartile, column.median, column.upper_quartile, column.maximum]
+    assert found == pytest.approx(np.quantile(values, [0, 0.25, 0.5, 0.75, 1]).tolist())
+
+
+def _agree_on_bins(made: Overview, column: Column, rows: pd.DataFrame) -> None:
+    target = next(each.name for each in made.columns if each.target)
+    for label, counts in column.histogram.counts.items():
+        values = (rows[rows[target] == label] if label else rows)[column.name].dropna()
+        if column.kind is Kind.DATE:
+            texts = pd.to_datetime(values).dt.strftime("%Y-%m-%d")
+            width = len(column.histogram.labels[0])
+            expected = [(texts.str[:width] == name).sum() for name in column.histogram.labels]
+        elif column.kind is Kind.CATEGORY:
+            expected = [(values == name).sum() for name in column.histogram.labels]
+        else:
+            ends = [-np.inf if column.histogram.edges[0] is None else column.histogram.edges[0]]
+            ends += [edge for edge in column.histogram.edges[1:-1] if edge is not None]
+            ends += [np.inf if column.histogram.edges[-1] is None else column.histogram.edges[-1]]
+            expected = [((values >= low) & (values < high)).sum() for low, high in pairwise(ends)]
+        assert list(counts) == expected, column.name
+        assert column.histogram.hidden or sum(counts) == len(values), column.name
+
+
+@pytest.mark.parametrize("make", [orchard, priced, graded], ids=["labels", "number", "classes"])
+def test_columns_are_as_pandas_sees_them(of_rows: Made, make: Callable[[], UseCase]) -> None:
+    use_case = make()
+    rows = _gappy()
+    if use_case.target.numeric:
+        rows = [(*cells[:5], f"{i % 4}") for i, cells in enumerate(rows)]
+    made, published = of_rows(rows, use_case)
+    _agree(made, published)
+    assert made.classes == use_case.target.labels
+    assert [each.name for each in made.columns if each.target] == [use_case.target.name]
+    assert (made.dialect, _named(made)["weight"].unit) == ("original", "g")
+
+
+def test_of_a_date_the_months_and_the_nearest_quartiles_are_told(of_rows: Made) -> None:
+    day = _named(of_rows(apples(ROWS))[0])["day"]
+    assert (day.minimum, day.median, day.maximum) == ("2020-01-01", "2020-06-26", "2020-12-28")
+    assert day.histogram.labels[:2] == ("2020-01", "2020-02")
+    assert len(day.histogram.labels) == 12
+
+
+def test_correlations_are_pearsons_over_the_rows_that_have_both(of_rows: Made) -> None:
+    made, rows = of_rows(_gappy())
+    rows["ripe"] = (rows["ripe"] == "yes").astype(float)
+    names = ["weight", "seeds", "sugar", "ripe"]
+    assert list(made.correlations.names) == names
+    np.testing.assert_allclose(
+        np.array(made.correlations.cells, dtype=float), rows[names].corr().to_numpy(), atol=DECIMALS
+    )
+
+
+def test_a_number_to_predict_is_correlated_too(of_rows: Made) -> None:
+    rows = [(*cells[:5], f"{i % 90}") for i, cells in enumerate(apples(ROWS))]
+    made, published = of_rows(rows, priced())
+    names = list(made.correlations.names)
+    assert names[-1] == "price"
+    expected = published[names].corr()["price"].tolist()
+    assert list(made.correlations.cells[-1]) == pytest.approx(expected, abs=DECIMALS)
+
+
+def test_associations_are_cramers_v(of_rows: Made) -> None:
+    made, rows = of_rows(_gappy())
+    assert made.associations.names == ("colour", "ripe")
+    expected = association(pd.crosstab(rows["colour"], rows["ripe"]).to_numpy(), method="cramer")
+    assert made.associations.cells[0][1] == pytest.approx(expected, abs=DECIMALS)
+    assert made.associations.cells[1][1] == 1
+
+
+def test_a_constant_goes_together_with_nothing(of_rows: Made) -> None:
+    made, _ = of_rows([(*cells[:2], "7", "red", *cells[4:]) for cells in apples(ROWS)])
+    seeds = made.correlations.names.index("seeds")
+    assert set(made.correlations.cells[seeds]) == {None}
+    assert made.associations.cells[0][1] is None
+    constant = _named(made)["seeds"]
+    assert (constant.std, constant.unique) == (0, 1)
+    assert constant.histogram.edges == (7.0, 8.0)
+
+
+def test_a_column_without_any_value(of_rows: Made) -> None:
+    made, _ = of_rows([(*cells[:3], "NA", "NA", cells[5]) for cells in apples(ROWS)])
+    sugar, colour = _named(made)["sugar"], _named(made)["colour"]
+    assert (sugar.count, sugar.missing, sugar.unique, sugar.mean) == (0, ROWS, 0, None)
+    assert sugar.histogram.counts == {"no": (), "yes": ()}
+    assert (colour.count, colour.unique, colour.frequent) == (0, 0, ())
+    assert "sugar" not in made.correlations.names
+
+
+def test_gaps_are_shares_by_the_first_category_that_champions_are_judged_by(of_rows: Made) -> None:
+    made, rows = of_rows(_gappy(), orchard(promotion=BY_COLOUR))
+    assert made.gaps is not None
+    assert (made.gaps.field, made.gaps.levels) == ("colour", ("green", "yellow", "red"))
+    assert set(made.gaps.shares) == {"weight", "sugar"}
+    by = rows.groupby("colour", observed=True)
+    assert list(made.gaps.rows) == [by.size()[level] for level in made.gaps.levels]
+    for name in ("weight", "sugar"):
+        expected = by[name].apply(lambda values: values.isna().mean())
+        assert list(made.gaps.shares[name]) == pytest.approx(
+            [expected[level] for level in made.gaps.levels], abs=DECIMALS
+        )
+
+
+def test_without_such_a_category_there_are_none(of_rows: Made) -> None:
+    assert of_rows(_gappy())[0].gaps is None
+    whole = [cells for cells in apples(ROWS) if "NA" not in cells]
+    assert of_rows(whole, orchard(promotion=BY_COLOUR))[0].gaps is None
+
+
+def test_the_first_rows_are_the_sample(of_rows: Made) -> None:
+    made, rows = of_rows(apples(ROWS))
+    assert made.sample.names == ("line", "day", "weight", "seeds", "colour", "sugar", "ripe")
+    assert [each[0] for each in made.sample.rows] == list(range(2, 22))
+    assert made.sample.rows[0][1] == "2020-01-01"
+    assert len(rows) == ROWS
+
+
+def test_the_quarantine_tells_reasons_without_values_and_its_first_flaws(of_rows: Made) -> None:
+    told = "' is not a number from 1 to 5000 g; seeds: 'y"
+    rows = [
+        *apples(60), row(Seeds="x"), row(Seeds="y", Colour="?; odd"), row(Day="", Seeds="12.5"),
+        row(Weight=told), (*row(Seeds="8"), "more"),
+    ]  # fmt: skip
+    quarantine = of_rows(rows)[0].quarantine
+    whole, number = "it is not a whole number from 0 to 20000", "it is not a number from 1 to 5000 g"
+    assert quarantine.rows == 5
+    assert [
+        (each.field, each.problem, each.rows) for each in quarantine.reasons if each.field != "seeds"
+    ] == [
+        (None, "the line has more fields than there are columns", 1),
+        ("colour", "it is not one of green, yellow, red", 1),
+        ("day", "it is missing", 1),
+        ("weight", number, 1),
+    ]
+    assert [(each.line, each.field, each.value, each.problem) for each in quarantine.examples[:5]] == [
+        (62, "seeds", "x", whole),
+        (63, "seeds", "y", whole),
+        (63, "colour", "?; odd", "it is not one of green, yellow, red"),
+        (64, "day", None, "it is missing"),
+        (64, "seeds", "12.5", whole),
+    ]
+    assert (quarantine.examples[-1].line, quarantine.examples[-1].field) == (66, None)
+
+
+def test_examples_are_cut_and_few(of_rows: Made) -> None:
+    quarantine = of_rows([*apples(60), *(row(Seeds="x" * 500 + f"{i}") for i in range(300))])[0].quarantine
+    assert quarantine.rows == quarantine.reasons[0].rows == 300
+    assert len(quarantine.examples) == 50
+    assert all(len(each.value or "") == 121 for each in quarantine.examples)
+
+
+def test_the_same_rows_are_the_same_text(of_rows: Made) -> None:
+    first, again = (of_rows(_gappy())[0].to_text() for _ in range(2))
+    assert first == again
+    assert json.loads(first)["columns"][1]["name"] == "weight"
+
+
+def test_rows_are_counted_batch_by_batch(of_rows: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, _ = of_rows(_gappy(), orchard(promotion=BY_COLOUR))
+    monkeypatch.setattr("servicio_ml.pipeline.overview.BATCH_ROWS", 7)
+    assert of_rows(_gappy(), orchard(promotion=BY_COLOUR))[0] == whole
+    assert BATCH_ROWS > 7
+
+
+def test_of_many_levels_the_most_frequent_are_shown(of_rows: Made) -> None:
+    levels = tuple(f"colour {i}" for i in range(SHOWN_LEVELS + 9))
+    schema = orchard().schema
+    colour = Field(name="colour", kind=Kind.CATEGORY, column="Colour", description="", levels=levels,
+                   example=levels[0])  # fmt: skip
+    use_case = orchard(schema=type(schema)(fields=(*FIELDS[:3], colour, FIELDS[4])), promotion=BY_COLOUR)
+    rows = [
+        (*cells[:3], levels[max(i % len(levels), 9)], f"{'NA' if i % 2 else '1'}", cells[5])
+        for i, cells in enumerate(apples(ROWS))
+    ]
+    made, published = of_rows(rows, use_case)
+    histogram = _named(made)["colour"].histogram
+    assert (histogram.labels, histogram.hidden) == (levels[9:], 9)
+    assert made.gaps is not None
+    assert made.gaps.levels == levels[9:]
+    _agree(made, published)
+
+
+@given(st.lists(st.floats(-1e12, 1e12, allow_subnormal=False), min_size=1, max_size=200))
+def test_every_number_has_a_bin_between_its_edges(values: list[float]) -> None:
+    ordered = pl.Series(sorted(values), dtype=pl.Float64)
+    bins = bins_of(FIELDS[4], ordered)
+    assert 1 <= len(bins) <= 29
+    inner = [edge for edge in bins.edges if edge is not None]
+    assert inner == sorted(inner)
+    for value, place in zip(ordered, bins.places(ordered), strict=True):
+        low, high = bins.edges[place], bins.edges[place + 1]
+        assert low is None or low <= value
+        assert high is None or value < high
+
+
+def test_a_long_tail_is_one_open_bin() -> None:
+    values = pl.Series([*(i / 10 for i in range(1000)), 5000.0]).sort()
+    edges = bins_of(FIELDS[4], values).edges
+    assert (edges[0], edges[-2], edges[-1]) == (0.0, 100.0, None)
+
+
+def test_whole_numbers_have_whole_edges() -> None:
+    assert bins_of(FIELDS[2], pl.Series([1, 2, 2, 5])).edges == (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
+
+
+REAL = [
+    ("rain_australia", "weatherAUS.csv", 142_193),
+    ("heart_disease", "heart.csv", 302),
+    ("vehicle_price", "Car details v3.csv", 5_780),
+    ("employee_burnout", "employee_burnout_train.csv", 18_366),
+    ("employee_burn_rate", "enriched_employee_dataset.csv", 18_373),
+]
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(("name", "file", "rows"), REAL, ids=[name for name, _, _ in REAL])
+def test_the_real_files(tmp_path: Path, data_dir: Path, name: str, file: str, rows: int) -> None:
+    made, published = _overview(find(name), data_dir / file, tmp_path, date.max)
+    assert made.rows == rows
+    assert len(made.to_text().encode()) <= GREATEST_BYTES
+    _agree(made, published)
+    numbers = [each for each in made.correlations.names if published[each].dtype != object]
+    numbers = [each for each in numbers if pd.api.types.is_numeric_dtype(published[each])]
+    found = pd.DataFrame(made.correlations.cells, made.correlations.names, made.correlations.names)
+    np.testing.assert_allclose(
+        found.loc[numbers, numbers].to_numpy(dtype=float), published[numbers].corr().to_numpy(), atol=DECIMALS
+    )
+    one, other = made.associations.names[:2]
+    expected = association(pd.crosstab(published[one], published[other]).to_numpy(), method="cramer")
+    assert made.associations.cells[0][1] == pytest.approx(expected, abs=DECIMALS)
+
+
+@pytest.mark.real_data
+def test_the_stations_lack_whole_sensors(tmp_path: Path, data_dir: Path) -> None:
+    made, published = _overview(find("rain_australia"), data_dir / "weatherAUS.csv", tmp_path, date.max)
+    assert made.gaps is not None
+    assert len(made.gaps.levels) == 49
+    expected = published.groupby("location")["sunshine"].apply(lambda values: values.isna().mean())
+    found = dict(zip(made.gaps.levels, made.gaps.shares["sunshine"], strict=True))
+    assert found == pytest.approx(expected.to_dict(), abs=DECIMALS)
+    assert found["Albury"] == 1
