@@ -1,0 +1,100 @@
+"""Values over time, as the page Live draws them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from streamlit_app import charts, session
+from streamlit_app.client import prometheus
+from streamlit_app.client.prometheus import Line
+from streamlit_app.text import t
+
+POINTS = 120
+"""Values that a line has at most."""
+LEAST_STEP_SECONDS = 15
+PLOT_PIXELS, NAME_PIXELS = 270, 27
+"""Of the drawing, and of each name below it."""
+MILLISECONDS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """What is looked at.
+
+    Attributes:
+        end: The latest time, in seconds since 1970.
+        seconds: How far back.
+        window: Label of the records that are about a window of about that length.
+    """
+
+    end: float
+    seconds: int
+    window: str
+
+    @property
+    def start(self) -> float:
+        return self.end - self.seconds
+
+    @property
+    def step(self) -> float:
+        """Seconds between two values."""
+        return max(LEAST_STEP_SECONDS, self.seconds / POINTS)
+
+
+def asked(query: str, span: Range) -> list[Line]:
+    """An expression over the range."""
+    return session.measured(prometheus.over, query, start=span.start, end=span.end, step=span.step)
+
+
+def draw(
+    lines: Sequence[tuple[str, Line]], title: str, unit: str, span: Range, *, key: str,
+    dashed: Sequence[str] = (),
+) -> None:  # fmt: skip
+    """Draw lines with their names; those in `dashed` are limits."""
+    found = [(name, line) for name, line in lines if line.times]
+    if not found:
+        st.markdown(f"**{title}**")
+        st.caption(t("Nothing was measured in this time."))
+        return
+    table = pd.concat(
+        pd.DataFrame({"time": pd.to_datetime(line.times, unit="s"), "series": name, "value": line.values})  # noqa: PD011  no frame
+        for name, line in found
+    )
+    names = sorted({name for name, _ in found})
+    times = alt.Scale(type="utc", domain=[span.start * MILLISECONDS, span.end * MILLISECONDS])
+    drawn = (
+        alt.Chart(table)
+        .mark_line(point=alt.OverlayMarkDef(size=14))
+        .encode(
+            x=alt.X("time:T", title=t("Time (UTC)"), axis=alt.Axis(tickCount=5), scale=times),
+            y=alt.Y("value:Q", title=unit),
+            color=alt.Color(
+                "series:N", title=None, legend=alt.Legend(orient="bottom", columns=1, labelLimit=380),
+                scale=alt.Scale(domain=names, range=colours(len(names))),
+            ),
+            strokeDash=alt.StrokeDash(
+                "series:N", legend=None,
+                scale=alt.Scale(
+                    domain=names, range=[[6, 4] if name in dashed else [1, 0] for name in names]
+                ),
+            ),
+            tooltip=[
+                alt.Tooltip("time:T", title=t("Time (UTC)"), format="%Y-%m-%d %H:%M:%S"),
+                alt.Tooltip("series:N", title=t("Series")),
+                alt.Tooltip("value:Q", title=unit, format=".4~g"),
+            ],
+        )
+        .properties(height=PLOT_PIXELS + NAME_PIXELS * len(names))
+    )  # fmt: skip
+    last = ", ".join(f"{name} {line.values[-1]:.3g}" for name, line in found)  # noqa: PD011  no frame
+    described = t("Last: {values}.", values=last)
+    renamed = table.set_axis([t("Time (UTC)"), t("Series"), unit], axis=1)
+    charts.show(drawn, title, described, renamed, key=key)
+
+
+def colours(count: int) -> list[str]:
+    """So many of the palette, again from its beginning when it is used up."""
+    return [charts.PALETTE[i % len(charts.PALETTE)] for i in range(count)]
