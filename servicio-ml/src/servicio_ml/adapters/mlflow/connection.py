@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from pathlib import Path
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+# a client of a server would print the run's address, in the middle of a command's result
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 import mlflow
 from mlflow.exceptions import MlflowException
@@ -130,6 +133,12 @@ def _opened(url: str) -> MlflowClient:
 def delete_artifacts(place: str) -> None:
     """Delete all that is stored under an artifact address."""
     get_artifact_repository(place).delete_artifacts()  # type: ignore[no-untyped-call]  # MLflow's
+
+
+def read_artifact(**named: str) -> bytes:
+    """The content of an artifact file, named as for `mlflow.artifacts.download_artifacts`."""
+    with tempfile.TemporaryDirectory(prefix="servicio-ml-") as scratch:
+        return Path(mlflow.artifacts.download_artifacts(**named, dst_path=scratch)).read_bytes()
 
 
 def refused(url: str, error: Exception) -> RegistryError:
