@@ -14,8 +14,8 @@ from servicio_ml.adapters.statsd import NoStats
 from servicio_ml.domain.dataset import Manifest
 from servicio_ml.domain.published import manifest_key
 from servicio_ml.domain.schema import FeatureSchema
+from servicio_ml.domain.succession import Court
 from servicio_ml.domain.use_case import Task, UseCase
-from servicio_ml.pipeline.promote import Court
 from servicio_ml.pipeline.record import World
 from servicio_ml.pipeline.train import Trained, train
 from servicio_ml.pipeline.training import Plan

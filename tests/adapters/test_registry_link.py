@@ -12,10 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from servicio_ml.adapters.memory import MemoryRegistry
-from servicio_ml.adapters.registry_link import CALLS, RegistryLink, RemoteRegistry
+from servicio_ml.adapters.memory import MemoryRegistry, MemoryTracker
+from servicio_ml.adapters.registry_link import (
+    RECORDS_CALLS,
+    REGISTRY_CALLS,
+    Opened,
+    RegistryLink,
+    RemoteRecords,
+    RemoteRegistry,
+)
+from servicio_ml.adapters.statsd import NoStats
 from servicio_ml.domain.ports import ServedRegistry
-from servicio_ml.errors import EncodingError, NoSuchModelError, RegistryError
+from servicio_ml.domain.promotion import Decision
+from servicio_ml.domain.records import Records, ServedRecords
+from servicio_ml.errors import EncodingError, NoSuchModelError, PromotionError, RegistryError
 
 KEY = secrets.token_bytes(32)
 CALLERS = 8
@@ -43,13 +53,23 @@ def registry(tmp_path: Path) -> Registry:
 
 
 @pytest.fixture
+def records(tmp_path: Path, registry: Registry) -> Records:
+    return Records(MemoryTracker(tmp_path / "runs", lambda: 1.5), registry, NoStats(), lambda: 2.5)
+
+
+@pytest.fixture
+def both(registry: Registry, records: Records) -> Opened:
+    return registry, records
+
+
+@pytest.fixture
 def place(tmp_path: Path) -> Path:
     return tmp_path / "socket"
 
 
 @pytest.fixture
-def link(place: Path, registry: Registry) -> Iterator[RegistryLink]:
-    made = RegistryLink(place, KEY, lambda: registry)
+def link(place: Path, both: Opened) -> Iterator[RegistryLink]:
+    made = RegistryLink(place, KEY, lambda: both)
     yield made
     made.close()
 
@@ -70,7 +90,28 @@ def test_every_call_is_answered_as_the_registry_does(remote: RemoteRegistry, reg
 
 def test_it_is_asked_as_the_registry_is(remote: RemoteRegistry) -> None:
     served: ServedRegistry = remote
-    assert all(callable(getattr(served, name)) for name in CALLS)
+    assert all(callable(getattr(served, name)) for name in REGISTRY_CALLS)
+
+
+def test_the_records_are_asked_as_they_are(
+    place: Path, link: RegistryLink, records: Records, registry: Registry, tmp_path: Path
+) -> None:
+    del link
+    asked: ServedRecords = RemoteRecords(place, KEY)
+    assert all(callable(getattr(asked, name)) for name in RECORDS_CALLS)
+    registry.register("small", tmp_path / "artifact", run_id="run", tags={})
+    crowned = asked.crown("small", 2, "it is newer", "boss", 1)
+    assert (crowned.decision, crowned.champion, crowned.by) == (Decision.PROMOTED, 1, "boss")
+    assert asked.decisions("small") == records.decisions("small")
+    with pytest.raises(PromotionError, match="version 2 is the champion already"):
+        asked.crown("small", 2, "again", "boss")
+    with pytest.raises(NoSuchModelError, match="finished training"):
+        asked.candidates("small")
+    with pytest.raises(RegistryError, match=r"no 'card.md'"):
+        asked.card("small", 1)
+    for call in (asked.pictures, asked.card):
+        with pytest.raises(NoSuchModelError, match="version 7"):
+            call("small", 7)
 
 
 def test_errors_arrive_whole(remote: RemoteRegistry) -> None:
@@ -97,7 +138,9 @@ def test_a_failure_of_its_own_is_told(remote: RemoteRegistry, registry: Registry
         remote.notes("small")
 
 
-@pytest.mark.parametrize("name", ["register", "point", "version", "_place", "__class__", "", "nothing"])
+@pytest.mark.parametrize(
+    "name", ["register", "point", "version", "_place", "__class__", "", "nothing", "_once"]
+)
 @pytest.mark.usefixtures("link")
 def test_other_calls_are_refused(place: Path, registry: Registry, name: str) -> None:
     with Client(str(place), "AF_UNIX", authkey=KEY) as caller:
@@ -180,28 +223,26 @@ def test_a_parent_that_goes_between_two_calls(place: Path) -> None:
         remote.models()
 
 
-def test_it_connects_again(
-    place: Path, registry: Registry, remote: RemoteRegistry, link: RegistryLink
-) -> None:
+def test_it_connects_again(place: Path, both: Opened, remote: RemoteRegistry, link: RegistryLink) -> None:
     assert remote.models() == ["small"]
     link.close()
     assert remote._connection is not None
     remote._connection.close()
     with pytest.raises(RegistryError):
         remote.models()
-    again = RegistryLink(place, KEY, lambda: registry)
+    again = RegistryLink(place, KEY, lambda: both)
     assert remote.models() == ["small"]
     again.close()
 
 
-def test_a_registry_that_cannot_be_opened_is_tried_again(place: Path, registry: Registry) -> None:
+def test_a_registry_that_cannot_be_opened_is_tried_again(place: Path, both: Opened) -> None:
     away = threading.Event()
     away.set()
 
-    def opened() -> Registry:
+    def opened() -> Opened:
         if away.is_set():
             raise RegistryError("http://there", "it is away")
-        return registry
+        return both
 
     link, remote = RegistryLink(place, KEY, opened), RemoteRegistry(place, KEY)
     for _ in range(2):
@@ -213,15 +254,15 @@ def test_a_registry_that_cannot_be_opened_is_tried_again(place: Path, registry: 
 
 
 def test_many_callers_at_once_are_answered_by_one_registry(
-    place: Path, registry: Registry, caplog: pytest.LogCaptureFixture
+    place: Path, both: Opened, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
     opened: list[int] = []
     start = threading.Barrier(CALLERS)
 
-    def opening() -> Registry:
+    def opening() -> Opened:
         opened.append(1)
-        return registry
+        return both
 
     link = RegistryLink(place, KEY, opening)
 

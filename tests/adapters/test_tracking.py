@@ -142,6 +142,42 @@ def test_a_run_that_is_not_there_is_named(world: World) -> None:
         tracker.find("never")
 
 
+def test_files_of_a_run_are_listed_and_read(world: World, name: str, tmp_path: Path) -> None:
+    tracker, _ = world
+    inner = tmp_path / "pictures" / "inner"
+    inner.mkdir(parents=True)
+    (inner.parent / "a.png").write_bytes(b"abc")
+    (inner / "b.png").write_bytes(b"defgh")
+    with tracker.run(name, "drawn") as run:
+        run.artifact(inner.parent, "figures")
+        run.artifact(inner / "b.png")
+    assert tracker.artifacts(run.id, "figures") == {"figures/a.png": 3, "figures/inner/b.png": 5}
+    assert tracker.artifacts(run.id, "nothing") == {}
+    assert tracker.read(run.id, "figures/inner/b.png") == b"defgh"
+    with pytest.raises(RegistryError):
+        tracker.read(run.id, "figures/c.png")
+
+
+def test_reading_leaves_nothing_behind(
+    world: World, name: str, tmp_path: Path, artifact_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker, registry = world
+    (tmp_path / "note.txt").write_text("hello")
+    with tracker.run(name, "fit") as run:
+        run.artifact(tmp_path / "note.txt")
+        registry.register(name, artifact_folder, run_id=run.id, tags={})
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    assert tracker.read(run.id, "note.txt") == b"hello"
+    assert registry.read(name, 1, "card.md") == (artifact_folder / "card.md").read_bytes()
+    with pytest.raises(RegistryError):
+        registry.read(name, 1, "nothing.md")
+    with pytest.raises(NoSuchModelError, match="version 7"):
+        registry.read(name, 7, "card.md")
+    assert list(scratch.iterdir()) == []
+
+
 def test_a_deleted_run_is_gone_with_its_artifacts(world: World, name: str, tmp_path: Path) -> None:
     tracker, _ = world
     (tmp_path / "note.txt").write_text("hello")

@@ -20,9 +20,10 @@ from servicio_ml.adapters.statsd import METRIC_PREFIX, StatsdStats
 from servicio_ml.cli.app import app
 from servicio_ml.domain.promotion import Decision
 from servicio_ml.domain.search import Candidate
+from servicio_ml.domain.succession import Court, rollback
 from servicio_ml.domain.use_case import Task
 from servicio_ml.pipeline.counted import counted
-from servicio_ml.pipeline.promote import Court, promote, rollback
+from servicio_ml.pipeline.promote import promote
 from statsd_exporter import HOST, statsd_exporter
 from worlds import Place
 
@@ -178,7 +179,7 @@ def test_every_decision_on_the_champion_is_counted(tmp_path: Path, exporter: Exp
         place.train(USE_CASE, made, force=force)
         decided.append(promote(USE_CASE, made, place.store, court).decision)
     assert decided == [Decision.PROMOTED, Decision.REJECTED]  # the same model again is no better
-    rollback(USE_CASE, 2, court)
+    rollback("small", 2, court)
     exporter.expect(3 * len(Decision))
     of = {"use_case": USE_CASE.name}
     for decision in ("promoted", "rejected", "rolled_back"):

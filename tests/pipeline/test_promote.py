@@ -15,12 +15,13 @@ from servicio_ml.domain.metric import METRICS
 from servicio_ml.domain.policy import PromotionPolicy
 from servicio_ml.domain.promotion import Comparison, Decision, Slice, gates, verdict
 from servicio_ml.domain.search import Candidate, Integer
+from servicio_ml.domain.succession import decisions, history, rollback
 from servicio_ml.domain.use_case import DateSplit, Task
 from servicio_ml.errors import ArtifactError, NoSuchModelError, TrainingError
 from servicio_ml.features.artifact import load_artifact
 from servicio_ml.features.output import Predictions
 from servicio_ml.pipeline.compare import compare, paired_interval
-from servicio_ml.pipeline.promote import decisions, history, promote, rollback
+from servicio_ml.pipeline.promote import promote
 from worlds import Place
 
 TREE = Candidate(
@@ -159,17 +160,17 @@ def test_history_and_rollback(tmp_path: Path) -> None:
         assert version is not None
         if not force:
             promote(USE_CASE, made, place.store, place.court)
-    rollback(USE_CASE, 2, place.court)
+    rollback("small", 2, place.court)
     assert _champion(place) == 2
-    back = rollback(USE_CASE, None, place.court)
+    back = rollback("small", None, place.court)
     assert (back.challenger, back.champion) == (1, 2)
     assert _champion(place) == 1
-    reigns = history(USE_CASE, place.tracker)
+    reigns = history("small", place.tracker)
     assert [each.version for each in reigns] == [1, 2, 1]
     assert reigns[0].until is None
     assert [each.until for each in reigns[1:]] == [each.since for each in reigns[:-1]]
     assert all(each.by == "tester" for each in reigns)
-    assert [each.decision for each in decisions(USE_CASE, place.tracker)] == [
+    assert [each.decision for each in decisions("small", place.tracker)] == [
         Decision.ROLLED_BACK, Decision.ROLLED_BACK, Decision.PROMOTED,
     ]  # fmt: skip
 
@@ -180,17 +181,17 @@ def test_what_cannot_be_decided_is_said(tmp_path: Path) -> None:
     with pytest.raises(NoSuchModelError, match="servicio-ml train small"):
         promote(USE_CASE, made, place.store, place.court)
     with pytest.raises(NoSuchModelError, match="champion"):
-        rollback(USE_CASE, None, place.court)
+        rollback("small", None, place.court)
     place.train(USE_CASE, made)
     promote(USE_CASE, made, place.store, place.court)
     with pytest.raises(TrainingError, match="champion already"):
         promote(USE_CASE, made, place.store, place.court)
     with pytest.raises(NoSuchModelError, match="earlier champion"):
-        rollback(USE_CASE, None, place.court)
+        rollback("small", None, place.court)
     with pytest.raises(NoSuchModelError, match="version 9"):
-        rollback(USE_CASE, 9, place.court)
+        rollback("small", 9, place.court)
     with pytest.raises(TrainingError, match="champion already"):
-        rollback(USE_CASE, 1, place.court)
+        rollback("small", 1, place.court)
 
 
 def test_a_decision_that_was_not_carried_out_is_no_history(
@@ -207,7 +208,7 @@ def test_a_decision_that_was_not_carried_out_is_no_history(
         patch.setattr(place.registry, "point", refused)
         with pytest.raises(OSError, match="gone"):
             promote(USE_CASE, made, place.store, place.court)
-    assert history(USE_CASE, place.tracker) == []
+    assert history("small", place.tracker) == []
     assert promote(USE_CASE, made, place.store, place.court).decision is Decision.PROMOTED
 
 

@@ -16,12 +16,13 @@ from servicio_ml.adapters.statsd import NoStats
 from servicio_ml.domain.dataset import Manifest
 from servicio_ml.domain.promotion import Decision
 from servicio_ml.domain.published import read_manifest
+from servicio_ml.domain.succession import carry_out, decision_about, decisions
 from servicio_ml.domain.use_case import Task
 from servicio_ml.errors import NotPublishedError, StoreError, TrainingError
 from servicio_ml.pipeline import etl_steps
 from servicio_ml.pipeline.etl import Job, run_etl
 from servicio_ml.pipeline.finish import Finished, finish
-from servicio_ml.pipeline.promote import carry_out, decision_about, decisions, judge_once
+from servicio_ml.pipeline.promote import judge_once
 from servicio_ml.pipeline.publish import read_part
 from servicio_ml.pipeline.record import World
 from servicio_ml.pipeline.train import (
@@ -406,20 +407,20 @@ def test_a_judgement_moves_nothing_and_is_made_once(work: Work) -> None:
     case = _judged(work)
     assert case.dossier.decision is Decision.PROMOTED
     assert _champion(work) is None
-    assert decisions(USE_CASE, work.place.tracker) == []
+    assert decisions("small", work.place.tracker) == []
     with pytest.raises(TrainingError, match="not carried out: promoted; run step promote"):
-        decision_about(USE_CASE, case.dossier.challenger, work.place.tracker)
+        decision_about("small", case.dossier.challenger, work.place.tracker)
     assert _judged(work).run_id == case.run_id
     with pytest.raises(TrainingError, match="says promoted, not rejected"):
-        carry_out(USE_CASE, case.run_id, work.place.court, Decision.REJECTED)
+        carry_out("small", case.run_id, work.place.court, Decision.REJECTED)
     for _ in range(2):
-        done = carry_out(USE_CASE, case.run_id, work.place.court, Decision.PROMOTED)
+        done = carry_out("small", case.run_id, work.place.court, Decision.PROMOTED)
         assert (done.challenger, done.decision) == (case.dossier.challenger, Decision.PROMOTED)
     assert _champion(work) == case.dossier.challenger
-    assert len(decisions(USE_CASE, work.place.tracker)) == 1
+    assert len(decisions("small", work.place.tracker)) == 1
     # the one that was carried out, although the challenger is champion now
     assert _judged(work).run_id == case.run_id
-    assert decision_about(USE_CASE, case.dossier.challenger, work.place.tracker) == "promoted"
+    assert decision_about("small", case.dossier.challenger, work.place.tracker) == "promoted"
 
 
 def test_a_promotion_that_dies_after_moving_the_alias_is_finished_by_the_next(
@@ -435,10 +436,10 @@ def test_a_promotion_that_dies_after_moving_the_alias_is_finished_by_the_next(
     with monkeypatch.context() as patch:
         patch.setattr(work.place.registry, "point", killed)
         with suppress(KeyboardInterrupt):
-            carry_out(USE_CASE, case.run_id, work.place.court)
-    assert (_champion(work), decisions(USE_CASE, work.place.tracker)) == (case.dossier.challenger, [])
-    carry_out(USE_CASE, case.run_id, work.place.court)
-    assert len(decisions(USE_CASE, work.place.tracker)) == 1
+            carry_out("small", case.run_id, work.place.court)
+    assert (_champion(work), decisions("small", work.place.tracker)) == (case.dossier.challenger, [])
+    carry_out("small", case.run_id, work.place.court)
+    assert len(decisions("small", work.place.tracker)) == 1
 
 
 def test_another_champion_since_the_judgement_is_judged_against_anew(work: Work) -> None:
@@ -447,7 +448,7 @@ def test_another_champion_since_the_judgement_is_judged_against_anew(work: Work)
     other = next(version for version in work.versions() if version != case.dossier.challenger)
     work.place.registry.point("small", "champion", other)
     with pytest.raises(TrainingError, match=f"version {other} became champion after the judgement"):
-        carry_out(USE_CASE, case.run_id, work.place.court)
+        carry_out("small", case.run_id, work.place.court)
     assert _champion(work) == other
     again = _judged(work)
     assert (again.run_id != case.run_id, again.dossier.champion) == (True, other)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from servicio_ml.adapters.raw_files import RawFiles
-from servicio_ml.adapters.registry_link import RegistryLink, RemoteRegistry
+from servicio_ml.adapters.registry_link import RegistryLink, RemoteRecords, RemoteRegistry
 from servicio_ml.adapters.statsd import NoStats, StatsdStats
 from servicio_ml.domain.history import History
 from servicio_ml.domain.ports import (
@@ -23,6 +23,7 @@ from servicio_ml.domain.ports import (
     Stats,
     Tracker,
 )
+from servicio_ml.domain.records import Records, ServedRecords
 from servicio_ml.errors import SettingsError
 from servicio_ml.settings import Settings, variable
 
@@ -109,8 +110,9 @@ def study_url(settings: Settings) -> str:
 def registry_link(settings: Settings, place: Path, key: bytes) -> RegistryLink:
     """The registry of this process for its children."""
 
-    def opened() -> Registry:
-        return runs_and_models(settings)[1]
+    def opened() -> tuple[Registry, Records]:
+        tracker, registry = runs_and_models(settings)
+        return registry, Records(tracker, registry, stats(settings), time.time)
 
     return RegistryLink(place, key, opened)
 
@@ -125,6 +127,11 @@ def traces(settings: Settings) -> "TracerProvider":
 def remote_registry(place: Path, key: bytes) -> ServedRegistry:
     """The registry of the parent process."""
     return RemoteRegistry(place, key)
+
+
+def remote_records(place: Path, key: bytes) -> ServedRecords:
+    """The records of the parent process."""
+    return RemoteRecords(place, key)
 
 
 def journal(settings: Settings, *, shared: str = "") -> Journal:

@@ -18,6 +18,7 @@ ServicioError
 ├── RetrainingError         a retraining cannot be started
 ├── ReloadError             a server cannot be told of a new champion
 ├── TrainingError           no model can be trained, exported or promoted
+│   ├── PromotionError      it is the champion already, or the champion is another by now
 │   └── ArtifactError       a model artifact is incomplete or wrong
 └── ServingError            a request cannot be answered
     ├── InvalidError        rows do not fit the schema, each fault named
@@ -206,6 +207,10 @@ class TrainingError(ServicioError):
 
     def __init__(self, use_case: str, problem: str) -> None:
         super().__init__(f"{use_case}: {problem}")
+
+
+class PromotionError(TrainingError):
+    """A version cannot be made champion as things are now."""
 
 
 class ArtifactError(TrainingError):

@@ -124,6 +124,14 @@ class MemoryTracker:
             raise RegistryError(PLACE, f"run {run_id!r} has no artifact {path!r}")
         return found
 
+    def artifacts(self, run_id: str, folder: str) -> Mapping[str, int]:
+        root = self._found(run_id).folder
+        files = [path for path in (root / folder).rglob("*") if path.is_file()]
+        return {path.relative_to(root).as_posix(): path.stat().st_size for path in files}
+
+    def read(self, run_id: str, path: str) -> bytes:
+        return self.artifact(run_id, path).read_bytes()
+
 
 def _record(run: MemoryRun) -> RunRecord:
     return RunRecord(
@@ -194,6 +202,13 @@ class MemoryRegistry:
 
     def note(self, model: str, key: str, value: str) -> None:
         self._notes.setdefault(model, {})[key] = value
+
+    def read(self, model: str, version: int, name: str) -> bytes:
+        self.version(model, version)
+        try:
+            return (self._place(model, version) / name).read_bytes()
+        except OSError as error:
+            raise RegistryError(PLACE, f"version {version} of {model} has no {name!r}") from error
 
     def download(self, model: str, version: int) -> Path:
         self.version(model, version)

@@ -1,6 +1,7 @@
 """One registry for all processes of a server: MLflow's libraries would cost each of them 100 MB.
 
-The parent answers on a local socket; the workers ask through `RemoteRegistry`, one call at a time.
+The parent answers on a local socket; the workers ask through `RemoteRegistry` and `RemoteRecords`, each on a
+connection of its own, one call at a time: a look at old records holds up no look for a new champion.
 """
 
 import logging
@@ -12,11 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from servicio_ml.domain.ports import ModelVersion, ServedRegistry
+from servicio_ml.domain.promotion import Dossier
+from servicio_ml.domain.records import Candidates, ServedRecords, Told
 from servicio_ml.errors import RegistryError, ServicioError
 
 logger = logging.getLogger(__name__)
-CALLS = frozenset({"models", "versions", "download", "notes", "note"})
-"""What a server asks; it neither registers nor promotes."""
+REGISTRY_CALLS = frozenset({"models", "versions", "download", "notes", "note"})
+RECORDS_CALLS = frozenset({"decisions", "candidates", "pictures", "picture", "card", "crown"})
+"""What a server asks; it registers nothing, and moves an alias with a dossier only."""
+Opened = tuple[ServedRegistry, ServedRecords]
 
 
 class RegistryLink:
@@ -25,13 +30,13 @@ class RegistryLink:
     Args:
         place: Of the socket, a new path.
         key: That the others must know.
-        opened: Opens the registry; tried again with the next call when it fails.
+        opened: Opens the registry and its records; tried again with the next call when it fails.
     """
 
-    def __init__(self, place: Path, key: bytes, opened: Callable[[], ServedRegistry]) -> None:
+    def __init__(self, place: Path, key: bytes, opened: Callable[[], Opened]) -> None:
         self._listener = Listener(str(place), "AF_UNIX", authkey=key)
         self._opened = opened
-        self._registry: ServedRegistry | None = None
+        self._parts: Opened | None = None
         self._closed = False
         self._lock = threading.Lock()
         threading.Thread(target=self._accept, name="registry-link", daemon=True).start()
@@ -64,18 +69,20 @@ class RegistryLink:
 
     def _answer(self, name: str, arguments: tuple[Any, ...]) -> tuple[bool, Any]:
         try:
-            return True, getattr(self._open(), name if name in CALLS else "")(*arguments)
+            registry, records = self._open()
+            asked = registry if name in REGISTRY_CALLS else records
+            return True, getattr(asked, name if name in REGISTRY_CALLS | RECORDS_CALLS else "")(*arguments)
         except ServicioError as error:
             return False, error
         except Exception as error:
             logger.exception("the registry failed")
             return False, RegistryError("the registry", f"{type(error).__name__}: {error}")
 
-    def _open(self) -> ServedRegistry:
+    def _open(self) -> Opened:
         with self._lock:
-            if self._registry is None:
-                self._registry = self._opened()
-            return self._registry
+            if self._parts is None:
+                self._parts = self._opened()
+            return self._parts
 
     def close(self) -> None:
         """Take no more callers."""
@@ -83,8 +90,8 @@ class RegistryLink:
         self._listener.close()
 
 
-class RemoteRegistry:
-    """The parent's registry; connects when it is first asked, and again after the connection was lost."""
+class _Caller:
+    """Connects when it first asks, and again after the connection was lost."""
 
     def __init__(self, place: Path, key: bytes) -> None:
         self._place, self._key = place, key
@@ -106,6 +113,10 @@ class RemoteRegistry:
             return answer
         raise answer
 
+
+class RemoteRegistry(_Caller):
+    """The parent's registry."""
+
     def versions(self, model: str) -> Sequence[ModelVersion]:
         found: Sequence[ModelVersion] = self._ask("versions", model)
         return found
@@ -124,3 +135,31 @@ class RemoteRegistry:
 
     def note(self, model: str, key: str, value: str) -> None:
         self._ask("note", model, key, value)
+
+
+class RemoteRecords(_Caller):
+    """The parent's records."""
+
+    def decisions(self, model: str) -> Told:
+        found: Told = self._ask("decisions", model)
+        return found
+
+    def candidates(self, model: str) -> Candidates:
+        found: Candidates = self._ask("candidates", model)
+        return found
+
+    def pictures(self, model: str, version: int) -> Sequence[str]:
+        found: Sequence[str] = self._ask("pictures", model, version)
+        return found
+
+    def picture(self, model: str, version: int, name: str) -> bytes:
+        found: bytes = self._ask("picture", model, version, name)
+        return found
+
+    def card(self, model: str, version: int) -> str:
+        found: str = self._ask("card", model, version)
+        return found
+
+    def crown(self, model: str, version: int, reason: str, by: str, instead_of: int | None = None) -> Dossier:
+        found: Dossier = self._ask("crown", model, version, reason, by, instead_of)
+        return found

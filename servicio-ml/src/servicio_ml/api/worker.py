@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 from servicio_ml import bootstrap
 from servicio_ml.domain.ports import Journal, ServedRegistry
 from servicio_ml.domain.retraining import SECONDS_AN_HOUR, Policy
-from servicio_ml.serving import data_page, drift_page, enqueue, graphql, hooks, insight
+from servicio_ml.serving import data_page, drift_page, enqueue, graphql, hooks, insight, succession
 from servicio_ml.serving.accesslog import AccessLog, JsonFormatter
 from servicio_ml.serving.app import application
 from servicio_ml.serving.edge import App, Edge
@@ -117,6 +117,7 @@ def create(plan: Plan) -> App:
     routers = [
         health_routes(service, scrape),
         model_routes(service, registry.note, plan.announce),
+        succession.routes(service, bootstrap.remote_records(plan.socket, plan.key), plan.announce),
         insight.routes(service, time.time),
         drift_page.routes(service, lambda: bootstrap.lake(settings)),
         data_page.routes(service, lambda: bootstrap.lake(settings)),

@@ -5,17 +5,16 @@ import os
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from servicio_ml.cli.session import Debug, Json, Session, UseCaseName, session
 from servicio_ml.domain.ports import Registry, Tracker
 from servicio_ml.domain.promotion import Dossier
+from servicio_ml.domain.succession import Case, Court, carry_out, decisions, reigns
+from servicio_ml.domain.succession import rollback as put_back
 from servicio_ml.domain.use_case import UseCase
-
-if TYPE_CHECKING:
-    from servicio_ml.pipeline.promote import Case, Court
 
 
 def promote(
@@ -54,11 +53,10 @@ def rollback(
     """Make an earlier version champion again, at once."""
     with session(as_json=as_json, debug=debug) as here:
         from servicio_ml import bootstrap
-        from servicio_ml.pipeline.promote import rollback as run
         from servicio_ml.use_cases.catalogue import find
 
         use_case = find(name, here.settings.use_cases_dir)
-        dossier = run(use_case, to, court(here, *bootstrap.runs_and_models(here.settings)))
+        dossier = put_back(use_case.name, to, court(here, *bootstrap.runs_and_models(here.settings)))
         here.line(f"champion: version {dossier.challenger} (was version {dossier.champion})")
         here.document(dossier.to_json())
 
@@ -67,17 +65,15 @@ def history(name: UseCaseName, as_json: Json = False, debug: Debug = False) -> N
     """Show who was champion from when to when, and why; and what was rejected."""
     with session(as_json=as_json, debug=debug) as here:
         from servicio_ml import bootstrap
-        from servicio_ml.pipeline.promote import decisions
-        from servicio_ml.pipeline.promote import history as reigns_of
         from servicio_ml.use_cases.catalogue import find
 
         use_case, tracker = find(name, here.settings.use_cases_dir), bootstrap.tracker(here.settings)
-        reigns = reigns_of(use_case, tracker)
-        every = decisions(use_case, tracker)
+        every = decisions(use_case.name, tracker)
+        reigned = reigns(every)
         here.table(
             f"{use_case.title}: champions",
             ["version", "from", "to", "by", "why"],
-            [[each.version, _day(each.since), _day(each.until), each.by, each.reason] for each in reigns],
+            [[each.version, _day(each.since), _day(each.until), each.by, each.reason] for each in reigned],
         )
         here.table(
             f"{use_case.title}: decisions",
@@ -88,14 +84,13 @@ def history(name: UseCaseName, as_json: Json = False, debug: Debug = False) -> N
             ],
         )
         here.document(
-            {"champions": [asdict(each) for each in reigns], "decisions": [each.to_json() for each in every]}
+            {"champions": [asdict(each) for each in reigned], "decisions": [each.to_json() for each in every]}
         )
 
 
-def court(here: Session, tracker: Tracker, registry: Registry) -> "Court":
+def court(here: Session, tracker: Tracker, registry: Registry) -> Court:
     """Who decides: the user of this process, now."""
     from servicio_ml import bootstrap
-    from servicio_ml.pipeline.promote import Court
 
     return Court(
         tracker=tracker, registry=registry,
@@ -110,11 +105,9 @@ def _user() -> str:
         return f"user {os.getuid()}"
 
 
-def carried_out(here: Session, use_case: UseCase, case: "Case", who: "Court") -> Dossier:
+def carried_out(here: Session, use_case: UseCase, case: Case, who: Court) -> Dossier:
     """Carry a decision out, and say what it is."""
-    from servicio_ml.pipeline.promote import carry_out
-
-    dossier = carry_out(use_case, case.run_id, who)
+    dossier = carry_out(use_case.name, case.run_id, who)
     gates = dossier.evidence["gates"]
     against = f"version {dossier.champion}" if dossier.champion else "no champion"
     here.table(

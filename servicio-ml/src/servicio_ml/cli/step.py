@@ -288,7 +288,7 @@ def record(name: UseCaseName, run: RunId, debug: Debug = False) -> None:
 
     def work(here: Session, use_case: UseCase) -> Document:
         from servicio_ml import bootstrap
-        from servicio_ml.pipeline.promote import decision_about
+        from servicio_ml.domain.succession import decision_about
         from servicio_ml.pipeline.train import close
         from servicio_ml.pipeline.training import CHALLENGER_VERSION
         from servicio_ml.pipeline.whole import ended_well
@@ -296,7 +296,7 @@ def record(name: UseCaseName, run: RunId, debug: Debug = False) -> None:
         world = _world(here)
         found = world.tracker.find(run)
         version = found.tags.get(CHALLENGER_VERSION, "")
-        decision = decision_about(use_case, int(version), world.tracker) if version else ""
+        decision = decision_about(use_case.name, int(version), world.tracker) if version else ""
         if close(use_case, run, world, decision):
             stats = bootstrap.stats(here.settings)
             ended_well(stats, time.time, f"{Whole.TRAIN}.{name}", time.time() - found.started)
@@ -350,10 +350,10 @@ def _train_step(name: str, run_id: str, debug: bool, work: Callable[["Training"]
 def _carry_out(name: str, dossier: str, debug: bool, expected: Decision, told: str) -> None:
     def run(here: Session, use_case: UseCase) -> Document:
         from servicio_ml import bootstrap
-        from servicio_ml.pipeline.promote import carry_out
+        from servicio_ml.domain.succession import carry_out
 
         who = court(here, *bootstrap.runs_and_models(here.settings))
-        return {told: carry_out(use_case, dossier, who, expected).challenger}
+        return {told: carry_out(use_case.name, dossier, who, expected).challenger}
 
     _step(name, debug, run)
 

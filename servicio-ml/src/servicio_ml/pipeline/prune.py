@@ -8,10 +8,10 @@ from servicio_ml.domain.ports import ModelVersion, ObjectStore, Registry, RunRec
 from servicio_ml.domain.promotion import CHAMPION
 from servicio_ml.domain.published import manifest_key, published_periods, read_manifest
 from servicio_ml.domain.report import Pointer, latest_key, read_latest, reports_prefix
+from servicio_ml.domain.succession import STEP as PROMOTION
+from servicio_ml.domain.succession import history
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.pipeline.etl_steps import BEGUN, STAGING
-from servicio_ml.pipeline.promote import STEP as PROMOTION
-from servicio_ml.pipeline.promote import history
 from servicio_ml.pipeline.record import TRAIN_RUN
 
 STAGING_SECONDS = 2 * 86_400.0
@@ -80,7 +80,7 @@ def prune(
 def _kept(
     use_case: UseCase, versions: Sequence[ModelVersion], tracker: Tracker, retention: Retention
 ) -> list[ModelVersion]:
-    champions = [reign.version for reign in history(use_case, tracker)]
+    champions = [reign.version for reign in history(use_case.name, tracker)]
     present = next((each.version for each in versions if CHAMPION in each.aliases), None)
     previous = next((version for version in champions if version != present), None)
     return [

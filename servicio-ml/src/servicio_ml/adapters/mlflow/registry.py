@@ -15,6 +15,7 @@ from servicio_ml.adapters.mlflow.connection import (
     RESOURCE_EXISTS,
     Connection,
     delete_artifacts,
+    read_artifact,
 )
 from servicio_ml.domain.ports import ModelVersion
 from servicio_ml.errors import NoSuchModelError
@@ -129,6 +130,11 @@ class MlflowRegistry:
     def note(self, model: str, key: str, value: str) -> None:
         with self._connection.told():
             self._client.set_registered_model_tag(model, key, value)
+
+    def read(self, model: str, version: int, name: str) -> bytes:
+        self.version(model, version)
+        with self._connection.told():
+            return read_artifact(artifact_uri=f"models:/{model}/{version}/{DATA}/{name}")
 
     def download(self, model: str, version: int) -> Path:
         self.version(model, version)

@@ -10,7 +10,7 @@ import mlflow
 from mlflow.entities import Dataset, DatasetInput, InputTag, LifecycleStage, Metric, Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID
 
-from servicio_ml.adapters.mlflow.connection import Connection, delete_artifacts
+from servicio_ml.adapters.mlflow.connection import Connection, delete_artifacts, read_artifact
 from servicio_ml.domain.ports import Run, RunRecord
 from servicio_ml.errors import RegistryError
 
@@ -148,6 +148,22 @@ class MlflowTracker:
             return Path(
                 mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path, dst_path=folder)
             )
+
+    def artifacts(self, run_id: str, folder: str) -> Mapping[str, int]:
+        found: dict[str, int] = {}
+        waiting = [folder]
+        with self._connection.told():
+            while waiting:
+                for each in self._client.list_artifacts(run_id, waiting.pop()):
+                    if each.is_dir:
+                        waiting.append(each.path)
+                    else:
+                        found[each.path] = each.file_size or 0
+        return found
+
+    def read(self, run_id: str, path: str) -> bytes:
+        with self._connection.told():
+            return read_artifact(run_id=run_id, artifact_path=path)
 
 
 def _record(run: mlflow.entities.Run) -> RunRecord:
