@@ -17,7 +17,9 @@ TOP = 10
 """Contributions that are drawn; the others are drawn as one."""
 TOLD = 3
 """Contributions that are told in the sentence."""
-BAR_PIXELS = 28
+CLASS_PIXELS = 28
+ROW_PIXELS, BAR_PIXELS, UNDER_PIXELS = 38, 12, 8
+"""Heights of a contribution's row and of its bar, and how far the bar is below the middle."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,7 +97,7 @@ def _classes(outcome: Outcome) -> None:
         answered=[label == outcome.prediction.label for label in shares]
     )
     bars = (
-        alt.Chart(table, height=BAR_PIXELS * (len(table) + 2))
+        alt.Chart(table, height=CLASS_PIXELS * (len(table) + 2))
         .mark_bar()
         .encode(
             x=alt.X(
@@ -127,18 +129,19 @@ def _contributions(outcome: Outcome, why: Explanation) -> None:
     )  # fmt: skip
     st.caption(sentence)
     unit = t("Change of the probability (percentage points)") if schema.labels else _change(schema)
-    bars = (
-        alt.Chart(table, height=BAR_PIXELS * (len(table) + 2))
-        .mark_bar()
-        .encode(
-            x=alt.X("change:Q", title=unit),
-            y=alt.Y("field:N", title=None, sort=None, axis=alt.Axis(labelLimit=360)),
-            color=alt.condition("datum.change > 0", alt.value(charts.BLUE), alt.value(charts.ORANGE)),
-            tooltip=[alt.Tooltip("field:N", title=t("Field")), alt.Tooltip("shown:N", title=t("Change"))],
-        )
+    rows = alt.Chart(table).encode(
+        y=alt.Y("field:N", axis=None, sort=None),
+        tooltip=[alt.Tooltip("field:N", title=t("Field")), alt.Tooltip("shown:N", title=t("Change"))],
     )
+    bars = rows.mark_bar(height=BAR_PIXELS, yOffset=UNDER_PIXELS).encode(
+        x=alt.X("change:Q", title=unit, axis=alt.Axis(format="~f")),
+        color=alt.condition("datum.change > 0", alt.value(charts.BLUE), alt.value(charts.ORANGE)),
+    )
+    # above its bar: beside it, a long name would leave no room for bars on a narrow screen
+    names = rows.mark_text(align="left", yOffset=-UNDER_PIXELS).encode(x=alt.value(0), text="field:N")
+    drawn: alt.LayerChart | alt.FacetChart = alt.layer(bars, names).properties(height=ROW_PIXELS * len(table))
     numbers = pd.DataFrame({t("Field"): table["field"], t("Change"): table["shown"]})
-    charts.show(bars, unit, sentence, numbers, key="contributions")
+    charts.show(drawn, unit, sentence, numbers, key="contributions")
 
 
 def _change(schema: Schema) -> str:

@@ -11,7 +11,7 @@ from streamlit_app.client.predict import Places, Schema
 from streamlit_app.prediction.words import hint, named, shown
 from streamlit_app.text import t
 
-HEIGHT = 320
+HEIGHT = 380
 MARGIN_DEGREES = 2.0
 POINT, PICKED = 70, 220
 """Sizes of the points, in square pixels."""
@@ -54,7 +54,7 @@ def _map(places: Places, level: str, title: str) -> Any:
         ]
     )
     click = alt.selection_point(name=SELECTION, fields=["level"], toggle=False)
-    base = alt.Chart(table, height=HEIGHT).encode(
+    base = alt.Chart(table).encode(
         x=alt.X("longitude:Q", title=t("Longitude (°)"), scale=_domain(table["longitude"])),
         y=alt.Y("latitude:Q", title=t("Latitude (°)"), scale=_domain(table["latitude"])),
     )
@@ -64,7 +64,7 @@ def _map(places: Places, level: str, title: str) -> Any:
         tooltip=[alt.Tooltip("level:N", title=title)],
     )
     name = base.transform_filter("datum.picked").mark_text(dy=-16, fontWeight="bold").encode(text="level:N")
-    return alt.layer(points.add_params(click), name)
+    return alt.layer(points.add_params(click), name).properties(height=HEIGHT)
 
 
 def _domain(values: "pd.Series[float]") -> alt.Scale:

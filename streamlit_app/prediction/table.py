@@ -12,7 +12,7 @@ from streamlit_app.client.predict import CATEGORY, DATE, INTEGER, FieldInfo, Sch
 MOST_ROWS = 20_000
 """Of one file; larger ones are for `servicio-ml score`."""
 DELIMITERS = ",;\t|"
-NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 FIRST_ROW_LINE = 2
 """The line of a file with the first row: a spreadsheet counts the header as the first."""

@@ -96,7 +96,18 @@ def _draw_curve(schema: Schema, each: FieldInfo, curve: Curve, chosen: Value) ->
         }
     )
     title = t("{what} over: {field}", what=what, field=named(each))
+    if each.kind != CATEGORY:
+        st.caption(_legend(schema, each, curve.value))
     charts.show(drawn, title, sentence, numbers, key=f"curve:{each.name}")
+
+
+def _legend(schema: Schema, each: FieldInfo, own: Value) -> str:
+    parts = [t("Circle: where it is read.")]
+    if own is not None:
+        parts.insert(0, t("Diamond: as it is ({value}).", value=shown(each, own)))
+    if schema.task == BINARY:
+        parts.append(t("Dashed: from there on the answer is {label}.", label=level(schema.labels[1])))
+    return " ".join(parts)
 
 
 def _number(schema: Schema) -> str:
@@ -107,7 +118,7 @@ def _number(schema: Schema) -> str:
 def _axis(schema: Schema, what: str) -> alt.Y:
     if schema.labels:
         return alt.Y("score:Q", title=what, axis=alt.Axis(format=".0%"), scale=alt.Scale(domain=[0, 1]))
-    return alt.Y("score:Q", title=what, scale=alt.Scale(zero=False))
+    return alt.Y("score:Q", title=what, axis=alt.Axis(format="~f"), scale=alt.Scale(zero=False))
 
 
 def _line(
@@ -152,7 +163,7 @@ def _bars(each: FieldInfo, table: pd.DataFrame, curve: Curve, what: str) -> Draw
         own=table["value"] == curve.value, value=[shown(each, value) for value in table["value"]]
     )
     scale = alt.Scale(domain=[0, 1]) if curve.label else alt.Scale()
-    axis = alt.Axis(format=".0%") if curve.label else alt.Axis()
+    axis = alt.Axis(format=".0%" if curve.label else "~f")
     drawn: Drawn = (
         alt.Chart(table, height=BAR_PIXELS * (len(table) + 2))
         .mark_bar()

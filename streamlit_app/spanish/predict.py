@@ -54,6 +54,9 @@ TEXTS: dict[str, str] = {
     "Between {low} and {high}; as it is, {value}, {score}.": (
         "Entre {low} y {high}; tal como es, {value}, {score}."
     ),
+    "Circle: where it is read.": "Círculo: donde se lee.",
+    "Diamond: as it is ({value}).": "Rombo: tal como es ({value}).",
+    "Dashed: from there on the answer is {label}.": "Línea discontinua: desde ahí la respuesta es {label}.",
     "{what} over: {field}": "{what} según: {field}",
     "A CSV with a column for each field, named as in the template; cells parted by comma, semicolon or tab; "
     "an empty cell is missing. At most {rows} rows; `servicio-ml score` takes more.": (
