@@ -222,6 +222,7 @@ def test_pods_may_do_nothing_but_their_work(release: Release) -> None:
     for workload in release.workloads:
         pod, container = workload["spec"]["template"]["spec"], _container(workload)
         assert pod["automountServiceAccountToken"] is False
+        assert pod["enableServiceLinks"] is False
         assert pod["securityContext"]["runAsUser"] == pod["securityContext"]["fsGroup"] == 10001
         for context in (pod["securityContext"], container["securityContext"]):
             assert context["runAsNonRoot"] is True

@@ -326,6 +326,35 @@ class TestKeys:
         assert locked("GET", path).status == 401
         assert locked("GET", path, headers={"X-API-Key": "user-key"}).status == 200
 
+    @pytest.mark.parametrize(
+        ("headers", "status"),
+        [
+            ({"Host": "127.0.0.1:8800"}, 200),
+            ({"Host": "localhost"}, 200),
+            ({"Host": "[::1]:8800"}, 200),
+            ({"Host": "127.0.0.1:8800", "Origin": "http://127.0.0.1:8800"}, 200),
+            ({"Host": "127.0.0.1:8800", "Origin": "http://evil.example"}, 403),
+            ({"Host": "127.0.0.1:8800", "Origin": "http://127.0.0.1:9999"}, 403),
+            ({"Host": "127.0.0.1:8800", "Origin": "null"}, 403),
+            ({"Host": "rebound.example:8800"}, 403),
+            ({"Host": "127.0.0.1.evil.example"}, 403),
+            ({"Host": "localhost@evil.example:1x"}, 403),
+            ({"Host": "rebound.example", "Origin": "http://rebound.example"}, 403),
+        ],
+    )
+    @pytest.mark.parametrize("path", [PREDICT, "/models/small/reload"])
+    def test_without_keys_no_page_from_elsewhere_asks(
+        self, door: Door, path: str, headers: dict[str, str], status: int
+    ) -> None:
+        answer = door("POST", path, RECORD, headers)
+        assert answer.status == status
+        if status == 403:
+            assert b"SERVICIO_ML_KEYS_FILE" in answer.body
+
+    def test_with_keys_the_key_decides(self, locked: Door) -> None:
+        headers = {"Host": "api.example", "Origin": "http://pages.example", "X-API-Key": "user-key"}
+        assert locked("POST", PREDICT, RECORD, headers).status == 200
+
     def test_the_log_names_the_key_not_its_text(self, locked: Door) -> None:
         locked("POST", PREDICT, RECORD, {"X-API-Key": "user-key"})
         assert locked.logged[0]["key"] == "user"

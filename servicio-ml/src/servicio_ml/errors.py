@@ -29,7 +29,8 @@ ServicioError
     ├── UnauthorizedError   an API key is absent or unknown
     │   └── HookTokenError  the token of the hook is absent or wrong
     ├── ForbiddenError      an API key is not good for this
-    │   └── HookClosedError no token is set for the hook
+    │   ├── HookClosedError no token is set for the hook
+    │   └── ForeignPageError a page from elsewhere asks a server without keys
     ├── BusyError           too many requests are in hand
     ├── NotReadyError       the model has no version that answers yet
     ├── JournalError        the journal cannot be written
@@ -329,6 +330,17 @@ class HookClosedError(ForbiddenError):
     def __init__(self) -> None:
         ServicioError.__init__(
             self, "the hook is closed; name a file with its token in SERVICIO_ML_HOOK_TOKEN_FILE"
+        )
+
+
+class ForeignPageError(ForbiddenError):
+    """Without API keys, a browser asks for a page from elsewhere."""
+
+    def __init__(self, where: str) -> None:
+        ServicioError.__init__(
+            self,
+            f"{where!r} is not this server's own address; without API keys it answers loopback only: "
+            "ask for http://127.0.0.1, or set SERVICIO_ML_KEYS_FILE",
         )
 
 

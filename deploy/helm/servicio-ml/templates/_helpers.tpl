@@ -104,6 +104,7 @@ seccompProfile:
 {{- define "servicio-ml.podHead" -}}
 serviceAccountName: {{ include "servicio-ml.serviceAccount" .root }}
 automountServiceAccountToken: false
+# a Service called servicio-ml would give every pod a SERVICIO_ML_PORT of its own kind
 enableServiceLinks: false
 {{- with .root.Values.imagePullSecrets }}
 imagePullSecrets:

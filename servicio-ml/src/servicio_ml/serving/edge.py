@@ -11,6 +11,7 @@ from servicio_ml.errors import BusyError, RequestError, ServicioError, TooLargeE
 from servicio_ml.serving.accesslog import AccessLog
 from servicio_ml.serving.call import CALL, TRACE, UNMATCHED, Call, Response, failure, plain_refusal, refusal
 from servicio_ml.serving.keys import Scope, presented
+from servicio_ml.serving.origin import check_local
 from servicio_ml.serving.predict import Predict
 from servicio_ml.serving.service import Service
 from servicio_ml.serving.traffic import Requests
@@ -131,7 +132,9 @@ class Edge:
         limits = self._service.limits
         if self.in_hand > limits.concurrency:
             raise BusyError(limits.concurrency)
-        if not self._service.keys.open and not HOOKS.fullmatch(call.path):
+        if self._service.keys.open:
+            check_local(call.headers)
+        elif not HOOKS.fullmatch(call.path):
             scope = Scope.ADMIN if ADMIN.fullmatch(call.path) else Scope.PREDICT
             call.key = self._service.keys.admit(presented(call.headers), scope)
         length = call.headers.get(b"content-length", b"0")
