@@ -19,7 +19,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast check format lint types layers docs fix lock protocol bench-serving airflow env up down status logs demo clean
+.PHONY: help setup test test-fast check format lint types layers docs fix lock protocol bench-serving airflow env up down status logs demo backup restore clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -111,6 +111,14 @@ bench-serving: $(READY) ## Measure serving against its peers (quarter of an hour
 
 env: ## Write .env and secrets/ for docker compose; ROTATE=hook_token makes that one anew
 	@PYTHONPATH=servicio-ml/src $(PYTHON) -m deploy.env $(if $(ROTATE),--rotate $(ROTATE))
+
+backup: ## Back the platform up into a new folder: TO=folder; OF=compose for the production stack
+	@test -n "$(TO)" || { echo "make backup: say where to: make backup TO=folder" >&2; exit 1; }
+	@PYTHONPATH=servicio-ml/src $(PYTHON) -m deploy.backup backup "$(TO)" $(if $(OF),--of $(OF))
+
+restore: ## Fill an empty platform from a backup: FROM=folder; REPLACE=yes deletes what it has
+	@test -n "$(FROM)" || { echo "make restore: say from where: make restore FROM=folder" >&2; exit 1; }
+	@PYTHONPATH=servicio-ml/src $(PYTHON) -m deploy.backup restore "$(FROM)" $(if $(filter yes,$(REPLACE)),--replace)
 
 clean: ## Remove the environment and every cache; what was trained and published in var/ stays
 	rm -rf $(VENV) $(AIRFLOW_VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build

@@ -1,6 +1,6 @@
 """Known vulnerabilities of what the locks hold, by pip-audit and a service that has the advisories.
 
-Which service is asked can be chosen by pip-audit's own variables, PIP_AUDIT_VULNERABILITY_SERVICE (pypi or osv)
+Which service is asked can be chosen by pip-audit's own variables, PIP_AUDIT_VULNERABILITY_SERVICE (pypi, osv)
 and PIP_AUDIT_OSV_URL.
 """
 

@@ -42,7 +42,7 @@ def services(config: Mapping[str, Any]) -> Mapping[str, Service]:
 
 def _once(service: Service) -> bool:
     """Whether it ends by itself."""
-    return service["restart"] != "unless-stopped"
+    return bool(service["restart"] != "unless-stopped")
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -1,0 +1,164 @@
+"""Backup and restore of the stores of the production stack: a real PostgreSQL and an S3 over HTTP."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from compose_stores import ROLES, Stores, compose_stores
+from deploy.backup import compose, manifest
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[3]
+LARGE = os.urandom(12 << 20)
+"""More than PyArrow uploads in one part."""
+FILL = "INSERT INTO kept (text) SELECT current_database() FROM generate_series(1, 1000)"
+COUNT = "SELECT count(*), max(id), min(text) FROM kept"
+LAKE = {
+    "lake/rain/2026-11/manifest.json": b"{}",
+    "lake/rain/2026-11/train-1.parquet": LARGE,
+    "lake/empty": b"",
+    "lake/ño/a b.txt": b"names",
+}
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
+    with compose_stores(tmp_path_factory.mktemp("stores")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def backup(servers: Stores, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the filled stack; not to be changed."""
+    servers.make()
+    _fill(servers)
+    folder = tmp_path_factory.mktemp("backups") / "to"
+    assert "5 files" in _done(_run(servers, "backup", folder, "--of", "compose"))
+    return folder
+
+
+@pytest.fixture
+def empty(servers: Stores, backup: Path) -> Stores:
+    """A new stack; the backup has been taken."""
+    assert backup.exists()
+    servers.make()
+    return servers
+
+
+@pytest.fixture
+def filled(empty: Stores) -> Stores:
+    _fill(empty)
+    return empty
+
+
+def _fill(stores: Stores) -> None:
+    for database in ROLES:
+        stores.sql(database, "CREATE TABLE kept (id serial PRIMARY KEY, text text)")
+        stores.sql(database, FILL)
+    for key, content in LAKE.items():
+        stores.put("data", key, content)
+    stores.put("mlflow", "1/models/m-1/artifacts/model.onnx", b"model")
+
+
+def _run(stores: Stores, *words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "deploy.backup", *map(str, words)]
+    return subprocess.run(
+        command, cwd=ROOT, env=stores.variables, capture_output=True, text=True, check=False
+    )
+
+
+def _done(told: subprocess.CompletedProcess[str]) -> str:
+    assert told.returncode == 0, told.stderr
+    return told.stdout
+
+
+def _refused(told: subprocess.CompletedProcess[str]) -> str:
+    assert told.returncode == 1, told.stdout
+    assert told.stderr.startswith("make ")
+    return told.stderr
+
+
+def _is_whole(stores: Stores) -> None:
+    for database, role in ROLES.items():
+        assert stores.sql(database, COUNT) == [(1000, 1000, database)]
+        assert stores.sql(database, "SELECT tableowner FROM pg_tables WHERE tablename = 'kept'") == [(role,)]
+        # what is numbered is numbered on
+        assert stores.sql(database, "INSERT INTO kept (text) VALUES ('new') RETURNING id") == [(1001,)]
+    assert stores.objects("data") == LAKE
+    assert stores.objects("mlflow") == {"1/models/m-1/artifacts/model.onnx": b"model"}
+
+
+def test_it_is_restored_into_an_empty_stack(empty: Stores, backup: Path) -> None:
+    assert manifest.read(backup).of == "compose"
+    _done(_run(empty, "restore", backup))
+    _is_whole(empty)
+
+
+def test_a_stack_with_data_is_not_replaced_unless_told(filled: Stores, backup: Path) -> None:
+    filled.sql("airflow", "CREATE TABLE newer (id int)")
+    filled.put("data", "lake/newer", b"newer")
+    said = _refused(_run(filled, "restore", backup))
+    assert "(bucket data, bucket mlflow, database airflow, database mlflow_db, database servicio_ml)" in said
+    assert "REPLACE=yes deletes it" in said
+    assert "lake/newer" in filled.objects("data")
+    _done(_run(filled, "restore", backup, "--replace"))
+    _is_whole(filled)
+    tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    assert filled.sql("airflow", tables) == [("kept",)]
+    # others than the owner make no tables, as in a new database
+    assert filled.sql("airflow", "SELECT has_schema_privilege('mlflow', 'public', 'CREATE')") == [(False,)]
+
+
+def test_a_stack_in_use_is_not_replaced(filled: Stores, backup: Path) -> None:
+    with psycopg.connect(filled.postgres.url("mlflow_db")):
+        said = _refused(_run(filled, "restore", backup, "--replace"))
+    assert "database mlflow_db is in use by postgres from 127.0.0.1; stop what uses it first" in said
+    _is_whole(filled)
+
+
+def test_a_damaged_backup_is_not_restored(filled: Stores, backup: Path, tmp_path: Path) -> None:
+    damaged = shutil.copytree(backup, tmp_path / "damaged")
+    path = damaged / "servicio_ml.dump"
+    path.write_bytes(path.read_bytes()[:-1])
+    said = _refused(_run(filled, "restore", damaged, "--replace"))
+    assert f"{path} is not what was backed up" in said
+    _is_whole(filled)
+
+
+@pytest.mark.parametrize("what", ["database", "bucket"])
+def test_a_store_that_is_down_leaves_no_backup(empty: Stores, tmp_path: Path, what: str) -> None:
+    if what == "database":
+        empty.postgres.stop()
+    else:
+        empty.s3.delete_bucket(Bucket="mlflow")
+    try:
+        said = _refused(_run(empty, "backup", tmp_path / "to", "--of", "compose"))
+    finally:
+        if what == "database":
+            empty.postgres.start()
+    assert "docker compose " in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_docker_it_says_so(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "deploy.backup", "backup", str(tmp_path / "to"), "--of", "compose"]
+    told = subprocess.run(
+        command, cwd=ROOT, env={"PATH": str(tmp_path), "PYTHONPATH": str(ROOT / "servicio-ml" / "src")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert told.stderr == "make backup: there is no docker; the command is run where the stack is\n"
+
+
+def test_the_stores_are_those_of_the_stack() -> None:
+    text = (ROOT / "dockerfiles" / "postgres" / "10-databases.sql").read_text()
+    made = re.findall(r"^CREATE DATABASE (\w+) OWNER (\w+);$", text, re.MULTILINE)
+    assert dict(made) == ROLES
+    assert tuple(ROLES) == compose.DATABASES
+    assert f"/opt/buckets.py, {', '.join(compose.BUCKETS)}]" in (ROOT / "docker-compose.yaml").read_text()
