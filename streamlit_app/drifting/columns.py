@@ -12,7 +12,7 @@ from streamlit_app.client.drift import Column, State
 from streamlit_app.text import t, told
 
 PICKED = "drift_column"
-BAR_PIXELS, BAR_FRAME_PIXELS, SHARES_PIXELS = 22, 60, 320
+BAR_PIXELS, BAR_FRAME_PIXELS, SHARES_PIXELS = 22, 130, 360
 
 
 def ranked(state: State) -> list[Column]:
@@ -62,7 +62,7 @@ def _ranking(columns: Sequence[Column], shown: Callable[[str], str]) -> None:
             x=alt.X("ratio:Q", title=ratio, axis=alt.Axis(tickCount=5)),
             y=alt.Y("column:N", sort=None, title=None, axis=alt.Axis(labelLimit=190, labelOverlap=False)),
             color=alt.Color(
-                "verdict:N", title=None, legend=alt.Legend(orient="top"),
+                "verdict:N", title=None, legend=alt.Legend(orient="top", columns=1),
                 scale=alt.Scale(domain=[yes, no], range=[charts.ORANGE, charts.BLUE]),
             ),
             tooltip=[
@@ -115,7 +115,8 @@ def _shares(column: Column, shown: Callable[[str], str]) -> None:
             xOffset=alt.XOffset("which:N", sort=[then, now]),
             y=alt.Y("share:Q", title=share),
             color=alt.Color(
-                "which:N", title=None, sort=[then, now], legend=alt.Legend(orient="top", labelLimit=320),
+                "which:N", title=None, sort=[then, now],
+                legend=alt.Legend(orient="top", columns=1, labelLimit=320),
                 scale=alt.Scale(domain=[then, now], range=[charts.BLUE, charts.ORANGE]),
             ),
             tooltip=["bin:N", "which:N", alt.Tooltip("share:Q", format=".1f")],

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import altair as alt
 import pandas as pd
@@ -15,9 +16,8 @@ from streamlit_app.text import t
 POINTS = 120
 """Values that a line has at most."""
 LEAST_STEP_SECONDS = 15
-PLOT_PIXELS, NAME_PIXELS = 270, 27
+PLOT_PIXELS, NAME_PIXELS = 300, 31
 """Of the drawing, and of each name below it."""
-MILLISECONDS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,26 +51,23 @@ def asked(query: str, span: Range) -> list[Line]:
 
 def draw(
     lines: Sequence[tuple[str, Line]], title: str, unit: str, span: Range, *, key: str,
-    dashed: Sequence[str] = (),
+    dashed: Sequence[str] = (), zero: bool = True,
 ) -> None:  # fmt: skip
-    """Draw lines with their names; those in `dashed` are limits."""
+    """Draw lines with their names; those in `dashed` are limits. An axis without `zero` fits the values."""
     found = [(name, line) for name, line in lines if line.times]
     if not found:
         st.markdown(f"**{title}**")
         st.caption(t("Nothing was measured in this time."))
         return
-    table = pd.concat(
-        pd.DataFrame({"time": pd.to_datetime(line.times, unit="s"), "series": name, "value": line.values})  # noqa: PD011  no frame
-        for name, line in found
-    )
+    table = pd.concat(_table(name, line) for name, line in found)
     names = sorted({name for name, _ in found})
-    times = alt.Scale(type="utc", domain=[span.start * MILLISECONDS, span.end * MILLISECONDS])
+    times = alt.Scale(type="utc", domain=[datetime.fromtimestamp(at, UTC) for at in (span.start, span.end)])
     drawn = (
         alt.Chart(table)
         .mark_line(point=alt.OverlayMarkDef(size=14))
         .encode(
             x=alt.X("time:T", title=t("Time (UTC)"), axis=alt.Axis(tickCount=5), scale=times),
-            y=alt.Y("value:Q", title=unit),
+            y=alt.Y("value:Q", title=unit, scale=alt.Scale(zero=zero)),
             color=alt.Color(
                 "series:N", title=None, legend=alt.Legend(orient="bottom", columns=1, labelLimit=380),
                 scale=alt.Scale(domain=names, range=colours(len(names))),
@@ -93,6 +90,11 @@ def draw(
     described = t("Last: {values}.", values=last)
     renamed = table.set_axis([t("Time (UTC)"), t("Series"), unit], axis=1)
     charts.show(drawn, title, described, renamed, key=key)
+
+
+def _table(name: str, line: Line) -> pd.DataFrame:
+    times = pd.to_datetime(line.times, unit="s", utc=True)
+    return pd.DataFrame({"time": times, "series": name, "value": line.values})  # noqa: PD011  no frame
 
 
 def colours(count: int) -> list[str]:

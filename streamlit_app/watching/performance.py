@@ -36,7 +36,10 @@ def draw_over(model: str, version: int, span: Range) -> None:
     cells = st.columns(2)
     for i, (metric, lines) in enumerate(known):
         with cells[i % 2]:
-            draw(lines, titles[metric], units[metric], span, key=f"performance_{metric}", dashed=[t("limit")])
+            draw(
+                lines, titles[metric], units[metric], span, key=f"performance_{metric}",
+                dashed=[t("limit")], zero=False,
+            )  # fmt: skip
     with cells[len(known) % 2]:
         draw(
             [(t("labelled"), line) for line in coverage],
