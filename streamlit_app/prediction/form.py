@@ -68,10 +68,27 @@ def widget(model: str, each: FieldInfo) -> Value:
     if each.kind == DATE:
         default = None if each.default is None else date.fromisoformat(str(each.default))
         day = st.date_input(
-            named(each), default, FIRST_DAY, LAST_DAY, key=key, help=hint(each), format="YYYY-MM-DD"
+            named(each),
+            _begun(key, each, default),
+            FIRST_DAY,
+            LAST_DAY,
+            key=key,
+            help=hint(each),
+            format="YYYY-MM-DD",
         )
         return None if day is None else day.isoformat()
     return _number(each, key)
+
+
+def _begun(key: str, each: FieldInfo, default: Any) -> Any:
+    """What a widget begins with.
+
+    One that was given a value cannot be emptied, it goes back to that value; one whose state was set can.
+    """
+    if not each.nullable:
+        return default
+    st.session_state.setdefault(key, default)
+    return None
 
 
 def _number(each: FieldInfo, key: str) -> Value:
@@ -83,8 +100,8 @@ def _number(each: FieldInfo, key: str) -> Value:
     # Streamlit's types tell whole numbers from others; which it is, is known here only at run time
     draw: Any = st.number_input
     number: float | None = draw(
-        named(each), least, most, default, 1 if whole else _step(each), None if whole else "%.10g", key=key,
-        help=hint(each), placeholder=t("missing"),
+        named(each), least, most, _begun(key, each, default), 1 if whole else _step(each),
+        None if whole else "%.10g", key=key, help=hint(each), placeholder=t("missing"),
     )  # fmt: skip
     return number
 

@@ -10,7 +10,7 @@ from pages_app import Call, Canned
 
 Opened = Callable[..., AppTest]
 ID = "01a1fc53-6e9b-7c19-9421-fa434a000000"
-FIELDS = [
+FIELDS: list[dict[str, Any]] = [
     {
         "name": "day", "kind": "date", "description": "Day of observation", "unit": "", "minimum": None,
         "maximum": None, "levels": [], "nullable": False, "example": "2020-01-31", "default": "2020-01-31",
@@ -33,7 +33,7 @@ FIELDS = [
     },
 ]  # fmt: skip
 RECORD = {"day": "2020-01-31", "size": None, "weight": 0.25, "count": 2, "colour": "green"}
-BINARY = {
+BINARY: dict[str, Any] = {
     "model": "small", "version": 3, "task": "binary", "labels": ["no", "yes"], "threshold": 0.3,
     "description": "Whether it rains tomorrow", "unit": "", "fields": FIELDS, "places": None,
 }  # fmt: skip
@@ -114,6 +114,16 @@ def test_each_kind_of_field_is_filled_and_emptied(opened: Opened, model: Canned)
     [record] = sent(model, "predict")
     assert record == {**RECORD, "size": 7.25, "count": 4, "colour": None}
     assert isinstance(record["count"], int)
+
+
+def test_a_number_that_may_be_missing_can_be_emptied(opened: Opened, service: Canned) -> None:
+    fields = [{**each, "default": 1.25} if each["name"] == "size" else each for each in FIELDS]
+    prepare(service, {**BINARY, "fields": fields})
+    app = opened("predict")
+    assert app.number_input(key="field:small:size").value == 1.25
+    app.number_input(key="field:small:size").set_value(None)
+    submit(app)
+    assert sent(service, "predict")[0]["size"] is None
 
 
 @pytest.mark.usefixtures("model")

@@ -1,5 +1,7 @@
 """The use cases that ship are told in Spanish too."""
 
+import re
+
 import pytest
 
 from servicio_ml.domain.use_case import UseCase
@@ -10,17 +12,15 @@ NAMES = {"brand", "location"}
 """Fields whose levels are names, in every language."""
 SAME = {"N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S"}
 """Points of the compass that begin alike."""
-LEAST_LETTERS = 4
-"""Of a unit that is a word and no symbol."""
+WORD = re.compile("[a-z]{4,}")
+"""A unit that is no symbol."""
 
 
 def words(use_case: UseCase) -> set[str]:
     """Everything of a use case that a page shows as words."""
     target, fields = use_case.target, use_case.schema.fields
     levels = {level for each in fields if each.name not in NAMES for level in each.levels}
-    units = {
-        each.unit for each in (*fields, target) if len(each.unit) >= LEAST_LETTERS and each.unit.islower()
-    }
+    units = {unit for unit in (target.unit, *(each.unit for each in fields)) if WORD.fullmatch(unit)}
     told = {use_case.name, use_case.title, target.description, *(each.description for each in fields)}
     return told | (levels - SAME) | units | {*target.labels}
 
