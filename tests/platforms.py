@@ -33,11 +33,11 @@ class Shelf:
     def __init__(self, state: Path) -> None:
         self.state = state
         connection = connect("", state)
-        self.registry, self._tracker = MlflowRegistry(connection), MlflowTracker(connection)
+        self.registry, self.tracker = MlflowRegistry(connection), MlflowTracker(connection)
 
     def add(self, model: str, artifact: Path, alias: str = CHAMPION) -> int:
         """Register an artifact and point an alias at it; gives the version."""
-        with self._tracker.run(model, "fit") as run:
+        with self.tracker.run(model, "fit") as run:
             version = self.registry.register(model, artifact, run_id=run.id, tags={}).version
         self.registry.point(model, alias, version)
         return version

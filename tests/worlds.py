@@ -12,6 +12,7 @@ from servicio_ml.adapters.lake import open_lake
 from servicio_ml.adapters.memory import MemoryRegistry, MemoryTracker
 from servicio_ml.adapters.statsd import NoStats
 from servicio_ml.domain.dataset import Manifest
+from servicio_ml.domain.ports import Registry, Tracker
 from servicio_ml.domain.published import manifest_key
 from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.domain.succession import Court
@@ -29,12 +30,15 @@ class Place:
         self.clock = lambda: float(next(ticks))
         self.folder = folder
         self.store = open_lake(str(folder / "lake"), endpoint="")
-        self.tracker = MemoryTracker(folder / "runs", self.clock)
-        self.registry = MemoryRegistry(folder / "models", self.clock)
         self.progress = SilentProgress()
+        self.use(MemoryTracker(folder / "runs", self.clock), MemoryRegistry(folder / "models", self.clock))
+
+    def use(self, tracker: Tracker, registry: Registry) -> None:
+        """Keep runs and models there from now on."""
+        self.tracker, self.registry = tracker, registry
         self.world = World(
             store=self.store, tracker=self.tracker, registry=self.registry, progress=self.progress,
-            study_url=f"sqlite:///{folder}/studies.db",
+            study_url=f"sqlite:///{self.folder}/studies.db",
         )  # fmt: skip
         self.court = Court(
             tracker=self.tracker, registry=self.registry, stats=NoStats(), clock=self.clock, by="tester"
