@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 from prometheus_client import CollectorRegistry, start_http_server
+
 from statsd_exporter import GREATEST_PACKET_BYTES, Exporter, Rules
 
 METRICS_PORT = 9102

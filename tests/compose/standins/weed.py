@@ -17,7 +17,17 @@ from werkzeug.serving import make_server
 
 ACCOUNT = "123456789012"
 """Moto's own."""
-KNOWN = ("dir", "ip", "ip.bind", "s3.port", "metricsPort", "metricsIp", "webdav", "admin.ui", "s3.port.iceberg")
+KNOWN = (
+    "dir",
+    "ip",
+    "ip.bind",
+    "s3.port",
+    "metricsPort",
+    "metricsIp",
+    "webdav",
+    "admin.ui",
+    "s3.port.iceberg",
+)
 UNFINISHED = "."
 """How the name of a file begins that a killed process has left."""
 App = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -40,8 +50,9 @@ class Kept:
         if environ["PATH_INFO"] == "/healthz":
             start("200 OK", [("Content-Length", "0")])
             return [b""]
-        # moto takes any key; a wrong one is refused here, as by the real one
-        if f"Credential={self._key}/" not in environ.get("HTTP_AUTHORIZATION", ""):
+        # moto takes any key; here a wrong one is refused, in the header and in a signed address
+        signed = environ.get("HTTP_AUTHORIZATION", "") + unquote(environ["QUERY_STRING"])
+        if f"Credential={self._key}/" not in signed:
             start("403 Forbidden", [("Content-Length", "0")])
             return [b""]
         answer = [b"".join(self._app(environ, start))]

@@ -1,0 +1,211 @@
+"""docker-compose.yaml on a real engine: images built, the stack brought up, containers killed."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy import env
+from deploy.secrets_list import API_KEYS
+from documents import ROOT
+from servers import free_port
+
+HERE = Path(__file__).parent
+FILES = (ROOT / "docker-compose.yaml", HERE / "override.yaml")
+BASES = ("debian:bookworm-slim", "python:3.11-slim-bookworm")
+VERSION = "compose-test"
+OURS = ("api", "airflow", "mlflow", "streamlit")
+DEBIAN = ("postgres", "valkey", "haproxy", "prometheus", "alertmanager", "postgres-exporter")
+PYTHON = ("s3", "statsd-exporter")
+PORTS = ("API", "GRPC", "MLFLOW", "AIRFLOW", "STREAMLIT", "PROMETHEUS", "ALERTMANAGER", "GRAFANA")
+ENGINE_SECONDS = 30
+QUICK_TRAINING = 'training_trials: "2"\ntraining_seconds: "10"\n'
+
+
+def compose() -> str:
+    """The program: the one of this environment, else the machine's."""
+    own = Path(sys.executable).with_name("docker-compose")
+    return str(own) if own.exists() else "docker-compose"
+
+
+def require_engine() -> None:
+    """Skip where no engine answers or it has not the base images."""
+    if shutil.which("docker") is None or shutil.which(compose()) is None:
+        pytest.skip("no docker or no docker-compose")
+    asked = ["docker", "version", "--format", "{{.Server.Version}}"]
+    if subprocess.run(asked, capture_output=True, check=False, timeout=ENGINE_SECONDS).returncode:
+        pytest.skip("no Docker engine answers; start one, or name it in DOCKER_HOST")
+    for image in BASES:
+        if subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False).returncode:
+            pytest.skip(f"the engine has no image {image}; pull it, or make a stand-in of that name")
+
+
+def build(scratch: Path) -> None:
+    """Build the project's own images and the stand-ins of the others."""
+    for name in OURS:
+        _build(
+            f"servicio-ml/{name}:{VERSION}", "-f", str(ROOT / "dockerfiles" / name / "Dockerfile"), str(ROOT)
+        )
+    for name in DEBIAN:
+        _build(f"servicio-ml-standin/{name}:0", "--target", name, str(HERE / "standins"))
+    for file in (
+        *(HERE / "standins").iterdir(), ROOT / "tests" / "statsd_exporter.py",
+        ROOT / "requirements" / "bootstrap.txt", ROOT / "requirements" / "dev.txt",
+    ):  # fmt: skip
+        shutil.copy(file, scratch)
+    for name in PYTHON:
+        _build(
+            f"servicio-ml-standin/{name}:0",
+            "--target",
+            name,
+            "-f",
+            str(scratch / "python.Dockerfile"),
+            str(scratch),
+        )
+
+
+def _build(tag: str, *words: str) -> None:
+    done = subprocess.run(
+        ["docker", "build", "--quiet", "--tag", tag, *words],
+        env={**os.environ, "DOCKER_BUILDKIT": "0"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{tag}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """The services of one project."""
+
+    project: str
+    folder: Path
+    ports: Mapping[str, int]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What `.env` says, and the ports and images of the test."""
+        return {
+            **os.environ,
+            "SECRETS_DIR": str(self.secrets),
+            "VERSION": VERSION,
+            "AIRFLOW_VARIABLES": str(self.folder / "variables.yaml"),
+            "TEST_ALERTMANAGER": str(self.folder / "alertmanager.yaml"),
+            **{f"{name}_PORT": str(port) for name, port in self.ports.items()},
+        }
+
+    @property
+    def secrets(self) -> Path:
+        """Their folder."""
+        return self.folder / "secrets"
+
+    def secret(self, name: str) -> str:
+        return (self.secrets / name).read_text().strip()
+
+    def __call__(self, *words: str, check: bool = True) -> str:
+        """Run a command of Compose; gives what it prints."""
+        files = [word for file in FILES for word in ("--file", str(file))]
+        command = [compose(), "--env-file", os.devnull, "--project-name", self.project, *files]
+        profiles = ["--profile", "all", "--profile", "debug"]
+        done = subprocess.run(
+            [*command, *profiles, *words], env=self.environment, capture_output=True, text=True, check=False
+        )
+        assert not check or done.returncode == 0, f"{words}: {done.stderr[-3000:]}{self.ill()}"
+        return done.stdout
+
+    def ill(self) -> str:
+        """The last words of containers that are not well."""
+        told = []
+        for each in self.containers():
+            state = each["State"]
+            if state.get("ExitCode") or state.get("Health", {}).get("Status") not in {None, "healthy"}:
+                log = subprocess.run(
+                    ["docker", "logs", "--tail", "20", each["Id"]],
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                told.append(f"{each['Name']}: {json.dumps(state)}\n{log.stdout}{log.stderr}")
+        return "\n".join(told)
+
+    def containers(self) -> list[dict[str, Any]]:
+        """What the engine says of each container."""
+        listed = ["docker", "ps", "--all", "--quiet", "--no-trunc", "--filter"]
+        label = f"label=com.docker.compose.project={self.project}"
+        ids = subprocess.run([*listed, label], capture_output=True, text=True, check=True).stdout.split()
+        if not ids:
+            return []
+        inspected = subprocess.run(["docker", "inspect", *ids], capture_output=True, text=True, check=True)
+        found: list[dict[str, Any]] = json.loads(inspected.stdout)
+        return found
+
+    def service(self, container: Mapping[str, Any]) -> str:
+        """The name of a container's service."""
+        return str(container["Config"]["Labels"]["com.docker.compose.service"])
+
+    def url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.ports[name]}"
+
+    def ask(self, name: str, path: str, body: object = None, **headers: str) -> Any:
+        """The document that a service answers."""
+        data = None if body is None else json.dumps(body).encode()
+        given = {
+            "Content-Type": "application/json",
+            **{key.replace("_", "-"): each for key, each in headers.items()},
+        }
+        request = urllib.request.Request(self.url(name) + path, data, given)  # noqa: S310  our own server
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def sql(self, database: str, query: str) -> list[str]:
+        """The rows of a query, each a line."""
+        psql = ("psql", "-U", "postgres", "-d", database, "-XAtqc", query)
+        return self("exec", "-T", "postgres", *psql).split()
+
+
+def kill(container: Mapping[str, Any]) -> None:
+    """Kill a container's first process, as the kernel does when memory runs out; the engine starts it again.
+
+    `docker kill` would be taken for somebody's wish that it stay dead; it is for engines elsewhere.
+    """
+    try:
+        cgroup = Path(f"/proc/{container['State']['Pid']}/cgroup").read_text()
+        if container["Id"] not in cgroup:
+            raise ProcessLookupError
+        os.kill(container["State"]["Pid"], signal.SIGKILL)
+    except OSError:
+        for word in ("kill", "start"):
+            subprocess.run(["docker", word, container["Id"]], capture_output=True, check=True)
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Stack]:
+    """The stack, everything healthy; nothing of it is left in the end."""
+    shutil.copy(ROOT / env.EXAMPLE, folder)
+    assert any(each.path.name == API_KEYS for each in env.make(folder))
+    # whoever runs the tests, the engine's bind mounts must be reached through its folder
+    (folder / "variables.yaml").write_text(QUICK_TRAINING)
+    alertmanager = (ROOT / "monitoring" / "alertmanager" / "alertmanager.yaml").read_text()
+    (folder / "alertmanager.yaml").write_text(alertmanager.replace("group_wait: 10m", "group_wait: 1s"))
+    ports = {name: free_port() for name in PORTS}
+    stack = Stack(project=f"servicio-ml-test-{os.getpid()}", folder=folder, ports=ports)
+    try:
+        stack("up", "--detach", "--no-build", "--pull", "never", "--wait", "--wait-timeout", "600")
+        yield stack
+    finally:
+        stack("down", "--volumes", "--timeout", "10", check=False)
+
+
+def named(containers: Sequence[Mapping[str, Any]], container: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same container as it is now."""
+    return next(each for each in containers if each["Id"] == container["Id"])
