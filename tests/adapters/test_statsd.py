@@ -70,3 +70,9 @@ def test_without_a_host_nothing_is_sent() -> None:
     stats.gauge("etl.rows", 1.0)
     with stats.timer("etl.duration") as opened:
         assert opened is None
+
+
+def test_a_server_whose_name_is_unknown_stops_no_command(caplog: pytest.LogCaptureFixture) -> None:
+    stats = bootstrap.stats(Settings(statsd_host="no-such-host.invalid"))
+    stats.count("etl.lost")
+    assert "STATSD_HOST no-such-host.invalid" in caplog.text

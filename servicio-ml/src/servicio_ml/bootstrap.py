@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from servicio_ml.adapters.raw_files import RawFiles
 from servicio_ml.adapters.registry_link import RegistryLink, RemoteRecords, RemoteRegistry
-from servicio_ml.adapters.statsd import NoStats, StatsdStats
+from servicio_ml.adapters.statsd import NoStats, statsd_stats
 from servicio_ml.domain.history import History
 from servicio_ml.domain.ports import (
     Broker,
@@ -74,7 +74,7 @@ def raw_files(settings: Settings) -> RawFiles:
 
 def stats(settings: Settings) -> Stats:
     """StatsD where a host is set."""
-    return StatsdStats(settings.statsd_host, settings.statsd_port) if settings.statsd_host else NoStats()
+    return statsd_stats(settings.statsd_host, settings.statsd_port) if settings.statsd_host else NoStats()
 
 
 def tracker(settings: Settings) -> Tracker:

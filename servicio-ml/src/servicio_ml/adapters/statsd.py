@@ -1,10 +1,14 @@
 """StatsD: counts, gauges and timings of pipeline steps, by UDP."""
 
+import logging
 from contextlib import AbstractContextManager, nullcontext
 from weakref import finalize
 
 from statsd import StatsClient
 
+from servicio_ml.domain.ports import Stats
+
+logger = logging.getLogger(__name__)
 METRIC_PREFIX = "servicio_ml"
 MILLISECONDS = 1000
 
@@ -44,3 +48,12 @@ class NoStats:
 
     def timing(self, name: str, seconds: float) -> None:
         """Nothing is sent."""
+
+
+def statsd_stats(host: str, port: int) -> Stats:
+    """Sends to a server; one whose name is unknown, as a container's is while it is down, is no error either."""
+    try:
+        return StatsdStats(host, port)
+    except OSError as error:
+        logger.warning("no metrics of this command: STATSD_HOST %s: %s", host, error)
+        return NoStats()
