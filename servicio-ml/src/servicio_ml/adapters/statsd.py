@@ -51,7 +51,7 @@ class NoStats:
 
 
 def statsd_stats(host: str, port: int) -> Stats:
-    """Sends to a server; one whose name is unknown, as a container's is while it is down, is no error either."""
+    """Sends to a server; that its name is unknown, as a container's is while it is down, is no error."""
     try:
         return StatsdStats(host, port)
     except OSError as error:
