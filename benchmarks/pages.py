@@ -95,6 +95,7 @@ def fill(rows: int, each: int) -> dict[str, object]:
     schema, table = artifact.encoder.schema, read_rows(bootstrap.lake(settings), info, "test")
     matrix = artifact.encoder.frame(table)
     fields, answers = np.ascontiguousarray(matrix[:, : len(schema.fields)]), artifact.predict(matrix)
+    shares = answers.probabilities
     pick, bits = np.random.default_rng(1), random.Random(1).getrandbits  # noqa: S311  ids, no secrets
     journal = SqliteJournal.alone(bootstrap.log_folder(settings))
     end, done = time.time(), 0
@@ -108,7 +109,7 @@ def fill(rows: int, each: int) -> dict[str, object]:
                     protocol=Protocol.REST, purpose=Purpose.ANSWER, rows=each,
                     places=np.arange(each, dtype="<u4").tobytes(), features=fields[some].tobytes(),
                     outcomes=answers.outcomes[some].tobytes(),
-                    probabilities=b"" if answers.probabilities is None else answers.probabilities[some].tobytes(),
+                    probabilities=b"" if shares is None else shares[some].tobytes(),
                 )
             )  # fmt: skip
             done += each
