@@ -72,7 +72,7 @@ def main(command: Sequence[str]) -> int:
     try:
         filled = environment(os.environ)
         write_files(filled)
-        os.execvpe(command[0], command, filled)  # noqa: S606  the image's own command
+        os.execvpe(command[0], list(command), filled)  # noqa: S606  the image's own command
     except SecretError as error:
         problem, code = str(error), 1
     except OSError as error:
