@@ -11,7 +11,6 @@ from detect_secrets.settings import default_settings
 NONE: Mapping[str, str] = {
     r"\{secret:\w+\}": "names a secret, which is a file",
     r"(USER|servicio_ml):PASSWORD@": "is a template, to be filled in",
-    r"entrypoint\.environment\(given, secrets\) ==": "a test of how one gets into an address",
     r"LocalFilesystemBackend": "names a class",
     r'^API_KEYS = "api_keys"$|\[API_KEYS\] == |there is no secret \'': "names a secret, which is a file",
     r'^CLIENT_KEY = "x-client-key"$': "names a header",
