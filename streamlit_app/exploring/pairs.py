@@ -56,7 +56,7 @@ def _heat(
                 "value": matrix.cells[i][j],
                 "first": titles[one],
                 "second": titles[other],
-            }  # fmt: skip
+            }
             for i, one in enumerate(matrix.names)
             for j, other in enumerate(matrix.names)
         ]

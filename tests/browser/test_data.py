@@ -1,0 +1,95 @@
+"""The page Data in a real browser, over a real server: what it shows is what the ETL has published."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, ViewportSize, expect
+
+from documents import run
+from pages_app import pages
+from platforms import Platform, serving
+
+pytestmark = pytest.mark.slow
+MODEL = "rain_australia"
+NARROW = ViewportSize(width=390, height=844)
+CHAMPION = f"""
+servicio-ml data sample {MODEL}
+servicio-ml etl {MODEL}
+servicio-ml train {MODEL} --candidate decision_tree --trials 1
+"""
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    folder = tmp_path_factory.mktemp("rain")
+    done = run(CHAMPION, folder)
+    assert done.returncode == 0, done.stderr
+    with serving(folder / "var") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def url(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with pages(tmp_path_factory.mktemp("pages"), api=platform.url) as found:
+        yield f"{found}/data?use_case={MODEL}"
+
+
+@pytest.fixture(scope="module")
+def published(platform: Platform) -> dict[str, Any]:
+    found: dict[str, Any] = httpx.get(f"{platform.url}/models/{MODEL}/data").raise_for_status().json()
+    return found
+
+
+def opened(screen: Page, url: str, tab: str) -> None:
+    screen.goto(url)
+    screen.get_by_role("tab", name=tab, exact=True).click()
+
+
+def digits(text: str) -> str:
+    return "".join(each for each in text if each.isdigit())
+
+
+def test_the_overview_has_the_counts_of_the_server(screen: Page, url: str, published: dict[str, Any]) -> None:
+    opened(screen, url, "Overview")
+    for label, number in (
+        ("Rows read", published["counts"]["read"]),
+        ("Rows kept", published["overview"]["rows"]),
+        ("Columns", len(published["overview"]["columns"])),
+    ):
+        shown = screen.get_by_test_id("stMetric").filter(has_text=label).get_by_test_id("stMetricValue")
+        expect(shown).to_be_visible()
+        assert digits(shown.inner_text()) == str(number)
+    # the text alternative names the chart's own buttons
+    described = screen.get_by_role("button", name="Show data: What became of each row. kept:")
+    expect(described).to_be_attached()
+
+
+@pytest.mark.parametrize("tab", ["Missing values", "Correlations", "Distributions"])
+def test_charts_are_drawn_and_have_a_text_alternative(screen: Page, url: str, tab: str) -> None:
+    opened(screen, url, tab)
+    panel = screen.get_by_role("tabpanel").filter(visible=True)
+    drawn = panel.get_by_test_id("stVegaLiteChart").locator("canvas, svg").first
+    expect(drawn).to_be_visible()
+    box = drawn.bounding_box()
+    assert box is not None
+    assert box["width"] > 300
+    expect(panel.get_by_text("As a table").first).to_be_visible()
+
+
+def test_another_column_is_drawn(screen: Page, url: str) -> None:
+    opened(screen, url, "Distributions")
+    box = screen.get_by_role("combobox", name="Column", exact=True)
+    box.fill("Relative humidity at 3pm")
+    box.press("Enter")
+    expect(screen.get_by_text("Distribution: Relative humidity at 3pm", exact=True)).to_be_visible()
+    screen.get_by_role("radio", name="Share of each class").click()
+    expect(screen.get_by_text("Distribution: Relative humidity at 3pm", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("screen", [NARROW], indirect=True)
+def test_in_spanish_on_a_narrow_screen(screen: Page, url: str) -> None:
+    opened(screen, f"{url}&lang=es", "Valores faltantes")
+    expect(screen.get_by_text("Valores faltantes de cada columna")).to_be_visible()
+    assert screen.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
