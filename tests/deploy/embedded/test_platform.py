@@ -257,7 +257,7 @@ def test_everything_from_a_clean_clone(clone: Clone) -> None:
         assert _champion(clone)["version"] == champion["version"]
         told = {"prediction_id": answer.json()["prediction_id"], "actual": "absent"}
         kept = httpx.post(f"{clone.url('api')}/models/{MODEL}/feedback", json=told)
-        assert kept.json()["status"] == "recorded", kept.text
+        assert kept.json()["status"] == "accepted", kept.text
         assert clone.make("down").returncode == 0
         again.process.wait(timeout=STOP_SECONDS)
     assert clone.processes() == []
