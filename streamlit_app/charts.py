@@ -1,5 +1,7 @@
 """How a chart is shown: with a title, in safe colours, and with its numbers for who cannot see it."""
 
+from typing import Final
+
 import altair as alt
 import pandas as pd
 import streamlit as st
@@ -11,7 +13,7 @@ BLUE, ORANGE, GREEN, PINK, AMBER, SKY, BLACK = (
 )  # fmt: skip
 """The palette of Okabe and Ito (2008), which colour-blind readers can tell apart."""
 PALETTE = (BLUE, ORANGE, GREEN, PINK, AMBER, SKY, BLACK)
-DIVERGING = "purpleorange"
+DIVERGING: Final = "purpleorange"
 """Of Vega: for shares and correlations around zero, safe as well."""
 
 

@@ -75,7 +75,7 @@ def _classes(data: Data) -> None:
 
 def _bars(table: pd.DataFrame, name: str, value: str) -> alt.Chart:
     drawn = table[[name, value]].set_axis(["name", "value"], axis=1)
-    return (
+    bars: alt.Chart = (
         alt.Chart(drawn)
         .mark_bar(color=charts.BLUE)
         .encode(
@@ -85,3 +85,4 @@ def _bars(table: pd.DataFrame, name: str, value: str) -> alt.Chart:
         )
         .properties(height=BAR_PIXELS * len(drawn) + FRAME_PIXELS)
     )
+    return bars

@@ -1,5 +1,7 @@
 """The page Data: what the models learn from, as the ETL has published it."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from streamlit_app import session
@@ -26,7 +28,7 @@ def _page(model: str) -> None:
     period = narrow.selectbox(t("Period"), latest.periods[::-1], key=PERIOD)
     data = latest if period == latest.period else session.read(client.data, model, period)
     overview = data.overview
-    parts = {
+    parts: dict[str, Callable[[], None]] = {
         t("Overview"): lambda: summary.draw(data),
         t("Columns"): lambda: columns.draw(overview),
         t("Missing values"): lambda: gaps.draw(overview),

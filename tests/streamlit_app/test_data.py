@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ def periods(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         source = write_csv(folder / "apples.csv", rows)
         run_etl(
             orchard(name="small", promotion=BY_COLOUR), source, named="/data/apples.csv", period=period,
-            store=store, connect=lambda period=period: MemoryTracker(folder / period, clock=lambda: 0.0),
+            store=store, connect=partial(MemoryTracker, folder / period, clock=float),
             progress=SilentProgress(), stats=NoStats(),
         )  # fmt: skip
     return {period: json.loads(_told(lambda: store, "small", period)) for period in ("2020-11", "2020-12")}
@@ -170,7 +171,7 @@ def test_bins_are_called_by_what_they_hold(edges: list[float | None], whole: boo
 
 
 def test_the_strongest_pairs_come_first_and_undefined_ones_not_at_all() -> None:
-    cells = [[1, 0.2, None], [0.2, 1, -0.9], [None, -0.9, 1]]
+    cells: list[list[float | None]] = [[1, 0.2, None], [0.2, 1, -0.9], [None, -0.9, 1]]
     assert strongest(Matrix(names=["a", "b", "c"], cells=cells)) == [("b", "c", -0.9), ("a", "b", 0.2)]
 
 
