@@ -73,9 +73,10 @@ def prepare(service: Canned, schema: dict[str, Any]) -> Canned:
 
     def curve(call: Call) -> tuple[int, Any]:
         name = call.body["field"]
-        values: list[Any] = {
+        known: dict[str, list[Any]] = {
             "day": ["2020-01-24", "2020-01-31"], "weight": [-10, 0.25, 10], "colour": ["red", "green"],
-        }[name]  # fmt: skip
+        }  # fmt: skip
+        values = known[name]
         made = {"field": name, "label": label, "value": call.body["record"][name], "score": 0.4321}
         return 200, {**made, "values": values, "scores": [0.1 * (place + 1) for place in range(len(values))]}
 
