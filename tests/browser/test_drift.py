@@ -16,6 +16,7 @@ from servicio_ml.domain.use_case import Task
 pytestmark = pytest.mark.slow
 NARROW = ViewportSize(width=390, height=844)
 ROWS = 400
+DRAWN = "[data-testid=stVegaLiteChart] :is(canvas, svg)"
 WAIT_MILLISECONDS = 60_000
 REPORT = "<h1>Report of a test</h1><script>document.body.dataset.ran = String(window.origin)</script>"
 
@@ -62,9 +63,7 @@ def test_a_window_without_rows(screen: Page, url: str) -> None:
 def test_a_narrow_screen_in_spanish(screen: Page, url: str) -> None:
     screen.goto(f"{url}/drift?use_case=small&lang=es")
     expect(screen.get_by_text("Cuánto se ha movido cada columna")).to_be_visible(timeout=WAIT_MILLISECONDS)
-    expect(screen.locator("[data-testid=stVegaLiteChart] canvas").first).to_be_visible(
-        timeout=WAIT_MILLISECONDS
-    )
+    expect(screen.locator(DRAWN).first).to_be_visible(timeout=WAIT_MILLISECONDS)
     assert screen.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
 
 

@@ -13,6 +13,7 @@ from pages_app import pages
 from watched import Watched, watched
 
 pytestmark = pytest.mark.slow
+DRAWN = "[data-testid=stVegaLiteChart] :is(canvas, svg)"
 WAIT_MILLISECONDS = 90_000
 LOOKS, BETWEEN_LOOKS_SECONDS = 180, 1
 
@@ -62,7 +63,7 @@ def test_what_is_measured_and_what_fires(screen: Page, url: str, platform: Watch
         "Freshness of the pipelines",
     ):
         expect(screen.get_by_text(title, exact=True)).to_be_visible(timeout=WAIT_MILLISECONDS)
-    drawn = screen.locator("[data-testid=stVegaLiteChart] canvas").first
+    drawn = screen.locator(DRAWN).first
     expect(drawn).to_be_visible(timeout=WAIT_MILLISECONDS)
     expect(screen.get_by_text("FeatureDrift").first).to_be_visible()
 
