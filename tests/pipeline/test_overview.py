@@ -163,6 +163,14 @@ def test_associations_are_cramers_v(of_rows: Made) -> None:
     assert made.associations.cells[1][1] == 1
 
 
+def test_associations_of_more_classes_are_between_nought_and_one(of_rows: Made) -> None:
+    grades = {"green": "0", "yellow": "2", "red": "3", "NA": "1"}
+    made, rows = of_rows([(*cells[:5], grades[cells[3]]) for cells in apples(ROWS)], graded())
+    expected = association(pd.crosstab(rows["colour"], rows["grade"]).to_numpy(), method="cramer")
+    assert made.associations.cells[0][1] == pytest.approx(expected, abs=DECIMALS)
+    assert expected > 0.9
+
+
 def test_a_constant_goes_together_with_nothing(of_rows: Made) -> None:
     made, _ = of_rows([(*cells[:2], "7", "red", *cells[4:]) for cells in apples(ROWS)])
     seeds = made.correlations.names.index("seeds")
