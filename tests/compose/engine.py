@@ -2,14 +2,16 @@
 
 import json
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,6 @@ import pytest
 from deploy import env
 from deploy.secrets_list import API_KEYS
 from documents import ROOT
-from servers import free_port
 
 HERE = Path(__file__).parent
 FILES = (ROOT / "docker-compose.yaml", HERE / "override.yaml")
@@ -30,7 +31,21 @@ DEBIAN = ("postgres", "valkey", "haproxy", "prometheus", "alertmanager", "postgr
 PYTHON = ("s3", "statsd-exporter")
 PORTS = ("API", "GRPC", "MLFLOW", "AIRFLOW", "STREAMLIT", "PROMETHEUS", "ALERTMANAGER", "GRAFANA")
 ENGINE_SECONDS = 30
+PORT_RANGE = range(20_000, 30_000)
+"""Below those that the system hands out: a minute goes by until a container binds its port."""
 QUICK_TRAINING = 'training_trials: "2"\ntraining_seconds: "10"\n'
+
+
+def free_ports(count: int) -> list[int]:
+    """Loopback ports that nobody listens on."""
+    found = list[int]()
+    for port in random.sample(PORT_RANGE, len(PORT_RANGE)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    pytest.skip(f"no {count} free ports in {PORT_RANGE}")
 
 
 def compose() -> str:
@@ -119,7 +134,7 @@ class Stack:
         done = subprocess.run(
             [*command, *profiles, *words], env=self.environment, capture_output=True, text=True, check=False
         )
-        assert not check or done.returncode == 0, f"{words}: {done.stderr[-3000:]}{self.ill()}"
+        assert not check or done.returncode == 0, f"{words}: {done.stdout}{done.stderr[-3000:]}{self.ill()}"
         return done.stdout
 
     def ill(self) -> str:
@@ -197,7 +212,7 @@ def running(folder: Path) -> Iterator[Stack]:
     (folder / "variables.yaml").write_text(QUICK_TRAINING)
     alertmanager = (ROOT / "monitoring" / "alertmanager" / "alertmanager.yaml").read_text()
     (folder / "alertmanager.yaml").write_text(alertmanager.replace("group_wait: 10m", "group_wait: 1s"))
-    ports = {name: free_port() for name in PORTS}
+    ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
     stack = Stack(project=f"servicio-ml-test-{os.getpid()}", folder=folder, ports=ports)
     try:
         stack("up", "--detach", "--no-build", "--pull", "never", "--wait", "--wait-timeout", "600")
