@@ -26,7 +26,7 @@ They have no icons: Streamlit would have the browser fetch them as the tab's pic
 def titled(name: str) -> str:
     """A use case's name for people."""
     readable = told(name)
-    return readable.replace("_", " ").capitalize() if readable == name else readable
+    return readable.replace("_", " ").title() if readable == name else readable
 
 
 def chosen(key: str, known: Sequence[str], default: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "build" / "screenshots"
@@ -22,6 +22,7 @@ def chromium() -> Iterator[Browser]:
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("no chromium; install the Debian package chromium")
+    expect.set_options(timeout=WAIT_MILLISECONDS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield browser
@@ -52,6 +53,9 @@ def screen(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     page.on("request", requested)
     yield page
     PICTURES.mkdir(parents=True, exist_ok=True)
+    # Streamlit scrolls inside the page: all of it is seen only where it fits
+    height = page.evaluate("document.querySelector('[data-testid=stMain]')?.scrollHeight ?? 0")
+    page.set_viewport_size({"width": size["width"], "height": max(size["height"], height)})
     page.screenshot(path=PICTURES / f"{request.node.name}.png", full_page=True)
     context.close()
     assert strangers == []

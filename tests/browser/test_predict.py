@@ -17,7 +17,6 @@ from platforms import Platform, serving
 pytestmark = pytest.mark.slow
 MODEL = "rain_australia"
 NARROW = ViewportSize(width=390, height=844)
-WAIT_MILLISECONDS, USUAL_MILLISECONDS = 30_000, 5_000
 CHAMPION = f"""
 servicio-ml data sample {MODEL}
 servicio-ml etl {MODEL}
@@ -32,14 +31,6 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     assert done.returncode == 0, done.stderr
     with serving(folder / "var") as made:
         yield made
-
-
-@pytest.fixture(autouse=True, scope="module")
-def patience() -> Iterator[None]:
-    """A busy machine draws the first page in seconds."""
-    expect.set_options(timeout=WAIT_MILLISECONDS)
-    yield
-    expect.set_options(timeout=USUAL_MILLISECONDS)
 
 
 @pytest.fixture(scope="module")
