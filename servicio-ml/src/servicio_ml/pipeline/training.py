@@ -204,7 +204,7 @@ def opened(use_case: UseCase, run_id: str, world: World, threads: int) -> Iterat
 def _read(use_case: UseCase, found: RunRecord, world: World, threads: int) -> tuple[Manifest, Plan]:
     if found.tags.get("step") != STEP:
         raise TrainingError(use_case.name, f"run {found.id} is no training; give the one of the step `plan`")
-    document = json.loads(world.tracker.artifact(found.id, PLAN).read_text())
+    document = json.loads(world.tracker.read(found.id, PLAN))
     manifest = Manifest.from_json(document["manifest"])
     if manifest.use_case != use_case.name:
         raise TrainingError(use_case.name, f"run {found.id} is a training of {manifest.use_case}")
