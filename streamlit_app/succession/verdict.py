@@ -9,6 +9,7 @@ from streamlit_app.client.models import Comparison, Decision, Evidence
 from streamlit_app.succession.words import FAILED, PASSED, decided, gate, moment, number, plain
 from streamlit_app.text import t
 
+Layers = alt.LayerChart | alt.FacetChart
 CHART_PIXELS = 110
 EDGE_SHARE = 0.05
 """Of the width that is drawn, left free at both ends."""
@@ -65,7 +66,7 @@ def _gain(evidence: Evidence, both: Comparison, key: str) -> None:
     st.caption(t("The line is the 95 % interval; it must begin to the right of the dashed limit."))
 
 
-def _chart(metric: str, gain: float, low: float, high: float, margin: float) -> alt.LayerChart:
+def _chart(metric: str, gain: float, low: float, high: float, margin: float) -> Layers:
     ends = [*sorted((low, high, margin, 0.0))]
     edge = EDGE_SHARE * (ends[-1] - ends[0])
     scale = alt.Scale(domain=[ends[0] - edge, ends[-1] + edge], nice=False)
