@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.s3.models import s3_backends
 from prometheus_client import start_http_server
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 ACCOUNT = "123456789012"
 """Moto's own."""
@@ -80,6 +80,13 @@ class Kept:
                     self._tags[file] = item.etag
 
 
+class Quiet(WSGIRequestHandler):
+    """Its log would show the name of the key, which a signed address holds."""
+
+    def log_request(self, *_: object) -> None:
+        return
+
+
 def main() -> None:
     """Serve until stopped."""
     if sys.argv[1:2] != ["mini"]:
@@ -91,7 +98,9 @@ def main() -> None:
     start_http_server(int(given["metricsPort"]), given["metricsIp"])
     app = DomainDispatcherApplication(create_backend_app)
     kept = Kept(app, Path(given["dir"]) / "buckets", os.environ["AWS_ACCESS_KEY_ID"])
-    make_server(given["ip.bind"], int(given["s3.port"]), kept, threaded=True).serve_forever()
+    make_server(
+        given["ip.bind"], int(given["s3.port"]), kept, threaded=True, request_handler=Quiet
+    ).serve_forever()
 
 
 if __name__ == "__main__":
