@@ -59,6 +59,27 @@ def test_a_server_without_models_says_how_to_make_one(opened: Opened, service: C
     assert "servicio-ml train" in warning.value
 
 
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    ("status", "typed", "said"),
+    [
+        (401, "", "asks for an API key"),
+        (401, "wrong", "does not know this API key"),
+        (403, "plain", "needs the scope `admin`"),
+        (503, "", "busy or not ready"),
+        (500, "", "refused"),
+    ],
+    ids=["no key", "a wrong key", "a plain key", "not ready", "a failure"],
+)
+def test_a_refusal_is_told_on_each_page(
+    opened: Opened, service: Canned, page: str, status: int, typed: str, said: str
+) -> None:
+    service.otherwise = (status, {"title": "no", "detail": "because of the test"})
+    app = opened(page, api_key=typed)
+    assert any(said in each.value for each in app.error), [each.value for each in app.error]
+    assert any("because of the test" in each.value for each in app.code)
+
+
 def test_the_typed_key_is_sent_and_kept_apart(opened: Opened, service: Canned) -> None:
     app = opened("predict")
     app.text_input(key="api_key").input("typed").run()
