@@ -59,6 +59,7 @@ def test_a_server_without_models_says_how_to_make_one(opened: Opened, service: C
     assert "servicio-ml train" in warning.value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize(
     ("status", "typed", "said"),
