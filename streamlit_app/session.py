@@ -17,6 +17,10 @@ Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
 
 
+class NoKeyFile(Exception):  # noqa: N818  it says what is the matter
+    """The file with the API key of the settings cannot be read."""
+
+
 @st.cache_resource
 def settings() -> Settings:
     """Of this process."""
@@ -36,8 +40,16 @@ def use_case() -> str:
 
 
 def key() -> str:
-    """The reader's API key, or the one of the settings; empty without one."""
-    return st.session_state.get(KEY) or settings().api_key
+    """The reader's API key, or the one of the settings; empty without one.
+
+    Raises:
+        NoKeyFile: The file of the settings cannot be read.
+    """
+    typed: str = st.session_state.get(KEY) or ""
+    try:
+        return typed or settings().api_key
+    except (OSError, UnicodeError) as error:
+        raise NoKeyFile(str(error)) from error
 
 
 def read(

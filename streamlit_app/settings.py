@@ -23,5 +23,10 @@ class Settings(BaseSettings):
 
     @property
     def api_key(self) -> str:
-        """The key of the file; empty without one. Read each time, it may be changed."""
+        """The key of the file; empty without one. Read each time, it may be changed.
+
+        Raises:
+            OSError: The file cannot be read.
+            UnicodeError: It is no text.
+        """
         return self.api_key_file.read_text().strip() if self.api_key_file else ""

@@ -20,6 +20,11 @@ def explained() -> Iterator[None]:
         _unreachable(error)
     except Refused as error:
         _refused(error)
+    except session.NoKeyFile as error:
+        head = t(
+            "The file with the API key cannot be read: set `SERVICIO_ML_API_KEY_FILE` right, or unset it."
+        )
+        _shown(head, t("Or type a key into the field at the side."), str(error))
 
 
 def _unreachable(error: Unreachable) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any, TypeVar
 
 import httpx
@@ -78,7 +77,6 @@ class Transport:
         *,
         params: Mapping[str, Any] | None = None,
         body: Any = None,
-        headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         """Ask and give the good answer as it is.
 
@@ -87,21 +85,21 @@ class Transport:
             path: Below the address.
             params: Of the query; those that are None are left out.
             body: Sent as JSON; nothing when None.
-            headers: Sent besides the key.
 
         Raises:
             Unreachable: There is no answer.
             Refused: The answer is no.
         """
         given = {name: value for name, value in (params or {}).items() if value is not None}
-        sent = {**(headers or {}), **({KEY_HEADER: self.key} if self.key else {})}
+        # as bytes: anything may be typed as a key, and what is not ASCII is a wrong key, no fault of ours
+        sent = {KEY_HEADER.encode(): self.key.strip().encode()} if self.key.strip() else {}
         try:
             answer = self.http.request(
                 method, self.url.rstrip("/") + path, params=given, json=body, headers=sent
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unreachable(self.url, str(error) or type(error).__name__) from error
-        if answer.is_error:
+        if not answer.is_success:
             raise _refusal(answer)
         return answer
 
@@ -143,7 +141,7 @@ def _refusal(answer: httpx.Response) -> Refused:
         document = {}
     if not isinstance(document, dict):
         document = {}
-    title = document.get("title") or HTTPStatus(answer.status_code).phrase
+    title = document.get("title") or answer.reason_phrase or "no reason is given"
     detail = document.get("detail") or document.get("error") or title
     try:
         faults = TypeAdapter(list[Fault]).validate_python(document.get("errors") or [])

@@ -55,4 +55,8 @@ TEXTS: dict[str, str] = {
     "A monitored serving platform for tabular models": (
         "Una plataforma monitorizada que sirve modelos tabulares"
     ),
+    "The file with the API key cannot be read: set `SERVICIO_ML_API_KEY_FILE` right, or unset it.": (
+        "No se puede leer el archivo con la clave de la API: corrige `SERVICIO_ML_API_KEY_FILE` o quítala."
+    ),
+    "Or type a key into the field at the side.": "O escribe una clave en el campo del lado.",
 }

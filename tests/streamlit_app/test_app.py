@@ -1,9 +1,11 @@
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages_app import Canned
+from streamlit_app.settings import Settings
 
 Opened = Callable[..., AppTest]
 PAGES = ["predict", "data", "models", "drift", "live"]
@@ -79,6 +81,25 @@ def test_a_refusal_is_told_on_each_page(
     app = opened(page, api_key=typed)
     assert any(said in each.value for each in app.error), [each.value for each in app.error]
     assert any("because of the test" in each.value for each in app.code)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff"], ids=["no file", "no text"])
+def test_a_key_file_that_cannot_be_read_is_told(
+    opened: Opened, service: Canned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    file, given = tmp_path / "key", "SERVICIO_ML_API_KEY_FILE"
+    if content is not None:
+        file.write_bytes(content)
+
+    def named(*_: object) -> Settings:
+        return Settings(api_url=service.url, api_key_file=file)
+
+    monkeypatch.setattr("streamlit_app.session.settings", named)
+    app = opened("predict")
+    [error] = app.error
+    assert given in error.value
+    app.text_input(key="api_key").input("typed").run()
+    assert service.asked("GET", "/")
 
 
 def test_the_typed_key_is_sent_and_kept_apart(opened: Opened, service: Canned) -> None:

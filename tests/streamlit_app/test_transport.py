@@ -53,3 +53,18 @@ def test_a_refusal_of_a_stranger_is_told_by_its_status(service: Canned, body: st
     service.give("GET", "/thing", body, 502)
     with pytest.raises(Refused, match="502: Bad Gateway"):
         opened(service.url).raw("GET", "/thing")
+
+
+@pytest.mark.parametrize(("typed", "sent"), [(" secret ", "secret"), ("clavé", "clavé")])
+def test_any_key_that_is_typed_is_sent(service: Canned, typed: str, sent: str) -> None:
+    service.give("GET", "/thing", {"size": 3})
+    opened(service.url, typed).raw("GET", "/thing")
+    assert service.calls[0].headers["x-api-key"].encode("latin-1").decode() == sent
+
+
+@pytest.mark.parametrize("status", [302, 520, 599], ids=["led away", "of a proxy", "no status at all"])
+def test_what_is_not_success_is_refused(service: Canned, status: int) -> None:
+    service.give("GET", "/thing", "elsewhere", status)
+    with pytest.raises(Refused) as caught:
+        opened(service.url).raw("GET", "/thing")
+    assert caught.value.status == status
