@@ -86,11 +86,21 @@ def document(app: FastAPI, service: Service) -> dict[str, Any]:
         "bearer": {"type": "http", "scheme": "bearer"},
     }
     made["security"] = [{}] if service.keys.open else [{"key": []}, {"bearer": []}]
+    _with_names(made["paths"])
     for served in service.models.champions():
         _describe(made["paths"], schemas, served, f"/models/{served.model}/predict")
         if served.model == service.default_model:
             _describe(made["paths"], schemas, served, "/predict")
     return made
+
+
+def _with_names(paths: Mapping[str, Mapping[str, Any]]) -> None:
+    """What the edge refuses of any path that takes a name: control characters."""
+    for path, operations in paths.items():
+        for operation in operations.values():
+            if "{" in path:
+                responses = operation["responses"]
+                responses.setdefault("400", refusals(HTTPStatus.BAD_REQUEST)[HTTPStatus.BAD_REQUEST])
 
 
 def _describe(paths: dict[str, Any], schemas: dict[str, Any], served: Served, path: str) -> None:

@@ -164,7 +164,7 @@ def _client(request: Request) -> str:
 
 
 def _model_routes(router: APIRouter, endpoints: _Endpoints) -> None:
-    refused, not_there = refusals(400, 404, 413, 422), refusals(404)
+    refused, not_there = refusals(400, 404, 413, 422), refusals(400, 404)
     not_ready = {**NOT_READY, **not_there}
     answers: dict[int | str, dict[str, Any]] = {
         200: {"model": InferResponse, "content": {BINARY: {"schema": {"type": "string", "format": "binary"}}}}
