@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Annotated
 
 import typer
@@ -45,25 +45,22 @@ def down() -> None:
     """Stop everything that `up` has started."""
     with told():
         places = settings.read().places
-        found = running(places)
-        held = places.lock.exists() and _asked_to_stop(places)
-        if not held and found is not None and keeper.alive(places):
-            keeper.stop(places, found.session)
-        elif not held and (found is None or not keeper.sweep(places, found.session)):
+        if not places.lock.exists() or not _stopped(places):
             raise PlatformError("no platform runs here; start one by `make up`")
         print("stopped")
 
 
-def _asked_to_stop(places: Places) -> bool:
-    """Have the process that holds the platform stop it, and wait until it has; False where there is none."""
-    asked = False
+def _stopped(places: Places) -> bool:
+    """Have whoever holds the platform stop it, or do so where nobody does; False where nothing ran."""
+    asked = 0
     while True:
-        with starting.held(places) as free:
-            if free:
-                return asked
-        if not asked:
-            os.kill(starting.holder(places), signal.SIGTERM)
-            asked = True
+        with starting.held(places) as ours:
+            if ours:
+                found = running(places)
+                return bool(found and starting.stop(places, found)) or bool(asked)
+        if not asked and (asked := starting.holder(places)):
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(asked, signal.SIGTERM)
         threading.Event().wait(BETWEEN_LOOKS_SECONDS)
 
 

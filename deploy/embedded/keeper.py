@@ -2,13 +2,14 @@
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPException
 from typing import Any
 from xmlrpc.client import Error, ServerProxy
@@ -25,6 +26,8 @@ STEADY_SECONDS = 8
 ATTEMPTS = 3
 """Each a second later than the one before."""
 START_SECONDS = 15.0
+STOP_SECONDS = 15.0
+"""For supervisord itself, besides what its parts may take."""
 BETWEEN_LOOKS_SECONDS = 0.1
 QUIET = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
@@ -109,18 +112,31 @@ def start(platform: Platform, places: Places) -> tuple[subprocess.Popen[bytes], 
             words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=ROOT, env=environment,
             start_new_session=True,
         )  # fmt: skip
-    begun = Platform(
-        parts=platform.parts, missing=platform.missing, settings=platform.settings, session=process.pid
-    )
-    begun.write(places.description)
+    try:
+        begun = replace(platform, session=process.pid)
+        begun.write(places.description)
+        _answers(process, places)
+    except BaseException:
+        # whoever asked for it does not have it yet, and could not stop it
+        process.kill()
+        process.wait()
+        sweep(places, process.pid)
+        raise
+    return process, begun
+
+
+def _answers(process: subprocess.Popen[bytes], places: Places) -> None:
+    """Wait until supervisord can be asked.
+
+    Raises:
+        PlatformError: It has ended, or takes too long.
+    """
     limit = time.monotonic() + START_SECONDS
     while not alive(places):
         if process.poll() is not None or time.monotonic() > limit:
-            process.kill()
             said = places.log("supervisord-output").read_text().strip()
             raise PlatformError(f"supervisord has not started: {said or 'no reason given'}")
         threading.Event().wait(BETWEEN_LOOKS_SECONDS)
-    return process, begun
 
 
 def alive(places: Places) -> bool:
@@ -142,7 +158,7 @@ def states(places: Places) -> Mapping[str, State]:
         return {each["name"]: _state(each) for each in supervisor.getAllProcessInfo()}
 
 
-def stop(places: Places, session: int) -> None:
+def stop(places: Places, platform: Platform) -> None:
     """Stop all parts, those that serve others last, and see that no process is left.
 
     Raises:
@@ -150,9 +166,14 @@ def stop(places: Places, session: int) -> None:
     """
     with _asked(places) as supervisor:
         supervisor.shutdown()
-    while alive(places) or places.socket.exists():
+    # one part after the other, and each is killed when it takes longer than it may
+    limit = time.monotonic() + STOP_SECONDS + sum(part.stop_seconds for part in platform.parts)
+    # supervisord leads the session; killed meanwhile, it leaves its socket behind
+    while leftovers.runs(platform.session) and time.monotonic() < limit:
         threading.Event().wait(BETWEEN_LOOKS_SECONDS)
-    sweep(places, session)
+    if leftovers.runs(platform.session):
+        os.kill(platform.session, signal.SIGKILL)
+    sweep(places, platform.session)
 
 
 def sweep(places: Places, session: int) -> int:

@@ -31,7 +31,7 @@ def of_session(server: str, session: int) -> list[int]:
         server: Address of its supervisord.
         session: Of its processes.
     """
-    noted = (pid for pid, _ in _noted(server) if os.getsid(pid) == session)
+    noted = (pid for pid, _ in _noted(server) if _session(pid) == session)
     return sorted({*noted, *(pid for pid, _ in _kept(server, session))})
 
 
@@ -53,6 +53,14 @@ def end(found: Found) -> int:
             _signal(left, signal.SIGKILL)
         threading.Event().wait(BETWEEN_LOOKS_SECONDS)
     return len(first)
+
+
+def runs(pid: int) -> bool:
+    """Whether there is a process of that number."""
+    try:
+        return _alive(PROC / str(pid))
+    except OSError:
+        return False
 
 
 def note(server: str, part: str) -> None:
@@ -102,6 +110,13 @@ def _alive(folder: Path) -> bool:
 def _environment(folder: Path) -> Mapping[str, str]:
     lines = (folder / "environ").read_bytes().decode(errors="replace").split("\0")
     return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def _session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return None
 
 
 def _group(pid: int) -> int | None:

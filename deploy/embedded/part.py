@@ -4,10 +4,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
-from deploy.embedded.settings import Places
+from deploy import once
+from deploy.embedded.settings import Places, PlatformError
 
 STOP_SECONDS = 20
+MODE = 0o600
+"""Of the description: addresses among the settings may hold passwords."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,15 +72,27 @@ class Platform:
         return next((each for each in self.parts if each.name == name), None)
 
     def write(self, path: Path) -> None:
-        path.write_text(json.dumps(asdict(self), indent=1))
+        once.replace(path, json.dumps(asdict(self), indent=1), MODE)
 
 
 def running(places: Places) -> Platform | None:
-    """The platform that was started last; None where none ever was."""
+    """The platform that was started last; None where none ever was.
+
+    Raises:
+        PlatformError: It was described by another version.
+    """
     try:
-        document = json.loads(places.description.read_text())
+        return _read(json.loads(places.description.read_text()))
     except FileNotFoundError:
         return None
+    except (ValueError, TypeError, KeyError) as error:
+        problem = (
+            f"{places.description} is of another version ({error!r}); stop what still runs and remove it"
+        )
+        raise PlatformError(problem) from error
+
+
+def _read(document: Mapping[str, Any]) -> Platform:
     parts = [
         Part(**{**each, "ports": {int(port): name for port, name in each["ports"].items()}})
         for each in document["parts"]

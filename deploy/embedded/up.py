@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -29,9 +29,8 @@ class Stopped(BaseException):
 def up(setup: Setup) -> int:
     """Start the platform and hold it; gives the exit code."""
     setup.places.run.mkdir(parents=True, exist_ok=True)
-    with held(setup.places) as ours:
+    with held(setup.places, str(os.getpid())) as ours:
         if not ours:
-            print(f"servicio-ml is up already; process {holder(setup.places)} holds it")
             return _shown(setup)
         for each in STOPS:
             signal.signal(each, _stopped)
@@ -42,6 +41,9 @@ def up(setup: Setup) -> int:
 
 
 def _shown(setup: Setup) -> int:
+    if not (process := holder(setup.places)):
+        raise PlatformError("the platform is being stopped; wait until it is, and `make up` again")
+    print(f"servicio-ml is up already; process {process} holds it")
     found = running(setup.places)
     if found is None or not keeper.alive(setup.places):
         print("it is still starting; see its terminal")
@@ -51,8 +53,13 @@ def _shown(setup: Setup) -> int:
 
 
 @contextmanager
-def held(places: Places) -> Iterator[bool]:
-    """Hold the platform of a state folder, or find that another process does."""
+def held(places: Places, name: str = "") -> Iterator[bool]:
+    """Hold the platform of a state folder, or find that another process does.
+
+    Args:
+        places: Of the platform.
+        name: Who can be asked to let go: a process; empty where nobody needs to ask.
+    """
     with places.lock.open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -60,17 +67,19 @@ def held(places: Places) -> Iterator[bool]:
             yield False
             return
         lock.truncate(0)
-        lock.write(str(os.getpid()))
+        lock.write(name)
         lock.flush()
         yield True
 
 
 def holder(places: Places) -> int:
-    """The process that holds it."""
+    """The process that can be asked to let go; 0 where the one that holds it soon does by itself."""
     return int(places.lock.read_text() or 0)
 
 
 def _stopped(_number: int, _frame: FrameType | None) -> None:
+    for each in STOPS:  # a second Ctrl-C would interrupt the stopping
+        signal.signal(each, signal.SIG_IGN)
     raise Stopped
 
 
@@ -177,11 +186,22 @@ def changed(before: State | None, now: State) -> str:
 def _stop(places: Places, begun: Begun) -> None:
     for each in STOPS:
         signal.signal(each, signal.SIG_IGN)
-    print("\nstopping", flush=True)
-    if keeper.alive(places):
-        keeper.stop(places, begun.platform.session)
-    else:
-        keeper.sweep(places, begun.platform.session)
+    _say("\nstopping")
+    stop(places, begun.platform)
     if begun.process is not None:
         begun.process.wait()
-    print("stopped; what was trained, predicted and measured is kept", flush=True)
+    _say("stopped; what was trained, predicted and measured is kept")
+
+
+def stop(places: Places, platform: Platform) -> int:
+    """Stop a platform; gives how many processes of it were there, of which supervisord is one."""
+    with suppress(PlatformError):
+        keeper.stop(places, platform)
+        return 1
+    return keeper.sweep(places, platform.session)
+
+
+def _say(text: str) -> None:
+    """Print it where somebody still reads: a terminal that was closed must not keep the platform running."""
+    with suppress(OSError):
+        print(text, flush=True)

@@ -1,19 +1,23 @@
 """supervisord reads what is written for it, and what it leaves behind is found."""
 
+import errno
+import io
 import os
 import shlex
+import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from supervisor.options import ServerOptions
 
-from deploy.embedded import keeper, leftovers
+from deploy.embedded import keeper, leftovers, up
 from deploy.embedded.keeper import State
 from deploy.embedded.part import Missing, Part, Platform, running
 from deploy.embedded.settings import Places, PlatformError
-from deploy.embedded.up import changed
+from deploy.embedded.up import Stopped, changed
 from platforms import until
 
 ODD = ["a program", "100 % sure", "; no comment", "it's", '"quoted"', "%(ENV_HOME)s"]
@@ -49,6 +53,15 @@ def test_what_runs_is_read_as_it_was_written(places: Places) -> None:
     platform = replace(_platform("true"), settings={"A": "b"}, session=7)
     platform.write(places.description)
     assert running(places) == platform
+    assert places.description.stat().st_mode & 0o077 == 0  # addresses may hold passwords
+
+
+@pytest.mark.parametrize("text", ["", '{"parts": []}', '{"parts": [{"ports": {}, "colour": "red"}]}'])
+def test_what_another_version_has_written_is_named(places: Places, text: str) -> None:
+    places.run.mkdir()
+    places.description.write_text(text)
+    with pytest.raises(PlatformError, match=r"platform.json is of another version"):
+        running(places)
 
 
 def test_nothing_runs_where_nothing_was_started(places: Places) -> None:
@@ -67,7 +80,7 @@ def test_a_part_that_cannot_start_is_given_up_and_says_why(places: Places) -> No
         assert (state.name, state.state, state.pid) == ("odd", "FATAL", 0)
         assert "odd: cannot run /no/such/program: No such file or directory" in places.log("odd").read_text()
     finally:
-        keeper.stop(places, begun.session)
+        keeper.stop(places, begun)
         assert process.wait(timeout=10) == 0
 
 
@@ -83,8 +96,12 @@ signal.pause()
 
 
 def _leaving(places: Places) -> Platform:
-    script = places.state / "behind.py"
-    script.write_text(BEHIND)
+    return _script(places, BEHIND)
+
+
+def _script(places: Places, text: str) -> Platform:
+    script = places.state / "part.py"
+    script.write_text(text)
     return _platform(sys.executable, str(script))
 
 
@@ -131,10 +148,82 @@ def test_a_part_that_is_killed_gets_its_port_back_from_its_children(places: Plac
         until("it runs again", lambda: log.read_text().count("begun") == 2)
         assert "odd: 1 processes of an earlier run were left and have been ended" in log.read_text()
     finally:
-        keeper.stop(places, begun.session)
+        keeper.stop(places, begun)
         process.wait(timeout=10)
         for pid in _told(places):
             os.kill(pid, 9)
+
+
+STUBBORN = """
+import signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("begun", flush=True)
+while True:
+    signal.pause()
+"""
+"""A part that does not stop when it is asked to."""
+
+
+@pytest.mark.slow
+def test_stopping_ends_though_supervisord_is_killed_meanwhile(places: Places) -> None:
+    [part] = _script(places, STUBBORN).parts
+    process, begun = keeper.start(Platform(parts=[replace(part, stop_seconds=600)], missing=[]), places)
+    log = places.log("odd")
+    until("it runs", lambda: log.exists() and "begun" in log.read_text())
+    with ThreadPoolExecutor() as pool:
+        stopped = pool.submit(keeper.stop, places, begun)
+        until("it stops", lambda: not keeper.alive(places))
+        process.kill()
+        process.wait()
+        stopped.result(timeout=60)
+    assert _told(places) == []
+    assert not places.socket.exists()
+
+
+@pytest.mark.slow
+def test_interrupted_while_it_starts_nothing_is_left(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_places: Places) -> bool:
+        raise Stopped
+
+    with monkeypatch.context() as patched:
+        patched.setattr(keeper, "alive", interrupted)
+        with pytest.raises(Stopped):
+            keeper.start(_leaving(places), places)
+    platform = running(places)
+    assert platform is not None
+    assert not leftovers.runs(platform.session)
+    assert leftovers.of_session(keeper.server(places), platform.session) == []
+    assert not keeper.alive(places)
+
+
+class Closed(io.StringIO):
+    """The terminal of one who has closed its window."""
+
+    def write(self, _text: str, /) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.slow
+def test_it_is_stopped_though_nobody_reads_what_is_said(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, begun = keeper.start(_script(places, STUBBORN), places)
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", Closed())
+        patched.setattr(signal, "signal", lambda *_: None)  # this process goes on
+        up._stop(places, up.Begun(platform=begun, process=process))
+    assert process.poll() == 0
+    assert _told(places) == []
+
+
+def test_who_only_stops_it_is_not_asked_to(places: Places) -> None:
+    places.run.mkdir()
+    with up.held(places, "123") as ours:
+        assert ours
+        assert up.holder(places) == 123
+    with up.held(places) as ours, up.held(places) as others:
+        assert (ours, others) == (True, False)
+        assert up.holder(places) == 0
 
 
 RUNS = State(name="api", state="RUNNING", pid=7, seconds=9, why="")
