@@ -46,24 +46,32 @@ def restore(manifest: Manifest, source: Path, target: Path, *, replace: bool) ->
         )
         raise BackupError(problem)
     target = target.resolve()
-    replaced = target.with_name(f".replaced-{target.name}")
-    with appearing(target.with_name(f"{target.name}.restored")) as folder:
+    restored, replaced = (target.with_name(f".{what}-{target.name}") for what in ("restored", "replaced"))
+    with appearing(restored) as folder:
+        if restored.exists():
+            shutil.rmtree(restored)  # complete, but of a restore that was killed
         for each in manifest.entries:
             to = folder / Path(each.path).relative_to(STATE)
             to.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / each.path, to)
         moved.move(folder, manifest.origin, str(target))
-    _exchange(target.with_name(f"{target.name}.restored"), target, replaced)
+    _exchange(restored, target, replaced)
 
 
 def _exchange(restored: Path, target: Path, replaced: Path) -> None:
-    if replaced.exists():
-        shutil.rmtree(replaced)
+    """Put the restored folder in the place of the old one, which may have been put away already."""
     if target.exists():
+        _put_back(replaced, target)
         target.rename(replaced)
     restored.rename(target)
-    if replaced.exists():
-        for name in sorted(state.LEFT_OUT):
-            if (replaced / name).exists():
-                (replaced / name).rename(target / name)
-        shutil.rmtree(replaced)
+    _put_back(replaced, target)
+
+
+def _put_back(replaced: Path, target: Path) -> None:
+    """Move what no backup holds from a folder that is replaced, and delete the rest."""
+    if not replaced.exists():
+        return
+    for name in sorted(state.LEFT_OUT):
+        if (replaced / name).exists() and not (target / name).exists():
+            (replaced / name).rename(target / name)
+    shutil.rmtree(replaced)

@@ -30,6 +30,18 @@ def copyfile(source, to, kept=state.shutil.copyfile):
 state.shutil.copyfile = copyfile
 sys.exit(__main__.main(sys.argv[1:], os.environ))
 """
+RENAMED = """
+import os, sys
+from pathlib import Path
+from deploy.backup import __main__
+done = []
+def rename(path, to, kept=Path.rename):
+    done.append(kept(path, to))
+    if len(done) == {after}:
+        os._exit(9)
+Path.rename = rename
+sys.exit(__main__.main(sys.argv[1:], os.environ))
+"""
 FULL = """
 import os, resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -189,6 +201,18 @@ def test_killed_while_restoring_it_is_run_again(var: Path, tmp_path: Path) -> No
     assert _files(var) == before
     _done(_run(var, *words))
     assert set(_files(var)) == KEPT | SPARED
+
+
+@pytest.mark.parametrize("after", range(1, 1 + len(("unfinished", "old", "restored")) + len(SPARED)))
+def test_killed_while_folders_are_exchanged_it_is_run_again(var: Path, tmp_path: Path, after: int) -> None:
+    _done(_run(var, "backup", tmp_path / "to"))
+    kept = {name: (var / name).read_text() for name in SPARED}
+    words = ("restore", tmp_path / "to", "--replace")
+    assert _run_apart(var, *words, program=RENAMED.format(after=after)).returncode == 9
+    _done(_run(var, *words))
+    assert set(_files(var)) == KEPT | SPARED
+    assert {name: (var / name).read_text() for name in SPARED} == kept
+    assert {path.name for path in tmp_path.iterdir()} == {"var", "to"}
 
 
 def test_a_full_disk_leaves_nothing(var: Path, tmp_path: Path) -> None:
