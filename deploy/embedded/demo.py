@@ -23,7 +23,7 @@ SINGLE_SHARE = 0.3
 """Of the rows; the others come in batches, and one of each second through the stream where there is one."""
 MINUTE_SECONDS = 60.0
 ANSWER_SECONDS = 30.0
-FOUND = 404
+NOT_FOUND = 404
 UNAVAILABLE = 503
 
 
@@ -103,7 +103,7 @@ class Client:
 
     def _enqueue(self, row: Row) -> None:
         answer = self._post("enqueue", row.record)
-        self.streams = answer.status_code not in {FOUND, UNAVAILABLE}
+        self.streams = answer.status_code not in {NOT_FOUND, UNAVAILABLE}
         self.counts["on the stream"] += answer.is_success
 
     def _post(self, path: str, body: Any) -> httpx.Response:
@@ -125,6 +125,10 @@ def demo(setup: Setup, plan: Plan, clock: Callable[[], float] = time.monotonic) 
                 raise PlatformError("no model is served that rows can be made for; train one by `make up`")
             _announce(setup, plan)
             _drive(clients, plan, clock)
+        except httpx.HTTPStatusError as error:
+            asked, code = error.request.url, error.response.status_code
+            problem = f"{asked} answers {code}; where it asks for keys, SERVICIO_ML_API_KEY_FILE names a file"
+            raise PlatformError(f"{problem} with one") from error
         except httpx.TransportError as error:
             raise PlatformError(
                 f"{setup.api_url} does not answer ({error}); is it up? make status"

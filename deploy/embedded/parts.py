@@ -1,5 +1,6 @@
 """The parts of this machine's platform: what runs here, and what is missing."""
 
+import os
 import secrets
 import shutil
 import sys
@@ -18,6 +19,12 @@ REDIS_SECONDS = 3
 TOKEN_BYTES = 32
 RETENTION = "90d"
 """Of Prometheus' samples; the longest window and what it is compared with take 31 days."""
+DRAINS = 2
+"""HTTP's, then gRPC's."""
+CLOSING_SECONDS = 15
+"""For the API to ship the rest of its log and to end its workers."""
+PROMETHEUS = "SERVICIO_ML_PROMETHEUS_URL"
+"""What the pages ask; no setting of the platform's own."""
 FIRST, LAST = 0, 20
 """In the order of the starts."""
 PACKAGES = {
@@ -38,7 +45,7 @@ def platform(setup: Setup) -> Platform:
     made.broker()
     made.add(_api(setup))
     if setup.platform.mlflow_url:
-        made.lack("MLflow", f"SERVICIO_ML_MLFLOW_URL is set: {setup.platform.mlflow_url}")
+        made.lack("MLflow", "SERVICIO_ML_MLFLOW_URL names another")
     else:
         made.add(_mlflow(setup))
     made.add(_streamlit(setup))
@@ -60,7 +67,7 @@ class Parts:
         self.missing: list[Missing] = []
         self.settings = {
             **setup.environment(),
-            "SERVICIO_ML_PROMETHEUS_URL": local_url(setup.given.prometheus_port),
+            PROMETHEUS: os.environ.get(PROMETHEUS) or local_url(setup.given.prometheus_port),
         }
 
     def add(self, part: Part) -> None:
@@ -168,7 +175,8 @@ def _api(setup: Setup) -> Part:
         used[told.grpc_port] = "SERVICIO_ML_GRPC_PORT"
     return Part(
         name="api", title="API", command=[_beside("servicio-ml"), "serve"], ports=used, url=setup.api_url,
-        ready=f"{setup.api_url}/health/live", stop_seconds=told.drain_seconds + 5, order=FIRST + 1,
+        ready=f"{setup.api_url}/health/live", stop_seconds=DRAINS * told.drain_seconds + CLOSING_SECONDS,
+        order=FIRST + 1,
     )  # fmt: skip
 
 

@@ -54,7 +54,8 @@ def without_champion(setup: Setup, use_cases: Sequence[UseCase]) -> list[UseCase
         check=False,
     )  # fmt: skip
     if done.returncode:
-        raise PlatformError(f"the champions cannot be found out: {done.stderr.strip().splitlines()[-1]}")
+        said = done.stderr.strip() or f"it ended with {done.returncode}"  # killed, it says nothing
+        raise PlatformError(f"the champions cannot be found out: {said.splitlines()[-1]}")
     standing = json.loads(done.stdout.splitlines()[-1])
     return [each for each in use_cases if each.name not in standing]
 

@@ -59,13 +59,14 @@ def models(
     """Wait until the server answers for models; gives those that it does answer for when the time is up."""
     begun = clock()
     while True:
-        found = _served(api)
+        found = served(api)
         if found.issuperset(names) or clock() - begun > seconds:
             return found
         threading.Event().wait(BETWEEN_LOOKS_SECONDS)
 
 
-def _served(api: str) -> set[str]:
+def served(api: str) -> set[str]:
+    """The models that a server answers for."""
     try:
         told = httpx.get(f"{api}/health/ready", timeout=ANSWER_SECONDS).json()["models"]
     except (OSError, httpx.HTTPError, ValueError, KeyError):

@@ -152,7 +152,10 @@ def _champions(setup: Setup, use_cases: Sequence[UseCase]) -> None:
 
 def _tell(setup: Setup, platform: Platform) -> None:
     show.addresses(platform, keeper.states(setup.places))
-    if line := show.to_try(setup.api_url, setup.platform.default_model):
+    served = ready.served(setup.api_url)
+    # the first is the one that most is told of
+    model = min(served, key=lambda name: (name != setup.platform.default_model, name), default="")
+    if model and (line := show.to_try(setup.api_url, model)):
         print(f"\ntry:\n  {line}\n  make demo")
     print("\nCtrl-C, or `make down` elsewhere, stops all of it", flush=True)
 

@@ -1,13 +1,16 @@
 """What the demonstration does with its rows and with what happened."""
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import httpx
 import pytest
 
-from deploy.embedded.demo import Client
+from deploy.embedded.demo import Client, Plan, demo
 from deploy.embedded.demo_rows import Fault, Row
+from deploy.embedded.settings import PlatformError, read
 
 BAD = "nobody knows"
 
@@ -80,3 +83,29 @@ def test_a_bad_row_does_not_take_the_others_along() -> None:
     client.send(_rows(1, 2, BAD, 4, 5), label_at=0)
     assert client.counts["refused"] == 1
     assert client.counts["predictions"] == 4
+
+
+class Closed(BaseHTTPRequestHandler):
+    """A server that asks for a key."""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/" else 401)
+        self.end_headers()
+        if self.path == "/":
+            self.wfile.write(b'{"models": ["rain_australia"], "default_model": "rain_australia"}')
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_server_that_asks_for_a_key_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with HTTPServer(("127.0.0.1", 0), Closed) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.setenv("SERVICIO_ML_PORT", str(server.server_port))
+        try:
+            with pytest.raises(PlatformError, match=r"schema answers 401; .*SERVICIO_ML_API_KEY_FILE"):
+                demo(read(), Plan(rate=1, minutes=1, drift_after=1, label_after=1))
+        finally:
+            server.shutdown()
+            thread.join()
