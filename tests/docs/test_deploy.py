@@ -75,6 +75,12 @@ def test_compose_has_the_profiles_and_services(stack: Mapping[str, Any], page: P
         assert set(_options(command, "--profile")) <= profiles
         assert {each.partition("=")[0] for each in _options(command, "--scale")} <= services.keys()
         words = [word for word in command[2:] if not word.startswith("--")]
+        if "stop" in words:
+            stopped = words[words.index("stop") + 1 :]
+            assert set(stopped) <= services.keys()
+            # what is upgraded, dumped or filled next must answer
+            assert stopped, "the stores would be stopped, too"
+            assert not {"postgres", "s3"} & set(stopped)
         if "run" in words:
             assert words[words.index("run") + 1] in services
         if "--follow" in command or "--force-recreate" in command:
@@ -180,8 +186,9 @@ def test_the_measurement_can_be_asked_how(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_mlflows_database_is_upgraded_as_told(stack: Mapping[str, Any], tmp_path: Path) -> None:
-    [command] = [each for each in _commands(UPGRADING) if "mlflow" in each]
-    [variable] = re.findall(r"\$(\w+)", command[-1])
+    [command] = [each for each in _commands(UPGRADING) if {"run", "mlflow"} <= set(each)]
+    within = command[command.index("mlflow") + 1 :]
+    [variable] = re.findall(r'environ\["(\w+)"\]', within[-1])
     assert variable in stack["services"]["mlflow"]["environment"]
-    done = run(command[-1], tmp_path, **{variable: f"sqlite:///{tmp_path}/mlflow.db"})
+    done = run(shlex.join(within), tmp_path, **{variable: f"sqlite:///{tmp_path}/mlflow.db"})
     assert done.returncode == 0, done.stderr
