@@ -12,7 +12,9 @@ import pytest
 import yaml
 
 from deploy import env
+from deploy.embedded import parts
 from deploy.secrets_list import NAMES
+from servicio_ml.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yaml"
@@ -154,6 +156,15 @@ def test_what_is_mounted_from_here_is_read_only(services: Mapping[str, Service])
 
 def test_what_goes_on_has_a_health_check(services: Mapping[str, Service]) -> None:
     assert [name for name, each in services.items() if not _once(each) and "healthcheck" not in each] == []
+
+
+def test_the_server_may_finish_what_it_has_in_hand(services: Mapping[str, Service]) -> None:
+    api = services["api"]
+    assert "SERVICIO_ML_DRAIN_SECONDS" not in api["environment"]  # then it would be compared with
+    needed = parts.DRAINS * Settings().drain_seconds + parts.CLOSING_SECONDS
+    given = re.fullmatch(r"(?:(\d+)m)?(?:(\d+)s)?", api["stop_grace_period"])
+    assert given is not None
+    assert 60 * int(given[1] or 0) + int(given[2] or 0) >= needed
 
 
 def test_one_waits_until_the_other_answers_or_is_done(services: Mapping[str, Service]) -> None:
