@@ -1,5 +1,7 @@
 """The words on the pages: written in English, shown in the reader's language."""
 
+import re
+
 import streamlit as st
 
 from streamlit_app.spanish import SPANISH
@@ -7,6 +9,8 @@ from streamlit_app.spanish import SPANISH
 LANGUAGES = {"en": "English", "es": "Español"}
 LANGUAGE = "lang"
 """Key of the choice, in the session and in the URL."""
+MARKS = re.compile(r"[!-/:-@\[-`{-~]")
+"""What Markdown may take for its own."""
 
 
 def language() -> str:
@@ -28,3 +32,8 @@ def t(english: str, **values: object) -> str:
 def told(english: str) -> str:
     """A text that the server gave, in the reader's language where it is known."""
     return SPANISH.get(english, english) if language() == "es" else english
+
+
+def verbatim(text: str) -> str:
+    """A text that somebody gave, with no link and no picture that Markdown would make of it."""
+    return MARKS.sub(r"\\\g<0>", text)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 
 from pydantic import BaseModel
 
@@ -58,7 +59,7 @@ class _Alerted(BaseModel):
 
 
 def now(prometheus: Transport, query: str) -> list[Sample]:
-    """What an expression is now.
+    """What an expression is now, of the series of which it is a number: 0 / 0 is none.
 
     Raises:
         Unreachable: Prometheus does not answer.
@@ -68,12 +69,12 @@ def now(prometheus: Transport, query: str) -> list[Sample]:
     return [
         Sample(labels=each.metric, value=float(each.value[1]))
         for each in found.data.result
-        if each.value is not None
+        if each.value is not None and isfinite(float(each.value[1]))
     ]
 
 
 def over(prometheus: Transport, query: str, *, start: float, end: float, step: float) -> list[Line]:
-    """What an expression is from `start` to `end`, in seconds since 1970, `step` seconds apart.
+    """What an expression is from `start` to `end`, in seconds since 1970, `step` seconds apart, where a number.
 
     Raises:
         Unreachable: Prometheus does not answer.
@@ -81,14 +82,14 @@ def over(prometheus: Transport, query: str, *, start: float, end: float, step: f
     """
     wanted = {"query": query, "start": start, "end": end, "step": step}
     found = prometheus.ask(_Queried, "GET", "/api/v1/query_range", params=wanted)
-    return [
-        Line(
-            labels=each.metric,
-            times=tuple(at for at, _ in each.values),
-            values=tuple(float(value) for _, value in each.values),
-        )
-        for each in found.data.result
-    ]
+    return [line for each in found.data.result if (line := _line(each)).times]
+
+
+def _line(each: _Found) -> Line:
+    points = [(at, float(value)) for at, value in each.values if isfinite(float(value))]
+    return Line(
+        labels=each.metric, times=tuple(at for at, _ in points), values=tuple(value for _, value in points)
+    )
 
 
 def alerts(prometheus: Transport) -> list[Alert]:

@@ -5,8 +5,8 @@ import streamlit as st
 from streamlit_app.client.models import Decision, History
 from streamlit_app.client.service import Model, Version
 from streamlit_app.succession import verdict
-from streamlit_app.succession.words import CHALLENGER, CHAMPION, bearer, candidate, moment, number, plain
-from streamlit_app.text import t
+from streamlit_app.succession.words import CHALLENGER, CHAMPION, bearer, candidate, moment, number
+from streamlit_app.text import t, verbatim
 
 
 def draw(model: Model, history: History) -> None:
@@ -66,7 +66,7 @@ def _champion(model: Model, champion: Version | None, judged: Decision | None) -
         st.warning(
             t(
                 "The server does not answer with it: {problem}",
-                problem=plain(model.problem) or t("it is loading"),
+                problem=verbatim(model.problem) or t("it is loading"),
             )
         )
     _measured(judged, champion=judged is not None and judged.version != champion.version)

@@ -8,8 +8,8 @@ from streamlit_app import session
 from streamlit_app.client import models as client
 from streamlit_app.client.models import History
 from streamlit_app.client.service import Model
-from streamlit_app.succession.words import CHALLENGER, CHAMPION, bearer, candidate, plain
-from streamlit_app.text import t
+from streamlit_app.succession.words import CHALLENGER, CHAMPION, bearer, candidate
+from streamlit_app.text import t, verbatim
 from streamlit_app.trouble import explained
 
 DONE, STATE, REASON = "models_done", "models_state", "models_reason"
@@ -58,7 +58,7 @@ def _promotion(model: Model, history: History) -> None:
     elif judged.decision == "rejected":
         warning = t(
             "The judgement rejected version {version}: {reason}", version=challenger.version,
-            reason=plain(judged.reason),
+            reason=verbatim(judged.reason),
         )  # fmt: skip
     st.caption(f"{challenger.version} · {candidate(challenger)}")
     st.button(
@@ -132,7 +132,7 @@ def _crown(model: Model, version: int, action: str, warning: str) -> None:
     with explained():
         state = session.ask(client.crown, model.model, version, reason, instead)
         done = t("Version {version} of {model} is champion.", version=version, model=model.model)
-        _finish(state, plain(state.problem) or done)
+        _finish(state, verbatim(state.problem) or done)
 
 
 def _reload(model: Model) -> None:

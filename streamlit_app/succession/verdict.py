@@ -6,8 +6,8 @@ import streamlit as st
 
 from streamlit_app import charts
 from streamlit_app.client.models import Comparison, Decision, Evidence
-from streamlit_app.succession.words import FAILED, PASSED, decided, gate, moment, number, plain
-from streamlit_app.text import t
+from streamlit_app.succession.words import FAILED, PASSED, decided, gate, moment, number
+from streamlit_app.text import t, verbatim
 
 Layers = alt.LayerChart | alt.FacetChart
 CHART_PIXELS = 110
@@ -31,7 +31,7 @@ def draw(judged: Decision, key: str) -> None:
             "**{decision}**: version {version} against {against}, on {rows} rows of {period} that neither "
             "had learnt from; by {by}, {at} UTC.",
             decision=decided(judged.decision).capitalize(), version=judged.version, against=against,
-            rows=f"{evidence.comparison.rows:,}", period=evidence.period, by=plain(judged.by),
+            rows=f"{evidence.comparison.rows:,}", period=evidence.period, by=verbatim(judged.by),
             at=moment(judged.at),
         )
     )  # fmt: skip
@@ -40,7 +40,7 @@ def draw(judged: Decision, key: str) -> None:
     gates = {
         t("Passed"): [PASSED if each.passed else FAILED for each in evidence.gates],
         t("Condition"): [gate(each.name) for each in evidence.gates],
-        t("Measured"): [plain(each.detail) for each in evidence.gates],
+        t("Measured"): [verbatim(each.detail) for each in evidence.gates],
     }
     st.table(gates, hide_index=True, alt=t("The conditions of a promotion, and which were passed"))
 

@@ -1,6 +1,5 @@
 """How times, numbers and decisions are written on the page Models."""
 
-import re
 from datetime import UTC, datetime
 
 from streamlit_app.client.service import Model, Version
@@ -8,8 +7,6 @@ from streamlit_app.text import t
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 MILLISECONDS = 1000
-MARKS = re.compile(r"[!-/:-@\[-`{-~]")
-"""What Markdown may take for its own."""
 PASSED, FAILED = "✓", "✗"
 
 
@@ -21,11 +18,6 @@ def moment(seconds: float | None) -> str:
 def number(value: float | None, digits: int = 4) -> str:
     """A number to so many digits."""
     return "–" if value is None else f"{value:,.{digits}g}"
-
-
-def plain(text: str) -> str:
-    """A text that somebody gave, with no link and no picture that Markdown would make of it."""
-    return MARKS.sub(r"\\\g<0>", text)
 
 
 def decided(decision: str) -> str:

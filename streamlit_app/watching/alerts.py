@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit_app import session
 from streamlit_app.client import prometheus
 from streamlit_app.client.prometheus import Alert
-from streamlit_app.text import t
+from streamlit_app.text import t, verbatim
 
 FIRING, PAGE = "firing", "page"
 
@@ -40,7 +40,8 @@ def _some(alerts: Sequence[Alert]) -> None:
     level = t("page") if paged else t("ticket")
     show, icon = (st.error, ":material/e911_emergency:") if paged else (st.warning, ":material/warning:")
     told = "".join(
-        f"\n- {each.annotations.get('summary', '')}. {each.annotations.get('description', '')}"
+        f"\n- {verbatim(each.annotations.get('summary', ''))}. "
+        f"{verbatim(each.annotations.get('description', ''))}"
         for each in alerts
     )
     book = first.annotations.get("runbook_url", "")

@@ -16,8 +16,11 @@ from streamlit_app.text import t
 POINTS = 120
 """Values that a line has at most."""
 LEAST_STEP_SECONDS = 15
+DAY_SECONDS = 86400
 PLOT_PIXELS, NAME_PIXELS = 300, 31
 """Of the drawing, and of each name below it."""
+POINT_PIXELS = 30
+"""Square ones of a value: one that stands alone has no line and is seen too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +64,18 @@ def draw(
         return
     table = pd.concat(_table(name, line) for name, line in found)
     names = sorted({name for name, _ in found})
+    highest = max(max(line.values) for _, line in found)  # noqa: PD011  no frame
+    # Vega draws no axis over nothing but zeros
+    scale = alt.Scale(zero=True, domain=[0, 1]) if zero and not highest else alt.Scale(zero=zero)
     times = alt.Scale(type="utc", domain=[datetime.fromtimestamp(at, UTC) for at in (span.start, span.end)])
+    # by itself, Vega writes a full hour as «05 AM»
+    clock = "%H:%M" if span.seconds <= DAY_SECONDS else "%Y-%m-%d"
     drawn = (
         alt.Chart(table)
-        .mark_line(point=alt.OverlayMarkDef(size=14))
+        .mark_line(point=alt.OverlayMarkDef(size=POINT_PIXELS))
         .encode(
-            x=alt.X("time:T", title=t("Time (UTC)"), axis=alt.Axis(tickCount=5), scale=times),
-            y=alt.Y("value:Q", title=unit, scale=alt.Scale(zero=zero)),
+            x=alt.X("time:T", title=t("Time (UTC)"), axis=alt.Axis(tickCount=5, format=clock), scale=times),
+            y=alt.Y("value:Q", title=unit, scale=scale),
             color=alt.Color(
                 "series:N", title=None, legend=alt.Legend(orient="bottom", columns=1, labelLimit=380),
                 scale=alt.Scale(domain=names, range=colours(len(names))),

@@ -9,7 +9,7 @@ from streamlit_app import session
 from streamlit_app.client import live as client
 from streamlit_app.client import service
 from streamlit_app.client.service import Model
-from streamlit_app.text import t
+from streamlit_app.text import t, verbatim
 
 READY = "ready"
 SHORT = len("2026-")
@@ -25,10 +25,10 @@ def draw(model: str) -> Model:
     challenger.metric(t("Challenger"), _version(known.challenger))
     loaded.metric(t("Loaded (UTC)"), _moment(known.loaded)[SHORT:] if known.loaded else "–")
     if known.problem:
-        st.warning(known.problem)
+        st.warning(verbatim(known.problem))
     sick = {name: state for name, state in health.models.items() if state != READY}
     for name, state in sick.items():
-        st.warning(f"{name}: {state}")
+        st.warning(verbatim(f"{name}: {state}"))
     return known
 
 

@@ -1,5 +1,6 @@
 """The page Live over a canned server and a canned Prometheus."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages_app import Call, Canned
+from streamlit_app.text import verbatim
 
 pytestmark = pytest.mark.slow
 Opened = Callable[..., AppTest]
@@ -115,6 +117,50 @@ def test_lines_over_time_with_their_numbers(opened: Opened) -> None:
     assert "Nothing was measured in this time." in [each.value for each in app.caption]
 
 
+@pytest.mark.usefixtures("live", "metrics")
+def test_what_is_no_number_is_not_measured(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NOW, "service:http_errors:ratio_rate5m", [({}, float("nan"))])
+    rates = "sum by (route) (route:http_requests:rate5m)"
+    lines = [({"route": "/predict"}, [3, float("nan")]), ({"route": "/none"}, [float("inf")])]
+    monkeypatch.setitem(OVER, rates, lines)
+    app = opened("live")
+    assert values(app)["Requests that fail"] == "–"
+    tables = [each.value.to_dict("list") for each in app.dataframe]
+    assert next(each for each in tables if "Requests per second" in each)["Requests per second"] == [3]
+
+
+@pytest.mark.usefixtures("live", "metrics")
+@pytest.mark.parametrize(("chosen", "clock"), [("24h", "%H:%M"), ("7d", "%Y-%m-%d")])
+def test_axes_are_of_utc_and_there_over_nothing_but_zeros(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, chosen: str, clock: str
+) -> None:
+    monkeypatch.setitem(OVER, "max by (route) (route:http_errors:ratio_rate5m)", [
+        ({"route": "/predict"}, [0, 0])
+    ])  # fmt: skip
+    app = opened("live")
+    app.button_group(key="live_range").set_value(chosen).run()
+    specs = [json.loads(each.proto.spec)["encoding"] for each in app.get("vega_lite_chart")]
+    axes = {each["y"]["title"]: each for each in specs}
+    assert {each["x"]["axis"]["format"] for each in specs} == {clock}
+    assert {each["x"]["scale"]["type"] for each in specs} == {"utc"}
+    assert axes["Share of the requests (%)"]["y"]["scale"]["domain"] == [0, 1]
+    assert "domain" not in axes["Requests per second"]["y"]["scale"]
+
+
+@pytest.mark.usefixtures("metrics")
+def test_words_of_the_services_are_no_markdown(opened: Opened, live: Canned, metrics: Canned) -> None:
+    said = "![x](http://elsewhere/y) <b>$1$</b>"
+    _, model = live.answers["GET", "/models/small"]
+    live.give("GET", "/models/small", {**model, "problem": said})
+    live.give("GET", "/health/ready", {"status": "ready", "models": {"three": said}})
+    made = alert("Odd", model="small")
+    made["annotations"]["summary"] = said
+    metrics.give("GET", "/api/v1/alerts", {"data": {"alerts": [made]}})
+    shown = [each.value for each in opened("live").warning]
+    assert sum(verbatim(said) in each for each in shown) == 3
+    assert not any(said in each for each in shown)
+
+
 @pytest.mark.usefixtures("live")
 def test_the_range_is_asked_for(opened: Opened, metrics: Canned) -> None:
     app = opened("live")
@@ -136,7 +182,7 @@ def test_alerts_of_this_model_the_worst_first(opened: Opened, metrics: Canned) -
     [ticket] = [each for each in app.warning if "FeatureDrift" in each.value]
     assert "**ServerDown** (page, since 2026-11-21 04:05 UTC)" in page.value
     assert "docs/runbook.md#ServerDown" in page.value
-    assert ticket.value.count("FeatureDrift of it. Why.") == 2
+    assert ticket.value.count(f"FeatureDrift of it. {verbatim('Why.')}") == 2
     captions = [each.value for each in app.caption]
     assert "Pending: DataDrift." in captions
     assert "Firing for other models: EtlLate." in captions
