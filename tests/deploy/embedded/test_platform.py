@@ -1,6 +1,7 @@
 """`make up` from a clean clone, by a user without privileges: everything runs, stops, and is there again."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -275,7 +276,8 @@ def _see_the_page(clone: Clone) -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page()
         page.goto(clone.url("streamlit"))
-        expect(page.get_by_label("Use case")).to_have_value("Heart disease", timeout=WAIT_SECONDS * 1000)
+        named = re.compile(MODEL.replace("_", " "), re.IGNORECASE)
+        expect(page.get_by_label("Use case")).to_have_value(named, timeout=WAIT_SECONDS * 1000)
         expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=WAIT_SECONDS * 1000)
         browser.close()
 
