@@ -107,7 +107,7 @@ def _draw_scoring(schema: Schema, scoring: Scoring) -> None:
     columns = st.columns(3)
     columns[0].metric(t("Rows answered"), plain(len(scoring.answers)))
     columns[1].metric(t("Rows refused"), plain(len(scoring.refusals)))
-    columns[2].metric(t("Version"), scoring.version or "–")
+    columns[2].metric(t("Version"), ", ".join(map(str, scoring.versions)) or "–")
     if left:
         st.warning(
             t(
@@ -199,7 +199,7 @@ def _columns(schema: Schema, scoring: Scoring, place: int) -> dict[str, object]:
         for label in schema.labels:
             columns[f"probability_{label}"] = answer.probabilities.get(label) if answer else None
     columns |= {
-        "version": scoring.version if answer else None,
+        "version": answer.version if answer else None,
         "prediction_id": answer.prediction_id if answer else None,
     }
     faults = scoring.refusals.get(place, [])

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from streamlit_app.client.predict import Answer, Batch, Record
+from streamlit_app.client.predict import Batch, Prediction, Record
 from streamlit_app.client.transport import Fault, Refused, Unreachable
 from streamlit_app.prediction.table import Table
 
@@ -22,18 +22,21 @@ class Scoring:
     Attributes:
         name: Of the file.
         table: Its rows.
-        version: That answered; 0 before.
-        answers: By the place of the row.
+        answers: By the place of the row, each with the version that gave it.
         refusals: What is wrong with a row, by its place.
         problem: Why the rest is not scored; None when nothing is left.
     """
 
     name: str
     table: Table
-    version: int = 0
-    answers: dict[int, Answer] = field(default_factory=dict)
+    answers: dict[int, Prediction] = field(default_factory=dict)
     refusals: dict[int, list[Fault]] = field(default_factory=dict)
     problem: Exception | None = None
+
+    @property
+    def versions(self) -> list[int]:
+        """Those that answered: more than one where the champion changed meanwhile."""
+        return sorted({answer.version for answer in self.answers.values()})
 
     @property
     def left(self) -> list[int]:
@@ -73,8 +76,9 @@ class Scoring:
                 self._refuse(places, error)
                 places = [place for place in places if place not in self.refusals]
                 continue
-            self.version = batch.version
-            self.answers.update(zip(places, batch.predictions, strict=True))
+            for place, answer in zip(places, batch.predictions, strict=True):
+                by = {"model": batch.model, "version": batch.version}
+                self.answers[place] = Prediction(**answer.model_dump(), **by)
             return
         for place in places:
             self.refusals[place] = [Fault(row=place, reason="unasked")]

@@ -6,6 +6,7 @@ import pytest
 
 from streamlit_app.client.predict import Answer, Batch, FieldInfo, Record, Schema
 from streamlit_app.client.transport import Fault, Refused, Unreachable
+from streamlit_app.prediction.file import joined
 from streamlit_app.prediction.scoring import BLOCK_ROWS, MOST_ASKED, Scoring
 from streamlit_app.prediction.table import MOST_ROWS, Table, Unreadable, read, template
 
@@ -140,7 +141,7 @@ def test_refused_rows_are_told_and_the_others_answered_once() -> None:
     found = scored([1, 10, 2, 11, 3], server)
     assert {place: answer.prediction for place, answer in found.answers.items()} == {0: 1, 2: 2, 4: 3}
     assert {place: faults[0].value for place, faults in found.refusals.items()} == {1: 10, 3: 11}
-    assert (found.left, found.version, server.answered) == ([], 3, [1, 2, 3])
+    assert (found.left, found.versions, server.answered) == ([], [3], [1, 2, 3])
 
 
 def test_blocks_keep_their_places() -> None:
@@ -169,6 +170,18 @@ def test_what_is_left_after_a_failure_is_scored_later_and_nothing_twice() -> Non
     assert found.left == []
     assert scored([1], Server()).problem is None
     assert len(server.answered) == BLOCK_ROWS + 2
+
+
+def test_each_answer_names_the_version_that_gave_it() -> None:
+    server, versions = Server(), iter([3, 4])
+
+    def promoted_meanwhile(records: Sequence[Record]) -> Batch:
+        return server(records).model_copy(update={"version": next(versions)})
+
+    found = Scoring(name="x.csv", table=table("size\n" + "1\n" * (BLOCK_ROWS + 1)))
+    found.go_on(promoted_meanwhile)
+    assert found.versions == [3, 4]
+    assert [*joined(SCHEMA, found)["version"]] == [3] * BLOCK_ROWS + [4]
 
 
 def test_a_refusal_that_names_no_row_is_a_problem_of_all() -> None:
