@@ -74,7 +74,9 @@ def now(prometheus: Transport, query: str) -> list[Sample]:
 
 
 def over(prometheus: Transport, query: str, *, start: float, end: float, step: float) -> list[Line]:
-    """What an expression is from `start` to `end`, in seconds since 1970, `step` seconds apart, where a number.
+    """What an expression is from `start` to `end`, in seconds since 1970, `step` seconds apart.
+
+    Where it is no number, there is no point.
 
     Raises:
         Unreachable: Prometheus does not answer.

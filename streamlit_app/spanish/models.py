@@ -191,4 +191,5 @@ TEXTS: dict[str, str] = {
     ),
     "Version {version} of {model} answers.": "La versión {version} de {model} responde.",
     "Cancel": "Cancelar",
+    "No version of {model} answers.": "Ninguna versión de {model} responde.",
 }

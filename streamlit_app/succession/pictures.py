@@ -29,7 +29,7 @@ def pick_version(model: Model, key: str) -> int | None:
         words = [str(version), candidate(known[version]), *(_alias(alias) for alias in aliases)]
         return " · ".join(words)
 
-    chosen: int | None = st.selectbox(t("Version"), order, format_func=titled, key=key)
+    chosen: int | None = st.selectbox(t("Version"), order, format_func=titled, key=f"{key}:{model.model}")
     return chosen
 
 

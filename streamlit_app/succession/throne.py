@@ -14,7 +14,7 @@ from streamlit_app.trouble import explained
 
 DONE, STATE, REASON = "models_done", "models_state", "models_reason"
 ASKED = "models_asked"
-"""Which dialog is open."""
+"""Which dialog is open: the model, and what is asked."""
 MOST_REASON = 500
 
 
@@ -41,8 +41,8 @@ def draw(model: Model, history: History) -> None:
     with look:
         st.markdown(f"**{t('Reload')}**")
         st.caption(t("Have every process look for a new champion now; by itself it does every few seconds."))
-        st.button(t("Reload…"), key="models_reload", on_click=_ask, args=("reload",))
-        _confirm("reload", t("Reload"), lambda: _reload(model))
+        st.button(t("Reload…"), key="models_reload", on_click=_ask, args=(model, "reload"))
+        _confirm(model, "reload", t("Reload"), lambda: _reload(model))
 
 
 def _promotion(model: Model, history: History) -> None:
@@ -65,9 +65,9 @@ def _promotion(model: Model, history: History) -> None:
         t("Promote version {version}…", version=challenger.version),
         key="models_promote",
         on_click=_ask,
-        args=("promote",),
+        args=(model, "promote"),
     )
-    _confirm("promote", t("Promote"), lambda: _crown(model, challenger.version, t("Promote"), warning))
+    _confirm(model, "promote", t("Promote"), lambda: _crown(model, challenger.version, t("Promote"), warning))
 
 
 def _rollback(model: Model, history: History) -> None:
@@ -87,26 +87,26 @@ def _rollback(model: Model, history: History) -> None:
     def titled(version: int) -> str:
         return f"{version} · {candidate(known[version])}"
 
-    chosen = st.selectbox(t("To version"), reigned, format_func=titled, key="models_back")
+    chosen = st.selectbox(t("To version"), reigned, format_func=titled, key=f"models_back:{model.model}")
     st.button(
         t("Roll back to version {version}…", version=chosen),
         key="models_rollback",
         on_click=_ask,
-        args=("roll back",),
+        args=(model, "roll back"),
     )
-    _confirm("roll back", t("Roll back"), lambda: _crown(model, chosen, t("Roll back"), ""))
+    _confirm(model, "roll back", t("Roll back"), lambda: _crown(model, chosen, t("Roll back"), ""))
 
 
-def _ask(what: str) -> None:
-    st.session_state[ASKED] = what
+def _ask(model: Model, what: str) -> None:
+    st.session_state[ASKED] = model.model, what
 
 
 def _close() -> None:
     st.session_state.pop(ASKED, None)
 
 
-def _confirm(what: str, title: str, body: Callable[[], None]) -> None:
-    if st.session_state.get(ASKED) == what:
+def _confirm(model: Model, what: str, title: str, body: Callable[[], None]) -> None:
+    if st.session_state.get(ASKED) == (model.model, what):
         st.dialog(title, on_dismiss=_close)(body)()
 
 
@@ -131,8 +131,7 @@ def _crown(model: Model, version: int, action: str, warning: str) -> None:
         return
     with explained():
         state = session.ask(client.crown, model.model, version, reason, instead)
-        done = t("Version {version} of {model} is champion.", version=version, model=model.model)
-        _finish(state, verbatim(state.problem) or done)
+        _finish(state, t("Version {version} of {model} is champion.", version=version, model=model.model))
 
 
 def _reload(model: Model) -> None:
@@ -141,7 +140,11 @@ def _reload(model: Model) -> None:
         return
     with explained():
         state = session.ask(client.reload, model.model)
-        _finish(state, t("Version {version} of {model} answers.", version=state.champion, model=model.model))
+        if state.champion is None:
+            said = t("No version of {model} answers.", model=model.model)
+        else:
+            said = t("Version {version} of {model} answers.", version=state.champion, model=model.model)
+        _finish(state, said)
 
 
 def _decided(action: str) -> bool:
@@ -167,4 +170,6 @@ def told(model: str) -> Model | None:
     state: Model | None = st.session_state.pop(STATE, None)
     if said:
         st.success(said, icon=":material/check:")
+    if state is not None and state.problem:
+        st.warning(verbatim(state.problem))
     return state if state is not None and state.model == model else None

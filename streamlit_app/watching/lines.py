@@ -64,7 +64,7 @@ def draw(
         return
     table = pd.concat(_table(name, line) for name, line in found)
     names = sorted({name for name, _ in found})
-    highest = max(max(line.values) for _, line in found)  # noqa: PD011  no frame
+    highest = max(max(line.values) for _, line in found)
     # Vega draws no axis over nothing but zeros
     scale = alt.Scale(zero=True, domain=[0, 1]) if zero and not highest else alt.Scale(zero=zero)
     times = alt.Scale(type="utc", domain=[datetime.fromtimestamp(at, UTC) for at in (span.start, span.end)])

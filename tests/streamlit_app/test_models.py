@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages_app import Canned
+from streamlit_app.text import verbatim
 
 MODEL = "small"
 Opened = Callable[..., AppTest]
@@ -213,6 +214,23 @@ def test_reload(served: Canned, opened: Opened) -> None:
     served.give("POST", f"/models/{MODEL}/reload", model(*VERSIONS))
     app = confirm(opened("models", **ADMINISTRATION), "models_reload", "")
     assert f"Version 2 of {MODEL} answers." in words(app)
+
+
+def test_a_reload_after_which_nothing_answers(served: Canned, opened: Opened) -> None:
+    left = {**model(*VERSIONS), "champion": None, "problem": "![x](http://elsewhere/y)"}
+    served.give("POST", f"/models/{MODEL}/reload", left)
+    app = confirm(opened("models", **ADMINISTRATION), "models_reload", "")
+    assert f"No version of {MODEL} answers." in words(app)
+    assert verbatim(left["problem"]) in [each.value for each in app.warning]
+
+
+def test_a_question_about_one_model_is_not_asked_of_another(served: Canned, opened: Opened) -> None:
+    asked = ("three", "promote")
+    app = opened("models", models_asked=asked, **ADMINISTRATION)
+    assert not app.text_area
+    app = opened("models", models_asked=(MODEL, "promote"), **ADMINISTRATION)
+    assert app.text_area
+    assert served.asked("PUT", f"/models/{MODEL}/champion") == []
 
 
 def test_an_unjudged_challenger_is_warned_of(served: Canned, opened: Opened) -> None:
