@@ -11,6 +11,8 @@ AIRFLOW_PORT ?= 8080
 WORKERS ?= 2
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$(PYTHON) is missing or older than 3.11; name a newer one: make PYTHON=python3.12 $(firstword $(MAKECMDGOALS))" >&2; exit 1; }
 
 # Bytecode is compiled once here, not at the start of every process.
 export UV_COMPILE_BYTECODE := 1
@@ -27,8 +29,7 @@ help: ## Print this list
 setup: $(READY) ## Make .venv with everything the project needs (the other targets do it themselves)
 
 $(READY): requirements/bootstrap.txt requirements/dev.txt servicio-ml/pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "$(PYTHON) is missing or older than 3.11; name a newer one: make PYTHON=python3.12 test" >&2; exit 1; }
+	@$(NEW_ENOUGH)
 	@$(PYTHON) -c 'import ensurepip, venv' || { \
 	  echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
@@ -110,14 +111,17 @@ bench-serving: $(READY) ## Measure serving against its peers (quarter of an hour
 	$(BIN)/python -m benchmarks.serving $(BENCH)
 
 env: ## Write .env and secrets/ for docker compose; ROTATE=hook_token makes that one anew
+	@$(NEW_ENOUGH)
 	@PYTHONPATH=servicio-ml/src $(PYTHON) -m deploy.env $(if $(ROTATE),--rotate $(ROTATE))
 
 backup: ## Back the platform up into a new folder: TO=folder; OF=compose for the production stack
 	@test -n "$(TO)" || { echo "make backup: say where to: make backup TO=folder" >&2; exit 1; }
+	@$(NEW_ENOUGH)
 	@PYTHONPATH=servicio-ml/src $(PYTHON) -m deploy.backup backup "$(TO)" $(if $(OF),--of $(OF))
 
 restore: ## Fill an empty platform from a backup: FROM=folder; REPLACE=yes deletes what it has
 	@test -n "$(FROM)" || { echo "make restore: say from where: make restore FROM=folder" >&2; exit 1; }
+	@$(NEW_ENOUGH)
 	@PYTHONPATH=servicio-ml/src $(PYTHON) -m deploy.backup restore "$(FROM)" $(if $(filter yes,$(REPLACE)),--replace)
 
 clean: ## Remove the environment and every cache; what was trained and published in var/ stays

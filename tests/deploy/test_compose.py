@@ -167,6 +167,17 @@ def test_the_server_may_finish_what_it_has_in_hand(services: Mapping[str, Servic
     assert 60 * int(given[1] or 0) + int(given[2] or 0) >= needed
 
 
+def test_the_proxy_lets_no_slow_client_hold_it_and_has_memory_for_all(
+    services: Mapping[str, Service],
+) -> None:
+    text = (ROOT / "dockerfiles" / "haproxy" / "haproxy.cfg").read_text()
+    [headers] = re.findall(r"^  timeout http-request (\d+)s$", text, re.MULTILINE)
+    assert int(headers) <= 30
+    [connections] = re.findall(r"^  maxconn (\d+)$", text, re.MULTILINE)
+    # a request's and an answer's, each of 16 KiB, which is haproxy's own
+    assert int(connections) * 2 * 16384 <= int(services["proxy"]["mem_limit"]) * 0.6
+
+
 def test_one_waits_until_the_other_answers_or_is_done(services: Mapping[str, Service]) -> None:
     wrong = [
         (name, other)

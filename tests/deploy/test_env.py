@@ -231,3 +231,16 @@ def test_git_ignores_it(name: str) -> None:
     if told.returncode == 128:
         pytest.skip("not a git checkout")
     assert told.returncode == 0
+
+
+@pytest.mark.parametrize("words", [["env"], ["backup", "TO=to"], ["restore", "FROM=from"]])
+def test_an_old_python_is_named(tmp_path: Path, words: list[str]) -> None:
+    old = tmp_path / "python3"
+    old.write_text("#!/bin/sh\nexit 1\n")  # as one that is too old answers
+    old.chmod(0o755)
+    make = ["make", "--file", str(ROOT / "Makefile"), f"PYTHON={old}", *words]
+    told = subprocess.run(make, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert told.returncode
+    assert f"{old} is missing or older than 3.11; name a newer one: make PYTHON=python3.12 {words[0]}" in (
+        told.stderr
+    )
