@@ -78,7 +78,7 @@ class Scoring:
                 continue
             for place, answer in zip(places, batch.predictions, strict=True):
                 by = {"model": batch.model, "version": batch.version}
-                self.answers[place] = Prediction(**answer.model_dump(), **by)
+                self.answers[place] = Prediction.model_validate({**answer.model_dump(), **by})
             return
         for place in places:
             self.refusals[place] = [Fault(row=place, reason="unasked")]

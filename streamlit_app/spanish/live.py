@@ -1,7 +1,7 @@
 """Spanish of the page Live."""
 
 TEXTS: dict[str, str] = {
-    "Range": "Periodo",
+    "Range": "Período",
     "Look again every {seconds} seconds": "Volver a mirar cada {seconds} segundos",
     "Prometheus has never seen this server: it must scrape it as the job `servicio-ml` and load the rules of "
     "`monitoring/prometheus`. `docs/monitoring.md` tells how.": (
@@ -50,11 +50,11 @@ TEXTS: dict[str, str] = {
     "Share of the requests (%)": "Parte de las peticiones (%)",
     "Rows scored by protocol": "Filas evaluadas por protocolo",
     "Rows per second": "Filas por segundo",
-    "Nothing was measured in this time.": "No se midió nada en este periodo.",
+    "Nothing was measured in this time.": "No se midió nada en este período.",
     "Series": "Serie",
     "Last: {values}.": "Último: {values}.",
     "Performance": "Rendimiento",
-    "Of the rows of the last {window} at each time.": "De las filas de los últimos {window} en cada momento.",
+    "Of the rows of the last {window} at each time.": "Sobre la ventana de {window} hasta cada momento.",
     "Expected: from the calibrated probabilities. Realised: by the labels that came.": (
         "Esperado: de las probabilidades calibradas. Realizado: según las etiquetas que llegaron."
     ),

@@ -44,19 +44,12 @@ TEXTS: dict[str, str] = {
         "(`servicio-ml key NOMBRE --admin`). Escriba otra en el campo del lateral."
     ),
     "This is not there yet.": "Esto todavía no existe.",
-    "No model answers for this use case.": "Ningún modelo responde para este caso de uso.",
-    "Train one with `servicio-ml train {use_case}`; it answers within seconds of its promotion.": (
-        "Entrene uno con `servicio-ml train {use_case}`; responde a los pocos segundos de su promoción."
-    ),
     "The server refused this.": "El servidor lo rechazó.",
     "The server is busy or not ready. Try again in a moment.": (
         "El servidor está ocupado o no está listo. Inténtelo de nuevo en un momento."
     ),
-    "A monitored serving platform for tabular models": (
-        "Una plataforma monitorizada que sirve modelos tabulares"
-    ),
     "The file with the API key cannot be read: set `SERVICIO_ML_API_KEY_FILE` right, or unset it.": (
-        "No se puede leer el archivo con la clave de la API: corrige `SERVICIO_ML_API_KEY_FILE` o quítala."
+        "No se puede leer el archivo con la clave de API: corrija `SERVICIO_ML_API_KEY_FILE` o quítelo."
     ),
-    "Or type a key into the field at the side.": "O escribe una clave en el campo del lado.",
+    "Or type a key into the field at the side.": "O escriba una clave en el campo del lateral.",
 }

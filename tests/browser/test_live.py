@@ -66,6 +66,8 @@ def test_what_is_measured_and_what_fires(screen: Page, url: str, platform: Watch
     drawn = screen.locator(DRAWN).first
     expect(drawn).to_be_visible(timeout=WAIT_MILLISECONDS)
     expect(screen.get_by_text("FeatureDrift").first).to_be_visible()
+    # the picture that is kept is of a page that is drawn wholly
+    expect(screen.get_by_test_id("stSkeleton")).to_have_count(0, timeout=WAIT_MILLISECONDS)
 
 
 def test_the_page_looks_again_by_itself_until_it_is_paused(screen: Page, url: str) -> None:

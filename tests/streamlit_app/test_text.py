@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from pages_app import ROOT
-from streamlit_app.spanish import PARTS, SPANISH
+from streamlit_app.spanish import PARTS, SPANISH, use_cases
 
+OF_SERVERS = {"not in the file"}
+"""What servers say, besides the texts of the use cases."""
 SOURCES = sorted((ROOT / "streamlit_app").rglob("*.py"))
 
 
@@ -30,6 +32,12 @@ def places(text: str) -> set[str]:
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_each_text_is_translated(source: Path) -> None:
     assert [text for text in texts(source) if text not in SPANISH] == []
+
+
+def test_nothing_is_translated_that_no_page_says() -> None:
+    trees = [ast.parse(source.read_text()) for source in SOURCES if source.parent.name != "spanish"]
+    said = {node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    assert [english for english in SPANISH if english not in {*said, *use_cases.TEXTS, *OF_SERVERS}] == []
 
 
 def test_a_translation_has_the_places_of_its_text() -> None:
