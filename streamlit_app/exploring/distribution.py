@@ -14,6 +14,8 @@ from streamlit_app.text import t, told
 PICKED, SCALE = "data_column", "data_scale"
 ROWS, SHARES = "rows", "shares"
 BAR_PIXELS, FRAME_PIXELS, HEIGHT_PIXELS = 20, 60, 340
+EDGE = ".12g"
+"""How an edge is written: no two edges of large numbers alike."""
 Axes = dict[str, alt.X | alt.Y | alt.XOffset | alt.YOffset]
 
 
@@ -45,13 +47,13 @@ def bins(histogram: Histogram, *, whole: bool) -> list[str]:
 
 def _bin(low: float | None, high: float | None, *, whole: bool) -> str:
     if low is None:
-        return f"< {high:g}"
+        return f"< {high:{EDGE}}"
     if high is None:
-        return f"≥ {low:g}"
+        return f"≥ {low:{EDGE}}"
     if whole and high == low + 1:
-        return f"{low:g}"
+        return f"{low:{EDGE}}"
     last = high - 1 if whole else high
-    return t("{low} to {high}", low=f"{low:g}", high=f"{last:g}")
+    return t("{low} to {high}", low=f"{low:{EDGE}}", high=f"{last:{EDGE}}")
 
 
 def _histogram(column: Column, overview: Overview, *, shares: bool) -> None:

@@ -170,6 +170,12 @@ def test_bins_are_called_by_what_they_hold(edges: list[float | None], whole: boo
     assert bins(histogram, whole=whole) == names
 
 
+def test_bins_of_large_numbers_are_told_apart() -> None:
+    edges = [1_234_567.0, 1_234_568.0, 1_234_569.0]
+    histogram = Histogram(labels=[], edges=edges, counts={"": [1, 2]}, hidden=0)
+    assert bins(histogram, whole=False) == ["1234567 to 1234568", "1234568 to 1234569"]
+
+
 def test_the_strongest_pairs_come_first_and_undefined_ones_not_at_all() -> None:
     cells: list[list[float | None]] = [[1, 0.2, None], [0.2, 1, -0.9], [None, -0.9, 1]]
     assert strongest(Matrix(names=["a", "b", "c"], cells=cells)) == [("b", "c", -0.9), ("a", "b", 0.2)]
