@@ -6,7 +6,7 @@ import os
 import shlex
 import signal
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -170,12 +170,13 @@ def test_stopping_ends_though_supervisord_is_killed_meanwhile(places: Places) ->
     process, begun = keeper.start(Platform(parts=[replace(part, stop_seconds=600)], missing=[]), places)
     log = places.log("odd")
     until("it runs", lambda: log.exists() and "begun" in log.read_text())
-    with ThreadPoolExecutor() as pool:
-        stopped = pool.submit(keeper.stop, places, begun)
-        until("it stops", lambda: not keeper.alive(places))
-        process.kill()
-        process.wait()
-        stopped.result(timeout=60)
+    stopping = threading.Thread(target=keeper.stop, args=(places, begun), daemon=True)
+    stopping.start()
+    until("it stops", lambda: not keeper.alive(places))
+    process.kill()
+    process.wait()
+    stopping.join(60)
+    assert not stopping.is_alive()
     assert _told(places) == []
     assert not places.socket.exists()
 
