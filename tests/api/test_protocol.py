@@ -155,7 +155,7 @@ def asked(
 ) -> bytes:
     """A request as bytes."""
     body = json.dumps(RECORD if record is None else record).encode()
-    head = f"{method} {path} HTTP/{version}\r\nHost: here\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
+    head = f"{method} {path} HTTP/{version}\r\nHost: localhost\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
@@ -165,7 +165,7 @@ def named(request: str) -> str:
 
 def chunked(*parts: bytes) -> bytes:
     """A request whose body comes in chunks."""
-    head = f"POST {PREDICT} HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    head = f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     return head + b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
 
 
@@ -331,7 +331,7 @@ def test_what_is_no_http(street: Street, said: bytes) -> None:
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
 def test_other_methods(street: Street, method: str) -> None:
     with street.line() as line:
-        line.send(f"{method} {PREDICT} HTTP/1.1\r\nHost: here\r\n\r\n".encode(), asked())
+        line.send(f"{method} {PREDICT} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode(), asked())
         answer = line.hear(bodiless=method == "HEAD")
         assert (answer.status, answer.headers["allow"]) == (405, "POST")
         assert line.hear().status == 200
@@ -340,7 +340,7 @@ def test_other_methods(street: Street, method: str) -> None:
 
 def test_no_body_is_a_fault(street: Street) -> None:
     with street.line() as line:
-        line.send(f"POST {PREDICT} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
+        line.send(f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         assert line.hear().status == 422
 
 

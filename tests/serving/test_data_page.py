@@ -120,6 +120,6 @@ def test_a_lake_that_is_down(app: FastAPI, lake: MemoryObjectStore, monkeypatch:
 
 def test_described_in_openapi(app: FastAPI, made: Bench) -> None:
     described = document(app, made.service)["paths"]["/models/{model}/data"]["get"]
-    assert {"200", "401", "403", "404", "422", "503"} == set(described["responses"])
+    assert {"200", "400", "401", "403", "404", "422", "503"} == set(described["responses"])
     assert "Data" in json.dumps(described["responses"]["200"])
     assert {each["name"] for each in described["parameters"]} == {"model", "period"}

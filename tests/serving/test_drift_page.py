@@ -116,7 +116,7 @@ def test_a_lake_that_is_down(made: Bench, lake: MemoryObjectStore, monkeypatch: 
 
 def test_described_in_openapi(made: Bench, lake: MemoryObjectStore) -> None:
     described = document(app_of(made, lake), made.service)["paths"]["/models/{model}/drift/report"]["get"]
-    assert {"200", "401", "403", "404", "422", "503"} == set(described["responses"])
+    assert {"200", "400", "401", "403", "404", "422", "503"} == set(described["responses"])
     assert set(described["responses"]["200"]["content"]) == {"text/html", "application/json"}
     assert {each["name"] for each in described["parameters"]} == {"model", "format"}
 
