@@ -67,11 +67,12 @@ def _reigns(history: History) -> None:
         }
     )
     begun = alt.X("since:T", title=t("time (UTC)"), scale=alt.Scale(type="utc"))
-    row = alt.Y("version:N", title=version, sort="descending")
+    newest_up = [str(each) for each in sorted({each.version for each in reigns}, reverse=True)]
+    row = alt.Y("version:N", title=version, sort=newest_up)
     spans = alt.Chart(bars).mark_bar(color=charts.BLUE).encode(x=begun, x2="until:T", y=row)
     # however short a reign was, its beginning is seen
     starts = alt.Chart(bars).mark_tick(color=charts.ORANGE, thickness=3).encode(x=begun, y=row)
-    height = len({*bars["version"]}) * ROW_PIXELS + FRAME_PIXELS
+    height = len(newest_up) * ROW_PIXELS + FRAME_PIXELS
     chart = alt.layer(spans, starts).properties(height=height)
     newest = reigns[0]
     described = t(

@@ -171,7 +171,7 @@ def test_bins_are_called_by_what_they_hold(edges: list[float | None], whole: boo
 
 
 def test_bins_of_large_numbers_are_told_apart() -> None:
-    edges = [1_234_567.0, 1_234_568.0, 1_234_569.0]
+    edges: list[float | None] = [1_234_567, 1_234_568, 1_234_569]
     histogram = Histogram(labels=[], edges=edges, counts={"": [1, 2]}, hidden=0)
     assert bins(histogram, whole=False) == ["1234567 to 1234568", "1234568 to 1234569"]
 

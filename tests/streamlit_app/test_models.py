@@ -1,5 +1,6 @@
 """The page Models without a browser."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -259,6 +260,16 @@ PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8ffff3f0005fe02fe"
     "0def46b80000000049454e44ae426082"
 )
+
+
+def test_reigns_stand_by_number_the_newest_above(served: Canned, opened: Opened) -> None:
+    reigns = [{**REIGNS[0], "version": number, "until": None} for number in (10, 9, 2)]
+    history = {"model": MODEL, "champions": reigns, "decisions": [judged("promoted", 10, 9, 0.03)]}
+    served.give("GET", f"/models/{MODEL}/history", history)
+    app = opened("models", **dict.fromkeys(ADMINISTRATION, "History"))
+    specs = [json.loads(each.proto.spec) for each in app.get("vega_lite_chart")]
+    [spec] = [each for each in specs if "x2" in each["layer"][0]["encoding"]]
+    assert spec["layer"][0]["encoding"]["y"]["sort"] == ["10", "9", "2"]
 
 
 def test_the_history_in_spanish(served: Canned, opened: Opened) -> None:
