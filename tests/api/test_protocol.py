@@ -155,7 +155,9 @@ def asked(
 ) -> bytes:
     """A request as bytes."""
     body = json.dumps(RECORD if record is None else record).encode()
-    head = f"{method} {path} HTTP/{version}\r\nHost: localhost\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
+    head = (
+        f"{method} {path} HTTP/{version}\r\nHost: localhost\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
+    )
     return head.encode() + body
 
 

@@ -179,7 +179,8 @@ def test_what_is_in_hand_is_answered_when_it_is_stopped(shelf: Shelf, path: str)
         body = json.dumps(RECORD).encode()
         with socket.create_connection((host, int(port)), timeout=30) as connection:
             connection.sendall(
-                b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % (path.encode(), len(body))
+                b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+                % (path.encode(), len(body))
             )
             # one worker: what it was sent before it has read before
             assert platform("GET", "/health/live").status == 200
