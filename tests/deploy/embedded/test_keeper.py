@@ -189,7 +189,7 @@ def test_interrupted_while_it_starts_nothing_is_left(places: Places, monkeypatch
     with monkeypatch.context() as patched:
         patched.setattr(keeper, "alive", interrupted)
         with pytest.raises(Stopped):
-            keeper.start(_leaving(places), places)
+            keeper.start(_platform("sleep", "600"), places)
     platform = running(places)
     assert platform is not None
     assert not leftovers.runs(platform.session)
