@@ -31,7 +31,8 @@ class Place:
         self.folder = folder
         self.store = open_lake(str(folder / "lake"), endpoint="")
         self.progress = SilentProgress()
-        self.use(MemoryTracker(folder / "runs", self.clock), MemoryRegistry(folder / "models", self.clock))
+        self.memory = MemoryTracker(folder / "runs", self.clock)
+        self.use(self.memory, MemoryRegistry(folder / "models", self.clock))
 
     def use(self, tracker: Tracker, registry: Registry) -> None:
         """Keep runs and models there from now on."""

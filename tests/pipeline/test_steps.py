@@ -285,14 +285,14 @@ def test_the_steps_of_a_training_leave_what_one_process_leaves(work: Work, tmp_p
         for tracker, run_id in ((work.place.tracker, work.run_id), (other.tracker, whole.run_id))
     )
     assert (mine.status, mine.params, mine.metrics) == (theirs.status, theirs.params, theirs.metrics)
-    assert {run.name for run in work.place.tracker.every} == {run.name for run in other.tracker.every}
+    assert {run.name for run in work.place.memory.every} == {run.name for run in other.memory.every}
 
 
 def test_every_step_of_a_training_may_run_twice(work: Work) -> None:
     first = work.trained()
-    before = (work.versions(), len(work.place.tracker.every))
+    before = (work.versions(), len(work.place.memory.every))
     assert work.trained() == first
-    assert (work.versions(), len(work.place.tracker.every)) == before
+    assert (work.versions(), len(work.place.memory.every)) == before
     assert begin(USE_CASE, work.made, work.plan, work.world).run_id == work.run_id
     assert close(USE_CASE, work.run_id, work.world, "promoted")
     assert not close(USE_CASE, work.run_id, work.world, "rejected")

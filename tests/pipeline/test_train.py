@@ -61,7 +61,7 @@ def test_runs_are_nested_and_hold_trials_metrics_and_pictures(place: Place) -> N
         == 4
     )
     assert any("/refine/" in run.tags["study"] for run in trials)
-    assert {run.parent for run in place.tracker.every if run.id != trained.run_id} == {trained.run_id}
+    assert {run.parent for run in place.memory.every if run.id != trained.run_id} == {trained.run_id}
     fit = place.tracker.artifact(
         next(run.id for run in place.tracker.runs("small", {"step": "fit"})), "figures"
     )
