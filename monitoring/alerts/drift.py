@@ -28,7 +28,7 @@ def _shifts(wait: str, wanted: str) -> Iterator[Alert]:
         cause="drift",
         summary="{{ $labels.feature }} of {{ $labels.model }} has drifted",
         description="The stability index of {{ $labels.feature }} over {{ $labels.window }} is "
-        "{{ $value | humanize }}, beyond its threshold for that many rows "
+        '{{ $value | printf "%.3g" }}, beyond its threshold for that many rows '
         "(version {{ $labels.version }}).",
     )
     yield Alert(
@@ -38,8 +38,8 @@ def _shifts(wait: str, wanted: str) -> Iterator[Alert]:
         severity="ticket",
         cause="drift",
         summary="The predictions of {{ $labels.model }} have drifted",
-        description="Their stability index over {{ $labels.window }} is {{ $value | humanize }}, beyond its "
-        "threshold for that many rows (version {{ $labels.version }}).",
+        description='Their stability index over {{ $labels.window }} is {{ $value | printf "%.3g" }}, '
+        "beyond its threshold for that many rows (version {{ $labels.version }}).",
     )
     yield Alert(
         name="DataDrift",

@@ -39,7 +39,7 @@ def _realised(wait: str, wanted: str) -> Alert:
         cause="performance",
         summary="{{ $labels.model }} is worse than it may be",
         description="By the labels of {{ $labels.window }}, {{ $labels.metric }} of version "
-        "{{ $labels.version }} is {{ $value | humanize }}, beyond its limit.",
+        '{{ $labels.version }} is {{ $value | printf "%.3g" }}, beyond its limit.',
     )
 
 
@@ -54,7 +54,7 @@ def _expected(wait: str, wanted: str) -> Alert:
         cause="performance",
         summary="{{ $labels.model }} is expected to be worse than it may be",
         description="By its own probabilities, {{ $labels.metric }} of version {{ $labels.version }} over "
-        "{{ $labels.window }} is {{ $value | humanize }}, beyond its limit.",
+        '{{ $labels.window }} is {{ $value | printf "%.3g" }}, beyond its limit.',
     )
 
 
