@@ -22,6 +22,8 @@ from streamlit_app.exploring.distribution import bins
 from streamlit_app.exploring.pairs import strongest
 from streamlit_app.exploring.words import count, shown
 
+pytestmark = pytest.mark.slow
+
 Opened = Callable[..., AppTest]
 PATH = "/models/small/data"
 BY_COLOUR = PromotionPolicy(metric="f1", floor=0.1, slices=("colour",))

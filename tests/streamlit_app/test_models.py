@@ -10,6 +10,8 @@ from streamlit.testing.v1 import AppTest
 from pages_app import Canned
 from streamlit_app.text import verbatim
 
+pytestmark = pytest.mark.slow
+
 MODEL = "small"
 Opened = Callable[..., AppTest]
 ADMINISTRATION = {"models_Candidates_Pictures_Card_History_Administration": "Administration"}

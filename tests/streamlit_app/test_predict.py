@@ -8,6 +8,8 @@ from streamlit.testing.v1 import AppTest
 
 from pages_app import Call, Canned
 
+pytestmark = pytest.mark.slow
+
 Opened = Callable[..., AppTest]
 ID = "01a1fc53-6e9b-7c19-9421-fa434a000000"
 FIELDS: list[dict[str, Any]] = [
