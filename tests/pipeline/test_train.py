@@ -32,6 +32,7 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", Task)
 def test_every_candidate_is_registered_and_the_best_is_challenger(task: Task, place: Place) -> None:
     use_case = small(task, LIGHTGBM, TREE)
@@ -74,6 +75,7 @@ def test_runs_are_nested_and_hold_trials_metrics_and_pictures(place: Place) -> N
     assert {"accuracy", "f1", "roc_auc", "pr_auc", "brier", "ece"} <= set(table[0]["metrics"])
 
 
+@pytest.mark.slow
 def test_nothing_new_trains_nothing_unless_forced(place: Place) -> None:
     use_case, made = small(Task.BINARY, TREE), place.publish(Task.BINARY)
     first = place.train(use_case, made)
