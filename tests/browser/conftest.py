@@ -8,6 +8,10 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize, expect, sync_playwright
 
+from documents import run
+from pages_app import pages
+from platforms import Platform, serving
+
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "build" / "screenshots"
 """Each test's last screen is kept there."""
@@ -15,6 +19,29 @@ WIDE = ViewportSize(width=1280, height=900)
 WAIT_MILLISECONDS = 30_000
 HARMLESS = ("_stcore/health", "_stcore/host-config")
 """Streamlit looks for its own root below the page's path first."""
+RAIN = "rain_australia"
+CHAMPION = f"""
+servicio-ml data sample {RAIN}
+servicio-ml etl {RAIN}
+servicio-ml train {RAIN} --candidate decision_tree --trials 1
+"""
+
+
+@pytest.fixture(scope="session")
+def rain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A server with a rain model; tests may add predictions and labels."""
+    folder = tmp_path_factory.mktemp("rain")
+    done = run(CHAMPION, folder)
+    assert done.returncode == 0, done.stderr
+    with serving(folder / "var") as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def rain_pages(rain: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the pages over that server."""
+    with pages(tmp_path_factory.mktemp("pages"), api=rain.url) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +83,7 @@ def screen(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     # Streamlit scrolls inside the page: all of it is seen only where it fits
     height = page.evaluate("document.querySelector('[data-testid=stMain]')?.scrollHeight ?? 0")
     page.set_viewport_size({"width": size["width"], "height": max(size["height"], height)})
-    page.screenshot(path=PICTURES / f"{request.node.name}.png", full_page=True)
+    page.screenshot(path=PICTURES / f"{request.path.stem}-{request.node.name}.png", full_page=True)
     context.close()
     assert strangers == []
     assert errors == []

@@ -1,44 +1,26 @@
 """The page Data in a real browser, over a real server: what it shows is what the ETL has published."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
-from documents import run
-from pages_app import pages
-from platforms import Platform, serving
+from platforms import Platform
 
 pytestmark = pytest.mark.slow
 MODEL = "rain_australia"
 NARROW = ViewportSize(width=390, height=844)
-CHAMPION = f"""
-servicio-ml data sample {MODEL}
-servicio-ml etl {MODEL}
-servicio-ml train {MODEL} --candidate decision_tree --trials 1
-"""
+
+
+@pytest.fixture
+def url(rain_pages: str) -> str:
+    return f"{rain_pages}/data?use_case={MODEL}"
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    folder = tmp_path_factory.mktemp("rain")
-    done = run(CHAMPION, folder)
-    assert done.returncode == 0, done.stderr
-    with serving(folder / "var") as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def url(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with pages(tmp_path_factory.mktemp("pages"), api=platform.url) as found:
-        yield f"{found}/data?use_case={MODEL}"
-
-
-@pytest.fixture(scope="module")
-def published(platform: Platform) -> dict[str, Any]:
-    found: dict[str, Any] = httpx.get(f"{platform.url}/models/{MODEL}/data").raise_for_status().json()
+def published(rain: Platform) -> dict[str, Any]:
+    found: dict[str, Any] = httpx.get(f"{rain.url}/models/{MODEL}/data").raise_for_status().json()
     return found
 
 

@@ -3,40 +3,22 @@
 import csv
 import io
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
-from documents import run
-from pages_app import pages
-from platforms import Platform, serving
+from platforms import Platform
 
 pytestmark = pytest.mark.slow
 MODEL = "rain_australia"
 NARROW = ViewportSize(width=390, height=844)
-CHAMPION = f"""
-servicio-ml data sample {MODEL}
-servicio-ml etl {MODEL}
-servicio-ml train {MODEL} --candidate decision_tree --trials 1
-"""
 
 
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    folder = tmp_path_factory.mktemp("rain")
-    done = run(CHAMPION, folder)
-    assert done.returncode == 0, done.stderr
-    with serving(folder / "var") as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def url(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with pages(tmp_path_factory.mktemp("pages"), api=platform.url) as found:
-        yield f"{found}/?use_case={MODEL}"
+@pytest.fixture
+def url(rain_pages: str) -> str:
+    return f"{rain_pages}/?use_case={MODEL}"
 
 
 def opened(screen: Page, url: str) -> None:
@@ -72,15 +54,15 @@ def predicted(screen: Page) -> str:
     return screen.get_by_test_id("stCode").first.inner_text().strip()
 
 
-def defaults(platform: Platform) -> dict[str, Any]:
+def defaults(rain: Platform) -> dict[str, Any]:
     """The record that the form begins with."""
-    schema = platform("GET", f"/models/{MODEL}/schema").document
+    schema = rain("GET", f"/models/{MODEL}/schema").document
     return {each["name"]: each["default"] for each in schema["fields"]}
 
 
-def probability(platform: Platform, record: dict[str, Any]) -> float:
+def probability(rain: Platform, record: dict[str, Any]) -> float:
     """What the server itself answers."""
-    answer = platform("POST", f"/models/{MODEL}/predict", record)
+    answer = rain("POST", f"/models/{MODEL}/predict", record)
     assert answer.status == 200, answer.body
     found: float = answer.document["probability"]
     return found
@@ -90,7 +72,7 @@ def percent(share: float) -> str:
     return f"{share * 100:.1f} %"
 
 
-def test_the_form_answers_as_the_server_does(screen: Page, url: str, platform: Platform) -> None:
+def test_the_form_answers_as_the_server_does(screen: Page, url: str, rain: Platform) -> None:
     opened(screen, url)
     screen.locator('path[aria-label$="Weather station: Darwin"]').click()
     expect(screen.get_by_role("combobox", name="Weather station")).to_have_value("Darwin")
@@ -99,13 +81,13 @@ def test_the_form_answers_as_the_server_does(screen: Page, url: str, platform: P
     fill(screen, "Temperature at 9am (°C)", "")
     choose(screen, "Direction of the wind at 9am", "missing")
     predicted(screen)
-    record = defaults(platform) | {
+    record = defaults(rain) | {
         "location": "Darwin", "humidity_3pm": 88, "pressure_3pm": 1003.5, "temp_9am": None,
         "wind_dir_9am": None,
     }  # fmt: skip
-    expected = probability(platform, record)
+    expected = probability(rain, record)
     assert metric(screen, "Probability of Yes") == percent(expected)
-    assert expected != pytest.approx(probability(platform, defaults(platform)), abs=0.001), "it was filled"
+    assert expected != pytest.approx(probability(rain, defaults(rain)), abs=0.001), "it was filled"
 
 
 def test_the_list_and_the_map_follow_each_other(screen: Page, url: str) -> None:
@@ -119,20 +101,20 @@ def test_the_list_and_the_map_follow_each_other(screen: Page, url: str) -> None:
     expect(screen.get_by_label(re.compile("Hobart is picked")).first).to_be_visible()
 
 
-def test_the_curve_is_that_of_the_server(screen: Page, url: str, platform: Platform) -> None:
+def test_the_curve_is_that_of_the_server(screen: Page, url: str, rain: Platform) -> None:
     opened(screen, url)
     predicted(screen)
     choose(screen, "Value that varies", "Relative humidity at 3pm (%)")
     expect(screen.get_by_text("Probability of Yes over: Relative humidity at 3pm (%)")).to_be_visible()
     screen.get_by_role("slider", name="Read it at").press("End")
-    asked = {"record": defaults(platform), "field": "humidity_3pm"}
-    curve = platform("POST", f"/models/{MODEL}/what-if", asked).document
+    asked = {"record": defaults(rain), "field": "humidity_3pm"}
+    curve = rain("POST", f"/models/{MODEL}/what-if", asked).document
     last = f"{curve['values'][-1]:g} %"
     assert metric(screen, f"If it were {last}") == percent(curve["scores"][-1])
     assert metric(screen, "As it is") == percent(curve["score"])
 
 
-def test_a_file_with_a_bad_row(screen: Page, url: str, platform: Platform, tmp_path: Path) -> None:
+def test_a_file_with_a_bad_row(screen: Page, url: str, rain: Platform, tmp_path: Path) -> None:
     opened(screen, url)
     screen.get_by_role("tab", name="A file").click()
     with screen.expect_download() as template:
@@ -153,11 +135,11 @@ def test_a_file_with_a_bad_row(screen: Page, url: str, platform: Platform, tmp_p
     assert [each["humidity_3pm"] for each in found] == [each["humidity_3pm"] for each in rows]
     assert [bool(each["prediction_id"]) for each in found] == [True, False, True]
     assert "humidity_3pm=120" in found[1]["refused"]
-    expected = [probability(platform, defaults(platform) | changes) for changes in ({}, {"humidity_3pm": 90})]
+    expected = [probability(rain, defaults(rain) | changes) for changes in ({}, {"humidity_3pm": 90})]
     assert [float(found[place]["probability"]) for place in (0, 2)] == pytest.approx(expected)
 
 
-def test_feedback_reaches_the_server(screen: Page, url: str, platform: Platform) -> None:
+def test_feedback_reaches_the_server(screen: Page, url: str, rain: Platform) -> None:
     opened(screen, url)
     made = predicted(screen)
     screen.get_by_role("tab", name="What really happened").click()
@@ -165,7 +147,7 @@ def test_feedback_reaches_the_server(screen: Page, url: str, platform: Platform)
     choose(screen, "What really happened", "No")
     screen.get_by_role("button", name="Tell it").click()
     expect(screen.get_by_text("Taken, as revision 1.")).to_be_visible()
-    again = platform("POST", f"/models/{MODEL}/feedback", {"prediction_id": made, "actual": "No"})
+    again = rain("POST", f"/models/{MODEL}/feedback", {"prediction_id": made, "actual": "No"})
     assert again.document == {"prediction_id": made, "status": "known", "revision": 1}
 
 
@@ -178,7 +160,7 @@ def test_a_narrow_screen_in_spanish(screen: Page, url: str) -> None:
     assert screen.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
 
 
-def test_the_form_is_filled_and_sent_by_the_keyboard(screen: Page, url: str, platform: Platform) -> None:
+def test_the_form_is_filled_and_sent_by_the_keyboard(screen: Page, url: str, rain: Platform) -> None:
     opened(screen, url)
     stations = screen.get_by_role("combobox", name="Weather station")
     stations.press("ArrowDown")
@@ -190,5 +172,5 @@ def test_the_form_is_filled_and_sent_by_the_keyboard(screen: Page, url: str, pla
     box.press("Enter")
     expect(screen.get_by_text("Prediction id: with it")).to_be_visible()
     assert metric(screen, "Probability of Yes") == percent(
-        probability(platform, defaults(platform) | {"location": "Hobart", "humidity_3pm": 20})
+        probability(rain, defaults(rain) | {"location": "Hobart", "humidity_3pm": 20})
     )
