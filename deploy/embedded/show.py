@@ -75,7 +75,9 @@ def _row(part: Part, state: State | None, places: Places) -> list[str]:
 def _short(state: State | None) -> str:
     if state is None:
         return "stopped"
-    return state.state.lower() + (f": {state.why}" if state.why else "")
+    # what supervisord calls starting may answer already: it has not run for long
+    word = "just started" if state.state == "STARTING" else state.state.lower()
+    return word + (f": {state.why}" if state.why else "")
 
 
 def end_of(path: Path) -> list[str]:
