@@ -42,7 +42,8 @@ from servicio_ml.pipeline.score import find_version
 from servicio_ml.settings import load
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("predict", "data", "models", "drift", "live")
+PAGES = {"predict": "", "data": "data", "models": "models", "drift": "drift", "live": "live"}
+"""Their paths; the first is at the root."""
 HOST, API_PORT, PAGES_PORT, METRICS_PORT = "127.0.0.1", 18810, 18511, 19110
 API, METRICS = f"http://{HOST}:{API_PORT}", f"http://{HOST}:{METRICS_PORT}"
 SPREAD_SECONDS = 20 * 3600
@@ -184,10 +185,10 @@ def show_pages(url: str, log: Path, runs: int) -> None:
     print("|---|---:|---:|---:|---|")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        opened(browser, f"{url}/predict")  # whatever the first reader alone waits for
-        for page in PAGES:
+        opened(browser, url)  # whatever the first reader alone waits for
+        for page, path in PAGES.items():
             before = log.stat().st_size
-            times = [opened(browser, f"{url}/{page}?use_case={RAIN.name}") for _ in range(runs)]
+            times = [opened(browser, f"{url}/{path}?use_case={RAIN.name}") for _ in range(runs)]
             first, whole = (statistics.median(each) for each in zip(*times, strict=True))
             asked = requests_since(log, before, runs)
             print(f"| {page} | {first:.2f} | {whole:.2f} | {times[0][1]:.2f} | {asked} |", flush=True)

@@ -184,7 +184,7 @@ class TestS3Lake:
         assert manifest == published
         sides = [len(read_part(store, manifest, part)) for part in ("train", "test")]
         assert sum(sides) == 400
-        assert len(store.keys("orchard/2020-12/")) == 1 + 3 + 2  # quarantines of all runs are alike
+        assert len(store.keys("orchard/2020-12/")) == 1 + 4 + 3  # quarantines of all runs are alike
 
     def test_downloads_go_with_the_lake(self, tmp_path: Path) -> None:
         (tmp_path / "bucket").mkdir()

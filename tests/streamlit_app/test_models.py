@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from typing import Any
 
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from pages_app import Canned
@@ -258,10 +260,13 @@ def test_only_the_chosen_picture_is_fetched(served: Canned, opened: Opened) -> N
     assert "# The card" in words(app)
 
 
-PNG = bytes.fromhex(
-    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8ffff3f0005fe02fe"
-    "0def46b80000000049454e44ae426082"
-)
+def _png() -> bytes:
+    made = BytesIO()
+    Image.new("RGB", (1, 1)).save(made, "PNG")
+    return made.getvalue()
+
+
+PNG = _png()
 
 
 def test_reigns_stand_by_number_the_newest_above(served: Canned, opened: Opened) -> None:
