@@ -130,7 +130,7 @@ class Stack:
         """Run a command of Compose; gives what it prints."""
         files = [word for file in FILES for word in ("--file", str(file))]
         command = [compose(), "--env-file", os.devnull, "--project-name", self.project, *files]
-        profiles = ["--profile", "all", "--profile", "debug"]
+        profiles = ["--profile", "all"]  # `run` has its service whatever the profile
         done = subprocess.run(
             [*command, *profiles, *words], env=self.environment, capture_output=True, text=True, check=False
         )
