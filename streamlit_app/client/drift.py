@@ -84,8 +84,3 @@ def report(api: Transport, model: str) -> Report:
 def report_page(api: Transport, model: str) -> str:
     """The latest report: some megabytes of HTML."""
     return api.raw("GET", path(model, "/drift/report"), params={"format": "html"}).text
-
-
-def report_url(api: Transport, model: str) -> str:
-    """Where the server shows it."""
-    return f"{api.url.rstrip('/')}{path(model, '/drift/report')}"
