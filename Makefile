@@ -1,10 +1,10 @@
-# What a developer does, each by one word; python3 >= 3.11 and make are all it takes. `make` prints the list.
+# Tasks of a developer; they need python3 >= 3.11 and make. `make` prints the list.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Airflow's, which wants older versions than serving does
+# Airflow's environment; it needs older versions than serving
 AIRFLOW_VENV := .venv-airflow
 AIRFLOW_READY := $(AIRFLOW_VENV)/.ready
 AIRFLOW_PORT ?= 8080
@@ -16,7 +16,7 @@ NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || 
 
 # Bytecode is compiled once here, not at the start of every process.
 export UV_COMPILE_BYTECODE := 1
-# No step reports home.
+# No step sends usage statistics.
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 
@@ -49,13 +49,13 @@ up: $(READY) ## Run the whole platform on this machine until Ctrl-C; USE_CASES=a
 down: $(READY) ## Stop what `make up` runs
 	@$(BIN)/python -m deploy.embedded down
 
-status: $(READY) ## How each part of it does
+status: $(READY) ## Show the state of each component
 	@$(BIN)/python -m deploy.embedded status
 
-logs: $(READY) ## Follow its logs; PART=api for one part's
-	@$(BIN)/python -m deploy.embedded logs $(if $(PART),--part $(PART))
+logs: $(READY) ## Follow its logs; COMPONENT=api for one component's
+	@$(BIN)/python -m deploy.embedded logs $(if $(COMPONENT),--component $(COMPONENT))
 
-demo: $(READY) ## Send it live traffic that drifts after a while; MINUTES=30 for so long
+demo: $(READY) ## Send it live traffic that drifts after a while; MINUTES=30 sets the duration
 	@$(BIN)/python -m deploy.embedded demo $(if $(MINUTES),--minutes $(MINUTES))
 
 airflow: $(AIRFLOW_READY) ## Run Airflow on this machine until Ctrl-C; AIRFLOW_PORT=8081 for another port
@@ -77,7 +77,7 @@ lint: $(READY) ## Lint
 
 types: $(READY) $(AIRFLOW_READY) ## Check the types, strictly
 	$(BIN)/mypy
-	MYPYPATH=airflow/dags $(BIN)/mypy --python-executable $(AIRFLOW_VENV)/bin/python airflow/*.py airflow/dags
+	MYPYPATH=airflow/dags $(BIN)/mypy --python-executable $(AIRFLOW_VENV)/bin/python airflow/documents.py airflow/dags
 
 layers: $(READY) ## Check which layer imports which
 	$(BIN)/lint-imports

@@ -1,4 +1,4 @@
-"""`make airflow`: a whole Airflow on this machine, beside the embedded platform, until Ctrl-C.
+"""`make airflow`: a complete Airflow on this machine, beside the embedded platform, until Ctrl-C.
 
 Its database, logs, secrets and the generated password are in `<state>/airflow`.
 """
@@ -21,78 +21,85 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 ROOT = Path(__file__).parents[1]
-HERE = ROOT / "airflow"
+AIRFLOW_FOLDER = ROOT / "airflow"
 SECRETS = ("AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__API__SECRET_KEY", "AIRFLOW__CORE__FERNET_KEY")
 TEMPLATES = ("connections.yaml", "variables.yaml")
 LOG = "standalone.log"
 KEY_BYTES = 32
-BETWEEN_LOOKS_SECONDS = 0.5
+POLL_SECONDS = 0.5
 START_SECONDS = 180
 STOP_SECONDS = 10
 COMPONENTS = (("api-server",), ("scheduler", "--skip-serve-logs"), ("dag-processor",))
-"""`airflow standalone` would also serve logs on every address, and triggers, which no DAG of ours has."""
+"""Components that run; `airflow standalone` would also serve logs on every address and run a triggerer."""
 PR_SET_CHILD_SUBREAPER = 36
-"""Of <linux/prctl.h>."""
+"""Option of prctl(2) that makes this process the parent of its orphaned descendants; from <linux/prctl.h>."""
 
 
-def environment(home: Path, state: Path) -> dict[str, str]:
-    """The environment of Airflow's processes; what this process was given wins."""
+def build_environment(home: Path, state: Path) -> dict[str, str]:
+    """Build the environment of Airflow's processes; variables of this process take precedence."""
     port = os.environ.get("AIRFLOW__API__PORT", "8080")
     files = {f"{Path(name).stem}_file_path": str(home / name) for name in TEMPLATES}
-    made = {
-        "AIRFLOW_CONFIG": HERE / "config" / "airflow.cfg",
-        "AIRFLOW__CORE__DAGS_FOLDER": HERE / "dags",
+    defaults = {
+        "AIRFLOW_CONFIG": AIRFLOW_FOLDER / "config" / "airflow.cfg",
+        "AIRFLOW__CORE__DAGS_FOLDER": AIRFLOW_FOLDER / "dags",
         "AIRFLOW__API__PORT": port,
         "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
         "AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
         "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps(files),
         "SERVICIO_ML_COMMAND": ROOT / ".venv" / "bin" / "servicio-ml",
-        **_secrets(home / "secrets.json"),
+        **_load_secrets(home / "secrets.json"),
     }
-    absolute = {
+    # these decide which state is used, so the caller's environment must not override them
+    required = {
         "AIRFLOW_HOME": home,
         "SERVICIO_ML_STATE_DIR": state,
         "PYTHONPATH": ROOT / "servicio-ml" / "src",
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
     }
-    return {name: str(value) for name, value in {**made, **os.environ, **absolute}.items()}
+    return {name: str(value) for name, value in {**defaults, **os.environ, **required}.items()}
 
 
-def _secrets(path: Path) -> dict[str, str]:
-    """The secrets that Airflow's processes share, made up at the first start."""
+def _load_secrets(path: Path) -> dict[str, str]:
+    """Load the secrets that Airflow's processes share; they are generated at the first start."""
     if not path.exists():
-        made = {name: urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)).decode() for name in SECRETS}
-        _write(path, json.dumps(made))
-    kept: dict[str, str] = json.loads(path.read_text())
-    return kept
+        generated = {name: urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)).decode() for name in SECRETS}
+        _write_private_file(path, json.dumps(generated))
+    loaded: dict[str, str] = json.loads(path.read_text())
+    return loaded
 
 
-def _password(home: Path) -> str:
-    """The password of `admin`, generated at the first start."""
+def _load_password(home: Path) -> str:
+    """Load the password of `admin`; it is generated at the first start."""
     path = home / "password"
     if not path.exists():
-        _write(path, secrets.token_urlsafe())
+        _write_private_file(path, secrets.token_urlsafe())
     password = path.read_text().strip()
-    _write(home / "simple_auth_manager_passwords.json.generated", json.dumps({"admin": password}))
+    _write_private_file(
+        home / "simple_auth_manager_passwords.json.generated", json.dumps({"admin": password})
+    )
     return password
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a file that only its owner may read."""
+def _write_private_file(path: Path, text: str) -> None:
+    """Write a file that only its owner can read."""
+    # the mode is set before the secret is written
     path.touch(mode=0o600)
     path.write_text(text)
 
 
-def _prepare(home: Path) -> None:
+def _create_home(home: Path) -> None:
     home.mkdir(parents=True, exist_ok=True)
     for name in TEMPLATES:
         if not (home / name).exists():
-            shutil.copyfile(HERE / "config" / f"{name}.template", home / name)
+            shutil.copyfile(AIRFLOW_FOLDER / "config" / f"{name}.template", home / name)
 
 
-def _taken(port: int) -> bool:
+def _is_port_taken(port: int) -> bool:
     with socket.socket() as probe:
+        # without it a port in TIME_WAIT after a restart would look taken
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -101,98 +108,98 @@ def _taken(port: int) -> bool:
     return False
 
 
-def _healthy(url: str) -> bool:
+def _is_healthy(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/api/v2/monitor/health", timeout=5) as answer:
-            health = json.load(answer)
+        with urllib.request.urlopen(f"{url}/api/v2/monitor/health", timeout=5) as response:
+            health = json.load(response)
     except (urllib.error.URLError, OSError):
         return False
-    return all(health[part]["status"] == "healthy" for part in ("scheduler", "dag_processor"))
+    return all(health[component]["status"] == "healthy" for component in ("scheduler", "dag_processor"))
 
 
-def _wait(processes: Sequence[subprocess.Popen[bytes]], url: str) -> bool:
-    """Whether it has become healthy."""
-    for _ in range(int(START_SECONDS / BETWEEN_LOOKS_SECONDS)):
-        if _healthy(url):
+def _wait_until_healthy(processes: Sequence[subprocess.Popen[bytes]], url: str) -> bool:
+    """Wait for Airflow to become healthy; False if it does not, or if a component has exited."""
+    for _ in range(int(START_SECONDS / POLL_SECONDS)):
+        if _is_healthy(url):
             return True
-        if _ended(processes):
+        if _has_exited(processes):
             break
-        threading.Event().wait(BETWEEN_LOOKS_SECONDS)
+        threading.Event().wait(POLL_SECONDS)
     return False
 
 
-def _ended(processes: Sequence[subprocess.Popen[bytes]]) -> bool:
+def _has_exited(processes: Sequence[subprocess.Popen[bytes]]) -> bool:
     return any(process.poll() is not None for process in processes)
 
 
-def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Stop Airflow, then what it left: a scheduler waits for its tasks, and a step is its own session."""
+def _stop_processes(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Stop Airflow, then its orphaned processes: a step runs in a session of its own."""
     for process in processes:
         process.terminate()
     end = time.monotonic() + STOP_SECONDS
     with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
         for process in processes:
             process.wait(timeout=max(0, end - time.monotonic()))
-    while left := _children(os.getpid()):
-        for pid in left:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+    # again and again: killing a process hands its own children to this one
+    while orphans := psutil.Process().children():
+        for orphan in orphans:
+            orphan.kill()
+            orphan.wait()
 
 
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def _adopt() -> None:
-    """Become the parent of every process whose own parent ends."""
+def _adopt_orphans() -> None:
+    """Become the parent of every descendant process whose own parent exits."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def main() -> int:
-    """Start it, say where it is, and stop all of it in the end."""
+    """Start Airflow, print its address, and stop every process at the end."""
     state = Path(os.environ.get("SERVICIO_ML_STATE_DIR", ROOT / "var")).resolve()
     home = Path(os.environ.get("AIRFLOW_HOME", state / "airflow")).resolve()
-    _prepare(home)
-    env = environment(home, state)
-    if _taken(int(env["AIRFLOW__API__PORT"])):
+    _create_home(home)
+    env = build_environment(home, state)
+    if _is_port_taken(int(env["AIRFLOW__API__PORT"])):
         url = env["AIRFLOW__API__BASE_URL"]
-        print(f"error: {url} is taken; name another port: make airflow AIRFLOW_PORT=8081", file=sys.stderr)
+        print(
+            f"error: the address {url} is in use; choose another port: make airflow AIRFLOW_PORT=8081",
+            file=sys.stderr,
+        )
         return 1
-    _adopt()
+    _adopt_orphans()
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.default_int_handler)
     processes: list[subprocess.Popen[bytes]] = []
     try:
-        problem = _run(home, env, processes)
+        problem = _run_components(home, env, processes)
     except KeyboardInterrupt:
         return 0
     finally:
-        _stop(processes)
+        _stop_processes(processes)
     print(f"error: {problem}; see {home / LOG}", file=sys.stderr)
     return 1
 
 
-def _run(home: Path, env: dict[str, str], processes: list[subprocess.Popen[bytes]]) -> str:
-    """Run it until a part of it ends; gives what went wrong."""
-    url, password = env["AIRFLOW__API__BASE_URL"], _password(home)
-    print(f"Airflow starts; its log: {home / LOG}", flush=True)
+def _run_components(home: Path, env: dict[str, str], processes: list[subprocess.Popen[bytes]]) -> str:
+    """Run Airflow until a component exits; return the problem."""
+    url, password = env["AIRFLOW__API__BASE_URL"], _load_password(home)
+    print(f"Airflow is starting; log: {home / LOG}", flush=True)
     with (home / LOG).open("wb") as log:
-        subprocess.run(_airflow("db", "migrate"), stdout=log, stderr=log, env=env, check=True)
-        for words in COMPONENTS:
-            started = subprocess.Popen(
-                _airflow(*words), stdout=log, stderr=log, env=env, start_new_session=True
+        subprocess.run(_build_command("db", "migrate"), stdout=log, stderr=log, env=env, check=True)
+        for arguments in COMPONENTS:
+            process = subprocess.Popen(
+                _build_command(*arguments), stdout=log, stderr=log, env=env, start_new_session=True
             )
-            processes.append(started)
-    if not _wait(processes, url):
-        return "Airflow has not become healthy"
+            processes.append(process)
+    if not _wait_until_healthy(processes, url):
+        return f"Airflow has not become healthy within {START_SECONDS} s"
     print(f"Airflow: {url}\nuser: admin\npassword: {password}\nCtrl-C stops it", flush=True)
-    while not _ended(processes):
-        threading.Event().wait(BETWEEN_LOOKS_SECONDS)
-    return "a part of Airflow has ended"
+    while not _has_exited(processes):
+        threading.Event().wait(POLL_SECONDS)
+    return "a component of Airflow has exited"
 
 
-def _airflow(*words: str) -> list[str]:
-    return [sys.executable, "-m", "airflow", *words]
+def _build_command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "airflow", *arguments]
 
 
 if __name__ == "__main__":

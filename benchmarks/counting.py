@@ -1,6 +1,6 @@
 """What counting costs: `python -m benchmarks.counting` prints Markdown tables.
 
-Our server, whole, and with tallies that count nothing are loaded in turns as `benchmarks.serving` does it:
+Our server, whole, and with bin counts that count nothing are loaded in turns as `benchmarks.serving` does it:
 each with one worker on the first processor, wrk on the second, a different row with every request. Ratios are
 medians over the rounds. Then the counting alone, in this process: its processor time per row, and as a share
 of what the server takes for a request.
@@ -17,22 +17,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from benchmarks.serving.environments import OURS, python_of
+from benchmarks.serving.environments import OURS, get_python
 from benchmarks.serving.load import Load
 from benchmarks.serving.model import Models
-from benchmarks.serving.report import machine
+from benchmarks.serving.report import describe_machine
 from benchmarks.serving.rounds import CONNECTIONS
-from benchmarks.serving.servers import Place, Server, ours
+from benchmarks.serving.servers import Place, Server, build_our_server
 from benchmarks.serving.stand import Stand, Up
 from benchmarks.serving.train import prepare
 
 from servicio_ml.features.output import Predictions
-from servicio_ml.serving.tally import Head, Tally
+from servicio_ml.serving.models.bin_counts import BinCounts, BinCountsHeader
 
 CACHE = Path(__file__).parents[1] / "var" / "bench"
 TREES = 400
-MOST_SHARE = 0.05
-"""Of the throughput that counting may cost."""
+MAX_SHARE = 0.05
+"""Maximum share of the throughput that counting may cost (0–1)."""
 SINGLE_ROWS, REPEATS = 4096, 50
 BATCHES = (1000, 10_000)
 MICROSECONDS, PERCENT = 1e6, 100
@@ -51,24 +51,24 @@ class Round:
     seconds: float
 
 
-def uncounted() -> Server:
-    """Ours, with tallies that count nothing."""
-    whole = ours(1)
+def disable_counting() -> Server:
+    """Ours, with bin counts that count nothing."""
+    whole = build_our_server(1)
 
-    def command(place: Place) -> list[str]:
+    def build_command(place: Place) -> list[str]:
         _, _, *words = whole.command(place)
         return ["uncounted.py", *words]
 
-    return replace(whole, name="uncounted", title="without counting", command=command)
+    return replace(whole, name="uncounted", title="without counting", command=build_command)
 
 
 def main() -> None:
-    given = _arguments()
+    given = _parse_arguments()
     processors = sorted(os.sched_getaffinity(0))
     if len(processors) < 2:  # noqa: PLR2004  one each
         raise SystemExit("two processors are needed: one for the server, one for wrk")
-    print(f"{machine()}\n{given.rounds} rounds of {given.seconds} s\n")
-    python_of(CACHE / "environments", OURS)
+    print(f"{describe_machine()}\n{given.rounds} rounds of {given.seconds} s\n")
+    get_python(CACHE / "environments", OURS)
     models = prepare(CACHE / "models", TREES)
     with tempfile.TemporaryDirectory(prefix="servicio-ml-benchmark-") as scratch:
         stand = Stand(
@@ -76,14 +76,17 @@ def main() -> None:
             server=str(processors[0]), client=str(processors[1]),
         )  # fmt: skip
         found = measure(stand, given.rounds, given.seconds)
-    print(served(found), end="\n\n")
-    print(alone(models, {connections: rounds[0] for connections, rounds in found.items()}))
+    print(serve(found), end="\n\n")
+    print(measure_alone(models, {connections: rounds[0] for connections, rounds in found.items()}))
 
 
 def measure(stand: Stand, rounds: int, seconds: int) -> dict[int, tuple[list[Round], list[Round]]]:
     """By connections the rounds of the whole server, and of the one that does not count."""
     with ExitStack() as stack:
-        ups = [stack.enter_context(stand.up(each, stand.server)) for each in (ours(1), uncounted())]
+        ups = [
+            stack.enter_context(stand.start(each, stand.server))
+            for each in (build_our_server(1), disable_counting())
+        ]
         for up in ups:
             stand.warm(up, stand.client)
         found: dict[int, tuple[list[Round], list[Round]]] = {each: ([], []) for each in CONNECTIONS}
@@ -96,12 +99,12 @@ def measure(stand: Stand, rounds: int, seconds: int) -> dict[int, tuple[list[Rou
 
 
 def _round(stand: Stand, up: Up, connections: int, seconds: int) -> Round:
-    before = up.running.seconds()
+    before = up.running.measure_seconds()
     load = stand.load(up, connections=connections, seconds=seconds, processors=stand.client)
-    return Round(load=load, seconds=(up.running.seconds() - before) / (load.rate * seconds))
+    return Round(load=load, seconds=(up.running.measure_seconds() - before) / (load.rate * seconds))
 
 
-def served(found: Mapping[int, tuple[list[Round], list[Round]]]) -> str:
+def serve(found: Mapping[int, tuple[list[Round], list[Round]]]) -> str:
     """Throughput with and without, and what the difference is."""
     lines = [
         "| connections | req/s, counting | not counting | costs of throughput | of processor time | ≤ 5 % |",
@@ -114,20 +117,20 @@ def served(found: Mapping[int, tuple[list[Round], list[Round]]]) -> str:
         rates = [statistics.median(each.load.rate for each in rounds) for rounds in (with_it, without)]
         lines.append(
             f"| {connections} | {rates[0]:,.0f} | {rates[1]:,.0f} | {lost * PERCENT:+.1f} % |"
-            f" {spent * PERCENT:+.1f} % | {'yes' if lost <= MOST_SHARE else 'no'} |"
+            f" {spent * PERCENT:+.1f} % | {'yes' if lost <= MAX_SHARE else 'no'} |"
         )
     return "\n".join(lines)
 
 
-def alone(models: Models, whole: Mapping[int, list[Round]]) -> str:
-    """Processor time of `Tally.add` per row, and its share of a request of one row."""
+def measure_alone(models: Models, whole: Mapping[int, list[Round]]) -> str:
+    """Processor time of `BinCounts.add` per row, and its share of a request of one row."""
     artifact = models.artifact
-    head = Head(
+    head = BinCountsHeader(
         model="rain_australia", version=1, run_id="", labels=artifact.output.labels,
         reference=artifact.reference,
     )  # fmt: skip
-    tally = Tally(head, np.zeros(head.width))
-    single = _per_row(tally, models, 1, SINGLE_ROWS)
+    counts = BinCounts(head, np.zeros(head.size))
+    single = _measure_per_row(counts, models, 1, SINGLE_ROWS)
     lines = ["| rows at a time | processor time per row, µs | of a request of one row |", "|---|---|---|"]
     shares = ", ".join(
         f"{single / statistics.median(each.seconds for each in rounds) * PERCENT:.1f} % at c = {connections}"
@@ -135,13 +138,14 @@ def alone(models: Models, whole: Mapping[int, list[Round]]) -> str:
     )
     lines.append(f"| 1 | {single * MICROSECONDS:.2f} | {shares} |")
     lines += [
-        f"| {rows:,} | {_per_row(tally, models, rows, rows) * MICROSECONDS:.2f} | |" for rows in BATCHES
+        f"| {rows:,} | {_measure_per_row(counts, models, rows, rows) * MICROSECONDS:.2f} | |"
+        for rows in BATCHES
     ]
     return "\n".join(lines)
 
 
-def _per_row(tally: Tally, models: Models, batch: int, rows: int) -> float:
-    """Median seconds per row of adding so many rows by batches, everything counted at the end."""
+def _measure_per_row(counts: BinCounts, models: Models, batch: int, rows: int) -> float:
+    """Median seconds per row of adding this number of rows by batches, everything counted at the end."""
     matrix, answers = models.matrix, models.artifact.predict(models.matrix)
     if answers.probabilities is None:
         raise TypeError
@@ -157,15 +161,15 @@ def _per_row(tally: Tally, models: Models, batch: int, rows: int) -> float:
     ]
     taken = []
     for _ in range(REPEATS):
-        begun = time.process_time()
+        started = time.process_time()
         for part in parts:
-            tally.add(*part)
-        tally.flush()
-        taken.append(time.process_time() - begun)
+            counts.add(*part)
+        counts.flush()
+        taken.append(time.process_time() - started)
     return statistics.median(taken) / rows
 
 
-def _arguments() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0], prog="benchmarks.counting")
     parser.add_argument("--rounds", type=int, default=11, help="of both at every number of connections")
     parser.add_argument("--seconds", type=int, default=2, help="of one round")

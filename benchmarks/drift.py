@@ -7,7 +7,7 @@ again and again; its answers go to a journal in large chunks. Then, by turns and
 - Evidently's `DataDriftPreset` as it comes, on the same rows as a pandas frame and the training rows; reading
   and its imports are not counted. Both use one processor.
 
-Last, the whole commands `servicio-ml drift` and `servicio-ml report`, with their greatest resident memory.
+Last, the whole commands `servicio-ml drift` and `servicio-ml report`, with their peak resident memory.
 """
 
 import argparse
@@ -23,19 +23,19 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
-from benchmarks.score import BYTES_PER_MEGABYTE, COMMAND, RAIN, Cost, child
+from benchmarks.score import BYTES_PER_MEGABYTE, COMMAND, RAIN, ScoringCost, run_child
 
 from servicio_ml import bootstrap
-from servicio_ml.domain.prediction import Chunk, Protocol, Purpose, prediction_ids, timed_key
+from servicio_ml.domain.prediction import Chunk, Interface, Purpose, create_timed_key, format_prediction_ids
 from servicio_ml.domain.prediction import GroundTruth as Truth
 from servicio_ml.features.artifact import load_version
-from servicio_ml.features.drift import blocks, count, judge
 from servicio_ml.features.encoder import Matrix
-from servicio_ml.pipeline.drift_window import Window
-from servicio_ml.pipeline.reference import read_rows
-from servicio_ml.pipeline.rows import true_values
-from servicio_ml.pipeline.score import find_version
-from servicio_ml.settings import load
+from servicio_ml.features.window_drift import count_rows, evaluate_drift, read_blocks
+from servicio_ml.pipeline.drift.reference import read_rows
+from servicio_ml.pipeline.drift.window import LoggedWindow
+from servicio_ml.pipeline.scoring.run import find_version
+from servicio_ml.pipeline.training.dataset import read_true_values
+from servicio_ml.settings import load_settings
 
 CHUNK_ROWS = 10_000
 LABELLED_SHARE = 0.1
@@ -68,19 +68,19 @@ def prepare(folder: Path) -> None:
         shutil.copytree(given, state, ignore=shutil.ignore_patterns("log", "reports"))
         return
     for words in (["data", "sample"], ["etl"], ["train", "--candidate", "lightgbm", "--timeout", "60"]):
-        child([*COMMAND, *words, RAIN.name])
+        run_child([*COMMAND, *words, RAIN.name])
 
 
 def compare(runs: int, rows: int) -> None:
     """Run every case by turns and print the tables."""
-    filled = case("fill", rows)
+    filled = run_case("fill", rows)
     found: dict[str, list[float]] = {"ours": [], "evidently": []}
-    commands: dict[str, list[Cost]] = {"drift": [], "report": []}
+    commands: dict[str, list[ScoringCost]] = {"drift": [], "report": []}
     for _ in range(runs):
         for name, seconds in found.items():
-            seconds.append(case(name, rows))
+            seconds.append(run_case(name, rows))
         for name, costs in commands.items():
-            costs.append(command(name))
+            costs.append(build_command(name))
     print(f"{rows:,} rows, {os.cpu_count()} cores, medians of {runs} interleaved runs; ", end="")
     print(f"the log was written in {filled:.1f} s\n")
     ratios = [other / own for own, other in zip(found["ours"], found["evidently"], strict=True)]
@@ -97,37 +97,37 @@ def compare(runs: int, rows: int) -> None:
 
 
 def fill(rows: int) -> float:
-    """Write so many answered rows, some with their truth, to the log; seconds that it took."""
-    window = opened()
-    store, settings = bootstrap.lake(load()), load()
+    """Write this number of scored rows, some with their truth, to the log; seconds that it took."""
+    window = open_window()
+    store, settings = bootstrap.open_lake(load_settings()), load_settings()
     frame = read_rows(store, window.info, "test")
     frame = frame[np.random.default_rng(0).integers(0, len(frame), rows)]
-    matrix, truth = window.artifact.encoder.frame(frame), true_values(RAIN.target, frame)
+    matrix, truth = window.artifact.encoder.encode_frame(frame), read_true_values(RAIN.target, frame)
     fields = len(window.artifact.encoder.schema.fields)
     bits, at = random.Random(0).getrandbits, time.time() - HOUR  # noqa: S311  ids, no secrets
     ids: list[str] = []
     started = time.perf_counter()
-    with closing(bootstrap.journal(settings)) as journal:
+    with closing(bootstrap.open_journal(settings)) as journal:
         for start in range(0, rows, CHUNK_ROWS):
             part = matrix[start : start + CHUNK_ROWS]
-            made = chunk(window, part[:, :fields], part, timed_key(at, bits), at)
+            made = build_chunk(window, part[:, :fields], part, create_timed_key(at, bits), at)
             journal.write([made])
-            ids += prediction_ids(made.key, 0, len(part))
+            ids += format_prediction_ids(made.key, 0, len(part))
     labelled = round(rows * LABELLED_SHARE)
     truths = [
         Truth(prediction_id=each, actual=float(actual), at=time.time())
         for each, actual in zip(ids[:labelled], truth[:labelled], strict=True)
     ]
-    window.log.label(truths)
+    window.log.add_ground_truth(truths)
     return time.perf_counter() - started
 
 
-def chunk(window: Window, fields: Matrix, matrix: Matrix, key: bytes, at: float) -> Chunk:
+def build_chunk(window: LoggedWindow, fields: Matrix, matrix: Matrix, key: bytes, at: float) -> Chunk:
     """Rows with the champion's answers."""
     answers = window.artifact.predict(matrix)
     given = answers.probabilities
     return Chunk(
-        key=key, at=at, model=RAIN.name, version=window.info.version, protocol=Protocol.REST,
+        key=key, at=at, model=RAIN.name, version=window.info.version, protocol=Interface.REST,
         purpose=Purpose.ANSWER, rows=len(matrix),
         places=np.arange(len(matrix), dtype="<u4").tobytes(),
         features=np.ascontiguousarray(fields, dtype="<f4").tobytes(),
@@ -136,22 +136,27 @@ def chunk(window: Window, fields: Matrix, matrix: Matrix, key: bytes, at: float)
     )  # fmt: skip
 
 
-def opened() -> Window:
+def open_window() -> LoggedWindow:
     """The window that holds every row of the log."""
-    settings = load()
-    _, registry = bootstrap.runs_and_models(settings)
+    settings = load_settings()
+    _, registry = bootstrap.connect_mlflow(settings)
     info = find_version(registry, RAIN.name, "")
-    return Window(
-        info=info, artifact=load_version(registry, info), log=bootstrap.prediction_log(settings), start=0,
+    return LoggedWindow(
+        info=info,
+        artifact=load_version(registry, info),
+        log=bootstrap.open_prediction_log(settings),
+        start=0,
         end=time.time(),
-    )  # fmt: skip
+    )
 
 
 def time_ours(rows: int) -> float:
     """Processor seconds of the indices of all columns, from the log."""
-    window = opened()
+    window = open_window()
     started = time.process_time()
-    found = judge(window.artifact.reference, count(window.artifact.reference, window.chunks()))
+    found = evaluate_drift(
+        window.artifact.reference, count_rows(window.artifact.reference, window.read_chunks())
+    )
     taken = time.process_time() - started
     if found.rows != rows:
         raise SystemExit(f"{found.rows} rows were counted, not {rows}")
@@ -160,19 +165,21 @@ def time_ours(rows: int) -> float:
 
 def time_evidently(rows: int) -> float:
     """Processor seconds of Evidently's preset on the same rows."""
-    bootstrap.explain()  # with the imports, and without its warnings
+    bootstrap.load_explainer()  # with the imports, and without its warnings
     from evidently import Report  # noqa: PLC0415  after its adapter
     from evidently.presets import DataDriftPreset  # noqa: PLC0415
 
     from servicio_ml.adapters.evidently import frames  # noqa: PLC0415
 
-    window = opened()
+    window = open_window()
     schema = window.artifact.encoder.schema
-    matrix = np.concatenate([part for part, _ in blocks(window.chunks())])
-    trained = window.artifact.encoder.frame(read_rows(bootstrap.lake(load()), window.info, "train"))
-    now, then = (frames.rows(schema, each) for each in (matrix, trained))
+    matrix = np.concatenate([part for part, _ in read_blocks(window.read_chunks())])
+    trained = window.artifact.encoder.encode_frame(
+        read_rows(bootstrap.open_lake(load_settings()), window.info, "train")
+    )
+    now, then = (frames.build_rows(schema, each) for each in (matrix, trained))
     names = [each.name for each in schema.fields if each.name not in now.select_dtypes("datetime")]
-    both = (frames.described(schema, now, names), frames.described(schema, then, names))
+    both = (frames.build_dataset(schema, now, names), frames.build_dataset(schema, then, names))
     del matrix, trained
     started = time.process_time()
     Report([DataDriftPreset()]).run(*both)
@@ -185,18 +192,18 @@ def time_evidently(rows: int) -> float:
 CASES = {"fill": fill, "ours": time_ours, "evidently": time_evidently}
 
 
-def case(name: str, rows: int) -> float:
+def run_case(name: str, rows: int) -> float:
     """This script in a process of its own, which times itself."""
     words = [sys.executable, "-m", "benchmarks.drift", "--case", name, "--rows", str(rows)]
-    _, output = child(words)
+    _, output = run_child(words)
     return float(json.loads(output.splitlines()[-1]))
 
 
-def command(name: str) -> Cost:
+def build_command(name: str) -> ScoringCost:
     """A whole command with its imports."""
     started = time.perf_counter()
-    memory, _ = child([*COMMAND, name, RAIN.name, *WINDOW])
-    return Cost(seconds=time.perf_counter() - started, memory=memory)
+    memory, _ = run_child([*COMMAND, name, RAIN.name, *WINDOW])
+    return ScoringCost(seconds=time.perf_counter() - started, memory=memory)
 
 
 if __name__ == "__main__":

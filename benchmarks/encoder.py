@@ -2,12 +2,13 @@
 
     python benchmarks/encoder.py
 
-Rows are look-alike ones; medians of interleaved rounds. Prints a Markdown table.
+Rows are synthetic; medians of interleaved rounds. Prints a Markdown table.
 """
 
 import statistics
 import timeit
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from servicio_ml.features.encoder import Encoder
-from servicio_ml.use_cases.catalogue import catalogue
+from servicio_ml.use_cases.catalogue import load_catalogue
 
 ROUNDS = 7
 RECORDS = 2000
@@ -23,25 +24,32 @@ FRAME_ROWS = 100_000
 MICROSECONDS = 1e6
 
 
-def seconds(call: Callable[[], Any], times: int) -> float:
+def measure_seconds(call: Callable[[], Any], times: int) -> float:
     """Seconds of one call, over several."""
     return timeit.timeit(call, number=times) / times
 
 
 def main() -> None:
-    encoders = {name: Encoder(use_case.schema) for name, use_case in catalogue().items()}
+    encoders = {name: Encoder(use_case.schema) for name, use_case in load_catalogue().items()}
     records = {
         name: {each.name: each.example for each in encoder.schema.fields}
         for name, encoder in encoders.items()
     }
     frames = {name: pl.DataFrame([record] * FRAME_ROWS) for name, record in records.items()}
-    one: dict[str, list[float]] = {name: [] for name in encoders}
-    many: dict[str, list[float]] = {name: [] for name in encoders}
-    for _ in range(ROUNDS):
-        for name, encoder in encoders.items():
-            record, frame = records[name], frames[name]
-            one[name].append(seconds(partial(encoder.record, record), RECORDS))
-            many[name].append(seconds(partial(encoder.frame, frame), 1))
+    one: dict[str, list[float]] = defaultdict(list)
+    many: dict[str, list[float]] = defaultdict(list)
+    for name in [*encoders] * ROUNDS:
+        encoder = encoders[name]
+        one[name].append(measure_seconds(partial(encoder.encode_record, records[name]), RECORDS))
+        many[name].append(measure_seconds(partial(encoder.encode_frame, frames[name]), 1))
+    _print_table(encoders, one, many)
+    if not all(np.isfinite(encoders[name].encode_record(records[name])).all() for name in encoders):
+        raise SystemExit("an example was encoded as missing")
+
+
+def _print_table(
+    encoders: Mapping[str, Encoder], one: Mapping[str, list[float]], many: Mapping[str, list[float]]
+) -> None:
     print("| use case | fields | columns | one record [µs] | frame [million rows/s] |")
     print("|---|---|---|---|---|")
     for name, encoder in encoders.items():
@@ -49,8 +57,6 @@ def main() -> None:
         rate = FRAME_ROWS / statistics.median(many[name]) / MICROSECONDS
         fields, columns = len(encoder.schema.fields), len(encoder.schema.names)
         print(f"| {name} | {fields} | {columns} | {record_time:.1f} | {rate:.2f} |")
-    if not all(np.isfinite(encoders[name].record(records[name])).all() for name in encoders):
-        raise SystemExit("an example was encoded as missing")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """How quickly the pages are there: `python -m benchmarks.pages` prints Markdown tables.
 
 The champion of SERVICIO_ML_STATE_DIR, which is copied (or one that is trained first), is given a log of so
-many answered rows, one request each unless told otherwise. Then the server, Prometheus where it is installed,
+many answered rows, one request each unless said otherwise. Then the server, Prometheus where it is installed,
 and the pages are started, and every page is opened in chromium, each time in a context of its own: until its
 heading is there, and until Streamlit has drawn all of it. The first time the pages have nothing of it
 in their cache; later times some of it for ten seconds. The requests that each page makes of the server are
-told by the server's own log.
+from the server's own log.
 
 Last, single predictions are asked for one after another, without and with a reader who has the drift of all
 rows computed again and again.
@@ -29,17 +29,17 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import numpy as np
-from benchmarks.score import COMMAND, RAIN, child
+from benchmarks.score import COMMAND, RAIN, run_child
 from playwright.sync_api import Browser, sync_playwright
 
 from servicio_ml import bootstrap
-from servicio_ml.adapters.log.journal import SqliteJournal
-from servicio_ml.adapters.log.slot_file import SlotFile
-from servicio_ml.domain.prediction import Chunk, Protocol, Purpose, timed_key
+from servicio_ml.adapters.prediction_log.journal import SqliteJournal
+from servicio_ml.adapters.prediction_log.journal_file import JournalFile
+from servicio_ml.domain.prediction import Chunk, Interface, Purpose, create_timed_key
 from servicio_ml.features.artifact import load_version
-from servicio_ml.pipeline.reference import read_rows
-from servicio_ml.pipeline.score import find_version
-from servicio_ml.settings import load
+from servicio_ml.pipeline.drift.reference import read_rows
+from servicio_ml.pipeline.scoring.run import find_version
+from servicio_ml.settings import load_settings
 
 ROOT = Path(__file__).parents[1]
 PAGES = {"predict": "", "data": "data", "models": "models", "drift": "drift", "live": "live"}
@@ -70,7 +70,7 @@ def main() -> None:
         folder = Path(name)
         prepare(folder)
         example = fill(given.rows, given.chunk_rows)
-        with platform(folder) as url:
+        with start_platform(folder) as url:
             show_drift(given.runs)
             show_pages(url, folder / "api.out", given.runs)
             show_predictions(example)
@@ -84,21 +84,21 @@ def prepare(folder: Path) -> None:
         shutil.copytree(given, state, ignore=shutil.ignore_patterns("log"))
         return
     for words in (["data", "sample"], ["etl"], ["train", "--candidate", "lightgbm", "--timeout", "60"]):
-        child([*COMMAND, *words, RAIN.name])
+        run_child([*COMMAND, *words, RAIN.name])
 
 
 def fill(rows: int, each: int) -> dict[str, object]:
     """Log test rows with the champion's answers over the last hours; gives a record as an example."""
-    settings = load()
-    _, registry = bootstrap.runs_and_models(settings)
+    settings = load_settings()
+    _, registry = bootstrap.connect_mlflow(settings)
     info = find_version(registry, RAIN.name, "champion")
     artifact = load_version(registry, info)
-    schema, table = artifact.encoder.schema, read_rows(bootstrap.lake(settings), info, "test")
-    matrix = artifact.encoder.frame(table)
+    schema, table = artifact.encoder.schema, read_rows(bootstrap.open_lake(settings), info, "test")
+    matrix = artifact.encoder.encode_frame(table)
     fields, answers = np.ascontiguousarray(matrix[:, : len(schema.fields)]), artifact.predict(matrix)
     shares = answers.probabilities
     pick, bits = np.random.default_rng(1), random.Random(1).getrandbits  # noqa: S311  ids, no secrets
-    journal = SqliteJournal.alone(bootstrap.log_folder(settings))
+    journal = SqliteJournal.open_exclusive(bootstrap.get_log_folder(settings))
     end, done = time.time(), 0
     while done < rows:
         chunks = []
@@ -106,8 +106,8 @@ def fill(rows: int, each: int) -> dict[str, object]:
             at, some = end - SPREAD_SECONDS * (1 - done / rows), pick.integers(0, len(matrix), each)
             chunks.append(
                 Chunk(
-                    key=timed_key(at, bits), at=at, model=info.model, version=info.version,
-                    protocol=Protocol.REST, purpose=Purpose.ANSWER, rows=each,
+                    key=create_timed_key(at, bits), at=at, model=info.model, version=info.version,
+                    protocol=Interface.REST, purpose=Purpose.ANSWER, rows=each,
                     places=np.arange(each, dtype="<u4").tobytes(), features=fields[some].tobytes(),
                     outcomes=answers.outcomes[some].tobytes(),
                     probabilities=b"" if shares is None else shares[some].tobytes(),
@@ -115,7 +115,7 @@ def fill(rows: int, each: int) -> dict[str, object]:
             )  # fmt: skip
             done += each
         journal.write(chunks)
-    with closing(SlotFile(journal.path)) as file:
+    with closing(JournalFile(journal.path)) as file:
         file.checkpoint()
     journal.close()
     example = table.select(schema.field_names).row(0, named=True)
@@ -123,7 +123,7 @@ def fill(rows: int, each: int) -> dict[str, object]:
 
 
 @contextmanager
-def platform(folder: Path) -> Iterator[str]:
+def start_platform(folder: Path) -> Iterator[str]:
     """The server, Prometheus and the pages; gives the pages' address."""
     environment = {
         **os.environ, "SERVICIO_ML_PORT": str(API_PORT), "SERVICIO_ML_GRPC_PORT": "0",
@@ -148,7 +148,7 @@ def platform(folder: Path) -> Iterator[str]:
                     subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environment)
                 )
         for name, address in ready.items():
-            await_answer(name, address)
+            wait_for_answer(name, address)
         yield f"http://{HOST}:{PAGES_PORT}"
     finally:
         for each in running:
@@ -157,7 +157,7 @@ def platform(folder: Path) -> Iterator[str]:
             each.wait()
 
 
-def await_answer(name: str, address: str) -> None:
+def wait_for_answer(name: str, address: str) -> None:
     """Return when an address answers."""
     for _ in range(int(START_SECONDS / BETWEEN_LOOKS_SECONDS)):
         try:
@@ -173,29 +173,29 @@ def show_drift(runs: int) -> None:
     taken = []
     for _ in range(runs):
         started = time.perf_counter()
-        told = json.loads(ask(f"/models/{RAIN.name}/drift?window=24h"))
+        metrics = json.loads(request(f"/models/{RAIN.name}/drift?window=24h"))
         taken.append(time.perf_counter() - started)
     middle, most = statistics.median(taken), max(taken)
-    print(f"Drift of {told['rows']:,} rows, seconds: median {middle:.2f}, most {most:.2f}\n")
+    print(f"Drift of {metrics['rows']:,} rows, seconds: median {middle:.2f}, most {most:.2f}\n")
 
 
 def show_pages(url: str, log: Path, runs: int) -> None:
-    """Open every page and tell its times and requests."""
+    """Open every page and report its times and requests."""
     print("| page | heading, s | complete, s | complete, first time, s | requests of the server |")
     print("|---|---:|---:|---:|---|")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        opened(browser, url)  # whatever the first reader alone waits for
+        open_page(browser, url)  # whatever the first reader alone waits for
         for page, path in PAGES.items():
             before = log.stat().st_size
-            times = [opened(browser, f"{url}/{path}?use_case={RAIN.name}") for _ in range(runs)]
+            times = [open_page(browser, f"{url}/{path}?use_case={RAIN.name}") for _ in range(runs)]
             first, whole = (statistics.median(each) for each in zip(*times, strict=True))
-            asked = requests_since(log, before, runs)
+            asked = count_requests_since(log, before, runs)
             print(f"| {page} | {first:.2f} | {whole:.2f} | {times[0][1]:.2f} | {asked} |", flush=True)
         browser.close()
 
 
-def opened(browser: Browser, address: str) -> tuple[float, float]:
+def open_page(browser: Browser, address: str) -> tuple[float, float]:
     """Seconds until the heading of a page is there, and until all of it is."""
     context = browser.new_context()
     page = context.new_page()
@@ -209,15 +209,15 @@ def opened(browser: Browser, address: str) -> tuple[float, float]:
     return first, whole
 
 
-def requests_since(log: Path, start: int, runs: int) -> str:
+def count_requests_since(log: Path, start: int, runs: int) -> str:
     """What the server was asked, by path, a page."""
     with log.open("rb") as file:
         file.seek(start)
         lines = [line for line in file.read().splitlines() if line.startswith(b"{")]
     asked = Counter(
-        f"{told['method']} {told['path']}"
-        for told in map(json.loads, lines)
-        if "path" in told and not told["path"].startswith(("/metrics", "/health"))
+        f"{metrics['method']} {metrics['path']}"
+        for metrics in map(json.loads, lines)
+        if "path" in metrics and not metrics["path"].startswith(("/metrics", "/health"))
     )
     return ", ".join(f"{name} ({count / runs:.1f})" for name, count in asked.most_common())
 
@@ -225,10 +225,10 @@ def requests_since(log: Path, start: int, runs: int) -> str:
 def show_predictions(example: dict[str, object]) -> None:
     """How long single predictions take while somebody reads the drift, and while nobody does."""
     stop = threading.Event()
-    alone = predicted(example)
+    alone = predict(example)
     reader = threading.Thread(target=read_drift, args=(stop,))
     reader.start()
-    beside = predicted(example)
+    beside = predict(example)
     stop.set()
     reader.join()
     print("\n| single predictions, one after another | p50, ms | p99, ms |\n|---|---:|---:|")
@@ -238,20 +238,20 @@ def show_predictions(example: dict[str, object]) -> None:
 
 def read_drift(stop: threading.Event) -> None:
     while not stop.is_set():
-        ask(f"/models/{RAIN.name}/drift?window=24h")
+        request(f"/models/{RAIN.name}/drift?window=24h")
 
 
-def predicted(example: dict[str, object]) -> list[float]:
+def predict(example: dict[str, object]) -> list[float]:
     """Milliseconds of each prediction."""
     body, taken = json.dumps(example, default=str).encode(), []
     for _ in range(PREDICTIONS):
         started = time.perf_counter()
-        ask(f"/models/{RAIN.name}/predict", body)
+        request(f"/models/{RAIN.name}/predict", body)
         taken.append(1000 * (time.perf_counter() - started))
     return taken
 
 
-def ask(path: str, body: bytes | None = None) -> bytes:
+def request(path: str, body: bytes | None = None) -> bytes:
     """What the server answers."""
     request = Request(API + path, body, {"Content-Type": "application/json"} if body else {})  # noqa: S310  our own
     with urlopen(request) as answer:  # noqa: S310  as above

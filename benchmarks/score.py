@@ -1,7 +1,7 @@
 """What offline scoring costs: `python benchmarks/score.py` prints a Markdown table.
 
 `servicio-ml score` with the rain champion of SERVICIO_ML_STATE_DIR, or with one that is trained first, scores
-a CSV file in the raw spelling and the same rows as typed Parquet: look-alike rows again and again, their
+a CSV file in the raw dialect and the same rows as typed Parquet: synthetic rows again and again, their
 temperatures shifted a little each time. Beside it ONNX Runtime alone answers as many rows of their matrix,
 with as many threads. Every case is a process of its own; the runs of all cases are interleaved and their
 medians are shown.
@@ -25,13 +25,13 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from servicio_ml import bootstrap
-from servicio_ml.adapters.raw_files import write_csv
 from servicio_ml.features.artifact import Artifact, load_artifact
-from servicio_ml.features.sampler import draw
-from servicio_ml.pipeline.batches import BATCH_ROWS, examine, open_batches
-from servicio_ml.pipeline.layout import Wanted
-from servicio_ml.pipeline.score import find_version
-from servicio_ml.settings import load
+from servicio_ml.features.synthetic.sampler import draw_rows
+from servicio_ml.pipeline.reading.batches import BATCH_ROWS, open_batches
+from servicio_ml.pipeline.reading.file_format import InputSpec
+from servicio_ml.pipeline.reading.input_file import inspect_file
+from servicio_ml.pipeline.scoring.run import find_version
+from servicio_ml.settings import load_settings
 from servicio_ml.use_cases.catalogue import find
 
 RAIN = find("rain_australia")
@@ -46,8 +46,8 @@ COMMAND = (sys.executable, "-c", "from servicio_ml.cli import main; main()")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """What one run took: seconds, and the greatest resident memory in bytes."""
+class ScoringCost:
+    """What one run took: seconds, and the peak resident memory in bytes."""
 
     seconds: float
     memory: float
@@ -75,13 +75,15 @@ def compare(folder: Path, runs: int, rows: int) -> None:
     if "SERVICIO_ML_STATE_DIR" not in os.environ:
         os.environ["SERVICIO_ML_STATE_DIR"] = str(folder / "state")
         for words in (["data", "sample"], ["etl"], ["train", "--candidate", "lightgbm", "--timeout", "60"]):
-            child([*COMMAND, *words, RAIN.name])
-    case("prepare", folder, rows)  # a child's memory is counted from its parent's, which has to stay small
+            run_child([*COMMAND, *words, RAIN.name])
+    run_case(
+        "prepare", folder, rows
+    )  # a child's memory is counted from its parent's, which has to stay small
     text, typed = folder / TEXT, folder / TYPED
     score(folder / BLOCK, folder)  # compiles the bytecode
-    found: dict[str, list[Cost]] = {"raw": [], "csv": [], "parquet": []}
+    found: dict[str, list[ScoringCost]] = {"raw": [], "csv": [], "parquet": []}
     for _ in range(runs):
-        found["raw"].append(case("raw", folder, rows))
+        found["raw"].append(run_case("raw", folder, rows))
         found["csv"].append(score(text, folder))
         found["parquet"].append(score(typed, folder))
     sizes = {path: path.stat().st_size / BYTES_PER_MEGABYTE for path in (text, typed)}
@@ -96,13 +98,13 @@ def compare(folder: Path, runs: int, rows: int) -> None:
 def prepare(folder: Path, rows: int) -> float:
     """The champion's artifact and both files; seconds that it took."""
     started = time.perf_counter()
-    _, registry = bootstrap.runs_and_models(load())
+    _, registry = bootstrap.connect_mlflow(load_settings())
     info = find_version(registry, RAIN.name, "")
     downloaded = registry.download(info.model, info.version)
     shutil.copytree(downloaded, folder / MODEL)
     shutil.rmtree(downloaded.parent)
-    enlarge(folder, rows)
-    frames = prepared(folder, load_artifact(folder / MODEL))
+    enlarge_file(folder, rows)
+    frames = prepare_case(folder, load_artifact(folder / MODEL))
     first = next(frames).to_arrow()
     with pq.ParquetWriter(folder / TYPED, first.schema) as writer:
         writer.write_table(first)
@@ -111,10 +113,10 @@ def prepare(folder: Path, rows: int) -> float:
     return time.perf_counter() - started
 
 
-def enlarge(folder: Path, rows: int) -> None:
-    """A raw CSV of that many look-alike rows."""
-    table = draw(RAIN, min(BLOCK_ROWS, rows), np.random.default_rng(0))
-    write_csv(folder / BLOCK, table.columns, header=table.named)
+def enlarge_file(folder: Path, rows: int) -> None:
+    """A raw CSV of that many synthetic rows."""
+    table = draw_rows(RAIN, min(BLOCK_ROWS, rows), np.random.default_rng(0))
+    bootstrap.write_csv(folder / BLOCK, table.columns, header=table.named)
     texts = pl.read_csv(folder / BLOCK, infer_schema=False)
     with (folder / TEXT).open("wb") as file:
         for copy in range(-(-rows // len(texts))):
@@ -124,34 +126,36 @@ def enlarge(folder: Path, rows: int) -> None:
             part.write_csv(file, include_header=copy == 0)
 
 
-def prepared(folder: Path, artifact: Artifact) -> Iterator[pl.DataFrame]:
+def prepare_case(folder: Path, artifact: Artifact) -> Iterator[pl.DataFrame]:
     """The CSV's typed rows."""
-    source = examine(folder / TEXT, TEXT)
-    batches = open_batches(source, Wanted(schema=artifact.encoder.schema, use_case=RAIN))
-    return (batches.prepare(frame).select(artifact.encoder.schema.field_names) for frame in batches.raw)
+    source = inspect_file(folder / TEXT, TEXT)
+    batches = open_batches(source, InputSpec(schema=artifact.encoder.schema, use_case=RAIN))
+    return (
+        batches.prepare(frame).select(artifact.encoder.schema.field_names) for frame in batches.raw_frames
+    )
 
 
-def score(source: Path, folder: Path) -> Cost:
+def score(source: Path, folder: Path) -> ScoringCost:
     """The whole command with its imports."""
     started = time.perf_counter()
     words = ["score", RAIN.name, "--input", str(source), "--output", str(folder / "out"), "--force"]
-    memory, _ = child([*COMMAND, *words])
-    return Cost(seconds=time.perf_counter() - started, memory=memory)
+    memory, _ = run_child([*COMMAND, *words])
+    return ScoringCost(seconds=time.perf_counter() - started, memory=memory)
 
 
-def case(name: str, folder: Path, rows: int) -> Cost:
+def run_case(name: str, folder: Path, rows: int) -> ScoringCost:
     """This script in a process of its own, which times itself."""
     words = [sys.executable, __file__, "--case", name, "--folder", str(folder), "--rows", str(rows)]
-    memory, output = child(words)
-    return Cost(seconds=json.loads(output.splitlines()[-1]), memory=memory)
+    memory, output = run_child(words)
+    return ScoringCost(seconds=json.loads(output.splitlines()[-1]), memory=memory)
 
 
 def time_raw(folder: Path, rows: int) -> float:
-    """Seconds that ONNX Runtime takes for so many rows."""
+    """Seconds that ONNX Runtime takes for this number of rows."""
     artifact = load_artifact(folder / MODEL, threads=len(os.sched_getaffinity(0)))
     matrices, kept = [], 0
-    for frame in prepared(folder, artifact):
-        matrices.append(artifact.encoder.frame(frame))
+    for frame in prepare_case(folder, artifact):
+        matrices.append(artifact.encoder.encode_frame(frame))
         kept += len(frame)
         if kept >= min(MATRIX_ROWS, rows):
             break
@@ -160,12 +164,12 @@ def time_raw(folder: Path, rows: int) -> float:
     done, started = 0, time.perf_counter()
     while done < rows:
         start = done % (len(matrix) - BATCH_ROWS) if len(matrix) > BATCH_ROWS else 0
-        done += len(artifact.scores(matrix[start : start + min(BATCH_ROWS, rows - done)]))
+        done += len(artifact.compute_scores(matrix[start : start + min(BATCH_ROWS, rows - done)]))
     return time.perf_counter() - started
 
 
-def child(words: Sequence[str]) -> tuple[float, str]:
-    """Run a command to its end; its greatest resident memory in bytes, and what it printed."""
+def run_child(words: Sequence[str]) -> tuple[float, str]:
+    """Run a command to its end; its peak resident memory in bytes, and what it printed."""
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(words, stdout=output, stderr=output)
         _, status, usage = os.wait4(process.pid, 0)
@@ -177,7 +181,7 @@ def child(words: Sequence[str]) -> tuple[float, str]:
     return usage.ru_maxrss * BYTES_PER_KILOBYTE, printed
 
 
-def show(what: str, costs: Sequence[Cost], rows: int, best: float) -> None:
+def show(what: str, costs: Sequence[ScoringCost], rows: int, best: float) -> None:
     seconds = statistics.median(cost.seconds for cost in costs)
     memory = statistics.median(cost.memory for cost in costs) / BYTES_PER_MEGABYTE
     print(f"| {what} | {seconds:.1f} | {rows / seconds:,.0f} | {best / seconds:.2f} | {memory:,.0f} |")

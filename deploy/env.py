@@ -1,8 +1,7 @@
-"""Write `.env` and the folder of secrets that the production stack starts with: `make env`.
+"""Write `.env` and the secrets of the production stack: `make env`.
 
-It needs nothing but Python. What is there is never changed, unless one secret is to be renewed; what is
-missing is made anew, at random. Killed midway, it is simply run again: `.env`, without which nothing starts,
-comes last.
+It needs the standard library only. It generates the missing secrets and keeps the existing ones, except the
+one that `--rotate` names. After an interruption, run it again: `.env`, which the stack requires, comes last.
 """
 
 import argparse
@@ -15,65 +14,71 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy import once
-from deploy.secrets_list import API_KEYS, KEY_FILES, NAMES, SECRETS
+from deploy import atomic_file
+from deploy.secrets_list import API_KEYS, KEY_FILES, SECRET_FILES, SECRETS
 from servicio_ml.errors import ServicioError
-from servicio_ml.serving.keys import digested, line
+from servicio_ml.serving.http.api_keys import format_key_line, hash_key
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE, ENV, FOLDER = ".env.example", ".env", "secrets"
 FOLDER_VARIABLE = "SECRETS_DIR"
-"""Empty in `.env.example`, so that Compose refuses to start with a mere copy of it."""
+"""Variable in `.env` with the folder of secrets; empty in `.env.example`, so that Compose refuses a copy."""
 ENV_MODE = 0o600
 FOLDER_MODE = 0o700
 SECRET_MODE = 0o444
-"""Containers read the files as users of their own; nobody else gets through the folder, which is closed."""
+"""Permissions of a secret: containers read it as various users, and the folder keeps all others out."""
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 class EnvError(ServicioError):
-    """The secrets cannot be made, or one of those that are there is no secret."""
+    """The secrets cannot be generated, or an existing one is invalid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    """What became of one file."""
+class FileResult:
+    """Outcome for one file."""
 
     path: Path
-    what: str
+    outcome: str
 
 
-def make(root: Path, rotate: str = "") -> Iterator[Done]:
-    """Make what is missing below `root`, and one secret anew.
+def make_secrets(root: Path, rotate: str = "") -> Iterator[FileResult]:
+    """Generate the missing secrets below `root` and renew one secret; yield the outcome for each file.
+
+    Args:
+        root: Folder of `.env.example`.
+        rotate: Name of the secret to renew; empty for none.
 
     Raises:
-        EnvError: A file that is there is empty, or the secret cannot be renewed alone.
+        EnvError: An existing file is empty, or the secret cannot be renewed by its file alone.
     """
     _check_rotation(rotate)
-    folder = root / (_value(root / ENV) or FOLDER)
-    with _closed(folder):
+    folder = root / (_read_secrets_folder(root / ENV) or FOLDER)
+    with _lock_folder(folder):
         for place in (root, folder):
-            once.tidy(place)
+            atomic_file.remove_unfinished(place)
         for name in SECRETS:
-            yield _secret(folder / name, renew=name == rotate)
-        yield _keys(folder)
-        yield _env(root, folder)
+            yield _ensure_secret(folder / name, renew=name == rotate)
+        yield _ensure_api_keys(folder)
+        yield _ensure_env(root, folder)
 
 
 def _check_rotation(name: str) -> None:
     if not name:
         return
     if name not in SECRETS:
-        problem = f"there is no secret {name!r}; there are {', '.join(SECRETS)}"
+        problem = f"there is no secret {name!r}; the secrets are {', '.join(SECRETS)}"
         raise EnvError(problem)
-    if SECRETS[name].kept_by:
-        problem = f"{name} cannot be renewed by its file alone: {SECRETS[name].kept_by}, then write the file"
+    if SECRETS[name].renewal_step:
+        problem = (
+            f"{name} cannot be renewed by its file alone: {SECRETS[name].renewal_step}; then write the file"
+        )
         raise EnvError(problem)
 
 
 @contextmanager
-def _closed(folder: Path) -> Iterator[None]:
-    """The folder, closed to other users and, as long as this takes, to other processes that make secrets."""
+def _lock_folder(folder: Path) -> Iterator[None]:
+    """Create the folder, closed to other users, and lock it against other processes that generate secrets."""
     folder.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
     folder.chmod(FOLDER_MODE)
     handle = os.open(folder, os.O_RDONLY)
@@ -84,19 +89,19 @@ def _closed(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _secret(path: Path, *, renew: bool) -> Done:
-    made = SECRETS[path.name].make
+def _ensure_secret(path: Path, *, renew: bool) -> FileResult:
+    made = SECRETS[path.name].generate
     if renew:
-        once.replace(path, made(), SECRET_MODE)
-        return Done(path=path, what="renewed")
+        atomic_file.replace(path, made(), SECRET_MODE)
+        return FileResult(path=path, outcome="renewed")
     if not path.exists():
-        once.create(path, made(), SECRET_MODE)
-        return Done(path=path, what="written")
-    _read(path)
-    return Done(path=path, what="kept")
+        atomic_file.create(path, made(), SECRET_MODE)
+        return FileResult(path=path, outcome="written")
+    _read_secret(path)
+    return FileResult(path=path, outcome="kept")
 
 
-def _read(path: Path) -> str:
+def _read_secret(path: Path) -> str:
     text = path.read_text().strip()
     if not text:
         problem = f"{path} is empty; remove it and run `make env` again"
@@ -104,50 +109,50 @@ def _read(path: Path) -> str:
     return text
 
 
-def _keys(folder: Path) -> Done:
-    """The hashed keys hold the plain ones that are there; other lines of the file stay."""
+def _ensure_api_keys(folder: Path) -> FileResult:
+    """Add the hashes of the plain keys to the file of API keys; other lines stay."""
     path = folder / API_KEYS
-    plain = {name: _read(folder / name) for name in KEY_FILES}
-    lines = {name: line(name, frozenset({KEY_FILES[name]}), key) for name, key in plain.items()}
+    plain = {name: _read_secret(folder / name) for name in KEY_FILES}
+    lines = {name: format_key_line(name, frozenset({KEY_FILES[name]}), key) for name, key in plain.items()}
     if not path.exists():
-        once.create(path, "\n".join([*lines.values(), ""]), SECRET_MODE)
-        return Done(path=path, what="written")
+        atomic_file.create(path, "\n".join([*lines.values(), ""]), SECRET_MODE)
+        return FileResult(path=path, outcome="written")
     there = path.read_text()
-    missing = [name for name, key in plain.items() if digested(key) not in there]
+    missing = [name for name, key in plain.items() if hash_key(key) not in there]
     if not missing:
-        return Done(path=path, what="kept")
+        return FileResult(path=path, outcome="kept")
     others = [each for each in there.splitlines() if each.partition(" ")[0] not in missing]
-    once.replace(path, "\n".join([*others, *(lines[name] for name in missing), ""]), SECRET_MODE)
-    return Done(path=path, what=f"brought up to {' and '.join(missing)}")
+    atomic_file.replace(path, "\n".join([*others, *(lines[name] for name in missing), ""]), SECRET_MODE)
+    return FileResult(path=path, outcome=f"updated with {' and '.join(missing)}")
 
 
-def _env(root: Path, folder: Path) -> Done:
+def _ensure_env(root: Path, folder: Path) -> FileResult:
     path = root / ENV
     if not path.exists():
-        once.create(path, _filled((root / EXAMPLE).read_text(), root, folder), ENV_MODE)
-        return Done(path=path, what="written")
+        atomic_file.create(path, _fill_in_folder((root / EXAMPLE).read_text(), root, folder), ENV_MODE)
+        return FileResult(path=path, outcome="written")
     if path.stat().st_mode & OTHERS:
         path.chmod(ENV_MODE)
-    if not _value(path):
-        once.replace(path, _filled(path.read_text(), root, folder), ENV_MODE)
-        return Done(path=path, what=f"kept, with {FOLDER_VARIABLE} filled in")
-    return Done(path=path, what="kept")
+    if not _read_secrets_folder(path):
+        atomic_file.replace(path, _fill_in_folder(path.read_text(), root, folder), ENV_MODE)
+        return FileResult(path=path, outcome=f"kept, with {FOLDER_VARIABLE} filled in")
+    return FileResult(path=path, outcome="kept")
 
 
-def _value(path: Path) -> str:
-    """Where `.env` says that the secrets are; empty where it does not."""
+def _read_secrets_folder(path: Path) -> str:
+    """Read the folder of secrets from `.env`; empty where it is not set."""
     if not path.exists():
         return ""
-    found = [each.partition("=")[2] for each in path.read_text().splitlines() if _names_folder(each)]
+    found = [each.partition("=")[2] for each in path.read_text().splitlines() if _is_folder_line(each)]
     return found[-1].strip().strip("\"'") if found else ""
 
 
-def _filled(text: str, root: Path, folder: Path) -> str:
-    kept = [each for each in text.splitlines() if not _names_folder(each)]
+def _fill_in_folder(text: str, root: Path, folder: Path) -> str:
+    kept = [each for each in text.splitlines() if not _is_folder_line(each)]
     return "\n".join([*kept, f"{FOLDER_VARIABLE}=./{folder.relative_to(root)}", ""])
 
 
-def _names_folder(text: str) -> bool:
+def _is_folder_line(text: str) -> bool:
     return text.partition("=")[0].strip() == FOLDER_VARIABLE
 
 
@@ -155,17 +160,17 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m deploy.env", description=__doc__.partition("\n")[0])
     parser.add_argument("--root", type=Path, default=ROOT, help="folder of .env.example")
-    parser.add_argument("--rotate", default="", metavar="NAME", help="the one secret to make anew")
+    parser.add_argument("--rotate", default="", metavar="NAME", help="secret to renew")
     given = parser.parse_args(arguments)
     try:
-        done = list(make(given.root, given.rotate))
+        done = list(make_secrets(given.root, given.rotate))
     except (EnvError, OSError) as error:
         print(f"make env: {error}", file=sys.stderr)
         return 1
-    width = max(map(len, NAMES))
+    width = max(map(len, SECRET_FILES))
     for each in done:
         about = SECRETS[each.path.name].about if each.path.name in SECRETS else ""
-        print(f"{each.path.name:<{width}}  {each.what:<8} {about}".rstrip())
+        print(f"{each.path.name:<{width}}  {each.outcome:<8} {about}".rstrip())
     print(f"\nThe secrets are in {done[0].path.parent}. Next: docker compose --profile all up --detach")
     return 0
 

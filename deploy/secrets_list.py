@@ -1,4 +1,4 @@
-"""Every secret of the production stack: the name of its file, how it is made, who else keeps the old one."""
+"""Secrets of the production stack: name of the file, generator, and step before a renewal."""
 
 import base64
 import secrets
@@ -7,92 +7,112 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from servicio_ml.serving.keys import Scope, new_key
+from servicio_ml.serving.http.api_keys import Scope, generate_key
 
 PASSWORD_BYTES = 24
-"""As hexadecimal digits, which need no quoting in addresses and on command lines; bcrypt reads 72 of them."""
+"""Random bytes of a password. Hexadecimal digits need no quoting in URLs; bcrypt reads up to 72 of them."""
 FERNET_BYTES = 32
 ACCESS_KEY_CHARACTERS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secret:
-    """One file of the folder.
+    """Secret in a file of the folder.
 
     Attributes:
-        about: What it opens, for the one who reads the list.
-        make: Gives a new one.
-        kept_by: Who knows the old one and must be told first; empty where a restart is enough.
+        about: Service that the secret gives access to, for the list that `make env` prints.
+        generate: Function that returns a new secret.
+        renewal_step: Step before a renewal, where a service stores the old secret; empty if none is needed.
     """
 
     about: str
-    make: Callable[[], str]
-    kept_by: str = ""
+    generate: Callable[[], str]
+    renewal_step: str = ""
 
 
-def password() -> str:
-    """A random password."""
+def generate_password() -> str:
+    """Generate a random password."""
     return secrets.token_hex(PASSWORD_BYTES)
 
 
-def fernet_key() -> str:
-    """A random key of Fernet: 32 bytes in URL-safe base64."""
+def generate_fernet_key() -> str:
+    """Generate a random Fernet key: 32 bytes in URL-safe base64."""
     return base64.urlsafe_b64encode(secrets.token_bytes(FERNET_BYTES)).decode()
 
 
-def access_key() -> str:
-    """A random name in the form of AWS's: 20 capitals and digits."""
+def generate_access_key() -> str:
+    """Generate a random access key in the form of AWS's: 20 capitals and digits."""
     return "".join(
         secrets.choice(string.ascii_uppercase + string.digits) for _ in range(ACCESS_KEY_CHARACTERS)
     )
 
 
-def _role(name: str) -> str:
-    return f"the database keeps it, too: first ALTER ROLE {name} PASSWORD …"
+def _describe_role_change(name: str) -> str:
+    return f"the database stores it, too: first run ALTER ROLE {name} PASSWORD …"
 
 
 SECRETS: Mapping[str, Secret] = MappingProxyType(
     {
         "postgres_password": Secret(
-            about="PostgreSQL, the superuser", make=password, kept_by=_role("postgres")
+            about="PostgreSQL, the superuser",
+            generate=generate_password,
+            renewal_step=_describe_role_change("postgres"),
         ),
         "airflow_db_password": Secret(
-            about="PostgreSQL, Airflow's role", make=password, kept_by=_role("airflow")
+            about="PostgreSQL, Airflow's role",
+            generate=generate_password,
+            renewal_step=_describe_role_change("airflow"),
         ),
         "mlflow_db_password": Secret(
-            about="PostgreSQL, MLflow's role", make=password, kept_by=_role("mlflow")
+            about="PostgreSQL, MLflow's role",
+            generate=generate_password,
+            renewal_step=_describe_role_change("mlflow"),
         ),
         "servicio_ml_db_password": Secret(
-            about="PostgreSQL, the prediction log's role", make=password, kept_by=_role("servicio_ml")
+            about="PostgreSQL, the prediction log's role",
+            generate=generate_password,
+            renewal_step=_describe_role_change("servicio_ml"),
         ),
         "pg_exporter_password": Secret(
-            about="PostgreSQL, the role that reads statistics", make=password, kept_by=_role("exporter")
+            about="PostgreSQL, the role that reads statistics",
+            generate=generate_password,
+            renewal_step=_describe_role_change("exporter"),
         ),
-        "s3_access_key": Secret(about="the lake and MLflow's artifacts, the key's name", make=access_key),
-        "s3_secret_key": Secret(about="the lake and MLflow's artifacts, the key", make=password),
-        "valkey_password": Secret(about="the streams and Airflow's queue", make=password),
-        "airflow_admin_password": Secret(about="Airflow's pages and API, user admin", make=password),
-        "airflow_jwt_secret": Secret(about="signs what Airflow's parts tell each other", make=password),
+        "s3_access_key": Secret(
+            about="the lake and MLflow's artifacts, the key's name", generate=generate_access_key
+        ),
+        "s3_secret_key": Secret(about="the lake and MLflow's artifacts, the key", generate=generate_password),
+        "valkey_password": Secret(about="the streams and Airflow's queue", generate=generate_password),
+        "airflow_admin_password": Secret(
+            about="Airflow's pages and API, user admin", generate=generate_password
+        ),
+        "airflow_jwt_secret": Secret(
+            about="signs the messages between Airflow's components", generate=generate_password
+        ),
         "airflow_fernet_key": Secret(
             about="encrypts the connections in Airflow's database",
-            make=fernet_key,
-            kept_by="what is encrypted with the old one would be lost: use `airflow rotate-fernet-key`",
+            generate=generate_fernet_key,
+            renewal_step="encrypted connections would be lost: first run `airflow rotate-fernet-key`",
         ),
-        "airflow_secret_key": Secret(about="signs the sessions of Airflow's pages", make=password),
+        "airflow_secret_key": Secret(
+            about="signs the sessions of Airflow's pages", generate=generate_password
+        ),
         "grafana_admin_password": Secret(
             about="Grafana's pages, user admin",
-            make=password,
-            kept_by="Grafana keeps it, too: first `grafana cli admin reset-admin-password`",
+            generate=generate_password,
+            renewal_step="Grafana stores it, too: first run `grafana cli admin reset-admin-password`",
         ),
-        "hook_token": Secret(about="what Alertmanager shows to the server's hook", make=password),
-        "api_admin_key": Secret(about="the API, to change things: Airflow's and yours", make=new_key),
-        "api_predict_key": Secret(about="the API, to predict and read: Streamlit's", make=new_key),
+        "hook_token": Secret(
+            about="token with which Alertmanager calls the server's hook", generate=generate_password
+        ),
+        "api_admin_key": Secret(about="the API, scope admin: for Airflow and for you", generate=generate_key),
+        "api_predict_key": Secret(about="the API, scope predict: for Streamlit", generate=generate_key),
     }
 )
 API_KEYS = "api_keys"
-"""The server's file of hashed keys. It follows from the plain ones, and may hold more."""
+"""Server's file of hashed API keys: the hashes of the plain keys, and others that an operator adds."""
 KEY_FILES: Mapping[str, Scope] = MappingProxyType(
     {"api_admin_key": Scope.ADMIN, "api_predict_key": Scope.PREDICT}
 )
-NAMES = (*SECRETS, API_KEYS)
-"""Every file of the folder."""
+SECRET_FILES = (*SECRETS, API_KEYS)
+"""Names of all files in the folder of secrets."""

@@ -23,13 +23,13 @@ class SecretError(Exception):
     """A secret that is named is not there."""
 
 
-def environment(given: Mapping[str, str], folder: Path = SECRETS) -> dict[str, str]:
+def build_environment(given: Mapping[str, str], folder: Path = SECRETS) -> dict[str, str]:
     """The environment with every secret in its place.
 
     Raises:
         SecretError: One of them is missing or empty.
     """
-    return {name: _filled(name, value, folder) for name, value in given.items()}
+    return {name: _fill(name, value, folder) for name, value in given.items()}
 
 
 def write_files(filled: dict[str, str]) -> None:
@@ -43,14 +43,14 @@ def write_files(filled: dict[str, str]) -> None:
             file.write(content)
 
 
-def _filled(name: str, value: str, folder: Path) -> str:
+def _fill(name: str, value: str, folder: Path) -> str:
     address = "://" in value
 
-    def secret(found: re.Match[str]) -> str:
+    def read_secret(found: re.Match[str]) -> str:
         content = _read(name, folder / found[1])
         return quote(content, safe="") if address else content
 
-    return REFERENCE.sub(secret, value)
+    return REFERENCE.sub(read_secret, value)
 
 
 def _read(name: str, path: Path) -> str:
@@ -70,7 +70,7 @@ def _read(name: str, path: Path) -> str:
 def main(command: Sequence[str]) -> int:
     """Become the command."""
     try:
-        filled = environment(os.environ)
+        filled = build_environment(os.environ)
         write_files(filled)
         os.execvpe(command[0], list(command), filled)  # noqa: S606  the image's own command
     except SecretError as error:

@@ -1,4 +1,4 @@
-"""Colours that people with any colour vision tell apart (Okabe and Ito 2008, "Color Universal Design")."""
+"""Colours for readers with any colour vision (Okabe and Ito 2008, "Color Universal Design")."""
 
 GOOD = "#009E73"
 WARN = "#F0E442"
@@ -9,4 +9,4 @@ SKY = "#56B4E9"
 ORANGE = "#E69F00"
 PURPLE = "#CC79A7"
 SERIES = (BLUE, ORANGE, SKY, PURPLE, GOOD, BAD, WARN)
-"""In the order in which the series of a panel take them."""
+"""Colours of a panel's series, in order."""

@@ -1,13 +1,13 @@
-"""Pieces of PromQL that several dashboards share."""
+"""PromQL expressions that several dashboards share."""
 
 from grafana.colours import BAD, BLUE, GOOD, NEUTRAL, ORANGE, PURPLE, SERIES, SKY, WARN
-from grafana.panels import Words
+from grafana.panels import ValueNames
 
 from monitoring import thresholds
-from servicio_ml.use_cases.catalogue import catalogue
+from servicio_ml.use_cases.catalogue import load_catalogue
 
-MODEL_COLOURS = dict(zip(catalogue(), SERIES, strict=False))
-"""Each model has its colour on every dashboard."""
+MODEL_COLOURS = dict(zip(load_catalogue(), SERIES, strict=False))
+"""Model to its colour, the same on every dashboard."""
 PROTOCOL_COLOURS = {
     "rest": BLUE,
     "oip": SKY,
@@ -18,13 +18,13 @@ PROTOCOL_COLOURS = {
 }
 ERROR_BUDGET = 1 - thresholds.SLO_AVAILABILITY
 LATENCY_BUDGET = 1 - thresholds.SLO_LATENCY
-FAST_BURN, SLOW_BURN = (rate for rate, _, _ in thresholds.PAGES)
+FAST_BURN, SLOW_BURN = (rate for rate, _, _ in thresholds.PAGE_BURN_RATES)
 DAY_SECONDS = 86_400
 STALE_SECONDS = thresholds.STALE_DAYS * DAY_SECONDS
 QUIET, TICKET, PAGE = 0, 1, 2
-LEVELS: Words = {QUIET: ("well", GOOD), TICKET: ("ticket", WARN), PAGE: ("page", BAD)}
+LEVELS: ValueNames = {QUIET: ("healthy", GOOD), TICKET: ("ticket", WARN), PAGE: ("page", BAD)}
 LEVEL = 'ALERTS{alertstate="firing", severity="page"} * 2 or ALERTS{alertstate="firing", severity="ticket"}'
-"""Of each alert that fires: `PAGE` or `TICKET`."""
+"""Expression for the level of each firing alert: `PAGE` or `TICKET`."""
 MODEL = 'model="$model"'
 VERSION = 'version=~"$version"'
 WINDOW = 'window="$window"'
@@ -32,56 +32,56 @@ PREDICTION = 'feature="prediction"'
 FEATURES = 'feature!="prediction"'
 
 
-def of(record: str, *matchers: str, **labels: str) -> str:
-    """The series of a record that match, and have these labels."""
+def select(record: str, *matchers: str, **labels: str) -> str:
+    """Select the series of a record by matchers and label values."""
     equal = (f'{name}="{value}"' for name, value in labels.items())
     return f"{record}{{{', '.join((*matchers, *equal))}}}"
 
 
-def champions(expr: str) -> str:
-    """The series of champions only."""
+def filter_champions(expr: str) -> str:
+    """Restrict an expression to champions."""
     return f"({expr}) and on (model, version) servicio_ml_model_info"
 
 
-def of_champion(record: str, *matchers: str) -> str:
-    """One value for each model: its champion's."""
-    return f"max by (model) ({champions(of(record, *matchers))})"
+def select_champion(record: str, *matchers: str) -> str:
+    """Select the champion's value of a record, one series per model."""
+    return f"max by (model) ({filter_champions(select(record, *matchers))})"
 
 
-def room(kind: str, *matchers: str) -> str:
-    """How far each champion is from its limit; below 0 it is beyond.
+def compute_margin(kind: str, *matchers: str) -> str:
+    """Compute the margin of each champion to its performance limit, negative beyond it.
 
-    Accuracy and F1 are told in points (0–1), a mean absolute error as a share of its limit; of two metrics
-    the worse one.
+    The margin of accuracy and F1 is a difference (0–1), that of a mean absolute error a share of its limit.
+    Of two metrics the smaller margin counts.
 
     Args:
-        kind: `realised` or `expected`; no error is expected of a regression.
-        matchers: Which models and window.
+        kind: `realised` or `expected`; a regression has no expected error.
+        matchers: Matchers of models and window.
     """
     same = "on (model, version, window)"
-    parts = [
-        f"-1 * ({of('model:performance_limit:value', *matchers, metric=metric)}"
-        f" - {same} group_left () {of(f'model:{metric}_{kind}:ratio', *matchers)})"
+    margins = [
+        f"-1 * ({select('model:performance_limit:value', *matchers, metric=metric)}"
+        f" - {same} group_left () {select(f'model:{metric}_{kind}:ratio', *matchers)})"
         for metric in ("accuracy", "f1_macro")
     ]
     if kind == "realised":
-        limit = of("model:performance_limit:value", *matchers, metric="mae")
-        parts.append(f"1 - {of('model:mae_realised:value', *matchers)} / {same} group_right () {limit}")
-    return f"min by (model) ({champions(' or '.join(parts))})"
+        limit = select("model:performance_limit:value", *matchers, metric="mae")
+        margins.append(f"1 - {select('model:mae_realised:value', *matchers)} / {same} group_right () {limit}")
+    return f"min by (model) ({filter_champions(' or '.join(margins))})"
 
 
-def firing(by: str) -> str:
-    """The worst level that fires, by labels; one series at 0 while nothing fires."""
+def find_worst_level(by: str) -> str:
+    """Find the highest level of the firing alerts by labels; one series at 0 while none fires."""
     quiet = 'label_replace(vector(0), "alertname", "no alert", "", "")'
     return f"max by ({by}) ({LEVEL}) or on () {quiet}"
 
 
-def how_many(severity: str) -> str:
-    """Alerts that fire; one that fires for several versions or windows is one."""
-    found = of("ALERTS", alertstate="firing", severity=severity)
+def count_alerts(severity: str) -> str:
+    """Count the firing alerts; an alert for several versions or windows counts once."""
+    found = select("ALERTS", alertstate="firing", severity=severity)
     return f"count(count by (alertname, model, feature) ({found})) or vector(0)"
 
 
-def none_is_zero(expr: str) -> str:
-    """A sum that is 0 while what it sums has no series yet."""
+def sum_or_zero(expr: str) -> str:
+    """Sum an expression; 0 while it has no series yet."""
     return f"sum({expr}) or vector(0)"

@@ -1,4 +1,4 @@
-"""Panels of numbers and of lines, and what all panels have in common."""
+"""Base of all panels, and the panels for numbers and lines."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
@@ -37,19 +37,19 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 DATASOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 RUNBOOK = "${runbook}#"
-"""Address of the runbook, to be followed by an alert's name in lower case."""
-Steps = Sequence[tuple[float | None, str]]
-"""A colour from each value on; the first has none."""
-Words = Mapping[int, tuple[str, str]]
-"""What a value is called, and in which colour."""
-NARROW = 12
-"""Panels up to this width have no place for a legend beside the lines."""
+"""URL of the runbook up to the anchor, which is an alert's name in lower case."""
+ColourSteps = Sequence[tuple[float | None, str]]
+"""Steps of a colour scale: lower bound and colour; the first step has no bound."""
+ValueNames = Mapping[int, tuple[str, str]]
+"""Value to the text and the colour in which it is shown."""
+NARROW_WIDTH = 12
+"""Maximum width, in columns, of a panel that has its legend below the lines instead of beside them."""
 STACKED_OPACITY = 60
 SLANT_DEGREES = -45
 HEAT_COLUMNS = 60
-"""Points in time: more would be too narrow for the eye."""
-PLAIN: Steps = ((None, NEUTRAL),)
-YES_NO: Words = {0: ("no", BAD), 1: ("yes", GOOD)}
+"""Maximum number of columns in a heatmap; more would be too narrow to see."""
+PLAIN_STEPS: ColourSteps = ((None, NEUTRAL),)
+YES_NO: ValueNames = {0: ("no", BAD), 1: ("yes", GOOD)}
 Built = TypeVar(
     "Built",
     barchart.Panel,
@@ -62,28 +62,23 @@ Built = TypeVar(
 )
 
 
-def rising(warn: float, bad: float) -> Steps:
-    """The more, the worse."""
+def warn_above(warn: float, bad: float) -> ColourSteps:
+    """Build the steps of a value that is worse the higher it is."""
     return ((None, GOOD), (warn, WARN), (bad, BAD))
 
 
-def falling(bad: float, warn: float) -> Steps:
-    """The less, the worse."""
-    return ((None, BAD), (bad, WARN), (warn, GOOD))
-
-
-def below(limit: float) -> Steps:
-    """Bad below a limit."""
+def mark_below(limit: float) -> ColourSteps:
+    """Build the steps of a value that is bad below a limit."""
     return ((None, BAD), (limit, GOOD))
 
 
-def beyond(limit: float) -> Steps:
-    """Bad from a limit on."""
+def mark_from(limit: float) -> ColourSteps:
+    """Build the steps of a value that is bad from a limit on."""
     return ((None, GOOD), (limit, BAD))
 
 
-class Line(StrEnum):
-    """What a query's series are."""
+class QueryRole(StrEnum):
+    """Role of a query's series in a panel."""
 
     VALUE = "value"
     LIMIT = "limit"
@@ -91,63 +86,63 @@ class Line(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """A PromQL expression.
+class PanelQuery:
+    """Query of a panel.
 
     Attributes:
-        expr: With the dashboard's variables.
-        legend: What a series is called, with `{{label}}`; of a table, its column.
-        line: How it is drawn.
+        expr: PromQL expression with variables of the dashboard.
+        legend: Name of a series, with placeholders such as `{{label}}`; in a table the title of the column.
+        role: Role of the series, which decides how they are drawn.
     """
 
     expr: str
     legend: str = ""
-    line: Line = Line.VALUE
+    role: QueryRole = QueryRole.VALUE
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A panel.
+class PanelSpec:
+    """Specification of a panel.
 
     Attributes:
-        title: What it shows.
-        unit: Grafana's name of it.
-        about: How to read it: what is counted, over what, and from when on it is bad.
-        queries: What it draws.
-        width: Of the dashboard's 24 columns.
-        height: In rows of about 30 pixels.
-        alerts: Whose entries of the runbook it links to.
+        title: Title of the panel.
+        unit: Grafana's id of the unit, such as `percentunit`.
+        description: Explanation of the value: what is counted, over which time, and from where on it is bad.
+        queries: Queries of the panel.
+        width: Width in columns; a dashboard has 24.
+        height: Height in rows of about 30 pixels.
+        alerts: Alerts whose runbook entries the panel links to.
         steps: Colours by value.
-        words: Names of values.
+        value_names: Texts that replace values.
     """
 
     title: str
     unit: str
-    about: str
-    queries: Sequence[Query] = ()
+    description: str
+    queries: Sequence[PanelQuery] = ()
     _: KW_ONLY
     width: int = 12
     height: int = 8
     alerts: Sequence[str] = ()
-    steps: Steps = PLAIN
-    words: Words = field(default_factory=dict)
+    steps: ColourSteps = PLAIN_STEPS
+    value_names: ValueNames = field(default_factory=dict)
 
-    def panel(self) -> Builder[model.Panel]:
+    def build_panel(self) -> Builder[model.Panel]:
         raise NotImplementedError
 
-    def _lettered(self) -> Iterator[tuple[str, Query]]:
+    def _letter_queries(self) -> Iterator[tuple[str, PanelQuery]]:
         return zip(ascii_uppercase, self.queries, strict=False)
 
-    def dressed(
+    def apply_common(
         self, panel: Built, *, instant: bool = False, form: PromQueryFormat = PromQueryFormat.TIME_SERIES
     ) -> Built:
-        """The panel with what all kinds have."""
-        panel.title(self.title).description(self.about).unit(self.unit).datasource(DATASOURCE)
-        panel.span(self.width).height(self.height).thresholds(threshold_steps(self.steps))
-        panel.links([runbook_entry(alert) for alert in self.alerts])
-        if self.words:
-            panel.mappings([value_names(self.words)])
-        for letter, query in self._lettered():
+        """Apply the settings that all kinds of panels share; return the panel."""
+        panel.title(self.title).description(self.description).unit(self.unit).datasource(DATASOURCE)
+        panel.span(self.width).height(self.height).thresholds(build_thresholds(self.steps))
+        panel.links([build_runbook_link(alert) for alert in self.alerts])
+        if self.value_names:
+            panel.mappings([build_value_map(self.value_names)])
+        for letter, query in self._letter_queries():
             target = prometheus.Dataquery().expr(query.expr).legend_format(query.legend).ref_id(letter)
             target.format(form).datasource(DATASOURCE)
             panel.with_target(target.instant() if instant else target.range())
@@ -155,12 +150,12 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Number(Part):
-    """The latest value, in the colour of its step; a line behind it shows how it came about.
+class NumberPanel(PanelSpec):
+    """Latest value in the colour of its step, with its history as a line in the background.
 
     Attributes:
-        only_name: Whether the series' names are what is to be seen.
-        instant: Whether only the moment is asked for: over time, other series would be the greatest.
+        only_name: Whether the panel shows the names of the series instead of their values.
+        instant: Whether the query is for the end of the time range only, as `topk` needs: its series change.
     """
 
     width: int = 4
@@ -168,9 +163,9 @@ class Number(Part):
     only_name: bool = False
     instant: bool = False
 
-    def panel(self) -> stat.Panel:
-        made = self.dressed(stat.Panel(), instant=self.instant)
-        plain = self.steps == PLAIN and not self.words
+    def build_panel(self) -> stat.Panel:
+        made = self.apply_common(stat.Panel(), instant=self.instant)
+        plain = self.steps == PLAIN_STEPS and not self.value_names
         made.color_mode(BigValueColorMode.VALUE if plain else BigValueColorMode.BACKGROUND)
         made.color_scheme(dashboard.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
         made.graph_mode(BigValueGraphMode.NONE if self.only_name or self.instant else BigValueGraphMode.AREA)
@@ -178,35 +173,35 @@ class Number(Part):
         made.text_mode(BigValueTextMode.VALUE_AND_NAME if named else BigValueTextMode.VALUE)
         if self.only_name:
             made.text_mode(BigValueTextMode.NAME)
-        made.reduce_options(latest())
+        made.reduce_options(reduce_to_latest())
         return made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lines(Part):
+class LinesPanel(PanelSpec):
     """Series over time.
 
     Attributes:
-        stacked: Whether they add up.
-        named: Series that have a colour of their own, which is the same in every panel.
-        top: Of the axis, where it is known.
-        bottom: The same.
+        stacked: Whether the series are stacked.
+        series_colours: Name of a series to its colour.
+        top: Upper end of the vertical axis; None fits it to the values.
+        bottom: Lower end of the vertical axis; None fits it to the values.
     """
 
     stacked: bool = False
-    named: Mapping[str, str] = field(default_factory=dict)
+    series_colours: Mapping[str, str] = field(default_factory=dict)
     top: float | None = None
     bottom: float | None = 0
 
-    def panel(self) -> timeseries.Panel:
-        made = self.dressed(timeseries.Panel()).line_width(2).fill_opacity(0)
+    def build_panel(self) -> timeseries.Panel:
+        made = self.apply_common(timeseries.Panel()).line_width(2).fill_opacity(0)
         made.show_points(VisibilityMode.AUTO).tooltip(
             common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI)
         )
         made.legend(
             common.VizLegendOptions()
             .display_mode(LegendDisplayMode.TABLE)
-            .placement(LegendPlacement.RIGHT if self.width > NARROW else LegendPlacement.BOTTOM)
+            .placement(LegendPlacement.RIGHT if self.width > NARROW_WIDTH else LegendPlacement.BOTTOM)
             .show_legend(show_legend=True)
             .calcs(["lastNotNull", "max"])
         )
@@ -216,36 +211,38 @@ class Lines(Part):
             made.min(self.bottom)
         if self.stacked:
             made.stacking(common.StackingConfig().mode(StackingMode.NORMAL)).fill_opacity(STACKED_OPACITY)
-        if self.steps != PLAIN:
+        if self.steps != PLAIN_STEPS:
             made.thresholds_style(common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.DASHED))
-        self._coloured(made)
+        self._apply_colours(made)
         return made
 
-    def _coloured(self, made: timeseries.Panel) -> None:
+    def _apply_colours(self, made: timeseries.Panel) -> None:
         several = len(self.queries) > 1
         values = iter(SERIES * len(self.queries))
-        for letter, query in self._lettered():
-            if query.line is Line.VALUE and several and "{{" not in query.legend:
-                made.override_by_query(letter, [painted(next(values))])
-            elif query.line is not Line.VALUE:
-                colour = BAD if query.line is Line.LIMIT else NEUTRAL
+        for letter, query in self._letter_queries():
+            if query.role is QueryRole.VALUE and several and "{{" not in query.legend:
+                made.override_by_query(letter, [build_fixed_colour(next(values))])
+            elif query.role is not QueryRole.VALUE:
+                colour = BAD if query.role is QueryRole.LIMIT else NEUTRAL
                 dashes = {"fill": "dash", "dash": [10, 10]}
-                made.override_by_query(letter, [painted(colour), setting("custom.lineStyle", dashes)])
-        for name, colour in self.named.items():
-            made.override_by_name(name, [painted(colour)])
+                made.override_by_query(
+                    letter, [build_fixed_colour(colour), build_setting("custom.lineStyle", dashes)]
+                )
+        for name, colour in self.series_colours.items():
+            made.override_by_name(name, [build_fixed_colour(colour)])
 
 
-def runbook_entry(alert: str) -> dashboard.DashboardLink:
+def build_runbook_link(alert: str) -> dashboard.DashboardLink:
     link = dashboard.DashboardLink(f"Runbook: {alert}").type(model.DashboardLinkType.LINK)
     return link.url(RUNBOOK + alert.lower()).target_blank(target_blank=True)
 
 
-def threshold_steps(steps: Steps) -> dashboard.ThresholdsConfig:
+def build_thresholds(steps: ColourSteps) -> dashboard.ThresholdsConfig:
     made = [model.Threshold(value=value, color=colour) for value, colour in steps]
     return dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(made)
 
 
-def value_names(words: Words) -> model.ValueMap:
+def build_value_map(words: ValueNames) -> model.ValueMap:
     return model.ValueMap(
         options={
             str(value): model.ValueMappingResult(text=text, color=colour, index=place)
@@ -254,17 +251,17 @@ def value_names(words: Words) -> model.ValueMap:
     )
 
 
-def latest() -> common.ReduceDataOptions:
+def reduce_to_latest() -> common.ReduceDataOptions:
     return common.ReduceDataOptions().calcs(["lastNotNull"]).values(values=False)
 
 
-def transformation(name: str, options: object) -> model.DataTransformerConfig:
+def build_transformation(name: str, options: object) -> model.DataTransformerConfig:
     return model.DataTransformerConfig(id_val=name, options=options)
 
 
-def setting(name: str, value: object) -> model.DynamicConfigValue:
+def build_setting(name: str, value: object) -> model.DynamicConfigValue:
     return model.DynamicConfigValue(id_val=name, value=value)
 
 
-def painted(colour: str) -> model.DynamicConfigValue:
-    return setting("color", {"mode": "fixed", "fixedColor": colour})
+def build_fixed_colour(colour: str) -> model.DynamicConfigValue:
+    return build_setting("color", {"mode": "fixed", "fixedColor": colour})

@@ -1,57 +1,59 @@
-"""Expressions that the rules have in common."""
+"""PromQL expressions that the rules share."""
 
-from monitoring.rule import duration, milliseconds, times
+from monitoring.rule import format_duration, multiply_duration, parse_milliseconds
 from monitoring.thresholds import MEMORY_STEPS
 
 VERSION = "model, version"
 DESIGN_EFFECT = f"on ({VERSION}) group_left () max by ({VERSION}) (servicio_ml_design_effect)"
-"""What the variance of independent rows is multiplied by."""
+"""Expression for the design effect: the factor by which dependence of rows increases their variance."""
 
 
-def growth(metric: str, step: str) -> str:
-    """By how much a counter has grown in a step, by series, also when it was born or reset within it.
+def compute_growth(metric: str, step: str) -> str:
+    """Compute the growth of a counter in a step, by series, including new and reset series.
 
-    `increase` extrapolates, and misses what a series is born with: a batch of labels would be counted one
-    twentieth too high, or not at all. These differences add up to what was counted. What a target counted
-    before Prometheus knew it is left out.
+    `increase` extrapolates and misses the first value of a series, so that a batch of labels would be counted
+    one twentieth too high, or not at all. The sum of these differences is exact. A target's counts from
+    before its first scrape are left out.
     """
     known = f"and on (job, instance) (up offset {step} == 1)"
     return f"((({metric} - {metric} offset {step}) >= 0) or ({metric} {known}))"
 
 
-def total(base: str, window: str, step: str, before: str = "") -> str:
-    """Sum over a window of a base record, each of whose samples stands for one step.
+def sum_over_window(base: str, window: str, step: str, before: str = "") -> str:
+    """Sum a base record, whose samples count one step each, over a window.
 
-    Half a step less than the window holds exactly its samples, whether or not a range has its left end in it
-    (Prometheus 2 does, Prometheus 3 does not). A sum, unlike a single sample, may be read by another group of
-    rules too: it is there while that one is being evaluated.
+    The range is half a step shorter than the window: it then contains exactly the window's samples, whether
+    ranges include their left end (Prometheus 2) or not (Prometheus 3). Another group of rules may read the
+    sum, unlike a single sample, because the range has samples while that group is evaluated.
 
     Args:
-        base: The record.
-        window: Up to now.
-        step: Of the base.
-        before: By how much the window ends earlier.
+        base: Name of the base record.
+        window: Length of the window.
+        step: Step of the base record.
+        before: Time by which the window ends before now; empty for a window that ends now.
     """
-    length = duration(max(milliseconds(window), milliseconds(step)) - milliseconds(step) // 2)
+    length = format_duration(
+        max(parse_milliseconds(window), parse_milliseconds(step)) - parse_milliseconds(step) // 2
+    )
     earlier = f" offset {before}" if before else ""
     return f"sum_over_time({base}[{length}]{earlier})"
 
 
-def remembered(record: str, step: str) -> str:
-    """The last sample of a record, as a part of its own rule."""
-    return f"last_over_time({record}[{times(step, MEMORY_STEPS)}])"
+def read_last_sample(record: str, step: str) -> str:
+    """Read the last sample of a record within the rule that writes it."""
+    return f"last_over_time({record}[{multiply_duration(step, MEMORY_STEPS)}])"
 
 
-def of_champions(expression: str) -> str:
-    """Those samples that are about a version that answers now."""
+def filter_champions(expression: str) -> str:
+    """Restrict an expression to the present champions."""
     return f"({expression}) and on ({VERSION}) max by ({VERSION}) (servicio_ml_model_info)"
 
 
-def ratio(part: str, whole: str) -> str:
-    """A share of something, 0 where there is none of the part, nothing where there is nothing at all."""
-    return f"({part} or 0 * {whole}) / ({whole} > 0)"
+def compute_ratio(numerator: str, denominator: str) -> str:
+    """Compute a ratio that is 0 without a numerator and empty without a positive denominator."""
+    return f"({numerator} or 0 * {denominator}) / ({denominator} > 0)"
 
 
-def quantile(share: float, buckets: str) -> str:
-    """A quantile of a histogram, nothing (rather than NaN) where nothing was observed."""
+def compute_quantile(share: float, buckets: str) -> str:
+    """Compute a quantile of a histogram; empty instead of NaN without observations."""
     return f"histogram_quantile({share}, {buckets}) >= 0"

@@ -11,20 +11,20 @@ Severity = Literal["page", "ticket"]
 Cause = Literal["service", "schema", "sensor", "drift", "performance", "labels", "pipeline", "governance"]
 
 
-def milliseconds(duration: str) -> int:
-    """A duration such as `5m` or `57m30s`, in milliseconds.
+def parse_milliseconds(duration: str) -> int:
+    """Parse a duration such as `5m` or `57m30s` to milliseconds.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text is not a duration.
     """
-    parts = re.findall(r"(\d+)(ms|[smhd])", duration)
-    if not parts or "".join(number + unit for number, unit in parts) != duration:
-        raise ValueError(f"{duration!r} is no duration; write it as 5m, 1h or 30d")
-    return sum(int(number) * UNIT_MILLISECONDS[unit] for number, unit in parts)
+    terms = re.findall(r"(\d+)(ms|[smhd])", duration)
+    if not terms or "".join(number + unit for number, unit in terms) != duration:
+        raise ValueError(f"{duration!r} is not a duration; write it as 5m, 1h or 30d")
+    return sum(int(number) * UNIT_MILLISECONDS[unit] for number, unit in terms)
 
 
-def duration(length: int) -> str:
-    """So many milliseconds, in the greatest units that Prometheus reads."""
+def format_duration(length: int) -> str:
+    """Format a number of milliseconds in the largest units that Prometheus reads."""
     text = ""
     for unit, size in sorted(UNIT_MILLISECONDS.items(), key=lambda each: -each[1]):
         number, length = divmod(length, size)
@@ -32,43 +32,43 @@ def duration(length: int) -> str:
     return text or "0s"
 
 
-def times(step: str, number: float) -> str:
-    """A multiple of a duration."""
-    return duration(round(milliseconds(step) * number))
+def multiply_duration(step: str, number: float) -> str:
+    """Multiply a duration by a number."""
+    return format_duration(round(parse_milliseconds(step) * number))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """A series that Prometheus keeps.
+class RecordingRule:
+    """Recording rule: an expression that Prometheus stores as a series.
 
     Attributes:
-        name: `level:metric:operation`.
-        expr: PromQL.
-        labels: Added to each sample.
+        name: Name of the series, `level:metric:operation`.
+        expr: PromQL expression.
+        labels: Labels that are added to each sample.
     """
 
     name: str
     expr: str
     labels: Mapping[str, str] = field(default_factory=dict)
 
-    def document(self) -> dict[str, Any]:
+    def to_document(self) -> dict[str, Any]:
         made: dict[str, Any] = {"record": self.name, "expr": self.expr}
         return {**made, "labels": dict(self.labels)} if self.labels else made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alert:
-    """A condition that people, or the retraining hook, are told of.
+class AlertRule:
+    """Condition that notifies people or the retraining hook.
 
     Attributes:
-        name: In CamelCase; its lower case is the runbook's anchor.
-        expr: PromQL; each sample is an alert.
-        wait: How long it must hold.
-        severity: `page` wakes somebody, `ticket` waits for the working day.
-        cause: What the hook goes by.
-        summary: One line.
-        description: What was found, with the value.
-        labels: Beside severity and cause.
+        name: Name in CamelCase; in lower case it is the anchor of its entry in the runbook.
+        expr: PromQL expression; each sample is an alert.
+        wait: Time for which the condition must hold before the alert fires.
+        severity: `page` for immediate attention, `ticket` for the next working day.
+        cause: Cause by which the retraining hook decides.
+        summary: Summary in one line.
+        description: Description of the finding with its value.
+        labels: Labels besides severity and cause.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Alert:
     description: str
     labels: Mapping[str, str] = field(default_factory=dict)
 
-    def document(self) -> dict[str, Any]:
+    def to_document(self) -> dict[str, Any]:
         return {
             "alert": self.name,
             "expr": self.expr,
@@ -95,19 +95,19 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """Rules that are evaluated one after the other at the same moments, so that each sees those before it.
+class RuleGroup:
+    """Group of rules that Prometheus evaluates in order, so that a rule can use the results of earlier ones.
 
     Attributes:
-        name: Of the group and of its file.
-        interval: Between two evaluations.
-        rules: In their order.
+        name: Name of the group and of its file.
+        interval: Time between two evaluations, as Prometheus writes it.
+        rules: Rules in the order of evaluation.
     """
 
     name: str
     interval: str
-    rules: Sequence[Record | Alert]
+    rules: Sequence[RecordingRule | AlertRule]
 
-    def document(self) -> dict[str, Any]:
-        rules = [rule.document() for rule in self.rules]
+    def to_document(self) -> dict[str, Any]:
+        rules = [rule.to_document() for rule in self.rules]
         return {"name": self.name, "interval": self.interval, "rules": rules}

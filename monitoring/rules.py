@@ -11,51 +11,61 @@ import monitoring.records.drift as drift_records
 import monitoring.records.models as model_records
 import monitoring.records.pipelines as pipeline_records
 import monitoring.records.service as service_records
-from monitoring.rule import Alert, Group, Record, milliseconds, times
-from monitoring.thresholds import LEAST_ALERT_WINDOW, SERVICE_STEP_SHARE, STEP, WINDOWS
+from monitoring.rule import AlertRule, RecordingRule, RuleGroup, multiply_duration, parse_milliseconds
+from monitoring.thresholds import MIN_ALERT_WINDOW, SERVICE_STEP_SHARE, STEP, WINDOWS
 
 
-def groups(step: str = STEP, windows: Sequence[str] = WINDOWS) -> list[Group]:
-    """The groups drift, models, service and pipelines.
+def build_groups(step: str = STEP, windows: Sequence[str] = WINDOWS) -> list[RuleGroup]:
+    """Build the groups drift, models, service and pipelines.
 
-    The names of the records do not change with the step: `increase5m` is of one step of the groups drift and
-    models, `increase1m` of one step of service and pipelines, which are evaluated five times as often.
+    The names of the records do not change with the step: `increase5m` counts one step of the groups drift and
+    models, `increase1m` one step of service and pipelines, which are evaluated five times as often.
 
     Args:
-        step: Between two evaluations of drift and models; a scrape must be more frequent.
-        windows: Of the records; alerts look at those of at least `LEAST_ALERT_WINDOW`.
+        step: Time between two evaluations of drift and models; the scrape interval must be shorter.
+        windows: Windows of the records; alerts use those that are at least `MIN_ALERT_WINDOW` long.
     """
-    long = [each for each in windows if milliseconds(each) >= milliseconds(LEAST_ALERT_WINDOW)]
-    short = times(step, SERVICE_STEP_SHARE)
+    long = [each for each in windows if parse_milliseconds(each) >= parse_milliseconds(MIN_ALERT_WINDOW)]
+    short = multiply_duration(step, SERVICE_STEP_SHARE)
     return [
-        _group("drift", step, _drift(step, windows), drift_alerts.alerts(step, long)),
-        _group("models", step, _models(step, windows), model_alerts.alerts(step, long)),
-        _group("service", short, service_records.records(short), service_alerts.alerts(short)),
-        _group("pipelines", short, pipeline_records.records(short), pipeline_alerts.alerts(short)),
+        _build_group(
+            "drift", step, _build_drift_records(step, windows), drift_alerts.build_alerts(step, long)
+        ),
+        _build_group(
+            "models", step, _build_model_records(step, windows), model_alerts.build_alerts(step, long)
+        ),
+        _build_group(
+            "service", short, service_records.build_records(short), service_alerts.build_alerts(short)
+        ),
+        _build_group(
+            "pipelines", short, pipeline_records.build_records(short), pipeline_alerts.build_alerts(short)
+        ),
     ]
 
 
-def document(groups: Sequence[Group]) -> dict[str, Any]:
-    """What Prometheus reads as YAML."""
-    return {"groups": [group.document() for group in groups]}
+def to_document(groups: Sequence[RuleGroup]) -> dict[str, Any]:
+    """Convert groups to the document of a rule file."""
+    return {"groups": [group.to_document() for group in groups]}
 
 
-def alerts(groups: Sequence[Group]) -> list[Alert]:
-    """Every alert of the groups."""
-    return [rule for group in groups for rule in group.rules if isinstance(rule, Alert)]
+def list_alerts(groups: Sequence[RuleGroup]) -> list[AlertRule]:
+    """List the alerts of the groups."""
+    return [rule for group in groups for rule in group.rules if isinstance(rule, AlertRule)]
 
 
-def _group(name: str, interval: str, records: Iterator[Record], told: Iterator[Alert]) -> Group:
-    return Group(name=name, interval=interval, rules=(*records, *told))
+def _build_group(
+    name: str, interval: str, records: Iterator[RecordingRule], alerts: Iterator[AlertRule]
+) -> RuleGroup:
+    return RuleGroup(name=name, interval=interval, rules=(*records, *alerts))
 
 
-def _drift(step: str, windows: Sequence[str]) -> Iterator[Record]:
-    yield from drift_records.base(step, windows)
+def _build_drift_records(step: str, windows: Sequence[str]) -> Iterator[RecordingRule]:
+    yield from drift_records.build_base_records(step, windows)
     for window in windows:
-        yield from drift_records.window(window, step)
+        yield from drift_records.build_window_records(window, step)
 
 
-def _models(step: str, windows: Sequence[str]) -> Iterator[Record]:
-    yield from model_records.base(step, windows)
+def _build_model_records(step: str, windows: Sequence[str]) -> Iterator[RecordingRule]:
+    yield from model_records.build_base_records(step, windows)
     for window in windows:
-        yield from model_records.window(window, step)
+        yield from model_records.build_window_records(window, step)

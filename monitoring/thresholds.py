@@ -1,79 +1,79 @@
-"""From when on something is told, each threshold with its unit.
+"""Thresholds of the alerts, each with its unit.
 
-What depends on the model comes from the server's metrics: the drift threshold and the performance limits of
-its use case's policy (`servicio_ml_drift_*`, `servicio_ml_performance_limit`).
+Thresholds that depend on the model come from the server's metrics: the drift threshold and the performance
+limits of its use case's policy (`servicio_ml_drift_*`, `servicio_ml_performance_limit`).
 """
 
-from servicio_ml.domain.policy import JUDGED_DEVIATIONS, JUDGED_ROWS
+from servicio_ml.domain.policy import MIN_DEVIATIONS, MIN_EVALUATED_ROWS
 
 STEP = "5m"
-"""Between two evaluations of the rules about models; also the time that one base sample counts."""
+"""Time between two evaluations of the rules about models, which a sample of a base record counts."""
 SERVICE_STEP_SHARE = 0.2
-"""Of the step: a broken service is noticed sooner than a model that fades."""
+"""Evaluation step of the rules about the service as a share of `STEP`: a broken service is more urgent."""
 WINDOWS = ("1h", "1d", "7d", "30d")
-LEAST_ALERT_WINDOW = "1d"
-"""Shorter windows are looked at, but hold too much of the time of day for an alert."""
+MIN_ALERT_WINDOW = "1d"
+"""Minimum window of an alert; shorter windows are recorded, but vary with the time of day."""
 
 # Service
 
 UNCOUNTED_ROUTES = "/metrics|/health.*|/v2/health/.*"
-"""Routes of probes: they are no traffic."""
+"""Pattern of routes that do not count as traffic: probes and scrapes."""
 SLO_AVAILABILITY = 0.999
-"""Share of the requests that are answered without a 5xx. A 4xx is the client's."""
+"""Objective: minimum share of requests (0–1) without a status 5xx; a 4xx is the client's fault."""
 SLO_LATENCY = 0.99
-"""Share of the single predictions that take at most `LATENCY_SECONDS`."""
+"""Objective: minimum share of single predictions (0–1) that take at most `LATENCY_SECONDS`."""
 LATENCY_SECONDS = 0.1
-"""One of the buckets of http_request_duration_seconds."""
+"""Maximum duration of a fast prediction, in seconds; an edge of a bucket of http_request_duration_seconds."""
 LATENCY_ROUTES = "/predict|/models/{model}/predict"
-"""Requests for one row: how long a batch takes is up to its size."""
+"""Pattern of the routes that the objective covers: one row each, as a batch takes longer the larger it is."""
 BURN_WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
-PAGES = ((14.4, "1h", "5m"), (6.0, "6h", "30m"))
-"""Burn rate, long window, short window: 2 % of a 30-day budget in an hour, 5 % in six."""
-TICKETS = ((3.0, "1d", "2h"), (1.0, "3d", "6h"))
-"""The same: 10 % of the budget in a day, 10 % in three."""
-LEAST_BAD_REQUESTS = 10
-"""In the long window: a single failure in little traffic is no burn."""
-GONE_WINDOW = "1h"
-"""How long a server that has left the service discovery is missed."""
+PAGE_BURN_RATES = ((14.4, "1h", "5m"), (6.0, "6h", "30m"))
+"""Burn rate, long window, short window: 2 % of a 30-day budget in 1 h, 5 % in 6 h."""
+TICKET_BURN_RATES = ((3.0, "1d", "2h"), (1.0, "3d", "6h"))
+"""Burn rate, long window, short window: 10 % of a 30-day budget in 1 d, 10 % in 3 d."""
+MIN_BAD_REQUESTS = 10
+"""Minimum number of bad requests in the long window; one failure in little traffic raises no alert."""
+MISSING_SERVER_WINDOW = "1h"
+"""Time for which an alert reports a server that has left the service discovery."""
 LOST_WINDOW = "15m"
-"""After a prediction was lost, or a version failed to load, it is told for so long."""
+"""Time for which an alert fires after a lost prediction or a failure to load a version."""
 BACKLOG_ROWS = 10_000
-"""Rows that wait for the prediction log."""
+"""Maximum number of rows that wait for the prediction log."""
 STREAM_LAG_REQUESTS = 1_000
-"""Requests of a stream without an answer."""
+"""Maximum number of unanswered requests of a stream."""
 
 # Models
 
-CONFIDENCE_DEVIATIONS = JUDGED_DEVIATIONS
-"""A one-sided bound at 99.9 %, widened by the design effect of the use case's policy."""
-LEAST_ROWS = JUDGED_ROWS
-"""Rows, or labelled rows, of a window that is judged; also of the rarest class where F1 is."""
+CONFIDENCE_DEVIATIONS = MIN_DEVIATIONS
+"""Standard deviations of a one-sided bound at 99.9 %; the use case's design effect widens it."""
+MIN_ROWS = MIN_EVALUATED_ROWS
+"""Minimum number of rows, or labelled rows, in an evaluated window; for F1 also those of the rarest class."""
 DRIFTED_SHARE = 0.3
-"""Of the features."""
+"""Maximum share of drifted features (0–1)."""
 MISSING_EXCESS = 0.05
-"""Share of the rows by which a feature may be missing more often than in the reference."""
+"""Maximum excess of a feature's share of missing values over that of the reference (0–1)."""
 MISSING_DEVIATIONS = 4.0
-"""Standard deviations beyond which that is no chance, also among dozens of features."""
+"""Standard deviations from which on an excess of missing values is significant among dozens of features."""
 REJECTED_WINDOW = "1d"
 REJECTED_VALUES = 10
-"""Values of a feature refused in that window, at least."""
+"""Minimum number of rejected values of a feature in `REJECTED_WINDOW` for an alert."""
 REJECTED_SHARE = 0.01
-"""Of the rows that came in that window."""
+"""Minimum share of the rows in `REJECTED_WINDOW` with a rejected value of a feature (0–1) for an alert."""
 COVERAGE_WINDOW = "7d"
 COVERAGE_USUAL = 0.1
-"""Share of the rows with a label in the window before: below it labels never used to come."""
+"""Minimum label coverage of the window before (0–1); below it, labels are not expected."""
 COVERAGE_LOSS = 0.5
-"""Of the coverage of the window before."""
+"""Share of the label coverage of the window before (0–1) below which the alert fires."""
 STALE_DAYS = 180
-"""Since the champion was registered."""
+"""Maximum age of a champion since its registration, in days."""
 REJECTIONS_IN_A_ROW = 3
-"""Challengers, with no promotion in between."""
+"""Number of rejected challengers without a promotion in between that raises an alert."""
 
 # Pipelines
 
-LATEST_SECONDS = {"etl": 35 * 86400, "train": 35 * 86400, "report": 2 * 86400}
-"""By step: age of its last success; the first two run monthly, the report daily."""
+MAX_AGE_SECONDS = {"etl": 35 * 86400, "train": 35 * 86400, "report": 2 * 86400}
+"""Maximum age of each step's last success, in seconds; `etl` and `train` run monthly, `report` daily."""
 FORGOTTEN_DAYS = 90
-"""A step that has not succeeded for so long is no longer expected: its use case was given up."""
+"""Days without a success after which a step is no longer expected: its use case is out of use."""
 MEMORY_STEPS = 2016
-"""Steps for which a series is remembered whose exporter has gone; a week of 5 minutes each."""
+"""Number of steps for which the last sample of a series is kept without its exporter; 2016 × 5 min = 7 d."""

@@ -1,7 +1,8 @@
 """The pages of servicio-ml: `streamlit run streamlit_app/app.py`."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
@@ -12,87 +13,94 @@ if ROOT not in sys.path:  # Streamlit puts only the script's own folder there
 
 from streamlit_app import session  # noqa: E402
 from streamlit_app.client import service  # noqa: E402
-from streamlit_app.text import LANGUAGE, LANGUAGES, t, told  # noqa: E402
-from streamlit_app.trouble import explained  # noqa: E402
+from streamlit_app.errors import report_errors  # noqa: E402
+from streamlit_app.translation import LANGUAGE, LANGUAGES, t, translate  # noqa: E402
 
 ICON = str(Path(__file__).with_name("icon.svg"))
-PAGES = {"predict": "Predict", "data": "Data", "models": "Models", "drift": "Drift", "live": "Live"}
-"""File in views/ to title. A folder named pages/ would be read by Streamlit itself, past this file.
-
-They have no icons: Streamlit would have the browser fetch them as the tab's picture from elsewhere.
-"""
 
 
-def titled(name: str) -> str:
-    """A use case's name for people."""
-    readable = told(name)
-    return readable.replace("_", " ").title() if readable == name else readable
+def list_titles() -> dict[str, str]:
+    """Map the folder of each page to its title.
 
-
-def chosen(key: str, known: Sequence[str], default: str) -> None:
-    """Have a choice that is not made yet be the URL's where it is known, else the default.
-
-    The URL names a choice itself; Streamlit's own binding would put the words there that the reader sees.
+    The pages have no icons: the browser would load them from outside as the icon of its tab.
     """
-    if st.session_state.get(key) not in known:
-        named = st.query_params.get(key, default)
-        st.session_state[key] = named if named in known else default
+    return {
+        "predict": t("Predict"), "data": t("Data"), "models": t("Models"), "drift": t("Drift"),
+        "live": t("Live"),
+    }  # fmt: skip
 
 
-def kept(key: str) -> None:
-    """Have the URL name a choice; going to another page empties it."""
+def label_use_case(name: str, titles: Mapping[str, str]) -> str:
+    """Return a use case's title in the reader's language; its name in words where the server has no title."""
+    return translate(titles[name]) if name in titles else name.replace("_", " ").capitalize()
+
+
+def restore_choice(key: str, options: Sequence[str], default: str) -> None:
+    """Take a choice from the URL where the session has none: the default where the URL's is no option.
+
+    Streamlit's own binding would write the reader's words to the URL instead of the option's name.
+    """
+    if st.session_state.get(key) not in options:
+        choice = st.query_params.get(key, default)
+        st.session_state[key] = choice if choice in options else default
+
+
+def save_choice(key: str) -> None:
+    """Write a choice to the URL, which a change of page clears."""
     if st.query_params.get(key) != st.session_state[key]:
         st.query_params[key] = st.session_state[key]
 
 
-def pick_use_case() -> bool:
-    """The picker of all pages; False where there is nothing to pick."""
-    with explained():
-        found = session.read(service.index)
-        if found.models:
-            known = found.models
-            default = found.default_model if found.default_model in known else known[0]
-            chosen(session.USE_CASE, known, default)
-            st.selectbox(t("Use case"), known, format_func=titled, key=session.USE_CASE)
-            kept(session.USE_CASE)
-            return True
+def select_use_case() -> str:
+    """Draw the selection of the use case and return its title; empty where the server has none."""
+    with report_errors():
+        server = session.read(service.fetch_server_info)
+        if server.models:
+            default = server.default_model if server.default_model in server.models else server.models[0]
+            restore_choice(session.USE_CASE, server.models, default)
+            label = partial(label_use_case, titles=server.titles)
+            st.selectbox(t("Use case"), server.models, format_func=label, key=session.USE_CASE)
+            save_choice(session.USE_CASE)
+            return label(session.get_use_case())
         st.warning(
             t(
-                "The server serves no model yet. Make one: `servicio-ml etl USE_CASE` and "
+                "The server has no model yet. Run `servicio-ml etl USE_CASE` and "
                 "`servicio-ml train USE_CASE`, or `make up`."
             )
         )
-    return False
+    return ""
 
 
-def type_key() -> None:
-    """The field for an API key."""
-    hint = t("For what only administrators may do. It stays in this browser session.")
+def draw_key_field() -> None:
+    """Draw the field for an API key."""
+    hint = t("Needed for administration only. The key stays in this browser session.")
     st.text_input(t("API key"), type="password", key=session.KEY, autocomplete="off", help=hint)
 
 
-def pick_language() -> None:
-    """The choice of the language."""
+def select_language() -> None:
+    """Draw the choice of the language."""
     st.segmented_control(
         "Language / Idioma", list(LANGUAGES), format_func=LANGUAGES.__getitem__, key=LANGUAGE, required=True
     )
-    kept(LANGUAGE)
+    save_choice(LANGUAGE)
 
 
 def main() -> None:
-    """Draw the chosen page."""
-    chosen(LANGUAGE, list(LANGUAGES), "en")
+    """Draw the sidebar and the chosen page."""
+    restore_choice(LANGUAGE, list(LANGUAGES), "en")
     pages = [
-        st.Page(f"views/{file}.py", title=told(title), url_path=file, default=file == "predict")
-        for file, title in PAGES.items()
+        st.Page(f"{folder}/page.py", title=title, url_path=folder, default=folder == "predict")
+        for folder, title in list_titles().items()
     ]
     page = st.navigation(pages)
     st.set_page_config(page_title=f"{page.title} · servicio-ml", page_icon=ICON, layout="wide")
     with st.sidebar:
-        ready = pick_use_case()
-        type_key()
-        pick_language()
-    if ready:
+        title = select_use_case()
+        draw_key_field()
+        select_language()
+    if title:
+        # added to the configuration above, which a server without models needs, too
+        st.set_page_config(page_title=f"{title}: {page.title} · servicio-ml")
         page.run()
 
 

@@ -1,4 +1,4 @@
-"""How a chart is shown: with a title, in safe colours, and with its numbers for who cannot see it."""
+"""Charts with a title, colours that colour-blind readers can distinguish, and their numbers as a table."""
 
 from typing import Final
 
@@ -6,15 +6,15 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from streamlit_app.text import t
+from streamlit_app.translation import t
 
 BLUE, ORANGE, GREEN, PINK, AMBER, SKY, BLACK = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
 )  # fmt: skip
-"""The palette of Okabe and Ito (2008), which colour-blind readers can tell apart."""
+"""Colours of Okabe and Ito (2008), Color Universal Design."""
 PALETTE = (BLUE, ORANGE, GREEN, PINK, AMBER, SKY, BLACK)
 DIVERGING: Final = "purpleorange"
-"""Of Vega: for shares and correlations around zero, safe as well."""
+"""Vega's colour scheme for values around zero, safe for colour-blind readers too."""
 
 
 def show(
@@ -25,14 +25,14 @@ def show(
     *,
     key: str,
 ) -> None:
-    """Draw a chart over the whole width, with its numbers as a table that can be opened.
+    """Draw a chart over the whole width, with its numbers in a table that opens below.
 
     Args:
-        chart: With titles and units on its axes.
-        title: Of the chart.
-        description: What it shows, in a sentence with its main figures: what a screen reader says.
-        table: The numbers that are drawn.
-        key: Of the chart on the page.
+        chart: Chart with titles and units on its axes.
+        title: Title above the chart.
+        description: Sentence with the main figures, for screen readers.
+        table: Numbers that the chart draws.
+        key: Key of the chart on the page.
     """
     st.markdown(f"**{title}**")
     st.altair_chart(chart, width="stretch", key=key, alt=f"{title}. {description}")

@@ -1,99 +1,106 @@
-"""What the pages of one reader share: the use case, and the ways to the server and to Prometheus."""
+"""State that the pages of one reader share: the use case, the API key, and calls to the services."""
 
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import streamlit as st
 
-from streamlit_app.client.transport import Transport, opened
-from streamlit_app.settings import Settings
+from streamlit_app.client.transport import Transport, connect
+from streamlit_app.settings import PageSettings
 
 USE_CASE, KEY = "use_case", "api_key"
-"""Keys of the choices in the session; the use case's is in the URL too."""
-FRESH_SECONDS = 10
-"""How long what was read is shown again without asking."""
-KEPT_ANSWERS = 256
-Given = ParamSpec("Given")
-Answer = TypeVar("Answer")
+"""Session keys of the reader's choices; the use case is in the URL too."""
+CACHE_SECONDS = 10
+CACHE_ENTRIES = 256
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
-class NoKeyFile(Exception):  # noqa: N818  it says what is the matter
+class KeyFileError(Exception):
     """The file with the API key of the settings cannot be read."""
 
 
 @st.cache_resource
-def settings() -> Settings:
-    """Of this process."""
-    return Settings()
+def get_settings() -> PageSettings:
+    """Return the settings of this process."""
+    return PageSettings()
 
 
 @st.cache_resource
-def _connections() -> tuple[Transport, Transport]:
-    """To the server and to Prometheus, shared by all readers."""
-    return opened(settings().api_url), opened(settings().prometheus_url)
+def _connect_services() -> tuple[Transport, Transport]:
+    """Return the transports to the server and to Prometheus, which all readers share."""
+    return connect(get_settings().api_url), connect(get_settings().prometheus_url)
 
 
-def use_case() -> str:
-    """The chosen one."""
-    chosen: str = st.session_state[USE_CASE]
-    return chosen
+def get_use_case() -> str:
+    """Return the name of the chosen use case."""
+    use_case: str = st.session_state[USE_CASE]
+    return use_case
 
 
-def key() -> str:
-    """The reader's API key, or the one of the settings; empty without one.
+def get_key() -> str:
+    """Return the reader's API key, else the one of the settings; empty without one.
 
     Raises:
-        NoKeyFile: The file of the settings cannot be read.
+        KeyFileError: The file of the settings cannot be read.
     """
     typed: str = st.session_state.get(KEY) or ""
     try:
-        return typed or settings().api_key
+        return typed or get_settings().api_key
     except (OSError, UnicodeError) as error:
-        raise NoKeyFile(str(error)) from error
+        raise KeyFileError(str(error)) from error
 
 
 def read(
-    call: Callable[Concatenate[Transport, Given], Answer], *args: Given.args, **kwargs: Given.kwargs
-) -> Answer:
-    """What the server answered not long ago, or answers now; for reading only.
+    call: Callable[Concatenate[Transport, Arguments], Result],
+    *args: Arguments.args,
+    **kwargs: Arguments.kwargs,
+) -> Result:
+    """Call the server, or return its answer of the last seconds; for calls that change nothing.
 
     Args:
-        call: A function of the client, such as `service.model`.
-        args: Its arguments after the transport.
-        kwargs: The same, by name.
+        call: Function of the client, such as `service.fetch_model`.
+        args: Positional arguments after the transport.
+        kwargs: Keyword arguments.
     """
-    answer: Answer = _read(_api(), key(), call.__module__, call.__qualname__, args, kwargs, _call=call)
-    return answer
+    result: Result = _read_cached(
+        _get_api(), get_key(), call.__module__, call.__qualname__, args, kwargs, _call=call
+    )
+    return result
 
 
-def ask(
-    call: Callable[Concatenate[Transport, Given], Answer], *args: Given.args, **kwargs: Given.kwargs
-) -> Answer:
-    """What the server answers now: for predictions and all that changes something."""
-    return call(_api(), *args, **kwargs)
+def send(
+    call: Callable[Concatenate[Transport, Arguments], Result],
+    *args: Arguments.args,
+    **kwargs: Arguments.kwargs,
+) -> Result:
+    """Call the server without the cache: for predictions and all calls that change something."""
+    return call(_get_api(), *args, **kwargs)
 
 
-def measured(
-    call: Callable[Concatenate[Transport, Given], Answer], *args: Given.args, **kwargs: Given.kwargs
-) -> Answer:
-    """What Prometheus answers now."""
-    return call(_connections()[1], *args, **kwargs)
+def query_prometheus(
+    call: Callable[Concatenate[Transport, Arguments], Result],
+    *args: Arguments.args,
+    **kwargs: Arguments.kwargs,
+) -> Result:
+    """Call Prometheus without the cache."""
+    return call(_connect_services()[1], *args, **kwargs)
 
 
-def forget() -> None:
-    """Read everything anew: something was changed."""
-    _read.clear()
+def clear_cache() -> None:
+    """Forget all cached answers, after a change."""
+    _read_cached.clear()
 
 
-def _api() -> Transport:
-    api = _connections()[0]
-    return Transport(http=api.http, url=api.url, key=key())
+def _get_api() -> Transport:
+    api = _connect_services()[0]
+    return Transport(http=api.http, url=api.url, key=get_key())
 
 
-@st.cache_data(ttl=FRESH_SECONDS, max_entries=KEPT_ANSWERS, show_spinner=False)
-def _read(
+@st.cache_data(ttl=CACHE_SECONDS, max_entries=CACHE_ENTRIES, show_spinner=False)
+def _read_cached(
     _api: Transport, key: str, module: str, name: str, args: Any, kwargs: Any, *, _call: Callable[..., Any]
 ) -> Any:
-    # what one key may read is not shown to another: it is part of what an answer is kept under
+    # the API key is part of the cache key: a reader must not see what only another's key may read
     del key, module, name
     return _call(_api, *args, **kwargs)

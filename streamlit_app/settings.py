@@ -1,4 +1,4 @@
-"""The settings of the pages: where they ask, and with which key."""
+"""Settings of the pages: addresses of the services, and the API key."""
 
 from pathlib import Path
 
@@ -6,12 +6,12 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class Settings(BaseSettings):
-    """Read from the environment at the start.
+class PageSettings(BaseSettings):
+    """Settings from the environment, read at the start.
 
     Attributes:
         api_url: Address of the server.
-        api_key_file: File with an API key of that server with the scope `predict`; none is sent when empty.
+        api_key_file: File with an API key of the scope `predict`; no key is sent without it.
         prometheus_url: Address of Prometheus.
     """
 
@@ -23,10 +23,10 @@ class Settings(BaseSettings):
 
     @property
     def api_key(self) -> str:
-        """The key of the file; empty without one. Read each time, it may be changed.
+        """API key of the file, empty without one; read each time, because the file may change.
 
         Raises:
             OSError: The file cannot be read.
-            UnicodeError: It is no text.
+            UnicodeError: The file is no text.
         """
         return self.api_key_file.read_text().strip() if self.api_key_file else ""

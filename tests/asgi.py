@@ -10,8 +10,8 @@ from starlette.types import ASGIApp, Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """An HTTP answer; header names are in lower case."""
+class AsgiResponse:
+    """A response; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -19,28 +19,36 @@ class Answer:
 
     @property
     def document(self) -> Any:
-        """The JSON of the body."""
+        """Body, parsed as JSON."""
         return json.loads(self.body)
 
 
-def get(app: ASGIApp, path: str, query: str = "") -> Answer:
-    """GET a path."""
-    return called(app, "GET", path, query, b"", {})
+def get(app: ASGIApp, path: str, query: str = "") -> AsgiResponse:
+    """Send a GET request."""
+    return call(app, "GET", path, query, b"", {})
 
 
 def post(
     app: ASGIApp, path: str, body: bytes, headers: Mapping[str, str] | None = None, query: str = ""
-) -> Answer:
-    """POST a body."""
-    return called(app, "POST", path, query, body, headers or {})
+) -> AsgiResponse:
+    """Send a POST request."""
+    return call(app, "POST", path, query, body, headers or {})
 
 
-def called(
+def call(
     app: ASGIApp, method: str, path: str, query: str, body: bytes, headers: Mapping[str, str]
-) -> Answer:
-    """Call a path by a method."""
+) -> AsgiResponse:
+    """Send a request."""
+    return asyncio.run(ask(app, method, path, query, body, headers))
+
+
+async def ask(
+    app: ASGIApp, method: str, path: str, query: str, body: bytes, headers: Mapping[str, str]
+) -> AsgiResponse:
+    """Send a request from a running event loop."""
     sent: list[Message] = []
-    pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+    given = {"host": "localhost", **{name.lower(): value for name, value in headers.items()}}
+    pairs = [(name.encode(), value.encode("latin-1")) for name, value in given.items()]
     scope = {
         "type": "http", "method": method, "path": path, "raw_path": path.encode(),
         "query_string": query.encode(), "headers": pairs, "http_version": "1.1", "scheme": "http",
@@ -55,12 +63,9 @@ def called(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    async def call() -> None:
-        await app(scope, receive, send)
-
-    asyncio.run(call())
+    await app(scope, receive, send)
     start = sent[0]
-    return Answer(
+    return AsgiResponse(
         status=start["status"],
         headers={name.decode().lower(): value.decode("latin-1") for name, value in start["headers"]},
         body=b"".join(message.get("body", b"") for message in sent[1:]),

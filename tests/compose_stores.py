@@ -14,7 +14,7 @@ import psycopg
 from moto.server import ThreadedMotoServer
 
 from deploy.backup import compose
-from servers import POSTGRES_PASSWORD, PostgresServer, postgres_server
+from servers import POSTGRES_PASSWORD, PostgresServer, start_postgres_server
 
 # compose exec -T postgres PROGRAM …, and compose run … api python …
 DOCKER = """#!{python}
@@ -28,12 +28,12 @@ else:
     words = ["true"]  # up: everything is
 os.execvp(words[0], words)
 """
-ANYBODY = {"aws_access_key_id": "a", "aws_secret_access_key": "a"}
+CREDENTIALS = {"aws_access_key_id": "a", "aws_secret_access_key": "a"}
 ROLES = {"airflow": "airflow", "mlflow_db": "mlflow", "servicio_ml": "servicio_ml"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stores:
+class ComposeStores:
     """A PostgreSQL and an S3 of their own."""
 
     postgres: PostgresServer
@@ -42,11 +42,11 @@ class Stores:
 
     @property
     def s3(self) -> Any:
-        return boto3.client("s3", endpoint_url=self.endpoint, **ANYBODY)
+        return boto3.client("s3", endpoint_url=self.endpoint, **CREDENTIALS)
 
-    def make(self) -> None:
+    def reset(self) -> None:
         """Anew, as dockerfiles/postgres and the job of the buckets do; what was there is lost."""
-        with psycopg.connect(self.postgres.url(), autocommit=True) as connection:
+        with psycopg.connect(self.postgres.build_url(), autocommit=True) as connection:
             for database, role in ROLES.items():
                 connection.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
                 connection.execute(f"DROP ROLE IF EXISTS {role}")
@@ -57,9 +57,9 @@ class Stores:
         for bucket in compose.BUCKETS:
             self.s3.create_bucket(Bucket=bucket)
 
-    def sql(self, database: str, statement: str) -> Sequence[tuple[Any, ...]]:
+    def execute(self, database: str, statement: str) -> Sequence[tuple[Any, ...]]:
         """Execute as the owner of the database."""
-        with psycopg.connect(self.postgres.url(database), autocommit=True) as connection:
+        with psycopg.connect(self.postgres.build_url(database), autocommit=True) as connection:
             connection.execute(f"SET ROLE {ROLES[database]}")
             done = connection.execute(statement)
             return done.fetchall() if done.description else ()
@@ -67,34 +67,39 @@ class Stores:
     def put(self, bucket: str, key: str, content: bytes) -> None:
         self.s3.put_object(Bucket=bucket, Key=key, Body=content)
 
-    def objects(self, bucket: str) -> Mapping[str, bytes]:
+    def read_objects(self, bucket: str) -> Mapping[str, bytes]:
         listed = self.s3.list_objects_v2(Bucket=bucket).get("Contents", ())
         keys = [each["Key"] for each in listed]
         return {key: self.s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
 
 
 @contextmanager
-def compose_stores(folder: Path) -> Iterator[Stores]:
+def start_compose_stores(folder: Path) -> Iterator[ComposeStores]:
     """Servers with nothing on them yet. Without PostgreSQL the test is skipped."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    with postgres_server() as postgres:
+    with start_postgres_server() as postgres:
         server.start()
         host, port = server.get_host_and_port()
         endpoint = f"http://{host}:{port}"
         variables = {
-            **os.environ, "PATH": f"{_docker(folder)}{os.pathsep}{os.environ['PATH']}", "PGHOST": "127.0.0.1",
-            "PGPORT": str(postgres.port), "PGPASSWORD": POSTGRES_PASSWORD, "AWS_ACCESS_KEY_ID": "a",
-            "AWS_SECRET_ACCESS_KEY": "a", "AWS_DEFAULT_REGION": "us-east-1",
+            **os.environ,
+            "PATH": f"{_write_docker_program(folder)}{os.pathsep}{os.environ['PATH']}",
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(postgres.port),
+            "PGPASSWORD": POSTGRES_PASSWORD,
+            "AWS_ACCESS_KEY_ID": "a",
+            "AWS_SECRET_ACCESS_KEY": "a",
+            "AWS_DEFAULT_REGION": "us-east-1",
             "SERVICIO_ML_S3_ENDPOINT": endpoint,
-        }  # fmt: skip
-        made = Stores(postgres=postgres, endpoint=endpoint, variables=variables)
+        }
+        made = ComposeStores(postgres=postgres, endpoint=endpoint, variables=variables)
         try:
             yield made
         finally:
             server.stop()
 
 
-def _docker(folder: Path) -> Path:
+def _write_docker_program(folder: Path) -> Path:
     """The folder of the program."""
     program = folder / "bin" / "docker"
     program.parent.mkdir()

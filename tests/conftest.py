@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from problems import SCHEMA, rows, small
 from servicio_ml.domain.search import Candidate
 from servicio_ml.domain.use_case import Task
-from servicio_ml.pipeline.finish import finish
-from servicio_ml.pipeline.rows import holdout, problem
+from servicio_ml.pipeline.training.build_candidate import build_candidate
+from servicio_ml.pipeline.training.dataset import build_holdout, build_problem
+from small_use_case import SCHEMA, build_use_case, generate_rows
 
 # machines are noisy: how long an example takes says nothing
 settings.register_profile("noisy", deadline=None)
 settings.load_profile("noisy")
-BESIDE_THE_REPOSITORY = Path(__file__).parents[2] / "shared" / "data"
+DEFAULT_DATA_DIR = Path(__file__).parents[2] / "shared" / "data"
 
 
 def pytest_configure() -> None:
@@ -33,7 +33,7 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder of the original data sets; a test that asks for it is skipped where there is none."""
-    folder = Path(os.environ.get("SERVICIO_ML_DATA_DIR", BESIDE_THE_REPOSITORY))
+    folder = Path(os.environ.get("SERVICIO_ML_DATA_DIR", DEFAULT_DATA_DIR))
     if not folder.is_dir():
         pytest.skip(f"no original data in {folder}; set SERVICIO_ML_DATA_DIR")
     return folder
@@ -42,26 +42,26 @@ def data_dir() -> Path:
 @pytest.fixture(scope="session")
 def artifact_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The artifact of a small binary model; not to be changed."""
-    return _trained(Task.BINARY, tmp_path_factory)
+    return _train_artifact(Task.BINARY, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
 def multiclass_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The artifact of a small model of three classes; not to be changed."""
-    return _trained(Task.MULTICLASS, tmp_path_factory)
+    return _train_artifact(Task.MULTICLASS, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
 def regression_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The artifact of a small regression; not to be changed."""
-    return _trained(Task.REGRESSION, tmp_path_factory)
+    return _train_artifact(Task.REGRESSION, tmp_path_factory)
 
 
-def _trained(task: Task, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def _train_artifact(task: Task, tmp_path_factory: pytest.TempPathFactory) -> Path:
     candidate = Candidate(name="decision_tree", family="decision_tree", max_latency_seconds=1.0)
-    use_case = small(task, candidate)
-    made = problem(use_case, SCHEMA, rows(task, 300), seed=0, threads=1)
-    test = holdout(use_case, SCHEMA, rows(task, 100, seed=1))
+    use_case = build_use_case(task, candidate)
+    made = build_problem(use_case, SCHEMA, generate_rows(task, 300), seed=0, threads=1)
+    test = build_holdout(use_case, SCHEMA, generate_rows(task, 100, seed=1))
     folder = tmp_path_factory.mktemp(task) / "model"
-    finish(made, test, candidate, {"max_depth": 4}, folder, "test")
+    build_candidate(made, test, candidate, {"max_depth": 4}, folder, "test")
     return folder

@@ -1,4 +1,4 @@
-"""Reading the project's documents and running what they tell a user to run."""
+"""Code blocks of the project's documents, read and run."""
 
 import os
 import re
@@ -9,12 +9,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    """The contents of a page's fenced blocks in one language."""
+def extract_blocks(page: Path, language: str) -> list[str]:
+    """Extract the contents of a page's fenced blocks in one language."""
     return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
 
 
-def run(script: str, folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+def run_script(script: str, folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run a shell script as a user in an empty folder who has activated this environment."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SERVICIO_ML_")}
     path = os.pathsep.join((str(Path(sys.executable).parent), clean["PATH"]))

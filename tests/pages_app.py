@@ -1,4 +1,4 @@
-"""The pages: a running `streamlit run`, and a canned server for what a page does with each answer."""
+"""The pages as a process of `streamlit run`, and a fake server for the responses that they get."""
 
 import json
 import os
@@ -14,26 +14,28 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from servers import free_port, wait_until_ready
+from servers import find_free_port, wait_until_ready
 
 ROOT = Path(__file__).parents[1]
 APP = ROOT / "streamlit_app" / "app.py"
-NOWHERE, NO_METRICS = "http://127.0.0.1:9", "http://127.0.0.1:7"
-"""Where nobody answers: no server, no Prometheus."""
+UNREACHABLE_API, UNREACHABLE_PROMETHEUS = "http://127.0.0.1:9", "http://127.0.0.1:7"
+"""Addresses without a service."""
 STOP_SECONDS = 30
 
 
 @contextmanager
-def pages(folder: Path, *, api: str, prometheus: str = NO_METRICS, **settings: object) -> Iterator[str]:
-    """The pages over a server and a Prometheus; gives their address.
+def run_pages(
+    folder: Path, *, api: str, prometheus: str = UNREACHABLE_PROMETHEUS, **settings: object
+) -> Iterator[str]:
+    """Run the pages over a server and a Prometheus; yield their address.
 
     Args:
-        folder: For the log.
+        folder: Folder of the log.
         api: Address of the server.
-        prometheus: Of Prometheus; nobody answers when not given.
-        settings: More of the pages' settings.
+        prometheus: Address of Prometheus; no service by default.
+        settings: Further settings of the pages.
     """
-    port = free_port()
+    port = find_free_port()
     given = {"api_url": api, "prometheus_url": prometheus, **settings}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SERVICIO_ML_")}
     environment = {
@@ -55,8 +57,8 @@ def pages(folder: Path, *, api: str, prometheus: str = NO_METRICS, **settings: o
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """A request that a canned server got."""
+class RecordedCall:
+    """A request that the fake server received."""
 
     method: str
     path: str
@@ -66,46 +68,46 @@ class Call:
 
 
 @dataclass(slots=True)
-class Canned:
-    """A real HTTP server that gives prepared answers.
+class FakeServer:
+    """A real HTTP server with prepared responses.
 
     Attributes:
-        url: Its address.
-        answers: By method and path: the status, and a JSON document, text or bytes, or a function of the
-            call that gives both.
-        otherwise: The status and the document where nothing is prepared.
-        calls: What it was asked, in order.
+        url: Address of the server.
+        responses: Responses by method and path: the status, and a JSON document, text or bytes; or a
+            function of the request that returns both.
+        default_response: Response to all other requests.
+        calls: Requests, in order.
     """
 
     url: str
-    answers: dict[tuple[str, str], Any] = field(default_factory=dict)
-    otherwise: tuple[int, Any] = (404, {"title": "Not Found", "detail": "nothing is served here"})
-    calls: list[Call] = field(default_factory=list)
+    responses: dict[tuple[str, str], Any] = field(default_factory=dict)
+    default_response: tuple[int, Any] = (404, {"title": "Not Found", "detail": "nothing is served here"})
+    calls: list[RecordedCall] = field(default_factory=list)
 
-    def give(self, method: str, path: str, document: Any, status: int = 200) -> None:
-        """Prepare an answer."""
-        self.answers[method, path] = (status, document)
+    def set_response(self, method: str, path: str, document: Any, status: int = 200) -> None:
+        """Prepare a response."""
+        self.responses[method, path] = (status, document)
 
-    def asked(self, method: str, path: str) -> list[Call]:
-        """What it was asked there."""
+    def find_calls(self, method: str, path: str) -> list[RecordedCall]:
+        """Find the requests with a method and path."""
         return [call for call in self.calls if (call.method, call.path) == (method, path)]
 
 
 @contextmanager
-def canned() -> Iterator[Canned]:
-    """A canned server; what is not prepared is refused as a server of ours refuses it."""
+def run_fake_server() -> Iterator[FakeServer]:
+    """Run a fake server, which answers requests without a prepared response with 404."""
 
     class Handler(BaseHTTPRequestHandler):
         def handle_any(self) -> None:
-            parts = urlsplit(self.path)
+            url = urlsplit(self.path)
             raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            call = Call(
-                method=self.command, path=parts.path, query=dict(parse_qsl(parts.query)),
+            call = RecordedCall(
+                method=self.command, path=url.path, query=dict(parse_qsl(url.query)),
                 headers={name.lower(): value for name, value in self.headers.items()},
                 body=json.loads(raw) if raw else None,
             )  # fmt: skip
             service.calls.append(call)
-            found = service.answers.get((self.command, parts.path), service.otherwise)
+            found = service.responses.get((self.command, url.path), service.default_response)
             status, document = found(call) if callable(found) else found
             kind = "text/plain" if isinstance(document, str | bytes) else "application/json"
             body = json.dumps(document) if kind == "application/json" else document
@@ -120,7 +122,7 @@ def canned() -> Iterator[Canned]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    service = Canned(f"http://127.0.0.1:{server.server_port}")
+    service = FakeServer(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
-from monitoring.rule import Group
-from monitoring.rules import document
+from monitoring.rule import RuleGroup
+from monitoring.rules import to_document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +27,12 @@ class Expected:
     at: str
     samples: Mapping[str, float]
 
-    def document(self) -> dict[str, Any]:
+    def to_document(self) -> dict[str, Any]:
         samples = [{"labels": labels, "value": value} for labels, value in self.samples.items()]
         return {"expr": self.query, "eval_time": self.at, "exp_samples": samples}
 
 
-def program(name: str = "promtool", package: str = "prometheus") -> str:
+def find_program(name: str = "promtool", package: str = "prometheus") -> str:
     """Its path. Without it the test is skipped."""
     found = shutil.which(name)
     if found is None:
@@ -40,13 +40,13 @@ def program(name: str = "promtool", package: str = "prometheus") -> str:
     return found
 
 
-def labels(name: str = "", /, **values: str) -> str:
+def format_series(name: str = "", /, **values: str) -> str:
     """A series with these labels, those without a value left out."""
     return name + "{" + ", ".join(f'{key}="{value}"' for key, value in values.items() if value) + "}"
 
 
 def run(
-    groups: Sequence[Group], series: Mapping[str, str], expected: Sequence[Expected], folder: Path, *,
+    groups: Sequence[RuleGroup], series: Mapping[str, str], expected: Sequence[Expected], folder: Path, *,
     interval: str = "",
 ) -> str:  # fmt: skip
     """What promtool finds wrong; nothing when all is as expected.
@@ -60,14 +60,14 @@ def run(
     """
     step = groups[0].interval
     rules, test = folder / "rules.yaml", folder / "test.yaml"
-    rules.write_text(yaml.safe_dump(document(groups)))
+    rules.write_text(yaml.safe_dump(to_document(groups)))
     inputs = [{"series": name, "values": values} for name, values in series.items()]
-    queries = [each.document() for each in expected]
+    queries = [each.to_document() for each in expected]
     case = {"interval": interval or step, "input_series": inputs, "promql_expr_test": queries}
     test.write_text(
         yaml.safe_dump({"rule_files": [str(rules)], "evaluation_interval": step, "tests": [case]})
     )
     found = subprocess.run(
-        [program(), "test", "rules", str(test)], capture_output=True, text=True, check=False
+        [find_program(), "test", "rules", str(test)], capture_output=True, text=True, check=False
     )
     return "" if found.returncode == 0 else found.stdout + found.stderr

@@ -13,7 +13,7 @@ NONE: Mapping[str, str] = {
     r"(USER|servicio_ml):PASSWORD@": "is a template, to be filled in",
     r"LocalFilesystemBackend": "names a class",
     r'^API_KEYS = "api_keys"$|\[API_KEYS\] == |there is no secret \'': "names a secret, which is a file",
-    r'^CLIENT_KEY = "x-client-key"$': "names a header",
+    r'^CLIENT_KEY_HEADER = "x-client-key"$': "names a header",
     r"postgresql://user:password@host:port/database": "is how an address looks",
     r"://(user:s3cret(%zz)?|me:secret)@": "an address that a test sees refused",
     r'"secretName": "': "names a secret of Kubernetes",
@@ -40,7 +40,7 @@ class Finding:
         return f"{self.path}:{self.number}: {self.kind}: {self.text.strip()}"
 
 
-def findings(root: Path, path: Path) -> Iterator[Finding]:
+def find_secrets(root: Path, path: Path) -> Iterator[Finding]:
     """What looks like a secret in a file, known or not."""
     name = path.relative_to(root).as_posix()
     lines = path.read_text().splitlines()
@@ -50,6 +50,6 @@ def findings(root: Path, path: Path) -> Iterator[Finding]:
             yield Finding(path=name, number=number, kind=found.type, text=lines[number - 1])
 
 
-def unknown(found: Finding) -> bool:
+def is_unknown(found: Finding) -> bool:
     """Whether nobody has said that it is none."""
     return not any(re.search(pattern, found.text.strip()) for pattern in NONE)

@@ -7,20 +7,22 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from servicio_ml.adapters.memory import MemoryRegistry
-from servicio_ml.adapters.memory_log import MemoryLog
+from fakes.registry import MemoryRegistry
+from servicio_ml.adapters.prediction_log.scratch_log import ScratchLog
 from servicio_ml.domain.promotion import CHAMPION
-from servicio_ml.serving.keys import Keys
-from servicio_ml.serving.metrics import Current, Metrics
-from servicio_ml.serving.models import Models, Traffic
-from servicio_ml.serving.predictor import Predictor
-from servicio_ml.serving.recorder import LogPolicy, Recorder
-from servicio_ml.serving.served import loader
-from servicio_ml.serving.service import Limits, Service
-from servicio_ml.serving.tally import Tallies
+from servicio_ml.serving.http.api_keys import ApiKeys
+from servicio_ml.serving.metrics import Metrics
+from servicio_ml.serving.models.bin_counts import BinCountsFolder
+from servicio_ml.serving.models.loaded_model import build_loader
+from servicio_ml.serving.models.model_status import ChallengerTraffic
+from servicio_ml.serving.models.models import LoadedModels
+from servicio_ml.serving.prediction.predictor import Predictor
+from servicio_ml.serving.prediction.recorder import LogPolicy, Recorder
+from servicio_ml.serving.prediction.service import RequestLimits, Service
+from servicio_ml.serving.prediction.state_collector import StateCollector
 
 
-class Watch:
+class ManualClock:
     """A clock that a test moves on."""
 
     def __init__(self, now: float = 1_600_000_000.0) -> None:
@@ -31,7 +33,7 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class ServiceFixture:
     """A service with what it is made of.
 
     `model` is the small model's name; its champion is version 1 and loaded.
@@ -39,42 +41,55 @@ class Bench:
 
     service: Service
     registry: MemoryRegistry
-    log: MemoryLog
+    log: ScratchLog
     metrics: CollectorRegistry
-    tallies: Tallies
-    watch: Watch
+    bin_counts: BinCountsFolder
+    clock: ManualClock
     model: str = "small"
 
     def promote(self, artifact: Path, alias: str = CHAMPION) -> int:
-        """Register an artifact, point an alias at it and look again; gives the version."""
+        """Register an artifact, point an alias at it and refresh the models; return the version."""
         version = self.registry.register(self.model, artifact, run_id="run", tags={}).version
-        self.registry.point(self.model, alias, version)
+        self.registry.set_alias(self.model, alias, version)
         self.service.models.refresh()
         return version
 
 
-def bench(
-    folder: Path, artifact: Path | None, *, names: Sequence[str] = (), traffic: Traffic | None = None,
-    policy: LogPolicy | None = None, keys: Keys | None = None, max_rows: int = 1000,
-) -> Bench:  # fmt: skip
+def create_service(
+    folder: Path,
+    artifact: Path | None,
+    *,
+    names: Sequence[str] = (),
+    traffic: ChallengerTraffic | None = None,
+    policy: LogPolicy | None = None,
+    keys: ApiKeys | None = None,
+    max_rows: int = 1000,
+) -> ServiceFixture:
     """A service; without an artifact nothing is registered yet."""
-    watch, log, tallies, metrics = Watch(), MemoryLog(), Tallies(folder / "tallies"), CollectorRegistry()
+    watch, log, bin_counts, metrics = (
+        ManualClock(),
+        ScratchLog(),
+        BinCountsFolder(folder / "bin_counts"),
+        CollectorRegistry(),
+    )
     registry = MemoryRegistry(folder / "registry", watch)
     counters = Metrics(metrics)
-    load = loader(registry, max_rows=max_rows, tally=tallies.open, now=watch)
-    models = Models(
-        registry, load, watch, names=names, traffic=traffic, cached=2,
-        failed=lambda model: counters.load_failures.labels(model).inc(),
+    load = build_loader(registry, max_rows=max_rows, open_bin_counts=bin_counts.open, clock=watch)
+    models = LoadedModels(
+        registry, load, watch, names=names, traffic=traffic, cache_size=2,
+        on_load_failure=lambda model: counters.load_failures.labels(model).inc(),
     )  # fmt: skip
-    metrics.register(Current(tallies, models, log.pending))
+    metrics.register(StateCollector(bin_counts, models, log.count_pending))
     bits = random.Random(7).getrandbits  # noqa: S311  ids, no secrets
     recorder = Recorder(log, counters, watch, policy or LogPolicy())
     predictor = Predictor(models, recorder, counters, watch, bits)
     service = Service(
-        models=models, predictor=predictor, log=log, metrics=counters, keys=keys or Keys(),
-        limits=Limits(body_bytes=1 << 20, rows=max_rows, concurrency=64), default_model="small",
+        models=models, predictor=predictor, log=log, metrics=counters, keys=keys or ApiKeys(),
+        limits=RequestLimits(body_bytes=1 << 20, rows=max_rows, concurrency=64), default_model="small",
     )  # fmt: skip
-    made = Bench(service=service, registry=registry, log=log, metrics=metrics, tallies=tallies, watch=watch)
+    made = ServiceFixture(
+        service=service, registry=registry, log=log, metrics=metrics, bin_counts=bin_counts, clock=watch
+    )
     if artifact is not None:
         made.promote(artifact)
     return made

@@ -9,7 +9,7 @@ import re
 import socketserver
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,14 +52,14 @@ class Mapped:
     ttl: float
 
 
-def duration(text: str | int) -> float:
+def parse_duration(text: str | int) -> float:
     """Seconds of a Go duration such as `1m20s`."""
     if text in {0, "0"}:
         return 0.0
     return sum(float(number) * UNITS[unit] for number, unit in re.findall(r"([\d.]+)(ms|s|m|h)", str(text)))
 
 
-def escaped(name: str) -> str:
+def escape_name(name: str) -> str:
     return re.sub(r"[^a-zA-Z0-9_]", "_", f"_{name}" if name[:1].isdigit() else name)
 
 
@@ -71,79 +71,102 @@ class Rules:
         options = self._defaults.get("summary_options") or {}
         self.quantiles = tuple(each["quantile"] for each in options.get("quantiles", ())) or QUANTILES
         every = document.get("mappings") or []
-        self._globs = [each for each in every if self._type(each) == "glob"]
-        self._expressions = [each for each in every if self._type(each) == "regex"]
+        self._globs = [each for each in every if self._get_type(each) == "glob"]
+        self._expressions = [each for each in every if self._get_type(each) == "regex"]
 
     def find(self, name: str, kind: str) -> Mapped | None:
         for each in self._globs:
             found = re.fullmatch(re.escape(each["match"]).replace(r"\*", "([^.]*)"), name)
             if found and each.get("match_metric_type", kind) == kind:
-                return self._mapped(each, found, r"\$\{?(\d+)\}?")
+                return self._map_metric(each, found, r"\$\{?(\d+)\}?")
         for each in self._expressions:
             found = re.search(each["match"], name)
             if found and each.get("match_metric_type", kind) == kind:
-                return self._mapped(each, found, r"\$(?:\{(\w+)\}|(\w+))")
+                return self._map_metric(each, found, r"\$(?:\{(\w+)\}|(\w+))")
         return None
 
-    def unmapped(self, name: str) -> Mapped:
-        ttl = duration(self._defaults.get("ttl", 0))
-        return Mapped(name=escaped(name), labels={}, about="", drop=False, ttl=ttl)
+    def keep_unmapped(self, name: str) -> Mapped:
+        ttl = parse_duration(self._defaults.get("ttl", 0))
+        return Mapped(name=escape_name(name), labels={}, about="", drop=False, ttl=ttl)
 
-    def _type(self, each: Mapping[str, Any]) -> str:
+    def _get_type(self, each: Mapping[str, Any]) -> str:
         return str(each.get("match_type") or self._defaults.get("match_type") or "glob")
 
-    def _mapped(self, each: Mapping[str, Any], found: re.Match[str], reference: str) -> Mapped:
-        def part(of: re.Match[str]) -> str:
+    def _map_metric(self, each: Mapping[str, Any], found: re.Match[str], reference: str) -> Mapped:
+        def replace_reference(of: re.Match[str]) -> str:
             number = next(group for group in of.groups() if group is not None)
             known = number.isdigit() and int(number) <= (found.re.groups)
             return (found[int(number)] or "") if known else ""
 
-        def filled(template: str) -> str:
-            return re.sub(reference, part, template)
+        def fill(template: str) -> str:
+            return re.sub(reference, replace_reference, template)
 
         return Mapped(
-            name=escaped(filled(each["name"])),
-            labels={label: filled(str(text)) for label, text in (each.get("labels") or {}).items()},
+            name=escape_name(fill(each["name"])),
+            labels={label: fill(str(text)) for label, text in (each.get("labels") or {}).items()},
             about=each.get("help", ""),
             drop=each.get("action") == "drop",
-            ttl=duration(each.get("ttl") or self._defaults.get("ttl", 0)),
+            ttl=parse_duration(each.get("ttl") or self._defaults.get("ttl", 0)),
         )
 
 
-def parsed(line: str) -> Iterator[Sample]:
+def parse_line(line: str) -> Iterator[Sample]:
     """The samples of a line; none of one that is broken."""
     name, colon, rest = line.partition(":")
     if not (name and colon and "|" in rest):
         return
     for text in [rest] if "|#" in rest else rest.split(":"):
         number, kind, *further = text.split("|")
-        try:
-            value = float(number)
-        except ValueError:
-            continue
-        if kind not in KINDS:
-            continue
-        share, labels = 1.0, {}
-        for each in further:
-            if each.startswith("@"):
-                share = float(each[1:]) or 1.0
-            elif each.startswith("#"):
-                pairs = (tag.partition(":") for tag in each[1:].split(","))
-                labels = {escaped(key): tag for key, _, tag in pairs if key and tag}
-        yield Sample(
-            name=name, kind=KINDS[kind], relative=number[0] in "+-", labels=labels,
-            value=value / (share if kind == "c" else MILLISECONDS if kind == "ms" else 1),
-            times=int(1 / share) if KINDS[kind] == "observer" else 1,
-        )  # fmt: skip
+        if kind in KINDS and is_number(number):
+            yield build_sample(name, number, kind, further)
+
+
+def is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def build_sample(name: str, number: str, kind: str, further: Sequence[str]) -> Sample:
+    """Build a sample of the parts of its text: the value, the type, and a sampling rate or tags."""
+    share, labels = 1.0, dict[str, str]()
+    for each in further:
+        if each.startswith("@"):
+            share = float(each[1:]) or 1.0
+        elif each.startswith("#"):
+            labels = parse_tags(each[1:])
+    divisors = {"c": share, "ms": MILLISECONDS}
+    return Sample(
+        name=name, kind=KINDS[kind], relative=number[0] in "+-", labels=labels,
+        value=float(number) / divisors.get(kind, 1),
+        times=int(1 / share) if KINDS[kind] == "observer" else 1,
+    )  # fmt: skip
+
+
+def parse_tags(text: str) -> dict[str, str]:
+    """Parse tags in the manner of Datadog: `name:value`, separated by commas."""
+    pairs = (tag.partition(":") for tag in text.split(","))
+    return {escape_name(key): tag for key, _, tag in pairs if key and tag}
 
 
 @dataclass
 class Series:
-    """What has been told of one combination of labels."""
+    """Values received for one combination of labels."""
 
     total: float = 0.0
     observed: list[float] = field(default_factory=list)
     until: float = float("inf")
+
+    def add(self, sample: Sample) -> None:
+        """Add a sample: to the observations, to the total, or in its place."""
+        if sample.kind == "observer":
+            self.observed += [sample.value] * sample.times
+        elif sample.kind == "counter" or sample.relative:
+            self.total += sample.value
+        else:
+            self.total = sample.value
 
 
 Key = tuple[tuple[str, str], ...]
@@ -167,7 +190,7 @@ class Exporter(Collector):
     def take(self, packet: str) -> None:
         for line in packet.splitlines():
             with self._lock:
-                for sample in parsed(line):
+                for sample in parse_line(line):
                     self._apply(sample)
             self._lines.inc()
 
@@ -175,7 +198,7 @@ class Exporter(Collector):
         known = self._rules.find(sample.name, sample.kind)
         if known is not None:
             self._actions.labels("drop" if known.drop else "map").inc()
-        mapped = known or self._rules.unmapped(sample.name)
+        mapped = known or self._rules.keep_unmapped(sample.name)
         if mapped.drop or (sample.kind == "counter" and sample.value < 0):
             return
         kind, _, every = self._families.setdefault(mapped.name, (sample.kind, mapped.about, {}))
@@ -183,12 +206,7 @@ class Exporter(Collector):
             self._conflicts.labels(sample.kind).inc()
             return
         series = every.setdefault(tuple(sorted({**sample.labels, **mapped.labels}.items())), Series())
-        if sample.kind == "observer":
-            series.observed += [sample.value] * sample.times
-        elif sample.kind == "counter" or sample.relative:
-            series.total += sample.value
-        else:
-            series.total = sample.value
+        series.add(sample)
         series.until = self._clock() + mapped.ttl if mapped.ttl else float("inf")
 
     def describe(self) -> list[Metric]:
@@ -199,9 +217,9 @@ class Exporter(Collector):
             for name, (kind, about, every) in sorted(self._families.items()):
                 for key in [key for key, series in every.items() if series.until <= self._clock()]:
                     del every[key]
-                yield self._family(name, kind, about, every)
+                yield self._build_family(name, kind, about, every)
 
-    def _family(self, name: str, kind: str, about: str, every: Mapping[Key, Series]) -> Metric:
+    def _build_family(self, name: str, kind: str, about: str, every: Mapping[Key, Series]) -> Metric:
         shown = "summary" if kind == "observer" else kind
         # the library puts the ending back
         metric = Metric(name.removesuffix("_total") if kind == "counter" else name, about or name, shown)
@@ -223,7 +241,9 @@ class _Packets(socketserver.UDPServer):
 
 
 @contextmanager
-def statsd_exporter(mapping: Path, clock: Callable[[], float] = time.monotonic) -> Iterator[tuple[int, str]]:
+def run_statsd_exporter(
+    mapping: Path, clock: Callable[[], float] = time.monotonic
+) -> Iterator[tuple[int, str]]:
     """Run it with a mapping file; gives the UDP port and the address of its metrics.
 
     Args:

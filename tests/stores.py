@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from servicio_ml.adapters.memory_lake import MemoryObjectStore
+from fakes.object_store import MemoryObjectStore
 from servicio_ml.errors import StoreError
 
 UNLIMITED = 10**6

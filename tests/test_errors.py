@@ -12,7 +12,7 @@ from servicio_ml.errors import (
     NotPublishedError,
     ServicioError,
     UnknownUseCaseError,
-    listed,
+    format_names,
 )
 
 
@@ -27,7 +27,7 @@ from servicio_ml.errors import (
     ids=["none", "two", "as many as are shown", "more than are shown"],
 )
 def test_a_list_in_a_message_stays_short(names: list[object], text: str) -> None:
-    assert listed(names) == text
+    assert format_names(names) == text
 
 
 @pytest.mark.parametrize(
@@ -88,3 +88,13 @@ def test_the_tree_is_drawn_as_it_is() -> None:
         if isinstance(each, type) and issubclass(each, ServicioError)
     }
     assert drawn | {"ServicioError"} == defined
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(None, "null"), (True, "true"), (False, "false"), (0, "0"), ("a", "'a'")]
+)
+def test_a_value_is_shown_in_the_words_of_json(value: object, shown: str) -> None:
+    fault = errors.FieldError(row=2, field="size", value=value, allowed="a number", reason="type")
+    assert str(fault) == f"row 2, field 'size': {shown} is not allowed; it takes a number"
+    message = f"field 'size': {shown} is not allowed; it takes a number"
+    assert str(EncodingError("size", value, "a number")) == message

@@ -24,7 +24,7 @@ REGISTRY_HOSTS = [
     )
 ]
 # bracketed so that this file does not match itself
-LEFTOVERS = re.compile(r"\b(TO[D]O|FIX[M]E|XX[X]|HAC[K]|breakpoin[t]\(|pdb\.set_trac[e]|time\.slee[p])")
+UNFINISHED = re.compile(r"\b(TO[D]O|FIX[M]E|XX[X]|HAC[K]|breakpoin[t]\(|pdb\.set_trac[e]|time\.slee[p])")
 ONE_MACHINE = re.compile(r"/(home|Users|root)/[a-z]|[A-Z]:\\Users")
 DECISION_RECORDS = sorted((ROOT / "docs" / "adr").glob("*.md"))
 ADR_HEADINGS = ["Context", "Decision", "Consequences", "Alternatives"]
@@ -58,7 +58,7 @@ def texts(tracked: list[Path]) -> Mapping[str, str]:
     return read
 
 
-def _lines_with(texts: Mapping[str, str], pattern: re.Pattern[str]) -> list[str]:
+def _find_lines(texts: Mapping[str, str], pattern: re.Pattern[str]) -> list[str]:
     return [
         f"{name}:{number}: {line.strip()}"
         for name, text in texts.items()
@@ -68,15 +68,15 @@ def _lines_with(texts: Mapping[str, str], pattern: re.Pattern[str]) -> list[str]
 
 
 def test_no_file_names_a_package_registry(texts: Mapping[str, str]) -> None:
-    assert _lines_with(texts, re.compile("|".join(map(re.escape, REGISTRY_HOSTS)))) == []
+    assert _find_lines(texts, re.compile("|".join(map(re.escape, REGISTRY_HOSTS)))) == []
 
 
-def test_no_leftovers(texts: Mapping[str, str]) -> None:
-    assert _lines_with(texts, LEFTOVERS) == []
+def test_nothing_is_left_unfinished(texts: Mapping[str, str]) -> None:
+    assert _find_lines(texts, UNFINISHED) == []
 
 
 def test_no_path_of_one_machine(texts: Mapping[str, str]) -> None:
-    assert _lines_with(texts, ONE_MACHINE) == []
+    assert _find_lines(texts, ONE_MACHINE) == []
 
 
 def test_only_small_files(tracked: list[Path]) -> None:
@@ -97,7 +97,7 @@ def test_ci_calls_the_readmes_command_last(texts: Mapping[str, str]) -> None:
 
 
 def test_every_target_has_its_line_of_help(texts: Mapping[str, str]) -> None:
-    assert set(re.findall(r"^([a-z-]+):.* ## ", texts["Makefile"], re.MULTILINE)) == _targets(texts)
+    assert set(re.findall(r"^([a-z-]+):.* ## ", texts["Makefile"], re.MULTILINE)) == _list_targets(texts)
 
 
 def test_pre_commit_calls_make_only(texts: Mapping[str, str]) -> None:
@@ -105,10 +105,10 @@ def test_pre_commit_calls_make_only(texts: Mapping[str, str]) -> None:
     assert [each["repo"] for each in repositories] == ["local"]
     entries = [hook["entry"].split() for hook in repositories[0]["hooks"]]
     assert {entry[0] for entry in entries} == {"make"}
-    assert {entry[-1] for entry in entries} <= _targets(texts)
+    assert {entry[-1] for entry in entries} <= _list_targets(texts)
 
 
-def _targets(texts: Mapping[str, str]) -> set[str]:
+def _list_targets(texts: Mapping[str, str]) -> set[str]:
     [phony] = re.findall(r"^\.PHONY: (.+)$", texts["Makefile"], re.MULTILINE)
     return set(phony.split())
 
@@ -119,22 +119,22 @@ def test_markdown_links_resolve(texts: Mapping[str, str]) -> None:
         for name, text in texts.items()
         if name.endswith(".md")
         for target in LINK.findall(FENCE.sub("", text))
-        if not _resolves(ROOT / name, target)
+        if not _is_resolved(ROOT / name, target)
     ]
     assert broken == []
 
 
-def _resolves(page: Path, target: str) -> bool:
+def _is_resolved(page: Path, target: str) -> bool:
     if re.match(r"[a-z]+:", target):
         return True
     path, _, anchor = target.partition("#")
     file = page if not path else page.parent / path
     if not file.exists():
         return False
-    return not anchor or anchor in _anchors(file.read_text())
+    return not anchor or anchor in _list_anchors(file.read_text())
 
 
-def _anchors(text: str) -> set[str]:
+def _list_anchors(text: str) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", FENCE.sub("", text), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -151,7 +151,7 @@ def test_decision_records_are_numbered_without_a_gap() -> None:
     assert [int(page.name[:4]) for page in DECISION_RECORDS] == list(range(1, len(DECISION_RECORDS) + 1))
 
 
-def _locked(name: str) -> Mapping[str, list[tuple[Requirement, int]]]:
+def _read_locked(name: str) -> Mapping[str, list[tuple[Requirement, int]]]:
     """Package name to its requirements (one per environment marker) with their number of hashes."""
     text = (ROOT / "requirements" / f"{name}.txt").read_text()
     found: dict[str, list[tuple[Requirement, int]]] = {}
@@ -167,14 +167,14 @@ def _locked(name: str) -> Mapping[str, list[tuple[Requirement, int]]]:
 def test_a_lock_pins_and_hashes_everything(name: str) -> None:
     loose = [
         str(requirement)
-        for requirements in _locked(name).values()
+        for requirements in _read_locked(name).values()
         for requirement, hashes in requirements
         if hashes == 0 or requirement.url or not str(requirement.specifier).startswith("==")
     ]
     assert loose == []
 
 
-def _direct(name: str) -> Iterator[Requirement]:
+def _list_direct(name: str) -> Iterator[Requirement]:
     """What the project itself asks for in an environment."""
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
     project = tomllib.loads((ROOT / "servicio-ml" / "pyproject.toml").read_text())["project"]
@@ -201,23 +201,25 @@ def _direct(name: str) -> Iterator[Requirement]:
 
 @pytest.mark.parametrize("name", [*LOCKS, *APART])
 def test_a_lock_is_in_step_with_the_project(name: str) -> None:
-    locked = _locked(name)
+    locked = _read_locked(name)
     behind = [
         f"{wanted} (locked: {', '.join(str(pin) for pin, _ in pins) or 'not at all'}); run make lock"
-        for wanted in _direct(name)
+        for wanted in _list_direct(name)
         for pins in [locked.get(canonicalize_name(wanted.name), [])]
-        if not pins or any(not wanted.specifier.contains(_version(pin)) for pin, _ in pins)
+        if not pins or any(not wanted.specifier.contains(_parse_version(pin)) for pin, _ in pins)
     ]
     assert behind == []
 
 
-def _version(pin: Requirement) -> str:
+def _parse_version(pin: Requirement) -> str:
     return str(pin.specifier).removeprefix("==")
 
 
 def test_every_lock_takes_the_same_versions() -> None:
-    everything = _locked("dev")
+    everything = _read_locked("dev")
     for name in LOCKS:
-        for package, pins in _locked(name).items():
-            # the markers tell who asked for it, and more ask in the larger environment
-            assert {_version(pin) for pin, _ in pins} <= {_version(pin) for pin, _ in everything[package]}
+        for package, pins in _read_locked(name).items():
+            # the markers name who asked for it, and more ask in the larger environment
+            assert {_parse_version(pin) for pin, _ in pins} <= {
+                _parse_version(pin) for pin, _ in everything[package]
+            }

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from servicio_ml.errors import SettingsError
-from servicio_ml.settings import PREFIX, Settings, load
+from servicio_ml.settings import PREFIX, Settings, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_a_setting_everything_is_kept_in_one_local_folder() -> None:
-    settings = load()
+    settings = load_settings()
     assert settings.state_dir == Path("var")
     assert (settings.lake_url, settings.mlflow_url, settings.study_url, settings.statsd_host) == (
         "",
@@ -42,17 +42,17 @@ def test_a_setting_is_read_from_its_variable(
     monkeypatch: pytest.MonkeyPatch, variable: str, text: str, field: str, value: object
 ) -> None:
     monkeypatch.setenv(variable, text)
-    assert getattr(load(), field) == value
+    assert getattr(load_settings(), field) == value
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "http"])
 def test_a_wrong_setting_is_named_with_its_value(monkeypatch: pytest.MonkeyPatch, port: str) -> None:
     monkeypatch.setenv("STATSD_PORT", port)
     with pytest.raises(SettingsError, match=f"setting STATSD_PORT: '{port}': Input should be"):
-        load()
+        load_settings()
 
 
 def test_settings_do_not_change() -> None:
-    settings = load()
+    settings = load_settings()
     with pytest.raises(ValidationError, match="frozen"):
         settings.lake_url = "s3://elsewhere"

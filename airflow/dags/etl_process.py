@@ -1,20 +1,20 @@
 """Publishes the data of a month.
 
-On the first of each month the raw file is copied and read, every row is typed and checked, training and test
-rows part, and the manifest of the month is replaced: what was published before holds until then. That starts
-`train_model`. Rows dated after the month are left out, so a backfill gives each past month as it was;
+On the first of each month this DAG copies and reads the raw file, types and checks every row, splits training
+and test rows, and replaces the manifest of the month; readers see the previous state until then. That starts
+`train_model`. Rows dated after the month are left out, so that a backfill restates each past month as it was;
 publishing a month again restates it.
 
-The raw file is the parameter `source`, else the variable `source_<use case>`, else what
-`servicio-ml data fetch` or `sample` left.
+The raw file is the parameter `source`, else the variable `source_<use case>`, else the file that
+`servicio-ml data fetch` or `sample` stored.
 """
 
 from typing import Any
 
 from airflow.sdk import DAG, Param
-from servicio_dags.ending import give_up
-from servicio_dags.names import START, lake, use_cases
-from servicio_dags.step import defaults, options, period, step, variable
+from servicio_dags.failure_task import define_failure_task
+from servicio_dags.names import EARLIEST_MONTH, create_lake_asset, load_use_cases
+from servicio_dags.step import build_default_args, build_options, define_step, get_period, get_variable
 
 from servicio_ml.domain.use_case import UseCase
 
@@ -22,49 +22,49 @@ Result = dict[str, Any]
 SOURCE = Param("", type="string", description="Raw file: a path, http(s)://… or s3://…")
 
 
-def etl_process(use_case: UseCase) -> None:
+def define_etl_process(use_case: UseCase) -> None:
     name = use_case.name
 
-    def of(step: str, **given: object) -> list[str]:
-        return ["step", step, name, *options(given)]
+    def build_arguments(step: str, **options: object) -> list[str]:
+        return ["step", step, name, *build_options(options)]
 
-    def extracted(dag_run: Any = None, params: Any = None) -> list[str]:
-        source = params["source"] or variable(f"source_{name}")
-        return of("extract", source=source, period=period(dag_run))
+    def extract(dag_run: Any = None, params: Any = None) -> list[str]:
+        source = params["source"] or get_variable(f"source_{name}")
+        return build_arguments("extract", source=source, period=get_period(dag_run))
 
-    def transformed(raw: Result) -> list[str]:
-        return of("transform", period=raw["period"], raw=raw["raw"], source=raw["source"])
+    def transform(raw: Result) -> list[str]:
+        return build_arguments("transform", period=raw["period"], raw=raw["raw"], source=raw["source"])
 
-    def parted(raw: Result, staged: Result) -> list[str]:
-        return of("split", period=raw["period"], staged=staged["staged"])
+    def split(raw: Result, staged: Result) -> list[str]:
+        return build_arguments("split", period=raw["period"], staged=staged["staged"])
 
-    def published(raw: Result, prepared: Result) -> list[str]:
-        return of("publish", period=raw["period"], prepared=prepared["prepared"])
+    def publish(raw: Result, prepared: Result) -> list[str]:
+        return build_arguments("publish", period=raw["period"], prepared=prepared["prepared"])
 
     with DAG(
         f"etl_process_{name}",
         description=f"{use_case.title}: the data of a month",
         schedule="0 0 1 * *",
-        start_date=START,
+        start_date=EARLIEST_MONTH,
         catchup=False,
         max_active_runs=1,
-        default_args=defaults(),
+        default_args=build_default_args(),
         params={"source": SOURCE},
         tags=["etl", name],
         doc_md=__doc__,
     ):
-        raw = step("extract", "Keep a copy of the raw file.", extracted)()
-        staged = step(
-            "transform", "Type and check every row; what cannot be used goes to quarantine.", transformed
+        raw = define_step("extract", "Store a copy of the raw file.", extract)()
+        staged = define_step(
+            "transform", "Type and check every row; move unusable rows to quarantine.", transform
         )(raw)
-        prepared = step(
-            "split", "Part training and test rows; leave out what gives the target away.", parted
+        prepared = define_step(
+            "split", "Split training and test rows; leave out features that leak the target.", split
         )(raw, staged)
-        last = step(
-            "publish", "Replace the manifest of the month.", published, outlets=[lake(name)]
+        last = define_step(
+            "publish", "Replace the manifest of the month.", publish, outlets=[create_lake_asset(name)]
         )(raw, prepared)  # fmt: skip
-        give_up("etl", name)(last)
+        define_failure_task("etl", name)(last)
 
 
-for each in use_cases().values():
-    etl_process(each)
+for each in load_use_cases().values():
+    define_etl_process(each)

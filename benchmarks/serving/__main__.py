@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.serving import batches, environments, report, rounds
-from benchmarks.serving.servers import ECHO, PEERS, Server, ours
+from benchmarks.serving.servers import ECHO, PEERS, Server, build_our_server
 from benchmarks.serving.stand import Stand
 from benchmarks.serving.train import prepare
 from rich.console import Console
@@ -30,8 +30,8 @@ QUICK_ROUNDS, QUICK_SECONDS = 1, 1
 
 
 def main() -> None:
-    given = _arguments()
-    # servers are stopped on the way out, also when this is told to end
+    given = _parse_arguments()
+    # servers are stopped on the way out, also when this process is asked to end
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     if given.lock:
         CACHE.mkdir(parents=True, exist_ok=True)
@@ -43,12 +43,12 @@ def main() -> None:
     processors = sorted(os.sched_getaffinity(0))
     if len(processors) < 2:  # noqa: PLR2004  one each
         raise SystemExit("two processors are needed: one for the server, one for wrk")
-    machine = report.machine()
+    machine = report.describe_machine()
     progress = ConsoleProgress(Console(stderr=True, soft_wrap=True))
     for name in sorted({environments.OURS, *(peer.environment for peer in PEERS if peer.name in given.only)}):
-        progress.say(f"environment of {name}")
-        environments.python_of(CACHE / "environments", name)
-    progress.say("the model")
+        progress.report(f"environment of {name}")
+        environments.get_python(CACHE / "environments", name)
+    progress.report("the model")
     models = prepare(CACHE / "models", TREES)
     with tempfile.TemporaryDirectory(prefix="servicio-ml-benchmark-") as scratch:
         stand = Stand(
@@ -61,31 +61,35 @@ def main() -> None:
 
 
 def _measure(stand: Stand, given: argparse.Namespace, progress: ConsoleProgress) -> None:
-    servers: Sequence[Server] = (ECHO, ours(1), *(peer for peer in PEERS if peer.name in given.only))
+    servers: Sequence[Server] = (
+        ECHO,
+        build_our_server(1),
+        *(peer for peer in PEERS if peer.name in given.only),
+    )
     rows: list[report.Row] = []
     tables: list[str] = []
     if "requests" in given.parts:
         total = len(servers) * given.rounds * len(rounds.CONNECTIONS)
-        with progress.bar("requests of one row", total=total) as advance:
+        with progress.open_bar("requests of one row", total=total) as advance:
             found = rounds.measure(stand, servers, given.rounds, given.seconds, advance)
-        rows += report.compared(found)
-        rows += report.memory(found)
-        tables.append(report.servers(found))
+        rows += report.compare_targets(found)
+        rows += report.measure_memory(found)
+        tables.append(report.build_server_table(found))
     if "batches" in given.parts:
-        progress.say("batches")
-        rates = batches.medians(batches.measure(stand, set(given.only), given.batch_rounds))
-        rows += report.batches(rates)
-        tables.append(report.many(rates))
+        progress.report("batches")
+        rates = batches.compute_medians(batches.measure(stand, set(given.only), given.batch_rounds))
+        rows += report.build_batch_table(rates)
+        tables.append(report.build_batch_lines(rates))
     if "workers" in given.parts:
-        progress.say("two workers and one")
-        rows += report.scaling(rounds.scale(stand, given.rounds, given.seconds))
+        progress.report("two workers and one")
+        rows += report.build_scaling_table(rounds.measure_scaling(stand, given.rounds, given.seconds))
     if "start" in given.parts:
-        progress.say("start")
+        progress.report("start")
         rows += report.start(rounds.start(stand))
-    print("\n\n".join([report.targets(rows), *tables]))
+    print("\n\n".join([report.build_target_table(rows), *tables]))
 
 
-def _arguments() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     names = [peer.name for peer in PEERS]
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0], prog="benchmarks.serving")
     parser.add_argument(

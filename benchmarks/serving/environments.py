@@ -18,7 +18,7 @@ SHARED = ("joblib", "lightgbm", "numpy", "onnxruntime", "pandas", "scikit-learn"
 STAMP = "lock.sha256"
 
 
-def python_of(cache: Path, name: str) -> Path:
+def get_python(cache: Path, name: str) -> Path:
     """The interpreter of an environment, which is made when it is not there or its lock has changed.
 
     Args:
@@ -26,7 +26,7 @@ def python_of(cache: Path, name: str) -> Path:
         name: A peer, or `OURS`: what the server's image installs, with the package itself as it is here.
 
     Raises:
-        subprocess.CalledProcessError: It cannot be installed.
+        subprocess.CalledProcessError: The installation fails.
     """
     folder, lock = cache / name, SERVING if name == OURS else LOCKS / f"{name}.txt"
     python, digest = folder / "bin" / "python", hashlib.sha256(lock.read_bytes()).hexdigest()
@@ -34,11 +34,11 @@ def python_of(cache: Path, name: str) -> Path:
     if stamp.is_file() and stamp.read_text() == digest:
         return python
     shutil.rmtree(folder, ignore_errors=True)
-    _uv("venv", "--python", sys.executable, str(folder))
-    _uv("pip", "sync", "--python", str(python), "--require-hashes", str(lock))
+    _run_uv("venv", "--python", sys.executable, str(folder))
+    _run_uv("pip", "sync", "--python", str(python), "--require-hashes", str(lock))
     if name == OURS:
         how = ("--no-deps", "--build-constraints", str(EVERYTHING))
-        _uv("pip", "install", "--python", str(python), *how, "--editable", str(ROOT / "servicio-ml"))
+        _run_uv("pip", "install", "--python", str(python), *how, "--editable", str(ROOT / "servicio-ml"))
     stamp.write_text(digest)
     return python
 
@@ -53,14 +53,14 @@ def lock(constraints: Path) -> None:
     pins = [line.removesuffix(" \\") for line in EVERYTHING.read_text().splitlines() if wanted.match(line)]
     constraints.write_text("\n".join(pins) + "\n")
     for peer in PEERS:
-        _uv(
+        _run_uv(
             *("pip", "compile", "--upgrade", "--universal", "--python-version", "3.11", "--generate-hashes"),
             *("--no-header", "--no-annotate", "-c", str(constraints)),
             *(str(LOCKS / f"{peer}.in"), "-o", str(LOCKS / f"{peer}.txt")),
         )
 
 
-def _uv(*words: str) -> None:
+def _run_uv(*words: str) -> None:
     # bytecode is compiled once, not at the start of every server
     environment = {**os.environ, "UV_COMPILE_BYTECODE": "1"}
     subprocess.run([sys.executable, "-m", "uv", "--quiet", *words], check=True, env=environment)

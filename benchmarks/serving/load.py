@@ -14,7 +14,7 @@ LONGEST_ANSWER_SECONDS = 30
 GRACE_SECONDS = 60
 
 
-class RefusedError(Exception):
+class MeasurementError(Exception):
     """A measurement that does not count: some requests were not answered, or not with 200."""
 
 
@@ -43,11 +43,11 @@ def run(port: int, path: str, bodies: Path, *, connections: int, seconds: int, p
     """Load a server for some seconds.
 
     Args:
-        port: Of the server.
-        path: To post to.
+        port: Port of the server.
+        path: HTTP path to post to.
         bodies: File of JSON bodies.
-        connections: Kept open, each waiting for its answer before it asks again.
-        seconds: How long.
+        connections: Number of open connections, each with one request at a time.
+        seconds: Duration of the load.
         processors: For wrk, as `taskset` writes them.
 
     Raises:
@@ -60,18 +60,18 @@ def run(port: int, path: str, bodies: Path, *, connections: int, seconds: int, p
     ]
     limit = seconds + LONGEST_ANSWER_SECONDS + GRACE_SECONDS
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=limit)
-    return parsed(done.stdout)
+    return parse_output(done.stdout)
 
 
-def parsed(output: str) -> Load:
-    """The last line of wrk's output, which the script prints.
+def parse_output(output: str) -> Load:
+    """Parse the last line of wrk's output, which the script prints.
 
     Raises:
-        RefusedError: It counts requests that were refused or broken, or none at all.
+        RefusedError: Some requests were refused or broken, or there were none.
     """
     found = json.loads(output.splitlines()[-1])
     if found["refused"] or found["broken"] or not found["requests"]:
-        raise RefusedError(
+        raise MeasurementError(
             f"{found['requests']} requests, {found['refused']} refused, {found['broken']} broken"
         )
     return Load(

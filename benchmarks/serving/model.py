@@ -39,27 +39,27 @@ class Models:
     @cached_property
     def matrix(self) -> Matrix:
         """The records as `[n, features]`."""
-        return self.artifact.encoder.records(self.records)
+        return self.artifact.encoder.encode_records(self.records)
 
     @cached_property
     def answers(self) -> Floats:
         """`[n]`: what our server must answer as the probability of rain."""
         predictions = self.artifact.predict(self.matrix)
-        return _positive(predictions.probabilities)
+        return _select_positive(predictions.probabilities)
 
     @cached_property
     def raw_answers(self) -> Floats:
         """`[n]`: the same, not calibrated, as the peers with a fast model inside must answer."""
-        return _positive(self.artifact.scores(self.matrix))
+        return _select_positive(self.artifact.compute_scores(self.matrix))
 
     @cached_property
     def pipeline_answers(self) -> Floats:
         """`[n]`: what the peers with the scikit-learn pipeline must answer."""
         pipeline = joblib.load(self.folder / "pipeline" / "model.joblib")
-        return _positive(pipeline.predict_proba(pd.DataFrame(list(self.records))))
+        return _select_positive(pipeline.predict_proba(pd.DataFrame(list(self.records))))
 
 
-def _positive(probabilities: Floats | None) -> Floats:
+def _select_positive(probabilities: Floats | None) -> Floats:
     if probabilities is None:
         raise TypeError
     return probabilities[:, 1]

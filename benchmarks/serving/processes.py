@@ -24,17 +24,17 @@ LAST_PORT = 65535
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """Proportional set sizes in bytes: of all processes, and of the greatest."""
+    """Proportional set sizes in bytes: of all processes, and of the largest."""
 
     total: int
-    greatest: int
+    largest: int
 
 
 class Running:
     """A started server.
 
     Attributes:
-        port: It listens on, at `HOST`.
+        port: Port of the server, at `HOST`.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
@@ -46,25 +46,25 @@ class Running:
 
     def hold(self) -> None:
         """Stop its clock: a held server takes no processor time."""
-        _signal(self._pids(), signal.SIGSTOP)
+        _signal(self._list_pids(), signal.SIGSTOP)
 
-    def go_on(self) -> None:
-        _signal(self._pids(), signal.SIGCONT)
+    def resume(self) -> None:
+        _signal(self._list_pids(), signal.SIGCONT)
 
-    def seconds(self) -> float:
+    def measure_seconds(self) -> float:
         """Processor time that its living processes have taken."""
-        stats = [_stat(pid) for pid in self._pids()]
+        stats = [_read_stat(pid) for pid in self._list_pids()]
         ticks = sum(int(each[USER_TIME]) + int(each[SYSTEM_TIME]) for each in stats if each)
         return ticks / os.sysconf("SC_CLK_TCK")
 
-    def memory(self) -> Memory:
-        sizes = [_pss(pid) for pid in self._pids()]
-        return Memory(total=sum(sizes), greatest=max(sizes))
+    def measure_memory(self) -> Memory:
+        sizes = [_read_pss(pid) for pid in self._list_pids()]
+        return Memory(total=sum(sizes), largest=max(sizes))
 
     def stop(self) -> None:
         """End it with every process that it has started."""
-        self.go_on()
-        pids = self._pids()
+        self.resume()
+        pids = self._list_pids()
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
@@ -72,11 +72,11 @@ class Running:
         _signal(pids, signal.SIGKILL)
         self._process.wait()
 
-    def _pids(self) -> list[int]:
-        """Of the process that was started and all that descend from it."""
+    def _list_pids(self) -> list[int]:
+        """List the ids of the started process and of all its descendants."""
         children: dict[int, list[int]] = {}
         for folder in Path("/proc").glob("[0-9]*"):
-            if stat := _stat(int(folder.name)):
+            if stat := _read_stat(int(folder.name)):
                 children.setdefault(int(stat[PARENT]), []).append(int(folder.name))
         found = [self._process.pid]
         for pid in found:
@@ -90,7 +90,7 @@ def _signal(pids: Sequence[int], number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
-def _stat(pid: int) -> list[str]:
+def _read_stat(pid: int) -> list[str]:
     """The fields after the command's name; none of a process that is gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -98,7 +98,7 @@ def _stat(pid: int) -> list[str]:
         return []
 
 
-def _pss(pid: int) -> int:
+def _read_pss(pid: int) -> int:
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
@@ -106,32 +106,32 @@ def _pss(pid: int) -> int:
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * BYTES_PER_KILOBYTE
 
 
-def free_port(following: int = 0) -> int:
+def find_free_port(following: int = 0) -> int:
     """A loopback port that nobody listens on, and so are some that follow it."""
     while True:
         with socket.socket() as probe:
             probe.bind((HOST, 0))
             port: int = probe.getsockname()[1]
-        if all(_free(port + 1 + i) for i in range(following)):
+        if all(_is_free(port + 1 + i) for i in range(following)):
             return port
 
 
-def _free(port: int) -> bool:
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         return port <= LAST_PORT and probe.connect_ex((HOST, port)) != 0
 
 
 @contextmanager
-def started(
+def start(
     command: Sequence[str], port: int, settings: Mapping[str, str], processors: str, log: Path
 ) -> Iterator[Running]:
     """Start a server in a session of its own.
 
     Args:
-        command: With the port in it.
-        port: It will listen on.
-        settings: Added to the environment.
-        processors: It may use, as `taskset` writes them.
+        command: Words of the command, the port among them.
+        port: Port of the server.
+        settings: Variables added to the environment.
+        processors: Processors that the server may use, as `taskset` writes them.
         log: File for all that it prints.
     """
     with log.open("wb") as output:
@@ -158,21 +158,21 @@ def post(port: int, path: str, body: bytes, content_type: str) -> tuple[int, byt
         connection.close()
 
 
-def first_answer(running: Running, path: str, body: bytes, content_type: str) -> float:
-    """Seconds until a request is answered with 200.
+def wait_for_first_answer(running: Running, path: str, body: bytes, content_type: str) -> float:
+    """Measure the seconds until a request is answered with 200.
 
     Raises:
-        TimeoutError: It does not come, or the server has ended.
+        TimeoutError: No such answer arrives in time, or the server has ended.
     """
-    begun, told = time.perf_counter(), "nothing"
-    while time.perf_counter() - begun < START_SECONDS and not running.ended:
+    started, seen = time.perf_counter(), "nothing"
+    while time.perf_counter() - started < START_SECONDS and not running.ended:
         try:
             status, text = post(running.port, path, body, content_type)
         except OSError:
             threading.Event().wait(BETWEEN_LOOKS_SECONDS)
             continue
         if status == OK:
-            return time.perf_counter() - begun
-        told = f"{status}: {text[:300]!r}"
+            return time.perf_counter() - started
+        seen = f"{status}: {text[:300]!r}"
         threading.Event().wait(BETWEEN_LOOKS_SECONDS)
-    raise TimeoutError(f"no answer to {path}; it told {told}")
+    raise TimeoutError(f"no answer to {path}; it sent {seen}")

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from benchmarks.serving.load import Load, RefusedError
+from benchmarks.serving.load import Load, MeasurementError
 from benchmarks.serving.processes import Memory
-from benchmarks.serving.servers import Kind, Server, ours
+from benchmarks.serving.servers import Server, ServerKind, build_our_server
 from benchmarks.serving.stand import Stand, Up
 
 CONNECTIONS = (1, 8, 32)
@@ -46,7 +46,7 @@ def measure(
         RefusedError, TimeoutError: Ours or the echo failed.
     """
     with ExitStack() as stack:
-        ups = [up for server in servers if (up := _up(stack, stand, server))]
+        ups = [up for server in servers if (up := _start_all(stack, stand, server))]
         found = [
             Measured(server=up.server, seconds=up.seconds, loads={each: {} for each in CONNECTIONS})
             for up in ups
@@ -60,15 +60,15 @@ def measure(
                     if one is not None:
                         found[each].loads[connections][turn] = one
         for up, measured in zip(ups, found, strict=True):
-            measured.memory.append(up.running.memory())
+            measured.memory.append(up.running.measure_memory())
     return found
 
 
-def _up(stack: ExitStack, stand: Stand, server: Server) -> Up | None:
+def _start_all(stack: ExitStack, stand: Stand, server: Server) -> Up | None:
     try:
-        up = stack.enter_context(stand.up(server, stand.server))
+        up = stack.enter_context(stand.start(server, stand.server))
         stand.warm(up, stand.client)
-    except (RefusedError, TimeoutError, subprocess.CalledProcessError) as error:
+    except (MeasurementError, TimeoutError, subprocess.CalledProcessError) as error:
         _leave_out(server, error)
         return None
     return up
@@ -77,13 +77,13 @@ def _up(stack: ExitStack, stand: Stand, server: Server) -> Up | None:
 def _load(stand: Stand, up: Up, connections: int, seconds: int) -> Load | None:
     try:
         return stand.load(up, connections=connections, seconds=seconds, processors=stand.client)
-    except (RefusedError, subprocess.TimeoutExpired) as error:
+    except (MeasurementError, subprocess.TimeoutExpired) as error:
         _leave_out(up.server, error)
         return None
 
 
 def _leave_out(server: Server, error: Exception) -> None:
-    if server.kind in {Kind.OURS, Kind.CEILING}:
+    if server.kind in {ServerKind.OURS, ServerKind.CEILING}:
         raise error
     print(f"{server.title} is left out: {error}", file=sys.stderr)
 
@@ -101,30 +101,35 @@ class Scaling:
     efficiency: float
 
 
-def scale(stand: Stand, rounds: int, seconds: int) -> Scaling:
+def measure_scaling(stand: Stand, rounds: int, seconds: int) -> Scaling:
     """Two workers and one in turns, each round a pair; medians of ratios."""
     rates, efficiencies = [], []
-    with stand.up(ours(1), stand.both) as one, stand.up(ours(2), stand.both) as two:
+    with (
+        stand.start(build_our_server(1), stand.both) as one,
+        stand.start(build_our_server(2), stand.both) as two,
+    ):
         for up in (one, two):
             stand.warm(up, stand.both)
         for _ in range(rounds):
-            (rate, per_second), (rate_two, per_second_two) = (_spent(stand, up, seconds) for up in (one, two))
+            (rate, per_second), (rate_two, per_second_two) = (
+                _measure_spent(stand, up, seconds) for up in (one, two)
+            )
             rates.append(rate_two / rate)
             efficiencies.append(per_second_two / per_second)
     return Scaling(rate=statistics.median(rates), efficiency=statistics.median(efficiencies))
 
 
-def _spent(stand: Stand, up: Up, seconds: int) -> tuple[float, float]:
+def _measure_spent(stand: Stand, up: Up, seconds: int) -> tuple[float, float]:
     """Requests per second, and per second of the server's processor time."""
-    before = up.running.seconds()
+    before = up.running.measure_seconds()
     found = stand.load(up, connections=SCALED_CONNECTIONS, seconds=seconds, processors=stand.both)
-    return found.rate, found.rate * seconds / (up.running.seconds() - before)
+    return found.rate, found.rate * seconds / (up.running.measure_seconds() - before)
 
 
 def start(stand: Stand) -> float:
     """Median seconds from our start to the first answer, with two processors."""
     taken = []
     for _ in range(STARTS):
-        with stand.up(ours(1), stand.both) as up:
+        with stand.start(build_our_server(1), stand.both) as up:
             taken.append(up.seconds)
     return statistics.median(taken)

@@ -22,7 +22,7 @@ POSITIVE = 1
 OUR_PATH = "/models/rain_australia/predict"
 
 
-class Kind(StrEnum):
+class ServerKind(StrEnum):
     """What a server is compared as."""
 
     OURS = "ours"
@@ -38,7 +38,7 @@ class Place:
     Attributes:
         models: The prepared folder.
         scratch: An empty folder for what it writes.
-        port: It shall listen on; the two that follow are free as well.
+        port: Port of the server; the two that follow are free as well.
     """
 
     models: Path
@@ -64,14 +64,14 @@ class Server:
         environment: Name of the one that it runs in.
         command: Words after the interpreter.
         settings: Environment variables.
-        path: Of its prediction.
+        path: HTTP path of the prediction.
         body: Makes one, of one row or of more.
         read: Understands the answer; None where there is nothing to understand.
     """
 
     name: str
     title: str
-    kind: Kind
+    kind: ServerKind
     environment: str
     command: Callable[[Place], Sequence[str]]
     path: str
@@ -84,16 +84,16 @@ def record(models: Models, rows: Rows) -> bytes:
     return json.dumps(models.records[rows][0]).encode()
 
 
-def records(models: Models, rows: Rows) -> bytes:
+def build_records(models: Models, rows: Rows) -> bytes:
     return json.dumps({"records": models.records[rows]}).encode()
 
 
-def columns(models: Models, rows: Rows) -> bytes:
+def build_columns(models: Models, rows: Rows) -> bytes:
     chosen = models.records[rows]
     return json.dumps({"columns": {name: [row[name] for row in chosen] for name in chosen[0]}}).encode()
 
 
-def arrow(models: Models, rows: Rows) -> bytes:
+def build_arrow(models: Models, rows: Rows) -> bytes:
     table = pa.Table.from_pylist(list(models.records[rows]))
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, table.schema) as writer:
@@ -101,30 +101,30 @@ def arrow(models: Models, rows: Rows) -> bytes:
     return sink.getvalue()
 
 
-def frame_records(models: Models, rows: Rows) -> bytes:
+def build_frame_records(models: Models, rows: Rows) -> bytes:
     return json.dumps({"dataframe_records": models.records[rows]}).encode()
 
 
-def _numbers(models: Models, rows: Rows) -> list[list[float | None]]:
+def _build_numbers(models: Models, rows: Rows) -> list[list[float | None]]:
     """Rows of the matrix, as short as they can be written, null where a number is missing."""
     return [[None if np.isnan(x) else float(str(x)) for x in row] for row in models.matrix[rows]]
 
 
-def features(models: Models, rows: Rows) -> bytes:
-    return json.dumps({"features": _numbers(models, rows)}).encode()
+def build_features(models: Models, rows: Rows) -> bytes:
+    return json.dumps({"features": _build_numbers(models, rows)}).encode()
 
 
-def feature_row(models: Models, rows: Rows) -> bytes:
-    return json.dumps({"features": _numbers(models, rows)[0]}).encode()
+def build_feature_row(models: Models, rows: Rows) -> bytes:
+    return json.dumps({"features": _build_numbers(models, rows)[0]}).encode()
 
 
-def tensor(models: Models, rows: Rows) -> bytes:
-    numbers = _numbers(models, rows)
+def build_tensor(models: Models, rows: Rows) -> bytes:
+    numbers = _build_numbers(models, rows)
     given = {"name": "features", "datatype": "FP32", "shape": [len(numbers), len(numbers[0])]}
     return json.dumps({"inputs": [{**given, "data": list(chain.from_iterable(numbers))}]}).encode()
 
 
-def tensors(models: Models, rows: Rows) -> bytes:
+def build_tensors(models: Models, rows: Rows) -> bytes:
     """A tensor a column, as MLServer's runtime for scikit-learn makes a data frame of."""
     chosen = models.records[rows]
     given = [
@@ -140,7 +140,7 @@ def tensors(models: Models, rows: Rows) -> bytes:
     return json.dumps({"parameters": {"content_type": "pd"}, "inputs": given, "outputs": wanted}).encode()
 
 
-def _one(document: Any) -> Floats:
+def _select_one(document: Any) -> Floats:
     return np.array([document["probability"]])
 
 
@@ -148,34 +148,34 @@ def _list(document: Any) -> Floats:
     return np.array(document)
 
 
-def _proba(document: Any) -> Floats:
+def _read_probability(document: Any) -> Floats:
     return np.array(document["predictions"])[:, POSITIVE]
 
 
-def _oip_proba(document: Any) -> Floats:
+def _read_oip_probability(document: Any) -> Floats:
     return np.array(document["outputs"][0]["data"]).reshape(-1, 2)[:, POSITIVE]
 
 
-def _oip(document: Any) -> Floats:
+def _build_oip_server(document: Any) -> Floats:
     return np.array(document["outputs"][0]["data"]).ravel()
 
 
-def _uvicorn(app: str) -> Callable[[Place], Sequence[str]]:
-    def command(place: Place) -> Sequence[str]:
+def _build_uvicorn_command(app: str) -> Callable[[Place], Sequence[str]]:
+    def build_command(place: Place) -> Sequence[str]:
         where = ("--host", HOST, "--port", str(place.port), "--app-dir", ".", "--log-level", "warning")
         return ("-m", "uvicorn", app, *where, "--no-access-log", "--http", "httptools", "--loop", "uvloop")
 
-    return command
+    return build_command
 
 
-def ours(workers: int) -> Server:
+def build_our_server(workers: int) -> Server:
     """Ours, with everything on: validation, journal, metrics, drift counting, a log line a request."""
 
-    def command(place: Place) -> Sequence[str]:
+    def build_command(place: Place) -> Sequence[str]:
         serve = ("-c", "from servicio_ml.cli import main; main()", "serve")
         return (*serve, "--port", str(place.port), "--workers", str(workers), "--grpc-port", "0")
 
-    def settings(place: Place) -> Mapping[str, str]:
+    def build_settings(place: Place) -> Mapping[str, str]:
         # the journal begins empty
         return {
             "SERVICIO_ML_STATE_DIR": str(place.scratch),
@@ -185,55 +185,77 @@ def ours(workers: int) -> Server:
 
     return Server(
         name=f"ours-{workers}", title=f"servicio-ml, {workers} worker{'s' if workers > 1 else ''}",
-        kind=Kind.OURS, environment=OURS, command=command, settings=settings,
-        path=OUR_PATH, body=record, read=_one,
+        kind=ServerKind.OURS, environment=OURS, command=build_command, settings=build_settings,
+        path=OUR_PATH, body=record, read=_select_one,
     )  # fmt: skip
 
 
 ECHO = Server(
-    name="echo", title="bare FastAPI echo", kind=Kind.CEILING, environment=OURS, command=_uvicorn("echo:app"),
+    name="echo",
+    title="bare FastAPI echo",
+    kind=ServerKind.CEILING,
+    environment=OURS,
+    command=_build_uvicorn_command("echo:app"),
     settings=lambda place: {"BENCHMARK_SCHEMA": str(place.models / "artifact" / "schema.json")},
-    path="/predict", body=record, read=None,
-)  # fmt: skip
+    path="/predict",
+    body=record,
+    read=None,
+)
 
 
-def _mlflow(place: Place) -> Sequence[str]:
+def _build_mlflow_command(place: Place) -> Sequence[str]:
     where = ("--host", HOST, "--port", str(place.port), "--env-manager", "local", "--workers", "1")
     return ("-m", "mlflow", "models", "serve", "--model-uri", str(place.models / "mlflow"), *where)
 
 
-def _mlserver(runtime: str, *, batching: bool) -> Server:
+def _build_mlserver_command(runtime: str, *, batching: bool) -> Server:
     """MLServer without its pool of processes: one worker, as all others."""
     implementation, file, body, read, kind = {
-        "sklearn": ("sklearn.SKLearnModel", "pipeline/model.joblib", tensors, _oip_proba, Kind.PIPELINE),
-        "lightgbm": ("lightgbm.LightGBMModel", "booster/model.bst", tensor, _oip, Kind.FAST),
-    }[runtime]  # fmt: skip
+        "sklearn": (
+            "sklearn.SKLearnModel",
+            "pipeline/model.joblib",
+            build_tensors,
+            _read_oip_probability,
+            ServerKind.PIPELINE,
+        ),
+        "lightgbm": (
+            "lightgbm.LightGBMModel",
+            "booster/model.bst",
+            build_tensor,
+            _build_oip_server,
+            ServerKind.FAST,
+        ),
+    }[runtime]
     name = f"mlserver-{runtime}{'-batching' if batching else ''}"
 
-    def command(place: Place) -> Sequence[str]:
+    def build_command(place: Place) -> Sequence[str]:
         model: dict[str, Any] = {"name": "rain", "implementation": f"mlserver_{implementation}"}
         model["parameters"] = {"uri": str(place.models / file)}
         if batching:
             model |= {"max_batch_size": BATCHES, "max_batch_time": BATCH_SECONDS}
         (place.scratch / "model-settings.json").write_text(json.dumps(model))
         server = {
-            "host": HOST, "http_port": place.port, "grpc_port": place.port + 1,
-            "metrics_port": place.port + 2, "parallel_workers": 0, "debug": False,
-        }  # fmt: skip
+            "host": HOST,
+            "http_port": place.port,
+            "grpc_port": place.port + 1,
+            "metrics_port": place.port + 2,
+            "parallel_workers": 0,
+            "debug": False,
+        }
         (place.scratch / "settings.json").write_text(json.dumps(server))
         return ("-c", "from mlserver.cli import main; main()", "start", str(place.scratch))
 
     return Server(
         name=name, title=f"MLServer, {runtime}{', batching' if batching else ''}", kind=kind,
-        environment="mlserver", command=command, path="/v2/models/rain/infer", body=body, read=read,
+        environment="mlserver", command=build_command, path="/v2/models/rain/infer", body=body, read=read,
     )  # fmt: skip
 
 
-def _bentoml(model: str, *, batching: bool) -> Server:
-    def command(place: Place) -> Sequence[str]:
+def _build_bentoml_command(model: str, *, batching: bool) -> Server:
+    def build_command(place: Place) -> Sequence[str]:
         return ("-m", "bentoml", "serve", f"bento:{model}", "--host", HOST, "--port", str(place.port))
 
-    def settings(place: Place) -> Mapping[str, str]:
+    def build_settings(place: Place) -> Mapping[str, str]:
         home = {"BENTOML_HOME": str(place.scratch), "BENTOML_DO_NOT_TRACK": "True"}
         return {**home, "BENCHMARK_BATCHING": "yes" if batching else ""}
 
@@ -241,35 +263,54 @@ def _bentoml(model: str, *, batching: bool) -> Server:
     return Server(
         name=f"bentoml-{'sklearn' if pipeline else 'onnx'}{'-batching' if batching else ''}",
         title=f"BentoML, {'sklearn' if pipeline else 'ONNX'}{', batching' if batching else ''}",
-        kind=Kind.PIPELINE if pipeline else Kind.FAST, environment="bentoml", command=command,
-        settings=settings, path="/predict", body=records if pipeline else features, read=_list,
+        kind=ServerKind.PIPELINE if pipeline else ServerKind.FAST, environment="bentoml",
+        command=build_command,
+        settings=build_settings, path="/predict", body=build_records if pipeline else build_features,
+        read=_list,
     )  # fmt: skip
 
 
-def _litserve(model: str, *, batching: bool) -> Server:
-    def command(place: Place) -> Sequence[str]:
+def _build_litserve_command(model: str, *, batching: bool) -> Server:
+    def build_command(place: Place) -> Sequence[str]:
         return ("lit.py", model, str(BATCHES if batching else 1), str(place.port))
 
     pipeline = model == "pipeline"
     return Server(
         name=f"litserve-{'sklearn' if pipeline else 'onnx'}{'-batching' if batching else ''}",
         title=f"LitServe, {'sklearn' if pipeline else 'ONNX'}{', batching' if batching else ''}",
-        kind=Kind.PIPELINE if pipeline else Kind.FAST, environment="litserve", command=command,
-        path="/predict", body=record if pipeline else feature_row, read=_one,
+        kind=ServerKind.PIPELINE if pipeline else ServerKind.FAST, environment="litserve",
+        command=build_command,
+        path="/predict", body=record if pipeline else build_feature_row, read=_select_one,
     )  # fmt: skip
 
 
 PEERS = (
     Server(
-        name="plain", title="FastAPI + pandas + scikit-learn", kind=Kind.PIPELINE, environment="plain",
-        command=_uvicorn("plain:app"), path="/predict", body=record, read=_one,
+        name="plain",
+        title="FastAPI + pandas + scikit-learn",
+        kind=ServerKind.PIPELINE,
+        environment="plain",
+        command=_build_uvicorn_command("plain:app"),
+        path="/predict",
+        body=record,
+        read=_select_one,
     ),
     Server(
-        name="mlflow", title="MLflow's scoring server", kind=Kind.PIPELINE, environment="mlflow",
-        command=_mlflow, settings=lambda _: {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1"},
-        path="/invocations", body=frame_records, read=_proba,
+        name="mlflow",
+        title="MLflow's scoring server",
+        kind=ServerKind.PIPELINE,
+        environment="mlflow",
+        command=_build_mlflow_command,
+        settings=lambda _: {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1"},
+        path="/invocations",
+        body=build_frame_records,
+        read=_read_probability,
     ),
-    *(_mlserver(runtime, batching=on) for runtime in ("sklearn", "lightgbm") for on in (False, True)),
-    *(_bentoml(model, batching=on) for model in ("Pipeline", "Onnx") for on in (False, True)),
-    *(_litserve(model, batching=on) for model in ("pipeline", "onnx") for on in (False, True)),
-)  # fmt: skip
+    *(
+        _build_mlserver_command(runtime, batching=on)
+        for runtime in ("sklearn", "lightgbm")
+        for on in (False, True)
+    ),
+    *(_build_bentoml_command(model, batching=on) for model in ("Pipeline", "Onnx") for on in (False, True)),
+    *(_build_litserve_command(model, batching=on) for model in ("pipeline", "onnx") for on in (False, True)),
+)

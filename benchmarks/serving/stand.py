@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 from benchmarks.serving import load
-from benchmarks.serving.environments import python_of
-from benchmarks.serving.load import Load, RefusedError
+from benchmarks.serving.environments import get_python
+from benchmarks.serving.load import Load, MeasurementError
 from benchmarks.serving.model import Floats, Models
-from benchmarks.serving.processes import OK, Running, first_answer, free_port, post, started
-from benchmarks.serving.servers import JSON, Kind, Place, Server
+from benchmarks.serving.processes import OK, Running, find_free_port, post, start, wait_for_first_answer
+from benchmarks.serving.servers import JSON, Place, Server, ServerKind
 
 BODIES, CHECKED = 512, 64
 TOLERANCE = 1e-5
@@ -43,7 +43,7 @@ class Stand:
     """Where servers are measured.
 
     Attributes:
-        models: That they serve.
+        models: Prepared models that the servers serve.
         environments: Folder of the servers' environments.
         scratch: Folder for what servers write.
         server: The processor of a server, as `taskset` writes it.
@@ -61,16 +61,16 @@ class Stand:
         return f"{self.server},{self.client}"
 
     @contextmanager
-    def up(self, server: Server, processors: str) -> Iterator[Up]:
+    def start(self, server: Server, processors: str) -> Iterator[Up]:
         """Start a server, wait for its first answer, check its answers.
 
         Raises:
             subprocess.CalledProcessError: Its environment cannot be made.
-            TimeoutError: It does not answer.
-            RefusedError: It answers wrongly.
+            TimeoutError: No answer arrives in time.
+            RefusedError: An answer is wrong.
         """
-        python = python_of(self.environments, server.environment)
-        port = free_port(MLSERVER_PORTS)
+        python = get_python(self.environments, server.environment)
+        port = find_free_port(MLSERVER_PORTS)
         home = self.scratch / f"{server.name}-{port}"
         home.mkdir()
         place = Place(models=self.models.folder, scratch=home, port=port)
@@ -81,12 +81,12 @@ class Stand:
             **server.settings(place),
         }
         log = self.scratch / f"{home.name}.log"
-        with started(
+        with start(
             [str(python.absolute()), *server.command(place)], port, settings, processors, log
         ) as running:
             try:
                 body = server.body(self.models, slice(0, 1))
-                seconds = first_answer(running, server.path, body, JSON)
+                seconds = wait_for_first_answer(running, server.path, body, JSON)
             except TimeoutError as error:
                 raise TimeoutError(f"{server.name}: {error}\n{log.read_text()[-2000:]}") from error
             self._check(server, running)
@@ -100,15 +100,19 @@ class Stand:
                 running.port, server.path, server.body(self.models, slice(row, row + 1)), JSON
             )
             if status != OK:
-                raise RefusedError(f"{server.name} answers row {row} with {status}: {text[:300]!r}")
+                raise MeasurementError(f"{server.name} answers row {row} with {status}: {text[:300]!r}")
             if server.read is not None:
-                same(server.name, server.read(json.loads(text)), self.expected(server.kind)[row : row + 1])
+                check_answers(
+                    server.name,
+                    server.read(json.loads(text)),
+                    self.compute_expected(server.kind)[row : row + 1],
+                )
 
-    def expected(self, kind: Kind) -> Floats:
+    def compute_expected(self, kind: ServerKind) -> Floats:
         """`[n]` probabilities that a kind of server must answer."""
-        if kind is Kind.OURS:
+        if kind is ServerKind.OURS:
             return self.models.answers
-        return self.models.raw_answers if kind is Kind.FAST else self.models.pipeline_answers
+        return self.models.raw_answers if kind is ServerKind.FAST else self.models.pipeline_answers
 
     def load(self, up: Up, *, connections: int, seconds: int, processors: str) -> Load:
         """Let a held server go on, load it, and hold it again.
@@ -116,7 +120,7 @@ class Stand:
         Raises:
             RefusedError: A request was not answered with 200.
         """
-        up.running.go_on()
+        up.running.resume()
         try:
             return load.run(
                 up.running.port, up.server.path, up.bodies,
@@ -130,11 +134,11 @@ class Stand:
         self.load(up, connections=WARM_CONNECTIONS, seconds=WARM_SECONDS, processors=processors)
 
 
-def same(name: str, found: Floats, expected: Floats) -> None:
+def check_answers(name: str, found: Floats, expected: Floats) -> None:
     """Compare answers.
 
     Raises:
         RefusedError: They differ.
     """
     if found.shape != expected.shape or not np.allclose(found, expected, atol=TOLERANCE, rtol=0):
-        raise RefusedError(f"{name} answers {found[:3]}…, not {expected[:3]}…")
+        raise MeasurementError(f"{name} answers {found[:3]}…, not {expected[:3]}…")

@@ -22,23 +22,22 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
 from servicio_ml import bootstrap, settings
-from servicio_ml.adapters.raw_files import write_csv
 from servicio_ml.domain.promotion import CHAMPION
-from servicio_ml.domain.published import read_manifest
 from servicio_ml.domain.schema import Kind
 from servicio_ml.errors import ArtifactError
 from servicio_ml.features.artifact import MODEL, load_artifact
-from servicio_ml.features.sampler import draw
-from servicio_ml.pipeline.finish import finish
-from servicio_ml.pipeline.fitting import fit
-from servicio_ml.pipeline.publish import read_part
-from servicio_ml.pipeline.rows import Holdout, holdout, problem, true_values
+from servicio_ml.features.synthetic.sampler import draw_rows
+from servicio_ml.lifecycle.published import read_manifest
+from servicio_ml.pipeline.etl.publish import read_split
+from servicio_ml.pipeline.training.build_candidate import build_candidate
+from servicio_ml.pipeline.training.dataset import Holdout, build_holdout, build_problem, read_true_values
+from servicio_ml.pipeline.training.fitting import fit
 from servicio_ml.use_cases.catalogue import find
 
 RAIN = find("rain_australia")
-LIGHTGBM = RAIN.candidate("lightgbm")
+LIGHTGBM = RAIN.get_candidate("lightgbm")
 PERIOD = "2017-06"
-LOOKALIKE_ROWS = 145_460
+SYNTHETIC_ROWS = 145_460
 SEED, THREADS = 1234, 2
 ORIGINAL = "weatherAUS.csv"
 DONE = "done"
@@ -49,21 +48,21 @@ def prepare(cache: Path, trees: int) -> Models:
     """Train and save everything, once.
 
     Args:
-        cache: Folder that keeps it.
-        trees: Of the model.
+        cache: Folder of the saved models.
+        trees: Number of trees of the model.
     """
-    original = raw_file()
-    folder = cache / f"{'original' if original else 'lookalike'}-{trees}"
-    if not _usable(folder):
+    original = find_raw_file()
+    folder = cache / f"{'original' if original else 'synthetic'}-{trees}"
+    if not _filter_usable(folder):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        _train(folder, original or _lookalike(folder), trees)
+        _train(folder, original or _generate_rows(folder), trees)
         (folder / DONE).touch()
     records = json.loads((folder / "records.json").read_text())
-    return Models(folder=folder, records=records, source=original.name if original else "look-alike rows")
+    return Models(folder=folder, records=records, source=original.name if original else "synthetic rows")
 
 
-def _usable(folder: Path) -> bool:
+def _filter_usable(folder: Path) -> bool:
     """Whether it was finished, and its artifact is of the present format."""
     try:
         load_artifact(folder / "artifact")
@@ -72,16 +71,16 @@ def _usable(folder: Path) -> bool:
     return (folder / DONE).exists()
 
 
-def raw_file() -> Path | None:
+def find_raw_file() -> Path | None:
     """The original where there is one."""
     beside = Path(__file__).parents[3] / "shared" / "data"
     file = Path(os.environ.get("SERVICIO_ML_DATA_DIR", beside), ORIGINAL)
     return file if file.is_file() else None
 
 
-def _lookalike(folder: Path) -> Path:
-    table = draw(RAIN, LOOKALIKE_ROWS, np.random.default_rng(SEED))
-    write_csv(folder / "sample.csv", table.columns, header=table.named)
+def _generate_rows(folder: Path) -> Path:
+    table = draw_rows(RAIN, SYNTHETIC_ROWS, np.random.default_rng(SEED))
+    bootstrap.write_csv(folder / "sample.csv", table.columns, header=table.named)
     return folder / "sample.csv"
 
 
@@ -92,17 +91,17 @@ def _train(folder: Path, source: Path, trees: int) -> None:
         [sys.executable, *command, "--source", str(source), "--period", PERIOD],
         check=True, env={**os.environ, "SERVICIO_ML_STATE_DIR": str(state)},
     )  # fmt: skip
-    world = settings.load(state_dir=state)
-    store = bootstrap.lake(world)
+    ports = settings.load_settings(state_dir=state)
+    store = bootstrap.open_lake(ports)
     manifest = read_manifest(store, RAIN.name)
-    train, tests = (read_part(store, manifest, part) for part in ("train", "test"))
+    train, tests = (read_split(store, manifest, part) for part in ("train", "test"))
     params = {**LIGHTGBM.start, "n_estimators": trees}
-    test = holdout(RAIN, manifest.schema, tests)
-    made = problem(RAIN, manifest.schema, train, seed=SEED, threads=THREADS)
-    finished = finish(made, test, LIGHTGBM, params, folder / "artifact", source.name)
+    test = build_holdout(RAIN, manifest.schema, tests)
+    made = build_problem(RAIN, manifest.schema, train, seed=SEED, threads=THREADS)
+    finished = build_candidate(made, test, LIGHTGBM, params, folder / "artifact", source.name)
     if not finished.eligible:
         raise SystemExit(f"the model cannot be served: {finished.exported.reason}")
-    _register(world, folder / "artifact")
+    _register(ports, folder / "artifact")
     shutil.copy(folder / "artifact" / MODEL, folder / MODEL)
     (folder / "booster").mkdir()
     booster = fit(made, LIGHTGBM, params, np.arange(len(made.matrix))).booster_
@@ -111,22 +110,22 @@ def _train(folder: Path, source: Path, trees: int) -> None:
     _save_pipeline(folder, train, params)
 
 
-def _register(world: settings.Settings, artifact: Path) -> None:
-    tracker, registry = bootstrap.runs_and_models(world)
-    with tracker.run(RAIN.name, "benchmark", tags={"step": "benchmark"}) as run:
+def _register(ports: settings.Settings, artifact: Path) -> None:
+    tracker, registry = bootstrap.connect_mlflow(ports)
+    with tracker.open_run(RAIN.name, "benchmark", tags={"step": "benchmark"}) as run:
         version = registry.register(RAIN.name, artifact, run_id=run.id, tags={"candidate": LIGHTGBM.name})
-    registry.point(RAIN.name, CHAMPION, version.version)
+    registry.set_alias(RAIN.name, CHAMPION, version.version)
 
 
 def _save_records(folder: Path, test: Holdout) -> None:
     encoder = load_artifact(folder / "artifact").encoder
     chosen = np.random.default_rng(SEED).choice(len(test.matrix), BATCH_ROWS)
-    records = [encoder.decode(test.matrix[row]) for row in chosen]
+    records = [encoder.decode_row(test.matrix[row]) for row in chosen]
     (folder / "records.json").write_text(json.dumps(records, default=str))
 
 
 def _save_pipeline(folder: Path, train: pl.DataFrame, params: Mapping[str, Any]) -> None:
-    """The same model as one would write it in scikit-learn: imputed numbers, codes of levels, no date.
+    """Save a comparable scikit-learn pipeline: imputed numbers, codes of levels, no date.
 
     It has no derived columns, and codes in place of one-hot levels: that is cheap, to the peers' favour.
     """
@@ -142,7 +141,7 @@ def _save_pipeline(folder: Path, train: pl.DataFrame, params: Mapping[str, Any])
     classifier = LGBMClassifier(**params, random_state=SEED, n_jobs=THREADS, verbose=-1)
     pipeline: Pipeline = make_pipeline(columns, classifier)
     frame = pd.DataFrame({name: train[name].to_list() for name in kinds})
-    pipeline.fit(frame, true_values(RAIN.target, train))
+    pipeline.fit(frame, read_true_values(RAIN.target, train))
     classifier.set_params(n_jobs=1)
     (folder / "pipeline").mkdir()
     joblib.dump(pipeline, folder / "pipeline" / "model.joblib")

@@ -1,1 +1,1 @@
-"""Backup and restore of what a platform keeps: its databases, its lake and its models."""
+"""Backup and restore of a platform's databases, lake and models."""

@@ -1,4 +1,4 @@
-"""`make backup TO=folder` and `make restore FROM=folder`. It needs nothing but Python."""
+"""`make backup TO=folder` and `make restore FROM=folder`; they need the standard library only."""
 
 import argparse
 import os
@@ -8,73 +8,75 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy.backup import compose, embedded
-from deploy.backup.engine import Engine
-from deploy.backup.manifest import BackupError, Manifest, read
+from deploy.backup.engine import ComposeEngine
+from deploy.backup.manifest import BackupError, BackupManifest, read_manifest
 
 ROOT = Path(__file__).parents[2]
 MEBIBYTE = 1 << 20
-START = "docker compose --profile all up --detach"
-STATE, DEFAULT_STATE = "SERVICIO_ML_STATE_DIR", ROOT / "var"
-ELSEWHERE = {
+START_COMMAND = "docker compose --profile all up --detach"
+STATE_VARIABLE, DEFAULT_STATE = "SERVICIO_ML_STATE_DIR", ROOT / "var"
+EXTERNAL_STORES = {
     "SERVICIO_ML_LAKE_URL": "the lake",
     "SERVICIO_ML_MLFLOW_URL": "MLflow",
     "SERVICIO_ML_STUDY_URL": "the studies",
     "SERVICIO_ML_LOG_URL": "the prediction log",
 }
-"""Settings that let something be kept outside of the state folder."""
+"""Settings that move data out of the state folder, with the data they move."""
 
 
 def main(words: Sequence[str], variables: Mapping[str, str]) -> int:
     """Run the command."""
-    given = _parser().parse_args(words)
-    state = Path(variables.get(STATE) or DEFAULT_STATE)
+    given = _build_parser().parse_args(words)
+    state = Path(variables.get(STATE_VARIABLE) or DEFAULT_STATE)
     try:
         if given.verb == "backup":
-            return _backup(given, state, variables)
+            return _back_up(given, state, variables)
         return _restore(given, state)
     except (BackupError, OSError) as error:
         print(f"make {given.verb}: {error}", file=sys.stderr)
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy.backup", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    backup = verbs.add_parser("backup", help="back up a platform, which may run meanwhile")
-    backup.add_argument("folder", type=Path, help="that is made; it must not be there")
+    backup = verbs.add_parser("backup", help="back up a platform; it may run meanwhile")
+    backup.add_argument("folder", type=Path, help="new folder for the backup")
     backup.add_argument("--of", choices=(embedded.KIND, compose.KIND), default=embedded.KIND)
-    restore = verbs.add_parser("restore", help="fill an empty platform, which does not run")
-    restore.add_argument("folder", type=Path, help="of the backup")
-    restore.add_argument("--replace", action="store_true", help="delete what the platform has")
+    restore = verbs.add_parser("restore", help="fill an empty, stopped platform")
+    restore.add_argument("folder", type=Path, help="folder of the backup")
+    restore.add_argument("--replace", action="store_true", help="delete the platform's present data")
     return parser
 
 
-def _backup(given: argparse.Namespace, state: Path, variables: Mapping[str, str]) -> int:
+def _back_up(given: argparse.Namespace, state: Path, variables: Mapping[str, str]) -> int:
     if given.folder.exists():
-        raise BackupError(f"{given.folder} is there already; name a new folder")
+        raise BackupError(f"{given.folder} exists already; name a new folder")
     now = datetime.now(UTC).isoformat(timespec="seconds")
     if given.of == compose.KIND:
-        made = compose.backup(Engine(root=ROOT), given.folder, now)
+        made = compose.back_up(ComposeEngine(root=ROOT), given.folder, now)
     else:
-        made = embedded.backup(state, given.folder, now)
-        for name in ELSEWHERE.keys() & {name for name, value in variables.items() if value}:
-            print(f"not in the backup: {ELSEWHERE[name]}, which {name} keeps elsewhere", file=sys.stderr)
-    print(f"{given.folder} holds {_size(made)}; restore it by: make restore FROM={given.folder}")
+        made = embedded.back_up(state, given.folder, now)
+        for name in EXTERNAL_STORES.keys() & {name for name, value in variables.items() if value}:
+            print(
+                f"not in the backup: {EXTERNAL_STORES[name]}, which {name} keeps elsewhere", file=sys.stderr
+            )
+    print(f"{given.folder} holds {_describe_size(made)}; restore it by: make restore FROM={given.folder}")
     return 0
 
 
 def _restore(given: argparse.Namespace, state: Path) -> int:
-    manifest = read(given.folder)
+    manifest = read_manifest(given.folder)
     if manifest.of == compose.KIND:
-        compose.restore(Engine(root=ROOT), given.folder, replace=given.replace)
-        print(f"restored {_size(manifest)} of {manifest.made_at}; go on: {START}")
+        compose.restore(ComposeEngine(root=ROOT), given.folder, replace=given.replace)
+        print(f"restored {_describe_size(manifest)} of {manifest.made_at}; go on: {START_COMMAND}")
         return 0
     embedded.restore(manifest, given.folder, state, replace=given.replace)
-    print(f"restored {_size(manifest)} of {manifest.made_at} into {state}; go on: make up")
+    print(f"restored {_describe_size(manifest)} of {manifest.made_at} into {state}; go on: make up")
     return 0
 
 
-def _size(manifest: Manifest) -> str:
+def _describe_size(manifest: BackupManifest) -> str:
     return f"{len(manifest.entries)} files, {manifest.bytes / MEBIBYTE:,.1f} MiB"
 
 

@@ -1,7 +1,8 @@
-"""Run within a container of the stack, which has the credentials: a bucket to and from a tar on the streams.
+"""Program that copies a bucket to and from a tar archive; it runs in a container that has the credentials.
 
-`list BUCKET` tells its keys; `save BUCKET`, given such a list, writes the tar; `load BUCKET` reads one, and
-`clear BUCKET` empties the bucket.
+`list BUCKET` prints the keys as JSON. `save BUCKET` reads such a list from standard input and writes the
+archive to standard output. `load BUCKET` reads an archive from standard input. `clear BUCKET` empties the
+bucket.
 """
 
 import json
@@ -13,25 +14,31 @@ from shutil import copyfileobj
 
 from pyarrow import fs
 
-from servicio_ml.adapters.lake import s3_filesystem
+from servicio_ml import bootstrap
 
-POINTER = ".json"
-"""Of objects that name others, which are written before them."""
+POINTER_SUFFIX = ".json"
+"""Suffix of objects that refer to other objects, which are always written before them."""
 
 
-def keys(service: fs.FileSystem, bucket: str) -> Sequence[str]:
-    """The keys of a bucket."""
+def list_keys(service: fs.FileSystem, bucket: str) -> Sequence[str]:
+    """List the keys of a bucket in alphabetical order."""
     found = service.get_file_info(fs.FileSelector(bucket, recursive=True))
     return sorted(info.path.removeprefix(f"{bucket}/") for info in found if info.type == fs.FileType.File)
 
 
 def save(service: fs.FileSystem, bucket: str, before: Sequence[str]) -> None:
-    """What was there before anything was copied, those that name others first, and what came meanwhile."""
-    first = [key for key in before if key.endswith(POINTER)]
+    """Write the archive: objects that refer to others first, then all others, including new ones.
+
+    Args:
+        service: S3 service.
+        bucket: Name of the bucket.
+        before: Keys of the objects that existed before the databases were copied.
+    """
+    first = [key for key in before if key.endswith(POINTER_SUFFIX)]
     with tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as archive:
         for key in first:
             _add(archive, service, bucket, key)
-        for key in sorted({*before, *keys(service, bucket)} - set(first)):
+        for key in sorted({*before, *list_keys(service, bucket)} - set(first)):
             _add(archive, service, bucket, key)
 
 
@@ -43,7 +50,7 @@ def _add(archive: tarfile.TarFile, service: fs.FileSystem, bucket: str, key: str
 
 
 def load(service: fs.FileSystem, bucket: str) -> None:
-    """Put every member of the tar."""
+    """Write every member of the archive to the bucket."""
     with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as archive:
         for member in archive:
             source = archive.extractfile(member)
@@ -53,15 +60,15 @@ def load(service: fs.FileSystem, bucket: str) -> None:
 
 
 def clear(service: fs.FileSystem, bucket: str) -> None:
-    """Delete every object, the empty ones included that stand for folders."""
+    """Delete every object, including the empty ones that represent folders."""
     service.delete_dir_contents(bucket)
 
 
 def main(verb: str, bucket: str) -> None:
-    """Do what the command line says."""
-    service = s3_filesystem(os.environ["SERVICIO_ML_S3_ENDPOINT"])
+    """Run the command."""
+    service = bootstrap.create_s3_filesystem(os.environ["SERVICIO_ML_S3_ENDPOINT"])
     if verb == "list":
-        print(json.dumps(keys(service, bucket)))
+        print(json.dumps(list_keys(service, bucket)))
     elif verb == "save":
         save(service, bucket, json.load(sys.stdin))
     elif verb == "load":

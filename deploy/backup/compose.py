@@ -7,97 +7,111 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from deploy.backup.engine import Engine
-from deploy.backup.folder import appearing
-from deploy.backup.manifest import BackupError, Manifest, entry
+from deploy.backup.atomic_folder import create_atomically
+from deploy.backup.engine import ComposeEngine
+from deploy.backup.manifest import BackupError, BackupManifest, describe_file
 
 KIND = "compose"
 DATABASES = ("airflow", "mlflow_db", "servicio_ml")
 BUCKETS = ("data", "mlflow")
-TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
-CLIENTS = (
+COUNT_TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+LIST_CLIENTS = (
     "SELECT DISTINCT usename || coalesce(' from ' || host(client_addr), '') FROM pg_stat_activity "
     "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
 )
-EMPTY = (
+RECREATE_SCHEMA = (
     "DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION pg_database_owner; "
     "GRANT USAGE ON SCHEMA public TO PUBLIC"
 )
-"""As a new database has it; one transaction."""
+"""Statements, run in one transaction, that leave the public schema as in a new database."""
 
 
-def backup(engine: Engine, target: Path, now: str) -> Manifest:
-    """Back up the stack, which may go on meanwhile.
+def back_up(engine: ComposeEngine, target: Path, now: str) -> BackupManifest:
+    """Back up the stack; it may run meanwhile.
 
-    What a database names in a bucket was there before it; so the databases are copied first.
+    The databases are copied before the buckets, because an object exists before a database refers to it.
 
     Raises:
-        BackupError: The target is there, or a part of the stack refuses.
+        BackupError: Another process writes the target, or a program of the stack fails.
     """
-    with appearing(target) as folder:
-        before = {bucket: engine.bucket("list", bucket) for bucket in BUCKETS}
+    with create_atomically(target) as folder:
+        before = {bucket: engine.run_bucket_program("list", bucket) for bucket in BUCKETS}
         for database in DATABASES:
-            with _dump(folder, database).open("xb") as sink:
-                engine.database("pg_dump", "--format=custom", "--dbname", database, sink=sink)
+            with _get_dump_path(folder, database).open("xb") as sink:
+                engine.run_database_program("pg_dump", "--format=custom", "--dbname", database, sink=sink)
         for bucket in BUCKETS:
-            with _archive(folder, bucket).open("xb") as sink, _spooled(before[bucket]) as names:
-                engine.bucket("save", bucket, source=names, sink=sink)
-        entries = [entry(folder, path) for path in sorted(folder.iterdir())]
-        made = Manifest(of=KIND, made_at=now, entries=entries)
+            with _get_archive_path(folder, bucket).open("xb") as sink, _open_spooled(before[bucket]) as names:
+                engine.run_bucket_program("save", bucket, source=names, sink=sink)
+        entries = [describe_file(folder, path) for path in sorted(folder.iterdir())]
+        made = BackupManifest(of=KIND, made_at=now, entries=entries)
         made.write(folder)
     return made
 
 
-def restore(engine: Engine, source: Path, *, replace: bool) -> None:
-    """Fill the databases and the buckets of a backup whose files have been verified.
+def restore(engine: ComposeEngine, source: Path, *, replace: bool) -> None:
+    """Fill the databases and the buckets from a backup whose files have been verified.
 
-    A database is filled whole or not at all. Killed midway, it is run again, with `replace`.
+    Each database is restored in one transaction. After an interruption, run it again with `replace`.
 
     Raises:
-        BackupError: The stack has data that is not to be replaced, is in use, or refuses.
+        BackupError: The stack has data and `replace` is false, is in use, or one of its programs fails.
     """
-    for database in DATABASES:
-        if clients := engine.query(database, CLIENTS):
-            problem = f"database {database} is in use by {', '.join(clients)}; stop what uses it first"
-            raise BackupError(f"{problem}: docker compose --profile all stop, then up --detach postgres s3")
-    there = holds(engine)
-    if (full := sorted(name for name, count in there.items() if count)) and not replace:
+    _check_unused(engine)
+    counts = count_contents(engine)
+    if (full := sorted(name for name, count in counts.items() if count)) and not replace:
         raise BackupError(f"the stack has data ({', '.join(full)}); REPLACE=yes deletes it")
     for database in DATABASES:
-        if there[f"database {database}"]:
-            engine.query(database, EMPTY)
-        with _dump(source, database).open("rb") as dump:
-            words = ("pg_restore", "--single-transaction", "--exit-on-error", "--dbname", database)
-            engine.database(*words, source=dump)
+        _restore_database(engine, source, database, clear=counts[f"database {database}"] > 0)
     for bucket in BUCKETS:
-        if there[f"bucket {bucket}"]:
-            engine.bucket("clear", bucket)
-        with _archive(source, bucket).open("rb") as archive:
-            engine.bucket("load", bucket, source=archive)
+        _restore_bucket(engine, source, bucket, clear=counts[f"bucket {bucket}"] > 0)
 
 
-def holds(engine: Engine) -> Mapping[str, int]:
-    """How many tables each database has, and how many objects each bucket."""
-    tables = {f"database {database}": int(engine.query(database, TABLES)[0]) for database in DATABASES}
-    return {**tables, **{f"bucket {bucket}": len(_keys(engine, bucket)) for bucket in BUCKETS}}
+def _check_unused(engine: ComposeEngine) -> None:
+    for database in DATABASES:
+        if clients := engine.query_lines(database, LIST_CLIENTS):
+            problem = f"database {database} is in use by {', '.join(clients)}; stop its clients first"
+            raise BackupError(f"{problem}: docker compose --profile all stop, then up --detach postgres s3")
 
 
-def _keys(engine: Engine, bucket: str) -> Sequence[str]:
-    found: Sequence[str] = json.loads(engine.bucket("list", bucket))
+def _restore_database(engine: ComposeEngine, source: Path, database: str, *, clear: bool) -> None:
+    if clear:
+        engine.query_lines(database, RECREATE_SCHEMA)
+    with _get_dump_path(source, database).open("rb") as dump:
+        words = ("pg_restore", "--single-transaction", "--exit-on-error", "--dbname", database)
+        engine.run_database_program(*words, source=dump)
+
+
+def _restore_bucket(engine: ComposeEngine, source: Path, bucket: str, *, clear: bool) -> None:
+    if clear:
+        engine.run_bucket_program("clear", bucket)
+    with _get_archive_path(source, bucket).open("rb") as archive:
+        engine.run_bucket_program("load", bucket, source=archive)
+
+
+def count_contents(engine: ComposeEngine) -> Mapping[str, int]:
+    """Count the tables of each database and the objects of each bucket."""
+    tables = {
+        f"database {database}": int(engine.query_lines(database, COUNT_TABLES)[0]) for database in DATABASES
+    }
+    return {**tables, **{f"bucket {bucket}": len(_list_keys(engine, bucket)) for bucket in BUCKETS}}
+
+
+def _list_keys(engine: ComposeEngine, bucket: str) -> Sequence[str]:
+    found: Sequence[str] = json.loads(engine.run_bucket_program("list", bucket))
     return found
 
 
-def _dump(folder: Path, database: str) -> Path:
+def _get_dump_path(folder: Path, database: str) -> Path:
     return folder / f"{database}.dump"
 
 
-def _archive(folder: Path, bucket: str) -> Path:
+def _get_archive_path(folder: Path, bucket: str) -> Path:
     return folder / f"{bucket}.tar"
 
 
 @contextmanager
-def _spooled(content: bytes) -> Iterator[IO[bytes]]:
-    """A file with a content, at its beginning; a pipe would have to be fed while the other end is read."""
+def _open_spooled(content: bytes) -> Iterator[IO[bytes]]:
+    """Open a temporary file with a content; a pipe would block while the other end is read."""
     with tempfile.TemporaryFile() as file:
         file.write(content)
         file.seek(0)

@@ -1,4 +1,4 @@
-"""Programs within the containers of the running stack."""
+"""Programs that run in the containers of the stack."""
 
 import shutil
 import subprocess
@@ -12,13 +12,13 @@ from deploy.backup.manifest import BackupError
 COMPOSE = ("docker", "compose", "--profile", "all")
 DATABASE_SERVICE = "postgres"
 BUCKET_SERVICE = "api"
-"""Whose image speaks S3, and whose containers know the credentials."""
+"""Service whose image has an S3 client and whose containers have the credentials."""
 BUCKET_PROGRAM = Path(__file__).with_name("bucket.py")
 SUPERUSER = "postgres"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Engine:
+class ComposeEngine:
     """Docker Compose.
 
     Attributes:
@@ -27,42 +27,48 @@ class Engine:
 
     root: Path
 
-    def database(self, *words: str, source: IO[bytes] | None = None, sink: IO[bytes] | None = None) -> bytes:
-        """Run one of PostgreSQL's programs beside it, as its superuser.
+    def run_database_program(
+        self, *words: str, source: IO[bytes] | None = None, sink: IO[bytes] | None = None
+    ) -> bytes:
+        """Run a program of PostgreSQL in the container of the database, as superuser; return its output.
 
         Raises:
-            BackupError: It failed.
+            BackupError: Docker is missing, or the program fails.
         """
         program, *rest = words
         within = ("exec", "-T", DATABASE_SERVICE, program, "--username", SUPERUSER, *rest)
         return self._run(within, source, sink)
 
-    def query(self, database: str, statement: str) -> Sequence[str]:
-        """The lines that a statement gives."""
-        words = ("psql", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--tuples-only", "--no-align", "--quiet")
-        told = self.database(*words, "--dbname", database, "--command", statement)
-        return told.decode().split("\n")[:-1]
-
-    def bucket(
-        self, verb: str, bucket: str, source: IO[bytes] | None = None, sink: IO[bytes] | None = None
-    ) -> bytes:
-        """Run the program of the buckets.
+    def query_lines(self, database: str, statement: str) -> Sequence[str]:
+        """Run an SQL statement and return its rows as lines of text.
 
         Raises:
-            BackupError: It failed.
+            BackupError: Docker is missing, or the statement fails.
+        """
+        words = ("psql", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--tuples-only", "--no-align", "--quiet")
+        output = self.run_database_program(*words, "--dbname", database, "--command", statement)
+        return output.decode().split("\n")[:-1]
+
+    def run_bucket_program(
+        self, verb: str, bucket: str, source: IO[bytes] | None = None, sink: IO[bytes] | None = None
+    ) -> bytes:
+        """Run `bucket.py` in a new container; return its output.
+
+        Raises:
+            BackupError: Docker is missing, or the program fails.
         """
         python = ("python", "-c", BUCKET_PROGRAM.read_text(), verb, bucket)
         return self._run(("run", "--rm", "--no-deps", "-T", BUCKET_SERVICE, *python), source, sink)
 
     def _run(self, words: Sequence[str], source: IO[bytes] | None, sink: IO[bytes] | None) -> bytes:
         if shutil.which(COMPOSE[0]) is None:
-            raise BackupError("there is no docker; the command is run where the stack is")
+            raise BackupError("docker is not installed; run the command on the machine of the stack")
         done = subprocess.run(
             [*COMPOSE, *words], cwd=self.root, check=False, stderr=subprocess.PIPE,
             stdin=source or subprocess.DEVNULL, stdout=sink or subprocess.PIPE,
         )  # fmt: skip
         if done.returncode:
-            said = done.stderr.decode(errors="replace").strip() or "it said nothing"
+            said = done.stderr.decode(errors="replace").strip() or "it printed no error"
             what = " ".join(word for word in words if "\n" not in word)
             raise BackupError(f"docker compose {what} ended with {done.returncode}: {said}")
         return done.stdout or b""

@@ -1,4 +1,4 @@
-"""What a backup holds. It is written last: a folder without it is no backup."""
+"""Manifest of a backup. It is written last, so a folder without it is not a backup."""
 
 import hashlib
 import json
@@ -8,23 +8,23 @@ from pathlib import Path
 
 from servicio_ml.errors import ServicioError
 
-NAME = "manifest.json"
+MANIFEST_NAME = "manifest.json"
 FORMAT = 1
-"""Counted up when an older program could not restore it."""
+"""Version of the format; it is incremented when older programs cannot restore new backups."""
 
 
 class BackupError(ServicioError):
-    """Nothing can be backed up, or restored, like this."""
+    """A backup or a restore is impossible."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One file.
+class BackupFile:
+    """File of a backup.
 
     Attributes:
-        path: Below the backup.
-        bytes: Its size.
-        sha256: Its digest.
+        path: Path below the folder of the backup.
+        bytes: Size in bytes.
+        sha256: SHA-256 digest as hexadecimal digits.
     """
 
     path: str
@@ -33,67 +33,69 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
-    """All of a backup.
+class BackupManifest:
+    """Description of a backup.
 
     Attributes:
-        of: The kind of platform: `embedded` or `compose`.
-        made_at: ISO 8601, when it was begun.
-        origin: The state folder that it was made of; empty for Compose.
-        entries: Its files.
+        of: Kind of platform: `embedded` or `compose`.
+        made_at: Start of the backup as ISO 8601, in UTC.
+        origin: State folder that was backed up; empty for Compose.
+        entries: Files of the backup.
     """
 
     of: str
     made_at: str
     origin: str = ""
-    entries: Sequence[Entry]
+    entries: Sequence[BackupFile]
 
     @property
     def bytes(self) -> int:
-        """The size of all files together."""
+        """Total size of all files in bytes."""
         return sum(entry.bytes for entry in self.entries)
 
     def write(self, folder: Path) -> None:
-        """Write it into a backup."""
-        (folder / NAME).write_text(json.dumps({"format": FORMAT, **asdict(self)}, indent=1) + "\n")
+        """Write the manifest into the folder of a backup."""
+        (folder / MANIFEST_NAME).write_text(json.dumps({"format": FORMAT, **asdict(self)}, indent=1) + "\n")
 
 
-def entry(folder: Path, path: Path) -> Entry:
-    """What is to be said of a file of a backup."""
-    return Entry(path=path.relative_to(folder).as_posix(), bytes=path.stat().st_size, sha256=digest(path))
+def describe_file(folder: Path, path: Path) -> BackupFile:
+    """Describe a file in the folder of a backup."""
+    return BackupFile(
+        path=path.relative_to(folder).as_posix(), bytes=path.stat().st_size, sha256=compute_digest(path)
+    )
 
 
-def digest(path: Path) -> str:
-    """The SHA-256 of a file."""
+def compute_digest(path: Path) -> str:
+    """Compute the SHA-256 digest of a file as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read(folder: Path) -> Manifest:
-    """The manifest of a backup, every file having been compared with it.
+def read_manifest(folder: Path) -> BackupManifest:
+    """Read the manifest of a backup and verify the size and the digest of every file.
 
     Raises:
-        BackupError: It is no backup, was made by a newer program, or has been changed.
+        BackupError: The folder is not a backup, has another format, or has changed.
     """
     try:
-        document = json.loads((folder / NAME).read_text())
+        document = json.loads((folder / MANIFEST_NAME).read_text())
     except FileNotFoundError as error:
-        problem = f"{folder} is no backup: it holds no {NAME}, which is written last"
+        problem = f"{folder} is not a backup: it has no {MANIFEST_NAME}, which is written last"
         raise BackupError(problem) from error
     except ValueError as error:
-        raise BackupError(f"{folder / NAME} cannot be read: {error}; take another backup") from error
+        raise BackupError(f"{folder / MANIFEST_NAME} cannot be read: {error}; take another backup") from error
     if (found := document.pop("format", None)) != FORMAT:
         problem = f"{folder} has format {found}, this program reads {FORMAT}; use the program that made it"
         raise BackupError(problem)
-    manifest = Manifest(**{**document, "entries": [Entry(**each) for each in document["entries"]]})
+    manifest = BackupManifest(**{**document, "entries": [BackupFile(**each) for each in document["entries"]]})
     for each in manifest.entries:
-        _compare(folder, each)
+        _verify_file(folder, each)
     return manifest
 
 
-def _compare(folder: Path, told: Entry) -> None:
-    path = folder / told.path
+def _verify_file(folder: Path, expected: BackupFile) -> None:
+    path = folder / expected.path
     if not path.is_file():
         raise BackupError(f"{path} is missing; take another backup")
-    if path.stat().st_size != told.bytes or digest(path) != told.sha256:
-        raise BackupError(f"{path} is not what was backed up: its digest differs; take another backup")
+    if path.stat().st_size != expected.bytes or compute_digest(path) != expected.sha256:
+        raise BackupError(f"{path} has changed since the backup: its digest differs; take another backup")

@@ -1,4 +1,4 @@
-"""The state folder of the embedded platform: what of it is kept, and copying it while it is written to."""
+"""Copy of the embedded platform's state folder while the platform writes to it."""
 
 import fcntl
 import os
@@ -10,23 +10,23 @@ from pathlib import Path
 
 from deploy.backup.manifest import BackupError
 
-LEFT_OUT = frozenset({"run", "logs", "secrets", "prometheus", "alertmanager", "redis"})
-"""Folders of programs that run, with what they make anew, and secrets, which do not belong into backups."""
-PASSING = (".partial", ".lock", "-wal", "-shm", "-journal")
-"""Endings of files that belong to a process or, being part of a database, to its backup."""
-POINTER = ".json"
-"""Of files that name others, which are written before them."""
+EXCLUDED_FOLDERS = frozenset({"run", "logs", "secrets", "prometheus", "alertmanager", "redis"})
+"""Folders that a backup excludes: secrets, and files that programs write anew."""
+TRANSIENT_SUFFIXES = (".partial", ".lock", "-wal", "-shm", "-journal")
+"""Suffixes of files that a backup excludes: those of processes, and SQLite's, whose content its copy has."""
+POINTER_SUFFIX = ".json"
+"""Suffix of files that refer to other files, which are always written before them."""
 SQLITE_MAGIC = b"SQLite format 3\0"
 BUSY_SECONDS = 60.0
 ATTEMPTS = 3
 
 
 class ChangedError(BackupError):
-    """A file went away while it was to be copied."""
+    """A file was removed or written while it was copied."""
 
 
-def kept(state: Path) -> list[Path]:
-    """The files of a state folder that a backup holds."""
+def list_backed_up(state: Path) -> list[Path]:
+    """List the files of a state folder that a backup includes."""
     return sorted(path for path in _walk(state) if path.is_file() and not path.is_symlink())
 
 
@@ -34,17 +34,17 @@ def _walk(state: Path) -> Iterator[Path]:
     for folder, folders, names in os.walk(state):
         here = Path(folder)
         hidden = [name for name in folders if name.startswith(".")]
-        out = [*hidden, *(LEFT_OUT if here == state else ())]
+        out = [*hidden, *(EXCLUDED_FOLDERS if here == state else ())]
         folders[:] = [name for name in folders if name not in out]
-        yield from (here / name for name in names if not name.endswith(PASSING))
+        yield from (here / name for name in names if not name.endswith(TRANSIENT_SUFFIXES))
 
 
-def in_use(state: Path) -> list[Path]:
-    """The lock files of a state folder that a process holds."""
-    return [path for path in sorted(state.rglob("*.lock")) if path.is_file() and _held(path)]
+def list_held_locks(state: Path) -> list[Path]:
+    """List the lock files of a state folder that a process holds."""
+    return [path for path in sorted(state.rglob("*.lock")) if path.is_file() and _is_locked(path)]
 
 
-def _held(path: Path) -> bool:
+def _is_locked(path: Path) -> bool:
     with path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -53,18 +53,18 @@ def _held(path: Path) -> bool:
     return False
 
 
-def copy(state: Path, target: Path) -> None:
-    """Copy what is kept, as it was at one moment for everything that refers to something else.
+def copy_state(state: Path, target: Path) -> None:
+    """Copy a state folder so that every file that a copied database or file refers to is in the copy.
 
-    Databases and files that name others are copied first: what they name was there before them. Should any
-    file have gone away meanwhile, everything is copied again.
+    Databases and files that refer to others are copied first, because the files they refer to existed before
+    them. If a file is removed meanwhile, everything is copied again, up to three times in all.
 
     Raises:
-        BackupError: Files went away each time, or a database is damaged.
+        BackupError: Files were removed or written during each attempt, or a database is damaged.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return _copied(state, target)
+            return _copy_all(state, target)
         except ChangedError:
             if attempt == ATTEMPTS:
                 raise
@@ -72,16 +72,16 @@ def copy(state: Path, target: Path) -> None:
     return None
 
 
-def _copied(state: Path, target: Path) -> None:
-    before = kept(state)
-    first = [path for path in before if is_database(path) or path.suffix == POINTER]
+def _copy_all(state: Path, target: Path) -> None:
+    before = list_backed_up(state)
+    first = [path for path in before if is_database(path) or path.suffix == POINTER_SUFFIX]
     for path in first:
-        _copy(state, path, target)
-    for path in sorted({*before, *kept(state)} - set(first)):
-        _copy(state, path, target)
+        _copy_path(state, path, target)
+    for path in sorted({*before, *list_backed_up(state)} - set(first)):
+        _copy_path(state, path, target)
 
 
-def _copy(state: Path, path: Path, target: Path) -> None:
+def _copy_path(state: Path, path: Path, target: Path) -> None:
     to = target / path.relative_to(state)
     to.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -90,12 +90,12 @@ def _copy(state: Path, path: Path, target: Path) -> None:
         else:
             _copy_file(path, to)
     except FileNotFoundError as error:
-        problem = f"{path} went away while it was copied; run the backup when nothing is pruned"
+        problem = f"{path} was removed while it was copied; run the backup when nothing is pruned"
         raise ChangedError(problem) from error
 
 
 def is_database(path: Path) -> bool:
-    """Whether it is a SQLite database."""
+    """Whether a file is a SQLite database."""
     if path.suffix != ".db":
         return False
     with path.open("rb") as file:
@@ -113,9 +113,9 @@ def _copy_file(path: Path, to: Path) -> None:
 
 
 def _copy_database(path: Path, to: Path) -> None:
-    """By SQLite's online backup: as of one moment, while others write."""
+    """Copy a database with SQLite's online backup: a consistent state while others write."""
     try:
-        with closing(_opened(path)) as source, closing(sqlite3.connect(to)) as copied:
+        with closing(_open_database(path)) as source, closing(sqlite3.connect(to)) as copied:
             source.backup(copied)
             # a database of one file, which needs no other to be read
             copied.execute("PRAGMA journal_mode = DELETE")
@@ -126,12 +126,12 @@ def _copy_database(path: Path, to: Path) -> None:
         raise BackupError(f"{path} is damaged: {' '.join(found.split())}")
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _open_database(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS)
 
 
-def has_data(state: Path) -> Sequence[str]:
-    """The names of what a state folder keeps, at its top."""
+def list_data(state: Path) -> Sequence[str]:
+    """List the names at the top of a state folder that a backup includes."""
     if not state.is_dir():
         return ()
-    return sorted({path.relative_to(state).parts[0] for path in kept(state)})
+    return sorted({path.relative_to(state).parts[0] for path in list_backed_up(state)})

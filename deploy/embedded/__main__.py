@@ -1,31 +1,31 @@
 """The embedded platform: `make up`, `make down`, `make status`, `make logs` and `make demo`."""
 
 import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
-from deploy.embedded import keeper, settings, show
-from deploy.embedded import up as starting
-from deploy.embedded.part import Platform, running
-from deploy.embedded.settings import Places, PlatformError
+from deploy.embedded import settings, terminal_output
+from deploy.embedded import up as platform_run
+from deploy.embedded.components.component import EmbeddedPlatform, read_platform
+from deploy.embedded.platform_lock import take_over_lock
+from deploy.embedded.processes import supervisord
+from deploy.embedded.processes.running_platforms import describe_absence
+from deploy.embedded.settings import PlatformError, StatePaths
 from servicio_ml.errors import ServicioError
 
-LAST_LINES = "20"
-"""Of each log, before what follows."""
-BETWEEN_LOOKS_SECONDS = 0.1
+INITIAL_LINES = "20"
+"""Number of lines of each log that are shown first."""
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Tell an error of ours, or the system's, in one message."""
+def report_errors() -> Iterator[None]:
+    """Print an error of the project or of the operating system as one message and exit with 1."""
     try:
         yield
     except (ServicioError, OSError) as error:
@@ -35,86 +35,83 @@ def told() -> Iterator[None]:
 
 @app.command()
 def up() -> None:
-    """Start everything and hold it until Ctrl-C; variables say what and where (docs/deploy-embedded.md)."""
-    with told():
-        raise typer.Exit(starting.up(settings.read()))
+    """Start the platform and hold it until Ctrl-C; docs/deploy-embedded.md lists the variables."""
+    with report_errors():
+        raise typer.Exit(platform_run.run_platform(settings.read_setup()))
 
 
 @app.command()
 def down() -> None:
-    """Stop everything that `up` has started."""
-    with told():
-        places = settings.read().places
-        if not places.lock.exists() or not _stopped(places):
-            raise PlatformError("no platform runs here; start one by `make up`")
+    """Stop the platform that `up` has started."""
+    with report_errors():
+        paths = settings.read_setup().paths
+        if not paths.lock.exists() or not _stop_platform(paths):
+            raise PlatformError(describe_absence(paths))
         print("stopped")
 
 
-def _stopped(places: Places) -> bool:
-    """Have whoever holds the platform stop it, or do so where nobody does; False where nothing ran."""
-    asked = 0
-    while True:
-        with starting.held(places) as ours:
-            if ours:
-                found = running(places)
-                return bool(found and starting.stop(places, found)) or bool(asked)
-        if not asked and (asked := starting.holder(places)):
-            with suppress(ProcessLookupError):  # it has just ended
-                os.kill(asked, signal.SIGTERM)
-        threading.Event().wait(BETWEEN_LOOKS_SECONDS)
+def _stop_platform(paths: StatePaths) -> bool:
+    """Have the terminal of the platform stop it, or stop it if there is none; False if nothing ran."""
+    with take_over_lock(paths) as owner:
+        found = read_platform(paths)
+        return bool(found and platform_run.stop(paths, found)) or bool(owner)
 
 
 @app.command()
 def status() -> None:
-    """How each part does."""
-    with told():
-        places = settings.read().places
-        platform, states = _found(places), keeper.states(places)
-        show.standing(platform, states, places)
-        if broken := keeper.broken(states):
-            raise PlatformError(f"{', '.join(each.name for each in broken)} does not run; see make logs")
+    """Show the state of each component."""
+    with report_errors():
+        paths = settings.read_setup().paths
+        platform, states = _read_description(paths), supervisord.read_states(paths)
+        terminal_output.print_status(platform, states, paths)
+        if failed := supervisord.find_failed(states):
+            names = ", ".join(each.name for each in failed)
+            raise PlatformError(f"components that do not run: {names}; see make logs")
 
 
 @app.command()
 def logs(
-    part: Annotated[str, typer.Option(help="Only this part's, such as api; all when empty.")] = "",
+    component: Annotated[str, typer.Option(help="Only this component, such as api; all by default.")] = "",
 ) -> None:
     """Follow the logs until Ctrl-C."""
-    with told():
-        places = settings.read().places
-        platform = _found(places)
-        if part and platform.part(part) is None:
-            known = ", ".join(each.name for each in platform.parts)
-            raise PlatformError(f"PART={part}: there is no such part; there are {known}")
-        names = [part] if part else [each.name for each in platform.parts]
-        files = [str(places.log(name)) for name in names]
-        os.execvp("tail", ["tail", "-n", LAST_LINES, "-F", *files])  # noqa: S606, S607  it knows how to follow
+    with report_errors():
+        paths = settings.read_setup().paths
+        platform = _read_description(paths)
+        if component and platform.find_component(component) is None:
+            known = ", ".join(each.name for each in platform.components)
+            raise PlatformError(f"COMPONENT={component}: there is no such component; there are {known}")
+        names = [component] if component else [each.name for each in platform.components]
+        files = [str(paths.get_log(name)) for name in names]
+        # -F, because supervisord rotates the logs
+        os.execvp("tail", ["tail", "-n", INITIAL_LINES, "-F", *files])  # noqa: S606, S607
 
 
-def _found(places: Places) -> Platform:
-    platform = running(places)
+def _read_description(paths: StatePaths) -> EmbeddedPlatform:
+    platform = read_platform(paths)
     if platform is None:
-        raise PlatformError("no platform was ever started here; start one by `make up`")
+        raise PlatformError(describe_absence(paths))
     return platform
 
 
 @app.command()
 def demo(
-    minutes: Annotated[float, typer.Option(min=0.05, help="Until it ends by itself.")] = 60,
-    rate: Annotated[
-        float, typer.Option(min=0.1, max=200, help="Rows a second, of all models together.")
-    ] = 20,
+    minutes: Annotated[float, typer.Option(min=0.05, help="Duration in minutes.")] = 60,
+    rate: Annotated[float, typer.Option(min=0.1, max=200, help="Rows per second, of all models.")] = 20,
     drift_after: Annotated[float, typer.Option(min=0, help="Minutes until the rows drift.")] = 5,
-    label_after: Annotated[float, typer.Option(min=0, help="Seconds from a prediction to its truth.")] = 90,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same rows.")] = 0,
+    label_after: Annotated[
+        float, typer.Option(min=0, help="Seconds between a prediction and its ground truth.")
+    ] = 90,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed: the same seed gives the same rows.")] = 0,
 ) -> None:
-    """Send live traffic to the platform that runs: it drifts after a while, and ground truth comes late."""
-    with told():
-        from deploy.embedded.demo import Plan  # noqa: PLC0415  only this command needs Polars
-        from deploy.embedded.demo import demo as run  # noqa: PLC0415
+    """Send live traffic to the running platform: it drifts after a while, and ground truth arrives late."""
+    with report_errors():
+        # Polars and NumPy take a second to import; only this command needs them
+        from deploy.embedded.demo.run import DemoPlan, run_demo  # noqa: PLC0415
 
-        plan = Plan(rate=rate, minutes=minutes, drift_after=drift_after, label_after=label_after, seed=seed)
-        run(settings.read(), plan)
+        plan = DemoPlan(
+            rate=rate, minutes=minutes, drift_after=drift_after, label_after=label_after, seed=seed
+        )
+        run_demo(settings.read_setup(), plan)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What `make up` can be told by variables, besides the platform's own settings."""
+"""Variables that `make up` reads besides the platform's own settings, and the paths of its state."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,36 +7,36 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from servicio_ml import settings as platform
 from servicio_ml.errors import ServicioError, SettingsError
+from servicio_ml.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
 LOOPBACK = "127.0.0.1"
-STATE = "var"
-SOCKET_CHARACTERS = 100
-"""Of the path of a Unix socket; systems take a few more."""
+DEFAULT_STATE_FOLDER = "var"
+MAX_SOCKET_CHARACTERS = 100
+"""Maximum length of a Unix socket's path; Linux accepts 107 characters, macOS 103."""
 
 
 class PlatformError(ServicioError):
-    """The platform cannot be started, or is not there."""
+    """The platform cannot start, or does not run."""
 
 
-class Given(BaseSettings):
-    """The variables.
+class UpOptions(BaseSettings):
+    """Variables of `make up`.
 
     Attributes:
-        use_cases: Names with commas between, or `all`: those that get a champion if they have none.
-        train_seconds: For tuning each use case; the command's own when empty.
-        fetch_seconds: How long a publisher may take to give out an original; 0 to not ask.
-        rule_step: Between two evaluations of the rules about models: `1m` has alerts come five times sooner,
-            with the windows of an hour and a day only.
-        notify_url: Takes Alertmanager's JSON and reaches people; nobody is told when empty.
-        mlflow_port: Of MLflow.
-        streamlit_port: Of the pages.
-        prometheus_port: Of Prometheus.
-        alertmanager_port: Of Alertmanager.
-        redis_port: Of a Redis of our own; 6379 or the next free one when 0.
-        stream_metrics_port: Of the stream worker's metrics.
+        use_cases: Use cases that get a champion if they have none: names separated by commas, or `all`.
+        train_seconds: Time limit for tuning each use case, in seconds; optional.
+        fetch_seconds: Time limit for a publisher's download of the original data, in seconds; 0 skips it.
+        rule_step: Time between two evaluations of the rules about models: with `1m`, alerts come five times
+            sooner, and only the windows of an hour and a day are evaluated.
+        notify_url: Address that receives Alertmanager's JSON and notifies people; optional.
+        mlflow_port: Port of MLflow.
+        streamlit_port: Port of the pages.
+        prometheus_port: Port of Prometheus.
+        alertmanager_port: Port of Alertmanager.
+        redis_port: Port of the platform's own Redis; 0 takes 6379 or the next free one.
+        stream_metrics_port: Port of the stream worker's metrics.
     """
 
     model_config = SettingsConfigDict(
@@ -57,18 +57,18 @@ class Given(BaseSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
-    """Where the platform keeps what it needs, all below one folder.
+class StatePaths:
+    """Paths of the platform's files, all below one folder.
 
     Attributes:
-        state: The folder, absolute.
+        state: The state folder, absolute.
     """
 
     state: Path
 
     @property
     def run(self) -> Path:
-        """Of what holds as long as a platform runs, and can be made anew."""
+        """Folder of files that are valid while a platform runs and are written anew by the next."""
         return self.state / "run"
 
     @property
@@ -77,88 +77,100 @@ class Places:
 
     @property
     def token(self) -> Path:
-        """Of Alertmanager's, for the server's hook."""
+        """File with Alertmanager's token for the server's hook."""
         return self.state / "secrets" / "hook_token"
 
     @property
     def socket(self) -> Path:
-        """On which supervisord is asked."""
+        """Unix socket of supervisord."""
         return self.run / "supervisor.sock"
 
     @property
+    def supervisord_config(self) -> Path:
+        return self.run / "supervisord.conf"
+
+    @property
     def lock(self) -> Path:
-        """Held by the terminal that the platform runs in."""
+        """File that the terminal of the platform holds locked."""
         return self.run / "up.lock"
 
     @property
     def description(self) -> Path:
-        """Of the platform that runs."""
+        """Description of the platform that was started last."""
         return self.run / "platform.json"
 
-    def log(self, part: str) -> Path:
-        return self.logs / f"{part}.log"
+    def get_log(self, component: str) -> Path:
+        return self.logs / f"{component}.log"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
-    """Everything that was told.
+class PlatformSetup:
+    """Options, settings and paths of one platform.
 
     Attributes:
-        given: To `make up`.
-        platform: To servicio-ml.
-        places: Where things are.
+        options: Variables of `make up`.
+        settings: Settings of servicio-ml.
+        paths: Paths of the state.
     """
 
-    given: Given
-    platform: platform.Settings
-    places: Places
+    options: UpOptions
+    settings: Settings
+    paths: StatePaths
 
     @property
     def api_url(self) -> str:
-        return local_url(self.platform.port)
+        return build_local_url(self.settings.port)
 
-    def environment(self) -> Mapping[str, str]:
-        """What servicio-ml's commands are told, besides what this process was."""
-        told = {
-            "SERVICIO_ML_STATE_DIR": str(self.places.state),
-            "SERVICIO_ML_API_URL": self.platform.api_url or self.api_url,
+    def build_variables(self) -> Mapping[str, str]:
+        """Environment variables of servicio-ml's commands, in addition to those of this process."""
+        # absolute paths: the commands may run in another working directory
+        variables = {
+            "SERVICIO_ML_STATE_DIR": str(self.paths.state),
+            "SERVICIO_ML_API_URL": self.settings.api_url or self.api_url,
         }
-        if self.platform.data_dir is not None:
-            told["SERVICIO_ML_DATA_DIR"] = str(self.platform.data_dir.resolve())
-        return told
+        if self.settings.data_dir is not None:
+            variables["SERVICIO_ML_DATA_DIR"] = str(self.settings.data_dir.resolve())
+        return variables
 
 
-def local_url(port: int) -> str:
-    """Of a port of this machine."""
+def build_local_url(port: int) -> str:
+    """Address of a port of this machine."""
     return f"http://{LOOPBACK}:{port}"
 
 
-def read() -> Setup:
-    """The set-up of this process.
+def read_setup() -> PlatformSetup:
+    """Read the setup from this process's environment.
 
     Raises:
-        SettingsError: A variable is wrong; it is named.
-        PlatformError: The state cannot be where it is to be.
+        SettingsError: A variable has an invalid value; the message names it.
+        PlatformError: The path of the state folder is too long.
     """
-    told = platform.load()
-    if told.host != LOOPBACK:
+    settings = load_settings()
+    # without keys and TLS, nothing of the embedded platform may be reachable from outside
+    if settings.host != LOOPBACK:
         raise SettingsError(
             "SERVICIO_ML_HOST",
-            f"{told.host!r}: the embedded platform binds to {LOOPBACK} only; see docs/deploy-compose.md",
+            f"{settings.host!r}: the embedded platform binds to {LOOPBACK} only; see docs/deploy-compose.md",
         )
-    state = told.state_dir if "state_dir" in told.model_fields_set else ROOT / STATE
-    places = Places(state=state.resolve())
-    if len(str(places.socket)) > SOCKET_CHARACTERS:
+    # the default is relative to the repository, not to the working directory
+    is_set = "state_dir" in settings.model_fields_set
+    state = settings.state_dir if is_set else ROOT / DEFAULT_STATE_FOLDER
+    paths = StatePaths(state=state.resolve())
+    _check_socket(paths)
+    return PlatformSetup(options=_read_options(), settings=settings, paths=paths)
+
+
+def _check_socket(paths: StatePaths) -> None:
+    if len(str(paths.socket)) > MAX_SOCKET_CHARACTERS:
         raise PlatformError(
-            f"{places.state} is too long a path for a Unix socket ({SOCKET_CHARACTERS} characters with "
-            f"{places.socket.relative_to(places.state)}); set SERVICIO_ML_STATE_DIR to a shorter one"
+            f"{paths.state} is too long a path for a Unix socket ({MAX_SOCKET_CHARACTERS} characters with "
+            f"{paths.socket.relative_to(paths.state)}); set SERVICIO_ML_STATE_DIR to a shorter one"
         )
-    return Setup(given=_given(), platform=told, places=places)
 
 
-def _given() -> Given:
+def _read_options() -> UpOptions:
     try:
-        return Given()
+        return UpOptions()
     except ValidationError as error:
         first = error.errors()[0]
         raise SettingsError(str(first["loc"][0]).upper(), f"{first['input']!r}: {first['msg']}") from error

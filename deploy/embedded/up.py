@@ -1,210 +1,192 @@
-"""`make up`: starts everything, and holds it until it is told to stop."""
+"""`make up`: start the platform and hold it until it is stopped."""
 
-import fcntl
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FrameType
 
-from deploy.embedded import keeper, parts, ports, prepare, ready, show
-from deploy.embedded.keeper import State
-from deploy.embedded.part import Platform, running
-from deploy.embedded.settings import Places, PlatformError, Setup
+from deploy.embedded import prepare, readiness, terminal_output
+from deploy.embedded.components.component import EmbeddedPlatform, read_platform
+from deploy.embedded.components.platform_builder import build_platform
+from deploy.embedded.platform_lock import lock_platform, read_lock_owner
+from deploy.embedded.processes import ports, supervisord
+from deploy.embedded.processes.supervisord import ProcessState
+from deploy.embedded.settings import PlatformError, PlatformSetup, StatePaths
 from servicio_ml.domain.use_case import UseCase
 
-STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-BETWEEN_LOOKS_SECONDS = 1.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+POLL_SECONDS = 1.0
 CHAMPIONS_SECONDS = 3.0
 
 
-class Stopped(BaseException):
-    """Somebody wants the platform to stop."""
-
-
-def up(setup: Setup) -> int:
-    """Start the platform and hold it; gives the exit code."""
-    setup.places.run.mkdir(parents=True, exist_ok=True)
-    with held(setup.places, str(os.getpid())) as ours:
-        if not ours:
-            return _shown(setup)
-        for each in STOPS:
-            signal.signal(each, _stopped)
-        try:
-            return _held(setup)
-        except Stopped:
-            return 0
-
-
-def _shown(setup: Setup) -> int:
-    if not (process := holder(setup.places)):
-        raise PlatformError("the platform is being stopped; wait until it is, and `make up` again")
-    print(f"servicio-ml is up already; process {process} holds it")
-    found = running(setup.places)
-    if found is None or not keeper.alive(setup.places):
-        print("it is still starting; see its terminal")
-    else:
-        show.addresses(found, keeper.states(setup.places))
-    return 0
-
-
-@contextmanager
-def held(places: Places, name: str = "") -> Iterator[bool]:
-    """Hold the platform of a state folder, or find that another process does.
-
-    Args:
-        places: Of the platform.
-        name: Who can be asked to let go: a process; empty where nobody needs to ask.
-    """
-    with places.lock.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        lock.truncate(0)
-        lock.write(name)
-        lock.flush()
-        yield True
-
-
-def holder(places: Places) -> int:
-    """The process that can be asked to let go; 0 where the one that holds it soon does by itself."""
-    return int(places.lock.read_text() or 0)
-
-
-def _stopped(_number: int, _frame: FrameType | None) -> None:
-    for each in STOPS:  # a second Ctrl-C would interrupt the stopping
-        signal.signal(each, signal.SIG_IGN)
-    raise Stopped
-
-
-def _held(setup: Setup) -> int:
-    use_cases = prepare.wanted(setup)
-    begun = _adopted(setup) or _started(setup, use_cases)
-    try:
-        ready.wait(begun.platform.parts, setup.places)
-        _champions(setup, use_cases)
-        _tell(setup, begun.platform)
-        return _watch(setup, begun)
-    finally:
-        _stop(setup.places, begun)
+# no Exception: an `except Exception` of a library must not swallow it
+class StopRequested(BaseException):
+    """A signal asks the platform to stop."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Begun:
-    """A platform that runs.
+class RunningPlatform:
+    """A platform that this process holds.
 
     Attributes:
-        platform: It.
-        process: supervisord, where this process has started it.
-        seen: How its parts did at the last look.
+        platform: Its description.
+        process: supervisord, if this process has started it.
+        last_states: States of the components at the last check.
     """
 
-    platform: Platform
+    platform: EmbeddedPlatform
     process: subprocess.Popen[bytes] | None = None
-    seen: Mapping[str, State] = field(default_factory=dict)
+    last_states: Mapping[str, ProcessState] = field(default_factory=dict)
 
 
-def _adopted(setup: Setup) -> Begun | None:
-    """A platform that has lost its terminal; what such a one has left behind is ended."""
-    left = running(setup.places)
+def run_platform(setup: PlatformSetup) -> int:
+    """Start the platform and hold it; give the exit code."""
+    setup.paths.run.mkdir(parents=True, exist_ok=True)
+    with lock_platform(setup.paths, str(os.getpid())) as is_locked:
+        if not is_locked:
+            return _show_running(setup)
+        for each in STOP_SIGNALS:
+            signal.signal(each, _on_stop_signal)
+        try:
+            return _run_locked(setup)
+        except StopRequested:
+            return 0
+
+
+def _show_running(setup: PlatformSetup) -> int:
+    if not (owner := read_lock_owner(setup.paths)):
+        raise PlatformError("the platform is being stopped; wait for its end and `make up` again")
+    print(f"servicio-ml is up already; process {owner} holds it")
+    found = read_platform(setup.paths)
+    if found is None or not supervisord.is_alive(setup.paths):
+        print("it is still starting; see its terminal")
+    else:
+        terminal_output.print_addresses(found, supervisord.read_states(setup.paths))
+    return 0
+
+
+def _on_stop_signal(_number: int, _frame: FrameType | None) -> None:
+    # a second Ctrl-C would interrupt the stop
+    for each in STOP_SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+    raise StopRequested
+
+
+def _run_locked(setup: PlatformSetup) -> int:
+    use_cases = prepare.list_wanted(setup)
+    running = _adopt(setup) or _start(setup, use_cases)
+    try:
+        readiness.wait_for_components(running.platform.components, setup.paths)
+        _ensure_champions(setup, use_cases)
+        _print_summary(setup, running.platform)
+        return _watch(setup, running)
+    finally:
+        _stop(setup.paths, running)
+
+
+def _adopt(setup: PlatformSetup) -> RunningPlatform | None:
+    """Take over a platform whose terminal was killed, or end what a killed platform has left behind."""
+    left = read_platform(setup.paths)
     if left is None:
         return None
-    if keeper.alive(setup.places):
-        print("a platform runs here whose terminal was killed; this one takes it over, as it is set up")
-        return Begun(platform=left)
-    if ended := keeper.sweep(setup.places, left.session):
-        print(f"{ended} processes of a platform that was killed have been ended")
+    if supervisord.is_alive(setup.paths):
+        print("a platform runs here whose terminal was killed; this one takes it over with its old variables")
+        return RunningPlatform(platform=left)
+    if ended := supervisord.end_orphans(setup.paths, left.session):
+        print(f"ended {ended} orphaned processes of a platform that was killed")
     return None
 
 
-def _started(setup: Setup, use_cases: Sequence[UseCase]) -> Begun:
-    platform = parts.platform(setup)
-    ports.check(platform.parts)
-    if not setup.platform.mlflow_url and not (setup.places.state / "mlflow.db").exists():
-        # nothing can have a champion yet; what trains makes the database alone, and has all processors
+def _start(setup: PlatformSetup, use_cases: Sequence[UseCase]) -> RunningPlatform:
+    platform = build_platform(setup)
+    ports.check_ports(platform.components)
+    if not setup.settings.mlflow_url and not (setup.paths.state / "mlflow.db").exists():
+        # without a database there is no champion; trained now, the first ones have all processors
         for each in use_cases:
-            prepare.champion(setup, each)
-        ports.check(platform.parts)  # that took a while
-    print(
-        f"starting {', '.join(part.title for part in platform.parts)}; logs: {setup.places.logs}", flush=True
-    )
-    process, platform = keeper.start(platform, setup.places)
-    return Begun(platform=platform, process=process)
+            prepare.ensure_champion(setup, each)
+        # training takes minutes, in which another program may have taken a port
+        ports.check_ports(platform.components)
+    titles = ", ".join(each.title for each in platform.components)
+    print(f"starting {titles}; logs: {setup.paths.logs}", flush=True)
+    process, platform = supervisord.start(platform, setup.paths)
+    return RunningPlatform(platform=platform, process=process)
 
 
-def _champions(setup: Setup, use_cases: Sequence[UseCase]) -> None:
-    """See that each use case has a champion that is served."""
+def _ensure_champions(setup: PlatformSetup, use_cases: Sequence[UseCase]) -> None:
+    """Train the use cases that have no champion and wait until all champions are ready."""
     names = [each.name for each in use_cases]
-    served = ready.models(setup.api_url, names, CHAMPIONS_SECONDS)
-    open_ones = [each for each in use_cases if each.name not in served]
-    lacking = prepare.without_champion(setup, open_ones) if open_ones else []
-    for each in lacking:
-        prepare.champion(setup, each)
-    if open_ones and (silent := sorted({*names} - ready.models(setup.api_url, names))):
-        print(f"not served: {', '.join(silent)}; see {setup.api_url}/health/ready", file=sys.stderr)
+    ready = readiness.wait_for_models(setup.api_url, names, CHAMPIONS_SECONDS)
+    unready = [each for each in use_cases if each.name not in ready]
+    # a model that is not ready may have a champion that cannot be loaded: training would hide that
+    missing = prepare.list_without_champion(setup, unready) if unready else []
+    for each in missing:
+        prepare.ensure_champion(setup, each)
+    if unready and (failed := sorted({*names} - readiness.wait_for_models(setup.api_url, names))):
+        problem = f"models that are not ready: {', '.join(failed)}; see {setup.api_url}/health/ready"
+        print(problem, file=sys.stderr)
 
 
-def _tell(setup: Setup, platform: Platform) -> None:
-    show.addresses(platform, keeper.states(setup.places))
-    served = ready.served(setup.api_url)
-    # the first is the one that most is told of
-    model = min(served, key=lambda name: (name != setup.platform.default_model, name), default="")
-    if model and (line := show.to_try(setup.api_url, model)):
-        print(f"\ntry:\n  {line}\n  make demo")
+def _print_summary(setup: PlatformSetup, platform: EmbeddedPlatform) -> None:
+    terminal_output.print_addresses(platform, supervisord.read_states(setup.paths))
+    ready = readiness.list_ready_models(setup.api_url)
+    # the default model first: the documents describe it
+    model = min(ready, key=lambda name: (name != setup.settings.default_model, name), default="")
+    if model and (command := terminal_output.build_example_command(setup.api_url, model)):
+        print(f"\ntry:\n  {command}\n  make demo")
     print("\nCtrl-C, or `make down` elsewhere, stops all of it", flush=True)
 
 
-def _watch(setup: Setup, begun: Begun) -> int:
-    """Name what ends until all of it does."""
+def _watch(setup: PlatformSetup, running: RunningPlatform) -> int:
+    """Print each component that ends, until supervisord ends; give the exit code."""
     while True:
         try:
-            states = keeper.states(setup.places)
+            states = supervisord.read_states(setup.paths)
         except PlatformError:
-            print("supervisord has been ended by somebody; the parts are stopped", file=sys.stderr)
+            print("supervisord has been ended from outside; stopping the components", file=sys.stderr)
             return 1
-        for part in begun.platform.parts:
-            if what := changed(begun.seen.get(part.name), states[part.name]):
-                show.crashed(part, what, setup.places)
-        begun.seen = states
-        threading.Event().wait(BETWEEN_LOOKS_SECONDS)
+        for component in running.platform.components:
+            name = component.name
+            if problem := describe_change(running.last_states.get(name), states[name]):
+                terminal_output.print_crash(component, problem, setup.paths)
+        running.last_states = states
+        threading.Event().wait(POLL_SECONDS)
 
 
-def changed(before: State | None, now: State) -> str:
-    """What became of a part between two looks; empty where it goes on."""
+def describe_change(before: ProcessState | None, now: ProcessState) -> str:
+    """Describe how a component has ended between two checks; empty if it has not."""
     if before is None or before.pid == now.pid or not before.pid:
         return ""
     if now.pid:
-        return f"(process {before.pid}) has ended and was started again as process {now.pid}"
-    if now in keeper.broken({now.name: now}):
-        return f"has ended and is given up ({now.why})"
-    return f"has ended and is started again ({now.why})"
+        return f"(process {before.pid}) has ended and was restarted as process {now.pid}"
+    if now in supervisord.find_failed({now.name: now}):
+        return f"has ended and is not restarted any more ({now.reason})"
+    return f"has ended and is being restarted ({now.reason})"
 
 
-def _stop(places: Places, begun: Begun) -> None:
-    for each in STOPS:
+def _stop(paths: StatePaths, running: RunningPlatform) -> None:
+    for each in STOP_SIGNALS:
         signal.signal(each, signal.SIG_IGN)
-    _say("\nstopping")
-    stop(places, begun.platform)
-    if begun.process is not None:
-        begun.process.wait()
-    _say("stopped; what was trained, predicted and measured is kept")
+    _print_if_open("\nstopping")
+    stop(paths, running.platform)
+    if running.process is not None:
+        running.process.wait()
+    _print_if_open("stopped; models, predictions and metrics are kept")
 
 
-def stop(places: Places, platform: Platform) -> int:
-    """Stop a platform; gives how many processes of it were there, of which supervisord is one."""
+def stop(paths: StatePaths, platform: EmbeddedPlatform) -> int:
+    """Stop a platform; give the number of processes found, where supervisord counts as one."""
     with suppress(PlatformError):
-        keeper.stop(places, platform)
+        supervisord.stop(paths, platform)
         return 1
-    return keeper.sweep(places, platform.session)
+    return supervisord.end_orphans(paths, platform.session)
 
 
-def _say(text: str) -> None:
-    """Print it where somebody still reads: a terminal that was closed must not keep the platform running."""
+def _print_if_open(text: str) -> None:
+    """Print a line unless the terminal was closed, which must not keep the platform running."""
     with suppress(OSError):
         print(text, flush=True)

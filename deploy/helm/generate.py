@@ -1,25 +1,25 @@
-"""Write what the chart has from elsewhere, its schema and the rules: `python -m deploy.helm.generate`."""
+"""Write the generated files of the chart, its schema and the rules: `python -m deploy.helm.generate`."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from monitoring.generate import text
-from monitoring.rules import groups
+from monitoring.generate import to_text
+from monitoring.rules import build_groups
 
-from deploy.helm.schema import values_schema
+from deploy.helm.schema import build_values_schema
 
 CHART = Path(__file__).parent / "servicio-ml"
 
 
-def files() -> Mapping[Path, str]:
-    """Every generated file of the chart and what it holds; a chart can read nothing outside of its folder."""
-    rules = {CHART / "rules" / f"{group.name}.yaml": text(group) for group in groups()}
-    return {CHART / "values.schema.json": json.dumps(values_schema(), indent=2) + "\n", **rules}
+def generate_files() -> Mapping[Path, str]:
+    """Generate the files of the chart: path to content. A chart cannot read files outside of its folder."""
+    rules = {CHART / "rules" / f"{group.name}.yaml": to_text(group) for group in build_groups()}
+    return {CHART / "values.schema.json": json.dumps(build_values_schema(), indent=2) + "\n", **rules}
 
 
 def main() -> None:
-    for path, content in files().items():
+    for path, content in generate_files().items():
         path.parent.mkdir(exist_ok=True)
         path.write_text(content)
 

@@ -1,4 +1,4 @@
-"""Whether a part of Airflow is well, at less cost than by Airflow's own command: `healthy.py scheduler`."""
+"""Health check of an Airflow component, cheaper than Airflow's own command: `healthy.py scheduler`."""
 
 import json
 import os
@@ -10,13 +10,13 @@ SERVER = "http://{host}:8080/api/v2/monitor/health"
 SECONDS = 5
 
 
-def part_is_healthy(name: str, host: str) -> bool:
-    """What the API server knows of a part by its heartbeats."""
+def is_component_healthy(name: str, host: str) -> bool:
+    """Whether a component is healthy for the API server, which knows its heartbeats."""
     with urlopen(SERVER.format(host=host), timeout=SECONDS) as answer:  # noqa: S310  our own server
         return bool(json.load(answer)[name]["status"] == "healthy")
 
 
-def worker_answers() -> bool:
+def is_worker_alive() -> bool:
     """Whether this machine's worker answers over the broker."""
     from celery import Celery  # noqa: PLC0415  only a worker needs it
 
@@ -24,15 +24,15 @@ def worker_answers() -> bool:
     return bool(celery.control.ping(destination=[f"celery@{socket.gethostname()}"], timeout=SECONDS))
 
 
-def main(part: str) -> int:
+def main(component: str) -> int:
     """Say it by the exit code."""
     try:
-        if part == "worker":
-            return not worker_answers()
-        host = "127.0.0.1" if part == "metadatabase" else "airflow-apiserver"
-        return not part_is_healthy(part, host)
-    except Exception as error:  # noqa: BLE001  whatever it is, the part is not well
-        sys.stderr.write(f"{part}: {error}\n")
+        if component == "worker":
+            return not is_worker_alive()
+        host = "127.0.0.1" if component == "metadatabase" else "airflow-apiserver"
+        return not is_component_healthy(component, host)
+    except Exception as error:  # noqa: BLE001  whatever it is, the component is not healthy
+        sys.stderr.write(f"{component}: {error}\n")
         return 1
 
 

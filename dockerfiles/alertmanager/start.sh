@@ -1,5 +1,5 @@
 #!/bin/sh
-# Alertmanager with the address that people chose in ALERT_WEBHOOK_URL; with none, its pages tell them.
+# Alertmanager with the address that people chose in ALERT_WEBHOOK_URL; with none, only its pages show alerts.
 set -eu
 folder=/tmp/config
 mkdir -p "$folder"

@@ -1,11 +1,11 @@
-"""Which features of a model have moved, since when, and how."""
+"""Dashboard of a model's drift: which features have drifted, since when, and how."""
 
-from grafana.board import CHOOSE_MODEL, Section, Variable, board
-from grafana.charts import Bars, Heat, Pairs
+from grafana.board import MODEL_VARIABLE, BoardSection, BoardVariable, build_board
+from grafana.charts import BarsPanel, ComparisonPanel, HeatmapPanel
 from grafana.colours import BAD, GOOD, WARN
-from grafana.expressions import FEATURES, MODEL, PREDICTION, WINDOW, champions, of, of_champion
-from grafana.panels import Line, Lines, Number, Query
-from grafana.tables import Column, Rows
+from grafana.expressions import FEATURES, MODEL, PREDICTION, WINDOW, filter_champions, select, select_champion
+from grafana.panels import LinesPanel, NumberPanel, PanelQuery, QueryRole
+from grafana.tables import TableColumn, TablePanel
 from grafana_foundation_sdk.builders import dashboard
 
 from monitoring import thresholds
@@ -14,77 +14,77 @@ FEATURE = 'feature="$feature"'
 WORST = 10
 
 
-def _ratio(*matchers: str) -> str:
-    """By feature: the champion's index over its threshold, whatever its bins and rows."""
+def _divide_by_threshold(*matchers: str) -> str:
+    """Divide the champion's stability index by its threshold, for each feature."""
     index, threshold = (
-        of(record, MODEL, WINDOW, *matchers)
+        select(record, MODEL, WINDOW, *matchers)
         for record in ("feature:psi:index", "feature:psi_threshold:index")
     )
-    return f"max by (feature) ({champions(f'{index} / {threshold}')})"
+    return f"max by (feature) ({filter_champions(f'{index} / {threshold}')})"
 
 
-def _of_feature(record: str, *matchers: str) -> str:
-    return f"max by (feature) ({champions(of(record, MODEL, WINDOW, *matchers))})"
+def _select_feature(record: str, *matchers: str) -> str:
+    return f"max by (feature) ({filter_champions(select(record, MODEL, WINDOW, *matchers))})"
 
 
-def _by_bin(record: str) -> str:
-    return f"max by (bin) ({champions(of(record, MODEL, WINDOW, FEATURE))})"
+def _select_bins(record: str) -> str:
+    return f"max by (bin) ({filter_champions(select(record, MODEL, WINDOW, FEATURE))})"
 
 
 RATIO_STEPS = ((None, GOOD), (1, BAD))
 NOW = (
-    Number(
+    NumberPanel(
         "Rows in the window",
         "short",
-        "Rows that the champion scored. The fewer, the higher the thresholds.",
-        [Query(of_champion("model:observations:rows", MODEL, WINDOW))],
+        "Rows that the champion scored. With fewer rows the thresholds are higher.",
+        [PanelQuery(select_champion("model:observations:rows", MODEL, WINDOW))],
         width=6,
     ),
-    Number(
+    NumberPanel(
         "Features drifted",
         "percentunit",
-        "Share of the features whose index is above its threshold.",
-        [Query(of_champion("model:drifted_features:ratio", MODEL, WINDOW))],
+        "Share of the features whose population stability index (PSI) exceeds its threshold.",
+        [PanelQuery(select_champion("model:drifted_features:ratio", MODEL, WINDOW))],
         width=6,
         steps=((None, GOOD), (thresholds.DRIFTED_SHARE, WARN)),
         alerts=["DataDrift"],
     ),
-    Number(
+    NumberPanel(
         "Worst feature",
         "short",
-        "Index over threshold of the feature that has moved most; from 1 on it is drift.",
-        [Query(f"topk(1, {_ratio(FEATURES)})", "{{feature}}")],
+        "Largest ratio of a feature's PSI to its threshold; from 1 on the feature has drifted.",
+        [PanelQuery(f"topk(1, {_divide_by_threshold(FEATURES)})", "{{feature}}")],
         width=6,
         instant=True,
         steps=RATIO_STEPS,
         alerts=["FeatureDrift"],
     ),
-    Number(
+    NumberPanel(
         "Predictions",
         "short",
-        "Index over threshold of the answers; from 1 on they have moved.",
-        [Query(_ratio(PREDICTION))],
+        "Ratio of the predictions' PSI to its threshold; from 1 on the predictions have drifted.",
+        [PanelQuery(_divide_by_threshold(PREDICTION))],
         width=6,
         steps=RATIO_STEPS,
         alerts=["PredictionDrift"],
     ),
 )
 EVERY = (
-    Heat(
-        "Index over threshold, by feature and time",
+    HeatmapPanel(
+        "PSI over threshold, by feature and time",
         "short",
-        "Blue: as in training. White: at the threshold. Red: drift. The threshold knows how many rows and"
-        " bins there are: noise stays blue in small windows.",
-        [Query(_ratio(), "{{feature}}")],
+        "Blue: as in training. White: at the threshold. Red: drift. The threshold accounts for the number of"
+        " rows and bins, so that noise stays blue in small windows.",
+        [PanelQuery(_divide_by_threshold(), "{{feature}}")],
         width=16,
         height=14,
         alerts=["FeatureDrift", "PredictionDrift"],
     ),
-    Bars(
+    BarsPanel(
         "Worst features now",
         "short",
-        f"The {WORST} greatest indices over their thresholds; from 1 on it is drift.",
-        [Query(f"sort_desc(topk({WORST}, {_ratio()}))", "{{feature}}")],
+        f"The {WORST} features with the largest ratio of PSI to threshold; from 1 on a feature has drifted.",
+        [PanelQuery(f"sort_desc(topk({WORST}, {_divide_by_threshold()}))", "{{feature}}")],
         width=8,
         height=14,
         steps=RATIO_STEPS,
@@ -92,89 +92,91 @@ EVERY = (
     ),
 )
 ONE = (
-    Lines(
-        "$feature: index beside its threshold",
+    LinesPanel(
+        "$feature: population stability index (PSI) and threshold",
         "short",
-        "Population stability index of the chosen feature; above the dashed threshold it has moved.",
+        "Population stability index of the chosen feature; above the dashed threshold it has drifted.",
         [
-            Query(_of_feature("feature:psi:index", FEATURE), "index"),
-            Query(_of_feature("feature:psi_threshold:index", FEATURE), "threshold", Line.LIMIT),
+            PanelQuery(_select_feature("feature:psi:index", FEATURE), "PSI"),
+            PanelQuery(_select_feature("feature:psi_threshold:index", FEATURE), "threshold", QueryRole.LIMIT),
         ],
         width=8,
         alerts=["FeatureDrift"],
     ),
-    Pairs(
-        "$feature: now beside the reference",
+    ComparisonPanel(
+        "$feature: window and reference",
         "percentunit",
-        "Share of the window's rows in each bin; grey: what the training rows of the same season expect.",
+        "Share of the window's rows in each bin. Grey: share of the training rows of the same season.",
         [
-            Query(_by_bin("bin:current:ratio"), "now"),
-            Query(_by_bin("bin:reference:ratio"), "expected", Line.REFERENCE),
+            PanelQuery(_select_bins("bin:current:ratio"), "now"),
+            PanelQuery(_select_bins("bin:reference:ratio"), "expected", QueryRole.REFERENCE),
         ],
         label="bin",
         width=8,
     ),
-    Lines(
+    LinesPanel(
         "$feature: bins over time",
         "percentunit",
-        "Share of the window's rows in each bin, stacked. A step tells the moment of a change.",
-        [Query(_by_bin("bin:current:ratio"), "{{bin}}")],
+        "Share of the window's rows in each bin, stacked. A step shows when the distribution changed.",
+        [PanelQuery(_select_bins("bin:current:ratio"), "{{bin}}")],
         width=8,
         stacked=True,
         top=1,
     ),
 )
 EXCESS = (
-    f"{of('feature:missing:ratio', MODEL, WINDOW, FEATURES)}"
-    f" - {of('feature:missing_reference:ratio', MODEL, WINDOW)}"
+    f"{select('feature:missing:ratio', MODEL, WINDOW, FEATURES)}"
+    f" - {select('feature:missing_reference:ratio', MODEL, WINDOW)}"
 )
 MISSING = (
-    Rows(
+    TablePanel(
         "Missing values",
         "short",
-        "Share of the rows without a value, beside that of the training rows of the same season. A jump is a"
-        " broken sensor or a changed sender, not drift of the world.",
+        "Share of the rows without a value, and that of the training rows of the same season. A jump points"
+        " to a broken sensor or a changed client rather than to drift.",
         labels={"feature": "Feature"},
         sort="More than in training",
         alerts=["MissingValues"],
         columns=[
-            Column("Missing", _of_feature("feature:missing:ratio", FEATURES), "percentunit"),
-            Column("In training", _of_feature("feature:missing_reference:ratio", FEATURES), "percentunit"),
-            Column(
+            TableColumn("Missing", _select_feature("feature:missing:ratio", FEATURES), "percentunit"),
+            TableColumn(
+                "In training", _select_feature("feature:missing_reference:ratio", FEATURES), "percentunit"
+            ),
+            TableColumn(
                 "More than in training",
-                f"max by (feature) ({champions(EXCESS)})",
+                f"max by (feature) ({filter_champions(EXCESS)})",
                 "percentunit",
                 steps=((None, GOOD), (thresholds.MISSING_EXCESS, BAD)),
             ),
         ],
     ),
-    Lines(
-        "Values refused",
+    LinesPanel(
+        "Rejected values",
         "short",
-        "Values that broke the model's contract in the window, by reason. level: a category that training"
-        " never saw; unknown_field: a field that the model does not have.",
-        [Query(f"sum by (reason) ({of('feature:rejected:count', MODEL, WINDOW)})", "{{reason}}")],
+        "Values that violated the model's schema in the window, by reason. level: a category that the"
+        " training rows do not have; unknown_field: a field that the model does not have.",
+        [PanelQuery(f"sum by (reason) ({select('feature:rejected:count', MODEL, WINDOW)})", "{{reason}}")],
         stacked=True,
         alerts=["UnseenLevels", "RejectedValues"],
     ),
 )
 
 
-def drift() -> dashboard.Dashboard:
-    feature = Variable(
+def build_drift_board() -> dashboard.Dashboard:
+    feature = BoardVariable(
         name="feature",
         label="Feature",
         values='label_values(servicio_ml_drift_quantile{model="$model"}, feature)',
     )
-    return board(
+    return build_board(
         "drift",
-        "Which features of a model have moved, since when, and how.",
+        "Drift of a model's features and predictions: which, since when, and how.",
         [
-            Section("Now", NOW),
-            Section("Features", EVERY),
-            Section("One feature", ONE),
-            Section("Missing and refused", MISSING),
+            BoardSection("Now", NOW),
+            BoardSection("Features", EVERY),
+            BoardSection("One feature", ONE),
+            BoardSection("Missing and rejected values", MISSING),
         ],
-        variables=[CHOOSE_MODEL, feature],
+        variables=[MODEL_VARIABLE, feature],
         window=True,
     )

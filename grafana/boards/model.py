@@ -1,7 +1,7 @@
-"""One model: its traffic, its answers, its performance, its labels, its versions."""
+"""Dashboard of one model: its performance, labels, traffic, predictions and versions."""
 
-from grafana.board import CHOOSE_MODEL, Event, Section, Variable, board
-from grafana.charts import Pairs
+from grafana.board import MODEL_VARIABLE, BoardEvent, BoardSection, BoardVariable, build_board
+from grafana.charts import ComparisonPanel
 from grafana.colours import BAD, GOOD, WARN
 from grafana.expressions import (
     MODEL,
@@ -10,174 +10,180 @@ from grafana.expressions import (
     STALE_SECONDS,
     VERSION,
     WINDOW,
-    champions,
-    none_is_zero,
-    of,
-    of_champion,
-    room,
+    compute_margin,
+    filter_champions,
+    select,
+    select_champion,
+    sum_or_zero,
 )
-from grafana.panels import YES_NO, Line, Lines, Number, Query, below
-from grafana.tables import Column, Rows
+from grafana.panels import YES_NO, LinesPanel, NumberPanel, PanelQuery, QueryRole, mark_below
+from grafana.tables import TableColumn, TablePanel
 from grafana_foundation_sdk.builders import dashboard
 
 from monitoring import thresholds
 
-LOADED = of("servicio_ml_champion_loaded_timestamp_seconds", MODEL)
+LOADED = select("servicio_ml_champion_loaded_timestamp_seconds", MODEL)
 MILLISECONDS = 1000
-"""Of a second: Grafana's times."""
+"""Milliseconds in a second; Grafana's times are in milliseconds."""
 EVENTS = (
-    Event(
+    BoardEvent(
         name="Champion loaded",
         expr=f"min by (model, version) ({LOADED}) * {MILLISECONDS}",
         title="Champion: version {{version}}",
         by_value=True,
     ),
-    Event(
+    BoardEvent(
         name="Page",
-        expr=of("ALERTS", 'alertstate="firing"', 'severity="page"', MODEL),
+        expr=select("ALERTS", 'alertstate="firing"', 'severity="page"', MODEL),
         title="{{alertname}}",
         colour=BAD,
     ),
 )
-"""Each champion's loading is told by a value, so that the marks are right at any zoom."""
-AGE = f"time() - max({of('servicio_ml_champion_registered_timestamp_seconds', MODEL)})"
+"""Events: champions with their loading time as the value, so that marks are exact at any zoom, and pages."""
+AGE = f"time() - max({select('servicio_ml_champion_registered_timestamp_seconds', MODEL)})"
 NOW = (
-    Number(
+    NumberPanel(
         "Ready",
         "none",
-        "Whether the champion answers its golden rows on every server.",
-        [Query(f"min({of('servicio_ml_model_ready', MODEL)})")],
+        "Whether the champion reproduces its golden rows on every server.",
+        [PanelQuery(f"min({select('servicio_ml_model_ready', MODEL)})")],
         width=3,
-        steps=below(1),
-        words=YES_NO,
+        steps=mark_below(1),
+        value_names=YES_NO,
         alerts=["ModelNotReady"],
     ),
-    Number(
+    NumberPanel(
         "Champion's version",
         "none",
-        "Greatest version that answers as the champion.",
-        [Query(f"max by (version) ({of('servicio_ml_model_info', MODEL)})", "{{version}}")],
+        "Highest version that serves as the champion.",
+        [PanelQuery(f"max by (version) ({select('servicio_ml_model_info', MODEL)})", "{{version}}")],
         width=3,
         only_name=True,
     ),
-    Number(
+    NumberPanel(
         "Champion's age",
         "s",
         "Time since the champion was registered.",
-        [Query(AGE)],
+        [PanelQuery(AGE)],
         width=3,
         steps=((None, GOOD), (STALE_SECONDS, WARN)),
         alerts=["ChampionStale"],
     ),
-    Number(
+    NumberPanel(
         "Rows in the window",
         "short",
         "Rows that the champion scored.",
-        [Query(of_champion("model:observations:rows", MODEL, WINDOW))],
+        [PanelQuery(select_champion("model:observations:rows", MODEL, WINDOW))],
         width=3,
     ),
-    Number(
-        "Room, realised",
+    NumberPanel(
+        "Margin, realised",
         "percentunit",
-        "How far the champion is from its limit by the labels of the window: accuracy or F1 in points, a mean"
-        " absolute error as a share of the limit. Below 0 it pages. No data: no labels yet.",
-        [Query(room("realised", MODEL, WINDOW))],
-        steps=below(0),
+        "Margin of the champion to its limit by the labels of the window: for accuracy or F1 a difference,"
+        " for a mean absolute error a share of the limit. Below 0 an alert pages. No data: no labels yet.",
+        [PanelQuery(compute_margin("realised", MODEL, WINDOW))],
+        steps=mark_below(0),
         alerts=["PerformanceLow"],
     ),
-    Number(
+    NumberPanel(
         "Labelled",
         "percentunit",
-        "Share of the window's rows whose truth came.",
-        [Query(of_champion("model:label_coverage:ratio", MODEL, WINDOW))],
+        "Share of the window's rows with ground truth.",
+        [PanelQuery(select_champion("model:label_coverage:ratio", MODEL, WINDOW))],
         alerts=["LabelCoverageLow"],
     ),
-    Number(
+    NumberPanel(
         "Features drifted",
         "percentunit",
-        "Share of the features whose index is above its threshold.",
-        [Query(of_champion("model:drifted_features:ratio", MODEL, WINDOW))],
+        "Share of the features whose population stability index (PSI) exceeds its threshold.",
+        [PanelQuery(select_champion("model:drifted_features:ratio", MODEL, WINDOW))],
         steps=((None, GOOD), (thresholds.DRIFTED_SHARE, WARN)),
         alerts=["DataDrift", "FeatureDrift"],
     ),
 )
-OUTCOMES = of("servicio_ml_predictions_total", MODEL, VERSION, 'protocol!="shadow"')
+OUTCOMES = select("servicio_ml_predictions_total", MODEL, VERSION, 'protocol!="shadow"')
 TRAFFIC = (
-    Lines(
+    LinesPanel(
         "Rows by protocol",
         "rowsps",
-        "Rows per second by road, stacked; shadow: scored by the challenger as well.",
-        [Query(f"sum by (protocol) ({of('model:predictions:rate5m', MODEL)})", "{{protocol}}")],
+        "Rows per second by interface, stacked. shadow: rows that the challenger scores as well.",
+        [PanelQuery(f"sum by (protocol) ({select('model:predictions:rate5m', MODEL)})", "{{protocol}}")],
         width=8,
         stacked=True,
-        named=PROTOCOL_COLOURS,
+        series_colours=PROTOCOL_COLOURS,
     ),
-    Lines(
-        "Rows by answer",
+    LinesPanel(
+        "Rows by predicted class",
         "rowsps",
-        "Rows per second by the class that was answered; of a regression all are one.",
-        [Query(f"sum by (outcome) (rate({OUTCOMES}[$__rate_interval]))", "{{outcome}}")],
+        "Rows per second by predicted class; a regression has one series.",
+        [PanelQuery(f"sum by (outcome) (rate({OUTCOMES}[$__rate_interval]))", "{{outcome}}")],
         width=8,
         stacked=True,
     ),
-    Lines(
+    LinesPanel(
         "Duration of a prediction",
         "s",
-        "From a decoded request to its logged answer.",
+        "Time from a decoded request to its logged prediction.",
         [
-            Query(f"max({of('model:prediction_duration_seconds:p50_rate5m', MODEL)})", "median"),
-            Query(f"max({of('model:prediction_duration_seconds:p99_rate5m', MODEL)})", "99th percentile"),
+            PanelQuery(f"max({select('model:prediction_duration_seconds:p50_rate5m', MODEL)})", "median"),
+            PanelQuery(
+                f"max({select('model:prediction_duration_seconds:p99_rate5m', MODEL)})", "99th percentile"
+            ),
         ],
         width=8,
     ),
 )
-SHARES = champions(of("bin:current:ratio", MODEL, WINDOW, PREDICTION))
-REFERENCE = champions(of("bin:reference:ratio", MODEL, WINDOW, PREDICTION))
-INDEX = champions(of("feature:psi:index", MODEL, WINDOW, PREDICTION))
-THRESHOLD = champions(of("feature:psi_threshold:index", MODEL, WINDOW, PREDICTION))
-ANSWERS = (
-    Pairs(
-        "Predictions beside the reference",
+SHARES = filter_champions(select("bin:current:ratio", MODEL, WINDOW, PREDICTION))
+REFERENCE = filter_champions(select("bin:reference:ratio", MODEL, WINDOW, PREDICTION))
+INDEX = filter_champions(select("feature:psi:index", MODEL, WINDOW, PREDICTION))
+THRESHOLD = filter_champions(select("feature:psi_threshold:index", MODEL, WINDOW, PREDICTION))
+PREDICTIONS = (
+    ComparisonPanel(
+        "Predictions: window and reference",
         "percentunit",
-        "Share of the window's answers in each bin; grey: what the training rows of the same season expect.",
+        "Share of the window's predictions in each bin. Grey: share of the training rows of the same season.",
         [
-            Query(f"sum by (bin) ({SHARES})", "now"),
-            Query(f"sum by (bin) ({REFERENCE})", "expected", Line.REFERENCE),
+            PanelQuery(f"sum by (bin) ({SHARES})", "now"),
+            PanelQuery(f"sum by (bin) ({REFERENCE})", "expected", QueryRole.REFERENCE),
         ],
         label="bin",
         width=8,
     ),
-    Lines(
+    LinesPanel(
         "Distribution of the predictions",
         "percentunit",
-        "Share of the window's answers in each bin, stacked.",
-        [Query(f"sum by (bin) ({SHARES})", "{{bin}}")],
+        "Share of the window's predictions in each bin, stacked.",
+        [PanelQuery(f"sum by (bin) ({SHARES})", "{{bin}}")],
         width=8,
         stacked=True,
         top=1,
     ),
-    Lines(
+    LinesPanel(
         "Drift of the predictions",
         "short",
-        "Population stability index of the answers; above the dashed threshold they have moved.",
-        [Query(f"max({INDEX})", "index"), Query(f"max({THRESHOLD})", "threshold", Line.LIMIT)],
+        "Population stability index of the predictions; above the dashed threshold they have drifted.",
+        [PanelQuery(f"max({INDEX})", "PSI"), PanelQuery(f"max({THRESHOLD})", "threshold", QueryRole.LIMIT)],
         width=8,
         alerts=["PredictionDrift"],
     ),
 )
 
 
-def _metric(name: str, title: str) -> Lines:
-    limit = of("model:performance_limit:value", MODEL, WINDOW, f'metric="{name}"')
-    return Lines(
+def _build_metric_panel(name: str, title: str) -> LinesPanel:
+    limit = select("model:performance_limit:value", MODEL, WINDOW, f'metric="{name}"')
+    return LinesPanel(
         title,
         "percentunit",
-        "Of the champion. Realised: by the labels that came. Expected: from its calibrated probabilities, at"
-        " once. Below the dashed limit it pages. No data for a regression.",
+        f"{title} of the champion. Realised: from ground truth. Expected: from its calibrated probabilities,"
+        " before ground truth is known. Below the dashed limit an alert pages. No data for a regression.",
         [
-            Query(f"max({champions(of(f'model:{name}_realised:ratio', MODEL, WINDOW))})", "realised"),
-            Query(f"max({champions(of(f'model:{name}_expected:ratio', MODEL, WINDOW))})", "expected"),
-            Query(f"max({champions(limit)})", "limit", Line.LIMIT),
+            PanelQuery(
+                f"max({filter_champions(select(f'model:{name}_realised:ratio', MODEL, WINDOW))})", "realised"
+            ),
+            PanelQuery(
+                f"max({filter_champions(select(f'model:{name}_expected:ratio', MODEL, WINDOW))})", "expected"
+            ),
+            PanelQuery(f"max({filter_champions(limit)})", "limit", QueryRole.LIMIT),
         ],
         width=6,
         top=1,
@@ -185,131 +191,137 @@ def _metric(name: str, title: str) -> Lines:
     )
 
 
-ERROR_LIMIT = of("model:performance_limit:value", MODEL, WINDOW, 'metric="mae"')
+ERROR_LIMIT = select("model:performance_limit:value", MODEL, WINDOW, 'metric="mae"')
 PERFORMANCE = (
-    Lines(
-        "Room to the limit",
+    LinesPanel(
+        "Margin to the threshold",
         "percentunit",
-        "How far the champion is from its limit, whatever its metric; below 0 the limit is broken. Realised:"
-        " by the labels that came. Expected: from its calibrated probabilities, at once; not for a"
-        " regression.",
+        "Margin of the champion to its limit, whatever its metric; below 0 the limit is violated. Realised:"
+        " from ground truth. Expected: from its calibrated probabilities, before ground truth is known; not"
+        " for a regression.",
         [
-            Query(room("realised", MODEL, WINDOW), "realised"),
-            Query(room("expected", MODEL, WINDOW), "expected"),
+            PanelQuery(compute_margin("realised", MODEL, WINDOW), "realised"),
+            PanelQuery(compute_margin("expected", MODEL, WINDOW), "expected"),
         ],
         bottom=None,
-        steps=below(0),
+        steps=mark_below(0),
         alerts=["PerformanceLow", "ExpectedPerformanceLow"],
     ),
-    Lines(
+    LinesPanel(
         "Labels",
         "percentunit",
-        "Share of the window's rows whose truth came.",
-        [Query(of_champion("model:label_coverage:ratio", MODEL, WINDOW), "labelled")],
+        "Share of the window's rows with ground truth.",
+        [PanelQuery(select_champion("model:label_coverage:ratio", MODEL, WINDOW), "labelled")],
         width=6,
         top=1,
         alerts=["LabelCoverageLow"],
     ),
-    Lines(
-        "Until the truth comes",
+    LinesPanel(
+        "Delay of ground truth",
         "s",
         "Median time from a prediction to its label.",
-        [Query(f"max({of('model:label_lag_seconds:p50', MODEL, WINDOW)})", "median")],
+        [PanelQuery(f"max({select('model:label_lag_seconds:p50', MODEL, WINDOW)})", "median")],
         width=6,
     ),
-    _metric("accuracy", "Accuracy"),
-    _metric("f1_macro", "F1, mean of the classes"),
-    Lines(
+    _build_metric_panel("accuracy", "Accuracy"),
+    _build_metric_panel("f1_macro", "F1, mean of the classes"),
+    LinesPanel(
         "F1 by class",
         "percentunit",
-        "Of the champion, by the labels that came; dotted grey: expected. No data for a regression.",
+        "F1 of the champion for each class, from ground truth. Dashed grey: expected. No data for a"
+        " regression.",
         [
-            Query(f"max by (label) ({champions(of('class:f1_realised:ratio', MODEL, WINDOW))})", "{{label}}"),
-            Query(
-                f"max by (label) ({champions(of('class:f1_expected:ratio', MODEL, WINDOW))})",
+            PanelQuery(
+                f"max by (label) ({filter_champions(select('class:f1_realised:ratio', MODEL, WINDOW))})",
+                "{{label}}",
+            ),
+            PanelQuery(
+                f"max by (label) ({filter_champions(select('class:f1_expected:ratio', MODEL, WINDOW))})",
                 "{{label}} expected",
-                Line.REFERENCE,
+                QueryRole.REFERENCE,
             ),
         ],
         width=6,
         top=1,
     ),
-    Lines(
+    LinesPanel(
         "Mean absolute error",
         "short",
-        "Of a regression's champion by the labels that came, in the unit of the target. Above the dashed"
-        " limit it pages.",
+        "Mean absolute error of a regression's champion, from ground truth, in the unit of the target. Above"
+        " the dashed limit an alert pages.",
         [
-            Query(f"max({champions(of('model:mae_realised:value', MODEL, WINDOW))})", "realised"),
-            Query(f"max({champions(ERROR_LIMIT)})", "limit", Line.LIMIT),
+            PanelQuery(
+                f"max({filter_champions(select('model:mae_realised:value', MODEL, WINDOW))})", "realised"
+            ),
+            PanelQuery(f"max({filter_champions(ERROR_LIMIT)})", "limit", QueryRole.LIMIT),
         ],
         width=6,
         alerts=["PerformanceLow"],
     ),
 )
-LABELLED = f"sum by (version) ({of('model:labels:rows', MODEL, WINDOW)})"
-SHADOWED = of("model:predictions:rate5m", MODEL, 'protocol="shadow"')
-MISSED = none_is_zero(f"increase({of('servicio_ml_shadow_dropped_total', MODEL)}[1h])")
+LABELLED = f"sum by (version) ({select('model:labels:rows', MODEL, WINDOW)})"
+SHADOWED = select("model:predictions:rate5m", MODEL, 'protocol="shadow"')
+MISSED = sum_or_zero(f"increase({select('servicio_ml_shadow_dropped_total', MODEL)}[1h])")
 HOUR_SECONDS = 3600
 
 
-def _of_version(record: str) -> str:
-    return f"max by (version) ({of(record, MODEL, WINDOW)})"
+def _select_version(record: str) -> str:
+    return f"max by (version) ({select(record, MODEL, WINDOW)})"
 
 
 VERSIONS = (
-    Rows(
-        "Versions beside each other",
+    TablePanel(
+        "Versions",
         "short",
-        "Every version that scored rows in the window; the challenger scores shadow rows.",
+        "Versions that scored rows in the window. The challenger scores shadow rows.",
         width=14,
         labels={"version": "Version"},
         columns=[
-            Column(
+            TableColumn(
                 "Champion",
-                f"max by (version) ({of('servicio_ml_model_info', MODEL)})",
-                words={1: ("champion", GOOD)},
+                f"max by (version) ({select('servicio_ml_model_info', MODEL)})",
+                value_names={1: ("champion", GOOD)},
             ),
-            Column("Rows", _of_version("model:observations:rows")),
-            Column("Labels", LABELLED),
-            Column("Accuracy", _of_version("model:accuracy_realised:ratio"), "percentunit"),
-            Column("Expected accuracy", _of_version("model:accuracy_expected:ratio"), "percentunit"),
-            Column("F1", _of_version("model:f1_macro_realised:ratio"), "percentunit"),
-            Column("Absolute error", _of_version("model:mae_realised:value")),
-            Column("Features drifted", _of_version("model:drifted_features:ratio"), "percentunit"),
+            TableColumn("Rows", _select_version("model:observations:rows")),
+            TableColumn("Labels", LABELLED),
+            TableColumn("Accuracy", _select_version("model:accuracy_realised:ratio"), "percentunit"),
+            TableColumn("Expected accuracy", _select_version("model:accuracy_expected:ratio"), "percentunit"),
+            TableColumn("F1", _select_version("model:f1_macro_realised:ratio"), "percentunit"),
+            TableColumn("Absolute error", _select_version("model:mae_realised:value")),
+            TableColumn("Features drifted", _select_version("model:drifted_features:ratio"), "percentunit"),
         ],
     ),
-    Lines(
+    LinesPanel(
         "Shadow",
         "rowsps",
-        "Rows per second that the challenger scored as well, and those it missed.",
+        "Rows per second that the challenger scored as well, and rows per second that it missed.",
         [
-            Query(f"sum by (version) ({SHADOWED})", "version {{version}}"),
-            Query(f"({MISSED}) / {HOUR_SECONDS}", "missed", Line.LIMIT),
+            PanelQuery(f"sum by (version) ({SHADOWED})", "version {{version}}"),
+            PanelQuery(f"({MISSED}) / {HOUR_SECONDS}", "missed", QueryRole.LIMIT),
         ],
         width=10,
     ),
 )
 
 
-def model() -> dashboard.Dashboard:
-    version = Variable(
+def build_model_board() -> dashboard.Dashboard:
+    version = BoardVariable(
         name="version",
         label="Version",
         values='label_values(servicio_ml_reference_rows{model="$model"}, version)',
         multi=True,
     )
-    return board(
+    return build_board(
         "model",
-        "Traffic, answers, performance, labels and versions of one model.",
+        "Performance, labels, traffic, predictions and versions of one model.",
         [
-            Section("Now", NOW),
-            Section("Performance", PERFORMANCE),
-            Section("Traffic", TRAFFIC),
-            Section("Answers", ANSWERS),
-            Section("Versions", VERSIONS),
+            BoardSection("Now", NOW),
+            BoardSection("Performance", PERFORMANCE),
+            BoardSection("Traffic", TRAFFIC),
+            BoardSection("Predictions", PREDICTIONS),
+            BoardSection("Versions", VERSIONS),
         ],
-        variables=[CHOOSE_MODEL, version],
+        variables=[MODEL_VARIABLE, version],
         window=True,
         events=EVENTS,
     )

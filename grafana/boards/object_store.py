@@ -1,65 +1,65 @@
-"""The buckets of data and artifacts, as SeaweedFS tells them (its `-metricsPort`; 3.97 or later)."""
+"""Dashboard of the object store, from the metrics of SeaweedFS (`-metricsPort`; 3.97 or later)."""
 
-from grafana.board import Section, Variable, board
+from grafana.board import BoardSection, BoardVariable, build_board
 from grafana.colours import BAD, GOOD, ORANGE, PURPLE
-from grafana.expressions import of
-from grafana.panels import Lines, Number, Query, below, rising
+from grafana.expressions import select
+from grafana.panels import LinesPanel, NumberPanel, PanelQuery, mark_below, warn_above
 from grafana_foundation_sdk.builders import dashboard
 
 BUCKET = 'bucket=~"$bucket"'
-REQUESTS = of("SeaweedFS_s3_request_total", BUCKET)
-FAILED = of("SeaweedFS_s3_request_total", BUCKET, 'code=~"5.."')
-SECONDS = of("SeaweedFS_s3_request_seconds_bucket", BUCKET)
+REQUESTS = select("SeaweedFS_s3_request_total", BUCKET)
+FAILED = select("SeaweedFS_s3_request_total", BUCKET, 'code=~"5.."')
+SECONDS = select("SeaweedFS_s3_request_seconds_bucket", BUCKET)
 RATE = "[$__rate_interval]"
 ERRORS = f"(sum(rate({FAILED}{RATE})) or vector(0)) / (sum(rate({REQUESTS}{RATE})) > 0)"
 SOME, MANY = 0.001, 0.01
-"""Shares of the requests that fail; ours, for looking at: no alert tells of them."""
+"""Shares of failed requests (0–1) at which the colour changes; no alert uses them."""
 ENOUGH = 0.1
-"""Share of the disks that should be free: compaction copies a volume before it deletes it."""
+"""Minimum share of free disk space (0–1): compaction copies a volume before it deletes it."""
 STATUS_COLOURS = {"2xx": GOOD, "3xx": PURPLE, "4xx": ORANGE, "5xx": BAD}
 STATUS = f'label_replace(rate({REQUESTS}{RATE}), "class", "${{1}}xx", "code", "(.)..")'
 
 
-def _traffic(way: str) -> str:
-    counter = of(f"SeaweedFS_s3_bucket_traffic_{way}_bytes_total", BUCKET)
+def _sum_traffic(direction: str) -> str:
+    counter = select(f"SeaweedFS_s3_bucket_traffic_{direction}_bytes_total", BUCKET)
     return f"sum by (bucket) (rate({counter}{RATE}))"
 
 
 NOW = (
-    Number(
+    NumberPanel(
         "Up",
         "short",
         "Whether Prometheus reaches the store.",
-        [Query('min(up{job="s3"})')],
-        steps=below(1),
-        words={0: ("down", BAD), 1: ("up", GOOD)},
+        [PanelQuery('min(up{job="s3"})')],
+        steps=mark_below(1),
+        value_names={0: ("down", BAD), 1: ("up", GOOD)},
     ),
-    Number("Requests", "reqps", "Per second.", [Query(f"sum(rate({REQUESTS}{RATE}))")]),
-    Number(
-        "Requests that fail",
+    NumberPanel("Requests", "reqps", "Requests per second.", [PanelQuery(f"sum(rate({REQUESTS}{RATE}))")]),
+    NumberPanel(
+        "Failed requests",
         "percentunit",
-        "Share of the requests that the store failed (5xx).",
-        [Query(ERRORS)],
-        steps=rising(SOME, MANY),
+        "Share of the requests that fail with a status 5xx.",
+        [PanelQuery(ERRORS)],
+        steps=warn_above(SOME, MANY),
     ),
-    Number(
+    NumberPanel(
         "Size",
         "bytes",
-        "Of the chosen buckets.",
-        [Query(f"sum({of('SeaweedFS_s3_bucket_size_bytes', BUCKET)})")],
+        "Logical size of the chosen buckets.",
+        [PanelQuery(f"sum({select('SeaweedFS_s3_bucket_size_bytes', BUCKET)})")],
     ),
-    Number(
+    NumberPanel(
         "Objects",
         "short",
-        "In the chosen buckets.",
-        [Query(f"sum({of('SeaweedFS_s3_bucket_object_count', BUCKET)})")],
+        "Number of objects in the chosen buckets.",
+        [PanelQuery(f"sum({select('SeaweedFS_s3_bucket_object_count', BUCKET)})")],
     ),
-    Number(
+    NumberPanel(
         "Free disk",
         "percentunit",
-        "Share of the volume servers' disks that is free.",
+        "Free share of the volume servers' disks.",
         [
-            Query(
+            PanelQuery(
                 'sum(SeaweedFS_volumeServer_resource{type="free"})'
                 ' / sum(SeaweedFS_volumeServer_resource{type="all"})'
             )
@@ -68,88 +68,88 @@ NOW = (
     ),
 )
 TRAFFIC = (
-    Lines(
+    LinesPanel(
         "Requests by action",
         "reqps",
-        "Per second.",
-        [Query(f"sum by (type) (rate({REQUESTS}{RATE}))", "{{type}}")],
+        "Requests per second by action.",
+        [PanelQuery(f"sum by (type) (rate({REQUESTS}{RATE}))", "{{type}}")],
         width=8,
     ),
-    Lines(
-        "Answers by status",
+    LinesPanel(
+        "Responses by status",
         "reqps",
-        "Per second, by class of status. 404 is normal: clients ask whether an object is there.",
-        [Query(f"sum by (class) ({STATUS})", "{{class}}")],
+        "Responses per second by class of status. 404 is normal: clients check whether an object exists.",
+        [PanelQuery(f"sum by (class) ({STATUS})", "{{class}}")],
         width=8,
         stacked=True,
-        named=STATUS_COLOURS,
+        series_colours=STATUS_COLOURS,
     ),
-    Lines(
-        "Duration, slowest of a hundred",
+    LinesPanel(
+        "Duration, 99th percentile (p99)",
         "s",
-        "99th percentile by action.",
-        [Query(f"histogram_quantile(0.99, sum by (type, le) (rate({SECONDS}{RATE})))", "{{type}}")],
+        "99th percentile of the duration by action.",
+        [PanelQuery(f"histogram_quantile(0.99, sum by (type, le) (rate({SECONDS}{RATE})))", "{{type}}")],
         width=8,
     ),
-    Lines(
+    LinesPanel(
         "Received",
         "Bps",
         "Bytes per second from clients, by bucket.",
         [
-            Query(
-                _traffic("received"),
+            PanelQuery(
+                _sum_traffic("received"),
                 "{{bucket}}",
             )
         ],
         width=8,
     ),
-    Lines(
+    LinesPanel(
         "Sent",
         "Bps",
         "Bytes per second to clients, by bucket.",
         [
-            Query(
-                _traffic("sent"),
+            PanelQuery(
+                _sum_traffic("sent"),
                 "{{bucket}}",
             )
         ],
         width=8,
     ),
-    Lines(
+    LinesPanel(
         "Size by bucket",
         "bytes",
         "Logical size, without copies.",
-        [Query(f"max by (bucket) ({of('SeaweedFS_s3_bucket_size_bytes', BUCKET)})", "{{bucket}}")],
+        [PanelQuery(f"max by (bucket) ({select('SeaweedFS_s3_bucket_size_bytes', BUCKET)})", "{{bucket}}")],
         width=8,
     ),
 )
 VOLUMES = (
-    Lines(
+    LinesPanel(
         "Volumes",
         "short",
-        "In use, beside the most that the volume servers may have.",
+        "Number of volumes in use, and the maximum of the volume servers.",
         [
-            Query("sum(SeaweedFS_volumeServer_volumes)", "in use"),
-            Query("sum(SeaweedFS_volumeServer_max_volumes)", "most"),
-            Query("sum(SeaweedFS_volumeServer_read_only_volumes)", "read only"),
+            PanelQuery("sum(SeaweedFS_volumeServer_volumes)", "in use"),
+            PanelQuery("sum(SeaweedFS_volumeServer_max_volumes)", "maximum"),
+            PanelQuery("sum(SeaweedFS_volumeServer_read_only_volumes)", "read only"),
         ],
     ),
-    Lines(
+    LinesPanel(
         "Disk by collection",
         "bytes",
-        "Used by volumes and by what is deleted but not yet cleaned up.",
-        [Query("sum by (collection) (SeaweedFS_volumeServer_total_disk_size)", "{{collection}}")],
+        "Disk space of the volumes, including deleted objects that are not yet compacted.",
+        [PanelQuery("sum by (collection) (SeaweedFS_volumeServer_total_disk_size)", "{{collection}}")],
     ),
 )
 
 
-def object_store() -> dashboard.Dashboard:
-    bucket = Variable(
+def build_object_store_board() -> dashboard.Dashboard:
+    bucket = BoardVariable(
         name="bucket", label="Bucket", values="label_values(SeaweedFS_s3_request_total, bucket)", multi=True
     )
-    return board(
+    return build_board(
         "object-store",
-        "The buckets of data and artifacts.",
-        [Section("Now", NOW), Section("Traffic", TRAFFIC), Section("Volumes", VOLUMES)],
+        "Buckets of the lake and of MLflow's artifacts.",
+        [BoardSection("Now", NOW), BoardSection("Traffic", TRAFFIC), BoardSection("Volumes", VOLUMES)],
         variables=[bucket],
     )

@@ -1,7 +1,7 @@
-"""All models at a glance, in the colours of a traffic light."""
+"""Dashboard of the state of all models: green, yellow (ticket) or red (page)."""
 
-from grafana.board import PREFIX, Section, board
-from grafana.charts import States
+from grafana.board import PREFIX, BoardSection, build_board
+from grafana.charts import StatesPanel
 from grafana.colours import BAD, GOOD, WARN
 from grafana.expressions import (
     ERROR_BUDGET,
@@ -14,14 +14,14 @@ from grafana.expressions import (
     STALE_SECONDS,
     TICKET,
     WINDOW,
-    champions,
-    firing,
-    how_many,
-    of_champion,
-    room,
+    compute_margin,
+    count_alerts,
+    filter_champions,
+    find_worst_level,
+    select_champion,
 )
-from grafana.panels import YES_NO, Lines, Number, Query, below, beyond, rising
-from grafana.tables import Column, Rows
+from grafana.panels import YES_NO, LinesPanel, NumberPanel, PanelQuery, mark_below, mark_from, warn_above
+from grafana.tables import TableColumn, TablePanel
 from grafana_foundation_sdk.builders import dashboard
 
 from monitoring import thresholds
@@ -33,115 +33,121 @@ MODEL_LEVEL = (
 )
 AGE = "time() - servicio_ml_champion_registered_timestamp_seconds"
 NOW = (
-    Number(
+    NumberPanel(
         "Pages",
         "short",
-        "Alerts that page: a prediction's worth is at stake. Any is one too many.",
-        [Query(how_many("page"))],
+        "Alerts that page: the quality or the availability of predictions is affected.",
+        [PanelQuery(count_alerts("page"))],
         width=3,
-        steps=beyond(1),
+        steps=mark_from(1),
     ),
-    Number(
+    NumberPanel(
         "Tickets",
         "short",
-        "Alerts that wait for the working day.",
-        [Query(how_many("ticket"))],
+        "Alerts that can wait for the next working day.",
+        [PanelQuery(count_alerts("ticket"))],
         width=3,
         steps=((None, GOOD), (1, WARN)),
     ),
-    Number(
+    NumberPanel(
         "Servers up",
         "percentunit",
         "Share of the API servers that Prometheus reaches.",
-        [Query('avg(up{job="servicio-ml"})')],
+        [PanelQuery('avg(up{job="servicio-ml"})')],
         width=3,
-        steps=below(1),
+        steps=mark_below(1),
         alerts=["ServerDown"],
     ),
-    Number(
+    NumberPanel(
         "Models ready",
         "percentunit",
-        "Share of the served models whose champion answers its golden rows on every server.",
-        [Query("avg(min by (model) (servicio_ml_model_ready))")],
+        "Share of the models whose champion reproduces its golden rows on every server.",
+        [PanelQuery("avg(min by (model) (servicio_ml_model_ready))")],
         width=3,
-        steps=below(1),
+        steps=mark_below(1),
         alerts=["ModelNotReady"],
     ),
-    Number(
-        "Requests that fail",
+    NumberPanel(
+        "Failed requests",
         "percentunit",
-        "Share of the requests of the last 5 minutes that the server failed. Yellow: faster than the error"
-        " budget lasts. Red: so fast that it pages when it goes on for an hour.",
-        [Query("service:http_errors:ratio_rate5m")],
+        "Share of the requests of the last 5 minutes that failed with a status 5xx. Yellow: the error budget"
+        " will not last. Red: if it continues for an hour, an alert pages.",
+        [PanelQuery("service:http_errors:ratio_rate5m")],
         width=3,
-        steps=rising(ERROR_BUDGET, ERROR_BUDGET * FAST_BURN),
+        steps=warn_above(ERROR_BUDGET, ERROR_BUDGET * FAST_BURN),
         alerts=["ErrorBudgetBurn", "ErrorBudgetBurnSlow"],
     ),
-    Number(
-        "Requests that are slow",
+    NumberPanel(
+        "Slow requests",
         "percentunit",
-        "Share of the requests of the last 5 minutes that took longer than the objective. Yellow: faster than"
-        " the budget lasts. Red: so fast that it pages when it goes on for an hour.",
-        [Query("service:http_slow:ratio_rate5m")],
+        "Share of the requests of the last 5 minutes that took longer than the objective. Yellow: the latency"
+        " budget will not last. Red: if it continues for an hour, an alert pages.",
+        [PanelQuery("service:http_slow:ratio_rate5m")],
         width=3,
-        steps=rising(LATENCY_BUDGET, LATENCY_BUDGET * FAST_BURN),
+        steps=warn_above(LATENCY_BUDGET, LATENCY_BUDGET * FAST_BURN),
         alerts=["LatencyBudgetBurn", "LatencyBudgetBurnSlow"],
     ),
-    Number(
+    NumberPanel(
         "Requests",
         "reqps",
-        "Requests per second, all routes.",
-        [Query("service:http_requests:rate5m")],
+        "Requests per second of all routes.",
+        [PanelQuery("service:http_requests:rate5m")],
         width=3,
     ),
-    Number(
+    NumberPanel(
         "Rows not yet logged",
         "short",
-        "Answered rows that wait in the servers' journals for the prediction log.",
-        [Query("service:prediction_log_pending:sum")],
+        "Rows in the servers' journals that are not in the prediction log yet.",
+        [PanelQuery("service:prediction_log_pending:sum")],
         width=3,
-        steps=beyond(thresholds.BACKLOG_ROWS),
+        steps=mark_from(thresholds.BACKLOG_ROWS),
         alerts=["PredictionLogBacklog"],
     ),
 )
-GLANCE = Rows(
+GLANCE = TablePanel(
     "Models",
     "short",
-    "A row for each model, its champion in the window. Room: how far accuracy or F1 are above the limit (in"
-    " points), or the mean absolute error below it (as a share); below 0 the limit is broken, which pages"
-    " when it is no chance. Expected: from the calibrated probabilities, before any truth is known. Empty"
-    " cells: no labels or no rows yet.",
+    "Champion of each model in the window. Margin: difference of accuracy or F1 to the threshold, or of the"
+    " mean absolute error as a share of it; below 0 the threshold is violated, which pages if it is"
+    " significant. Realised: from ground truth. Expected: from the calibrated probabilities, before ground"
+    " truth is known. Empty cells: no labels or no rows yet.",
     width=24,
     height=7,
     sort="State",
     labels={"model": "Model", "version": "Version"},
     link=MODEL_PAGE,
     columns=[
-        Column("State", MODEL_LEVEL, words=LEVELS, steps=LEVEL_STEPS),
-        Column("Ready", "min by (model) (servicio_ml_model_ready)", words=YES_NO, steps=below(1)),
-        Column(
+        TableColumn("State", MODEL_LEVEL, value_names=LEVELS, steps=LEVEL_STEPS),
+        TableColumn(
+            "Ready", "min by (model) (servicio_ml_model_ready)", value_names=YES_NO, steps=mark_below(1)
+        ),
+        TableColumn(
             "Quarantined",
             "max by (model) (servicio_ml_quarantined)",
-            words={0: ("no", GOOD), 1: ("yes", BAD)},
-            steps=beyond(1),
+            value_names={0: ("no", GOOD), 1: ("yes", BAD)},
+            steps=mark_from(1),
         ),
-        Column(
+        TableColumn(
             "Champion's age",
-            f"max by (model, version) ({champions(AGE)})",
+            f"max by (model, version) ({filter_champions(AGE)})",
             "s",
             steps=((None, GOOD), (STALE_SECONDS, WARN)),
         ),
-        Column("Rows", of_champion("model:observations:rows", WINDOW), "short"),
-        Column("Labelled", of_champion("model:label_coverage:ratio", WINDOW), "percentunit"),
-        Column("Room, realised", room("realised", WINDOW), "percentunit", steps=below(0)),
-        Column("Room, expected", room("expected", WINDOW), "percentunit", steps=below(0)),
-        Column(
+        TableColumn("Rows", select_champion("model:observations:rows", WINDOW), "short"),
+        TableColumn("Labelled", select_champion("model:label_coverage:ratio", WINDOW), "percentunit"),
+        TableColumn(
+            "Margin, realised", compute_margin("realised", WINDOW), "percentunit", steps=mark_below(0)
+        ),
+        TableColumn(
+            "Margin, expected", compute_margin("expected", WINDOW), "percentunit", steps=mark_below(0)
+        ),
+        TableColumn(
             "Features drifted",
-            of_champion("model:drifted_features:ratio", WINDOW),
+            select_champion("model:drifted_features:ratio", WINDOW),
             "percentunit",
             steps=((None, GOOD), (thresholds.DRIFTED_SHARE, WARN)),
         ),
-        Column(
+        TableColumn(
             "Retrainings left",
             "min by (model) (servicio_ml_retraining_budget_remaining)",
             steps=((None, WARN), (1, GOOD)),
@@ -149,61 +155,66 @@ GLANCE = Rows(
     ],
 )
 ALERTED = (
-    States(
+    StatesPanel(
         "Alerts over time",
         "short",
-        "What fired when, by alert and model.",
-        [Query(firing("alertname, model"), "{{alertname}} {{model}}")],
+        "Firing alerts by name and model.",
+        [PanelQuery(find_worst_level("alertname, model"), "{{alertname}} {{model}}")],
         width=14,
         steps=LEVEL_STEPS,
-        words=LEVELS,
+        value_names=LEVELS,
     ),
-    Rows(
-        "Alerts that fire",
+    TablePanel(
+        "Firing alerts",
         "short",
-        "Worst first; the links of a panel lead to the entries of the runbook.",
+        "Firing alerts, pages first. The links of a panel lead to its entries in the runbook.",
         width=10,
         labels={"alertname": "Alert", "model": "Model", "cause": "Cause", "feature": "Feature"},
         columns=[
-            Column("Level", firing("alertname, model, cause, feature"), words=LEVELS, steps=LEVEL_STEPS)
+            TableColumn(
+                "Level",
+                find_worst_level("alertname, model, cause, feature"),
+                value_names=LEVELS,
+                steps=LEVEL_STEPS,
+            )
         ],
         sort="Level",
     ),
 )
 HISTORY = (
-    Lines(
+    LinesPanel(
         "Rows scored",
         "rowsps",
-        "Rows per second by model; the challenger's shadow rows are left out.",
-        [Query('sum by (model) (model:predictions:rate5m{protocol!="shadow"})', "{{model}}")],
-        named=MODEL_COLOURS,
+        "Rows per second by model, without the challenger's shadow rows.",
+        [PanelQuery('sum by (model) (model:predictions:rate5m{protocol!="shadow"})', "{{model}}")],
+        series_colours=MODEL_COLOURS,
     ),
-    Lines(
-        "Room to the limit, realised",
+    LinesPanel(
+        "Margin to the threshold, realised",
         "percentunit",
-        "As in the table, by the labels that came; below 0 the limit is broken.",
-        [Query(room("realised", WINDOW), "{{model}}")],
+        "Margin as in the table, from ground truth; below 0 the threshold is violated.",
+        [PanelQuery(compute_margin("realised", WINDOW), "{{model}}")],
         bottom=None,
-        named=MODEL_COLOURS,
-        steps=below(0),
+        series_colours=MODEL_COLOURS,
+        steps=mark_below(0),
         alerts=["PerformanceLow"],
     ),
-    Lines(
-        "Room to the limit, expected",
+    LinesPanel(
+        "Margin to the threshold, expected",
         "percentunit",
-        "As in the table; below 0 the limit is broken. It moves before labels come.",
-        [Query(room("expected", WINDOW), "{{model}}")],
+        "Margin as in the table, before ground truth is known; below 0 the threshold is violated.",
+        [PanelQuery(compute_margin("expected", WINDOW), "{{model}}")],
         bottom=None,
-        named=MODEL_COLOURS,
-        steps=below(0),
+        series_colours=MODEL_COLOURS,
+        steps=mark_below(0),
         alerts=["ExpectedPerformanceLow"],
     ),
-    Lines(
+    LinesPanel(
         "Features drifted",
         "percentunit",
-        "Share of the features whose index is above its threshold. Drift alone is a ticket, never a page.",
-        [Query(of_champion("model:drifted_features:ratio", WINDOW), "{{model}}")],
-        named=MODEL_COLOURS,
+        "Share of the features whose PSI exceeds its threshold. Drift alone is a ticket, never a page.",
+        [PanelQuery(select_champion("model:drifted_features:ratio", WINDOW), "{{model}}")],
+        series_colours=MODEL_COLOURS,
         steps=((None, GOOD), (thresholds.DRIFTED_SHARE, WARN)),
         top=1,
         alerts=["DataDrift", "FeatureDrift"],
@@ -211,15 +222,15 @@ HISTORY = (
 )
 
 
-def overview() -> dashboard.Dashboard:
-    return board(
+def build_overview_board() -> dashboard.Dashboard:
+    return build_board(
         "overview",
-        "Whether the service and every model are well, in one look.",
+        "State of the service and of every model.",
         [
-            Section("Now", NOW),
-            Section("Models", [GLANCE]),
-            Section("Alerts", ALERTED),
-            Section("How it came about", HISTORY),
+            BoardSection("Now", NOW),
+            BoardSection("Models", [GLANCE]),
+            BoardSection("Alerts", ALERTED),
+            BoardSection("History", HISTORY),
         ],
         window=True,
     )

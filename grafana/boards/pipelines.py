@@ -1,10 +1,10 @@
-"""What Airflow and the pipeline's commands do: runs, rows, promotions, retraining."""
+"""Dashboard of the pipelines: runs, rows, promotions and retraining, and Airflow."""
 
-from grafana.board import Section, Variable, board
+from grafana.board import BoardSection, BoardVariable, build_board
 from grafana.colours import BAD, BLUE, GOOD, NEUTRAL, ORANGE, PURPLE, SKY, WARN
-from grafana.expressions import MODEL_COLOURS, of
-from grafana.panels import Lines, Number, Query, beyond
-from grafana.tables import Column, Rows
+from grafana.expressions import MODEL_COLOURS, select
+from grafana.panels import LinesPanel, NumberPanel, PanelQuery, mark_from
+from grafana.tables import TableColumn, TablePanel
 from grafana_foundation_sdk.builders import dashboard
 
 from monitoring import thresholds
@@ -12,7 +12,7 @@ from monitoring import thresholds
 USE_CASE = 'use_case=~"$use_case"'
 OUTCOMES = {"success": GOOD, "failure": BAD, "failed": BAD, "upstream_failed": ORANGE, "skipped": NEUTRAL}
 STATES = {"open": GOOD, "running": BLUE, "queued": ORANGE, "deferred": PURPLE, "scheduled": SKY}
-FATES = {
+STATUS_COLOURS = {
     "train": BLUE,
     "test": SKY,
     "quarantined": BAD,
@@ -20,7 +20,7 @@ FATES = {
     "unlabelled": ORANGE,
     "later": NEUTRAL,
 }
-PARTS = 'fate!="read"'
+FINAL_STATUSES = 'fate!="read"'
 DECISIONS = {"promoted": GOOD, "rejected": ORANGE, "rolled_back": BAD}
 RETRAINING = {
     "retrain": GOOD,
@@ -34,35 +34,37 @@ RETRAINING = {
 
 
 ONE = 0.5
-"""A run, at least: what `increase` makes of one is seldom 1."""
+"""Minimum that counts as one run: `increase` extrapolates, so that one run is seldom exactly 1."""
 
 
-def _recent(outcome: str) -> str:
-    """Runs of the last day by step and use case."""
-    runs = of("servicio_ml_pipeline_runs_total", USE_CASE, outcome=outcome)
+def _filter_recent(outcome: str) -> str:
+    """Count the runs of the last day with an outcome, by step and use case."""
+    runs = select("servicio_ml_pipeline_runs_total", USE_CASE, outcome=outcome)
     return f"sum by (step, use_case) (increase({runs}[1d]))"
 
 
-def _late() -> str:
-    """By step and use case: age over the age that is too late."""
-    parts = (
-        f"{of('pipeline:age_seconds:max', USE_CASE, step=step)} / {seconds}"
-        for step, seconds in thresholds.LATEST_SECONDS.items()
+def _compare_age() -> str:
+    """Divide the age of the last success by the age at which an alert fires, by step and use case."""
+    expressions = (
+        f"{select('pipeline:age_seconds:max', USE_CASE, step=step)} / {seconds}"
+        for step, seconds in thresholds.MAX_AGE_SECONDS.items()
     )
-    return f"max by (step, use_case) ({' or '.join(parts)})"
+    return f"max by (step, use_case) ({' or '.join(expressions)})"
 
 
-def _mean(summary: str, by: str, *matchers: str) -> str:
-    sums, counts = (f"sum by ({by}) ({of(f'{summary}_{part}', *matchers)})" for part in ("sum", "count"))
+def _compute_mean(summary: str, by: str, *matchers: str) -> str:
+    sums, counts = (
+        f"sum by ({by}) ({select(f'{summary}_{expression}', *matchers)})" for expression in ("sum", "count")
+    )
     return f"{sums} / {counts}"
 
 
 STEPS = (
-    Rows(
+    TablePanel(
         "Steps of the pipeline",
         "short",
-        "A row for each step of each use case. Late: age of the last success as a share of the age that is"
-        " too late; from 100 % on it is told.",
+        "Steps of each use case. Late: age of the last success as a share of the age at which an alert fires,"
+        " from 100 % on.",
         width=24,
         height=9,
         labels={"step": "Step", "use_case": "Use case"},
@@ -76,93 +78,104 @@ STEPS = (
             "DriftReportLate",
         ],
         columns=[
-            Column("Late", _late(), "percentunit", steps=((None, GOOD), (1, BAD))),
-            Column(
+            TableColumn("Late", _compare_age(), "percentunit", steps=((None, GOOD), (1, BAD))),
+            TableColumn(
                 "Since the last success",
-                f"max by (step, use_case) ({of('pipeline:age_seconds:max', USE_CASE)})",
+                f"max by (step, use_case) ({select('pipeline:age_seconds:max', USE_CASE)})",
                 "s",
             ),
-            Column("Successes of the day", _recent("success"), "short"),
-            Column("Failures of the day", _recent("failure"), "short", steps=((None, GOOD), (ONE, WARN))),
-            Column(
+            TableColumn("Successes of the day", _filter_recent("success"), "short"),
+            TableColumn(
+                "Failures of the day", _filter_recent("failure"), "short", steps=((None, GOOD), (ONE, WARN))
+            ),
+            TableColumn(
                 "Mean duration",
-                _mean("servicio_ml_pipeline_duration_seconds", "step, use_case", USE_CASE),
+                _compute_mean("servicio_ml_pipeline_duration_seconds", "step, use_case", USE_CASE),
                 "s",
             ),
         ],
     ),
 )
 ROWS = (
-    Lines(
+    LinesPanel(
         "Rows of the latest period",
         "short",
-        "What became of the rows of the raw file, stacked: published for training and evaluation,"
-        " quarantined, copies, without a target, dated later.",
-        [Query(f"sum by (fate) ({of('servicio_ml_pipeline_rows', USE_CASE, PARTS)})", "{{fate}}")],
+        "Rows of the raw file by row status, stacked: published for training and testing, quarantined,"
+        " duplicates, without a target, dated after the period.",
+        [
+            PanelQuery(
+                f"sum by (fate) ({select('servicio_ml_pipeline_rows', USE_CASE, FINAL_STATUSES)})", "{{fate}}"
+            )
+        ],
         width=12,
         stacked=True,
-        named=FATES,
+        series_colours=STATUS_COLOURS,
     ),
-    Lines(
+    LinesPanel(
         "Quarantined",
         "percentunit",
-        "Share of the raw file's rows that broke the contract, by use case. Each is kept with its reason and"
-        " line.",
+        "Share of the raw file's rows that violated the schema, by use case. The lake stores each with its"
+        " line and the reason.",
         [
-            Query(
-                f"max by (use_case) ({of('servicio_ml_pipeline_rows', USE_CASE, fate='quarantined')})"
-                f" / max by (use_case) ({of('servicio_ml_pipeline_rows', USE_CASE, fate='read')})",
+            PanelQuery(
+                f"max by (use_case) ({select('servicio_ml_pipeline_rows', USE_CASE, fate='quarantined')})"
+                f" / max by (use_case) ({select('servicio_ml_pipeline_rows', USE_CASE, fate='read')})",
                 "{{use_case}}",
             )
         ],
         width=12,
-        named=MODEL_COLOURS,
+        series_colours=MODEL_COLOURS,
     ),
 )
 CHAMPIONS = (
-    Lines(
+    LinesPanel(
         "Promotions",
         "short",
-        "Decisions on challengers of the last day.",
+        "Decisions on challengers in the last day.",
         [
-            Query(
-                f"sum by (decision) (increase({of('servicio_ml_promotions_total', USE_CASE)}[1d]))",
+            PanelQuery(
+                f"sum by (decision) (increase({select('servicio_ml_promotions_total', USE_CASE)}[1d]))",
                 "{{decision}}",
             )
         ],
         width=6,
-        named=DECISIONS,
+        series_colours=DECISIONS,
         alerts=["PromotionsRejected"],
     ),
-    Lines(
+    LinesPanel(
         "Rejections in a row",
         "short",
         "Challengers rejected since the last promotion.",
-        [Query(f"max by (use_case) ({of('use_case:rejections_in_a_row:count', USE_CASE)})", "{{use_case}}")],
+        [
+            PanelQuery(
+                f"max by (use_case) ({select('use_case:rejections_in_a_row:count', USE_CASE)})",
+                "{{use_case}}",
+            )
+        ],
         width=6,
-        named=MODEL_COLOURS,
+        series_colours=MODEL_COLOURS,
         steps=((None, GOOD), (thresholds.REJECTIONS_IN_A_ROW, WARN)),
         alerts=["PromotionsRejected"],
     ),
-    Lines(
-        "Answers to alerts",
+    LinesPanel(
+        "Retraining decisions",
         "short",
-        "What alerts led to in the last day: a retraining, or why there was none.",
+        "Decisions on alerts in the last day: a retraining, or the reason why there was none.",
         [
-            Query(
+            PanelQuery(
                 "sum by (decision) (increase(servicio_ml_retraining_decisions_total[1d]))",
                 "{{decision}}",
             )
         ],
         width=6,
-        named=RETRAINING,
+        series_colours=RETRAINING,
         alerts=["ModelQuarantined"],
     ),
-    Number(
-        "Retrainings left this month",
+    NumberPanel(
+        "Retrainings left",
         "short",
-        "By model; at 0 alerts no longer start a retraining.",
-        [Query("min by (model) (servicio_ml_retraining_budget_remaining)", "{{model}}")],
+        "Retrainings left by model of the budget for 30 days; at 0, alerts no longer start a retraining.",
+        [PanelQuery("min by (model) (servicio_ml_retraining_budget_remaining)", "{{model}}")],
         width=6,
         height=8,
         steps=((None, WARN), (1, GOOD)),
@@ -170,114 +183,120 @@ CHAMPIONS = (
     ),
 )
 AIRFLOW = (
-    Number(
+    NumberPanel(
         "Scheduler",
         "short",
-        "Heartbeats of the last 5 minutes; none: nothing is scheduled.",
-        [Query("sum(increase(airflow_scheduler_heartbeat_total[5m]))")],
+        "Heartbeats of the last 5 minutes. Without heartbeats nothing is scheduled.",
+        [PanelQuery("sum(increase(airflow_scheduler_heartbeat_total[5m]))")],
         steps=((None, BAD), (1, GOOD)),
     ),
-    Number(
+    NumberPanel(
         "DAGs",
         "short",
-        "DAGs that the scheduler knows.",
-        [Query("max(airflow_dagbag_size)")],
+        "Number of DAGs that the scheduler has loaded.",
+        [PanelQuery("max(airflow_dagbag_size)")],
     ),
-    Number(
+    NumberPanel(
         "Broken DAG files",
         "short",
-        "Files that cannot be imported.",
-        [Query("max(airflow_dag_import_errors)")],
-        steps=beyond(1),
+        "Number of DAG files that cannot be imported.",
+        [PanelQuery("max(airflow_dag_import_errors)")],
+        steps=mark_from(1),
     ),
-    Number(
-        "Reading the DAG files",
+    NumberPanel(
+        "Parsing of the DAG files",
         "s",
-        "Time taken to read all of them once.",
-        [Query("max(airflow_dag_parse_seconds)")],
+        "Time to parse all DAG files once.",
+        [PanelQuery("max(airflow_dag_parse_seconds)")],
     ),
-    Number(
-        "Tasks that wait",
+    NumberPanel(
+        "Starving tasks",
         "short",
-        "Starving: could run, but their pool has no slot.",
-        [Query('max(airflow_scheduler_tasks{state="starving"})')],
+        "Number of tasks that could run if their pool had a free slot.",
+        [PanelQuery('max(airflow_scheduler_tasks{state="starving"})')],
         steps=((None, GOOD), (1, WARN)),
     ),
-    Number(
+    NumberPanel(
         "Free slots",
         "short",
-        "Of the executor. None: everything else waits.",
-        [Query('max(airflow_executor_slots{state="open"})')],
+        "Free slots of the executor. At 0, further tasks wait.",
+        [PanelQuery('max(airflow_executor_slots{state="open"})')],
         steps=((None, WARN), (1, GOOD)),
     ),
-    Lines(
+    LinesPanel(
         "Executor",
         "short",
-        "Slots by state.",
-        [Query("max by (state) (airflow_executor_slots)", "{{state}}")],
+        "Slots of the executor by state.",
+        [PanelQuery("max by (state) (airflow_executor_slots)", "{{state}}")],
         width=8,
-        named=STATES,
+        series_colours=STATES,
     ),
-    Lines(
+    LinesPanel(
         "Pools",
         "short",
-        "Slots by pool and state.",
-        [Query("max by (pool, state) (airflow_pool_slots)", "{{pool}} {{state}}")],
+        "Slots of the pools by pool and state.",
+        [PanelQuery("max by (pool, state) (airflow_pool_slots)", "{{pool}} {{state}}")],
         width=8,
     ),
-    Lines(
-        "Tasks that ended",
+    LinesPanel(
+        "Finished tasks",
         "short",
-        "In the last hour, by state.",
-        [Query("sum by (state) (increase(airflow_task_finished_total[1h]))", "{{state}}")],
+        "Tasks that finished in the last hour, by state.",
+        [PanelQuery("sum by (state) (increase(airflow_task_finished_total[1h]))", "{{state}}")],
         width=8,
-        named=OUTCOMES,
+        series_colours=OUTCOMES,
     ),
-    Rows(
+    TablePanel(
         "Runs of the DAGs",
         "s",
-        "Mean, 90th percentile of the last day, and how often they failed.",
+        "Number of runs and failures, mean duration, and 90th percentile of the last day.",
         labels={"dag_id": "DAG"},
         columns=[
-            Column("Runs", "sum by (dag_id) (airflow_dagrun_duration_seconds_count)"),
-            Column(
+            TableColumn("Runs", "sum by (dag_id) (airflow_dagrun_duration_seconds_count)"),
+            TableColumn(
                 "Failed",
                 'sum by (dag_id) (airflow_dagrun_duration_seconds_count{outcome="failed"})',
                 steps=((None, GOOD), (1, WARN)),
             ),
-            Column("Mean", _mean("airflow_dagrun_duration_seconds", "dag_id"), "s"),
-            Column("Slow", 'max by (dag_id) (airflow_dagrun_duration_seconds{quantile="0.9"})', "s"),
+            TableColumn("Mean", _compute_mean("airflow_dagrun_duration_seconds", "dag_id"), "s"),
+            TableColumn(
+                "90th percentile", 'max by (dag_id) (airflow_dagrun_duration_seconds{quantile="0.9"})', "s"
+            ),
         ],
     ),
-    Rows(
+    TablePanel(
         "Slowest tasks",
         "s",
-        "Mean, and 90th percentile of the last day.",
+        "Mean duration, and 90th percentile of the last day.",
         labels={"dag_id": "DAG", "task_id": "Task"},
-        sort="Slow",
+        sort="90th percentile",
         columns=[
-            Column("Mean", _mean("airflow_task_duration_seconds", "dag_id, task_id"), "s"),
-            Column("Slow", 'max by (dag_id, task_id) (airflow_task_duration_seconds{quantile="0.9"})', "s"),
+            TableColumn("Mean", _compute_mean("airflow_task_duration_seconds", "dag_id, task_id"), "s"),
+            TableColumn(
+                "90th percentile",
+                'max by (dag_id, task_id) (airflow_task_duration_seconds{quantile="0.9"})',
+                "s",
+            ),
         ],
     ),
 )
 
 
-def pipelines() -> dashboard.Dashboard:
-    use_case = Variable(
+def build_pipelines_board() -> dashboard.Dashboard:
+    use_case = BoardVariable(
         name="use_case",
         label="Use case",
         values="label_values(servicio_ml_pipeline_runs_total, use_case)",
         multi=True,
     )
-    return board(
+    return build_board(
         "pipelines",
-        "ETL, training, drift reports, promotions and retraining, and the Airflow that runs them.",
+        "ETL, training, drift reports, promotions, retraining, and Airflow.",
         [
-            Section("Pipeline", STEPS),
-            Section("Rows", ROWS),
-            Section("Champions", CHAMPIONS),
-            Section("Airflow", AIRFLOW),
+            BoardSection("Pipeline", STEPS),
+            BoardSection("Rows", ROWS),
+            BoardSection("Champions", CHAMPIONS),
+            BoardSection("Airflow", AIRFLOW),
         ],
         variables=[use_case],
         since="now-7d",

@@ -1,17 +1,17 @@
-"""The database of the prediction log, of MLflow and of Airflow, as postgres_exporter (0.11) tells it."""
+"""Dashboard of PostgreSQL, from the metrics of postgres_exporter (0.11 or later)."""
 
-from grafana.board import Section, Variable, board
+from grafana.board import BoardSection, BoardVariable, build_board
 from grafana.colours import BAD, BLUE, GOOD, NEUTRAL, ORANGE, WARN
-from grafana.expressions import of
-from grafana.panels import Lines, Number, Query, below, rising
+from grafana.expressions import select
+from grafana.panels import LinesPanel, NumberPanel, PanelQuery, mark_below, warn_above
 from grafana_foundation_sdk.builders import dashboard
 
 DATABASE = 'datname=~"$database"'
 CONNECTIONS = "sum(pg_stat_database_numbackends) / max(pg_settings_max_connections)"
 MANY, FULL = 0.7, 0.9
-"""Shares of the connections that the server allows; for looking at: no alert tells of them."""
+"""Shares of max_connections (0–1) at which the colour changes; no alert uses them."""
 HIT_RATIO = 0.95
-"""A log that is written and read once hits less; below it the working set has outgrown the memory."""
+"""Minimum share of block reads from memory (0–1); below it the working set is larger than the memory."""
 STATES = {
     "active": BLUE,
     "idle": NEUTRAL,
@@ -20,124 +20,133 @@ STATES = {
 }
 
 
-def _rate(counter: str) -> str:
-    return f"sum(rate({of(f'pg_stat_database_{counter}', DATABASE)}[$__rate_interval]))"
+def _sum_rate(counter: str) -> str:
+    return f"sum(rate({select(f'pg_stat_database_{counter}', DATABASE)}[$__rate_interval]))"
 
 
-HITS = f"{_rate('blks_hit')} / ({_rate('blks_hit')} + {_rate('blks_read')} > 0)"
+HITS = f"{_sum_rate('blks_hit')} / ({_sum_rate('blks_hit')} + {_sum_rate('blks_read')} > 0)"
 NOW = (
-    Number(
+    NumberPanel(
         "Up",
         "short",
         "Whether the exporter reaches the server.",
-        [Query("min(pg_up)")],
-        steps=below(1),
-        words={0: ("down", BAD), 1: ("up", GOOD)},
+        [PanelQuery("min(pg_up)")],
+        steps=mark_below(1),
+        value_names={0: ("down", BAD), 1: ("up", GOOD)},
     ),
-    Number(
+    NumberPanel(
         "Connections",
         "percentunit",
-        "Share of max_connections that are taken.",
-        [Query(CONNECTIONS)],
-        steps=rising(MANY, FULL),
+        "Used share of max_connections.",
+        [PanelQuery(CONNECTIONS)],
+        steps=warn_above(MANY, FULL),
     ),
-    Number(
-        "Size", "bytes", "Of the chosen databases.", [Query(f"sum({of('pg_database_size_bytes', DATABASE)})")]
+    NumberPanel(
+        "Size",
+        "bytes",
+        "Size of the chosen databases.",
+        [PanelQuery(f"sum({select('pg_database_size_bytes', DATABASE)})")],
     ),
-    Number(
+    NumberPanel(
         "Longest transaction",
         "s",
-        "Age of the oldest open one. An old one keeps VACUUM from cleaning up.",
-        [Query(f"max({of('pg_stat_activity_max_tx_duration', DATABASE)})")],
+        "Age of the oldest open transaction. A long transaction keeps VACUUM from removing dead rows.",
+        [PanelQuery(f"max({select('pg_stat_activity_max_tx_duration', DATABASE)})")],
     ),
-    Number(
+    NumberPanel(
         "Deadlocks of the day",
         "short",
-        "Transactions that the server had to abort because they waited for each other.",
-        [Query(f"sum(increase({of('pg_stat_database_deadlocks', DATABASE)}[1d]))")],
+        "Transactions of the last day that the server aborted because of a deadlock.",
+        [PanelQuery(f"sum(increase({select('pg_stat_database_deadlocks', DATABASE)}[1d]))")],
         steps=((None, GOOD), (1, WARN)),
     ),
-    Number(
-        "Found in memory",
+    NumberPanel(
+        "Cache hit ratio",
         "percentunit",
-        "Share of the blocks that the server did not have to read.",
-        [Query(HITS)],
+        "Share of the blocks that the server found in its memory.",
+        [PanelQuery(HITS)],
         steps=((None, WARN), (HIT_RATIO, GOOD)),
     ),
 )
 WORK = (
-    Lines(
+    LinesPanel(
         "Transactions",
         "ops",
-        "Per second.",
-        [Query(_rate("xact_commit"), "committed"), Query(_rate("xact_rollback"), "rolled back")],
+        "Transactions per second.",
+        [
+            PanelQuery(_sum_rate("xact_commit"), "committed"),
+            PanelQuery(_sum_rate("xact_rollback"), "rolled back"),
+        ],
         width=8,
     ),
-    Lines(
+    LinesPanel(
         "Rows",
         "rowsps",
-        "Rows per second that statements touched.",
-        [Query(_rate(f"tup_{what}"), what) for what in ("inserted", "updated", "deleted", "fetched")],
+        "Rows per second by operation.",
+        [
+            PanelQuery(_sum_rate(f"tup_{what}"), what)
+            for what in ("inserted", "updated", "deleted", "fetched")
+        ],
         width=8,
     ),
-    Lines(
+    LinesPanel(
         "Connections by state",
         "short",
-        "Idle in transaction: a client that holds locks and does nothing.",
-        [Query(f"sum by (state) ({of('pg_stat_activity_count', DATABASE)})", "{{state}}")],
+        "Connections by state. Idle in transaction: the client holds locks and runs no statement.",
+        [PanelQuery(f"sum by (state) ({select('pg_stat_activity_count', DATABASE)})", "{{state}}")],
         width=8,
         stacked=True,
-        named=STATES,
+        series_colours=STATES,
     ),
-    Lines(
+    LinesPanel(
         "Locks",
         "short",
-        "Held, by mode. accessexclusivelock: everybody else waits.",
-        [Query(f"sum by (mode) ({of('pg_locks_count', DATABASE)} > 0)", "{{mode}}")],
+        "Locks by mode. accessexclusivelock blocks all other access to a table.",
+        [PanelQuery(f"sum by (mode) ({select('pg_locks_count', DATABASE)} > 0)", "{{mode}}")],
         width=8,
         stacked=True,
     ),
-    Lines(
+    LinesPanel(
         "Blocks",
         "ops",
-        "8 kB blocks per second, found in memory or read.",
-        [Query(_rate("blks_hit"), "in memory"), Query(_rate("blks_read"), "read")],
+        "Blocks of 8 kB per second, found in memory or read from disk.",
+        [PanelQuery(_sum_rate("blks_hit"), "in memory"), PanelQuery(_sum_rate("blks_read"), "read")],
         width=8,
     ),
-    Lines(
+    LinesPanel(
         "Temporary files",
         "Bps",
-        "Bytes per second of sorts and joins that did not fit into work_mem.",
-        [Query(_rate("temp_bytes"), "written")],
+        "Bytes per second that sorts and joins larger than work_mem write to disk.",
+        [PanelQuery(_sum_rate("temp_bytes"), "written")],
         width=8,
     ),
 )
 DISK = (
-    Lines(
+    LinesPanel(
         "Size by database",
         "bytes",
-        "It grows with the prediction log; docs/monitoring.md says how long rows are kept.",
-        [Query(f"max by (datname) ({of('pg_database_size_bytes', DATABASE)})", "{{datname}}")],
+        "Size of each database. docs/monitoring.md gives the retention of the prediction log.",
+        [PanelQuery(f"max by (datname) ({select('pg_database_size_bytes', DATABASE)})", "{{datname}}")],
     ),
-    Lines(
+    LinesPanel(
         "Checkpoints",
         "short",
-        "In the last hour. Many asked for: max_wal_size is too small for what is written.",
+        "Checkpoints in the last hour. Many requested ones: max_wal_size is too small for the writes.",
         [
-            Query("sum(increase(pg_stat_bgwriter_checkpoints_timed_total[1h]))", "timed"),
-            Query("sum(increase(pg_stat_bgwriter_checkpoints_req_total[1h]))", "asked for"),
+            PanelQuery("sum(increase(pg_stat_bgwriter_checkpoints_timed_total[1h]))", "timed"),
+            PanelQuery("sum(increase(pg_stat_bgwriter_checkpoints_req_total[1h]))", "requested"),
         ],
     ),
 )
 
 
-def postgresql() -> dashboard.Dashboard:
-    database = Variable(
+def build_postgresql_board() -> dashboard.Dashboard:
+    database = BoardVariable(
         name="database", label="Database", values="label_values(pg_database_size_bytes, datname)", multi=True
     )
-    return board(
+    return build_board(
         "postgresql",
-        "The database of the prediction log, of MLflow and of Airflow.",
-        [Section("Now", NOW), Section("Work", WORK), Section("Disk", DISK)],
+        "Database server of the prediction log, MLflow and Airflow.",
+        [BoardSection("Now", NOW), BoardSection("Work", WORK), BoardSection("Disk", DISK)],
         variables=[database],
     )

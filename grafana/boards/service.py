@@ -1,8 +1,8 @@
-"""Requests, their errors and durations, what is left of the budgets, and what is saturated."""
+"""Dashboard of the service: requests, errors, durations, error budgets and saturation."""
 
 from collections.abc import Sequence
 
-from grafana.board import Section, board
+from grafana.board import BoardSection, build_board
 from grafana.colours import BAD, GOOD, ORANGE, PURPLE
 from grafana.expressions import (
     ERROR_BUDGET,
@@ -11,9 +11,9 @@ from grafana.expressions import (
     MODEL_COLOURS,
     PROTOCOL_COLOURS,
     SLOW_BURN,
-    none_is_zero,
+    sum_or_zero,
 )
-from grafana.panels import Line, Lines, Number, Part, Query, below, beyond
+from grafana.panels import LinesPanel, NumberPanel, PanelQuery, PanelSpec, QueryRole, mark_below, mark_from
 from grafana_foundation_sdk.builders import dashboard
 
 from monitoring import thresholds
@@ -24,27 +24,27 @@ LONGEST = thresholds.BURN_WINDOWS[-1]
 STATUS_COLOURS = {"2xx": GOOD, "3xx": PURPLE, "4xx": ORANGE, "5xx": BAD}
 
 
-def _budget(what: str, ratio: str, budget: float, alerts: Sequence[str]) -> Sequence[Part]:
+def _build_budget_panels(what: str, ratio: str, budget: float, alerts: Sequence[str]) -> Sequence[PanelSpec]:
     return (
-        Number(
+        NumberPanel(
             f"{what}: budget left",
             "percentunit",
-            f"Share of the budget of the last {LONGEST} that is not spent; below 0 the objective is missed.",
-            [Query(f"1 - {ratio}{LONGEST} / {budget:g}")],
+            f"Share of the budget of the last {LONGEST} that is left; below 0 the objective is missed.",
+            [PanelQuery(f"1 - {ratio}{LONGEST} / {budget:g}")],
             width=6,
             height=8,
-            steps=below(0),
+            steps=mark_below(0),
             alerts=alerts,
         ),
-        Lines(
-            f"{what}: burn",
+        LinesPanel(
+            f"{what}: burn rate",
             "short",
-            "How many times faster than it lasts the budget is spent, over several windows. Pages when both"
-            " windows of a pair burn: 5m and 1h, 30m and 6h; tickets for the longer ones.",
+            "Burn rate of the budget by window; at 1 the budget lasts exactly 30 days. An alert pages when"
+            " both windows of a pair exceed its limit: 5m and 1h, 30m and 6h; longer pairs raise tickets.",
             [
-                *(Query(f"{ratio}{each} / {budget:g}", each) for each in thresholds.BURN_WINDOWS),
-                Query(f"vector({FAST_BURN})", "page, 1h", Line.LIMIT),
-                Query(f"vector({SLOW_BURN})", "page, 6h", Line.LIMIT),
+                *(PanelQuery(f"{ratio}{each} / {budget:g}", each) for each in thresholds.BURN_WINDOWS),
+                PanelQuery(f"vector({FAST_BURN})", "page, 1h", QueryRole.LIMIT),
+                PanelQuery(f"vector({SLOW_BURN})", "page, 6h", QueryRole.LIMIT),
             ],
             width=18,
             alerts=alerts,
@@ -53,135 +53,141 @@ def _budget(what: str, ratio: str, budget: float, alerts: Sequence[str]) -> Sequ
 
 
 REQUESTS = (
-    Lines(
+    LinesPanel(
         "Requests",
         "reqps",
         "Requests per second by route, stacked.",
-        [Query("sum by (route) (route:http_requests:rate5m)", "{{route}}")],
+        [PanelQuery("sum by (route) (route:http_requests:rate5m)", "{{route}}")],
         stacked=True,
     ),
-    Lines(
-        "Answers by status",
+    LinesPanel(
+        "Responses by status",
         "reqps",
-        "Requests per second by class of status. 4xx: the client's; 5xx: ours.",
+        "Responses per second by class of status. 4xx: faults of the client; 5xx: faults of the server.",
         [
-            Query(
+            PanelQuery(
                 "sum by (class) (label_replace(rate(http_requests_total[$__rate_interval]),"
                 ' "class", "${1}xx", "status", "(.).."))',
                 "{{class}}",
             )
         ],
         stacked=True,
-        named=STATUS_COLOURS,
+        series_colours=STATUS_COLOURS,
     ),
-    Lines(
+    LinesPanel(
         "Errors by route",
         "percentunit",
-        "Share of a route's requests that the server failed (5xx), over 5 minutes.",
-        [Query("max by (route) (route:http_errors:ratio_rate5m)", "{{route}}")],
-        steps=beyond(ERROR_BUDGET),
+        "Share of a route's requests that failed with a status 5xx, over 5 minutes.",
+        [PanelQuery("max by (route) (route:http_errors:ratio_rate5m)", "{{route}}")],
+        steps=mark_from(ERROR_BUDGET),
         alerts=["ErrorBudgetBurn", "ErrorBudgetBurnSlow"],
     ),
-    Lines(
-        "Duration, slowest of a hundred",
+    LinesPanel(
+        "Duration, 99th percentile (p99)",
         "s",
-        "99th percentile by route, from the head of a request to the end of its answer. The dashed line is"
-        " the objective of requests for one row; a batch takes as long as its size.",
-        [Query("max by (route) (route:http_request_duration_seconds:p99_rate5m)", "{{route}}")],
-        steps=beyond(thresholds.LATENCY_SECONDS),
+        "99th percentile by route, from the head of a request to the end of its response. The dashed line is"
+        " the objective for requests of one row; the duration of a batch depends on its size.",
+        [PanelQuery("max by (route) (route:http_request_duration_seconds:p99_rate5m)", "{{route}}")],
+        steps=mark_from(thresholds.LATENCY_SECONDS),
         alerts=["LatencyBudgetBurn", "LatencyBudgetBurnSlow"],
     ),
 )
 SATURATION = (
-    Lines(
-        "Requests in hand",
+    LinesPanel(
+        "Requests in flight",
         "short",
-        "Requests that are being answered, by server. A plateau: the server is as busy as it may be.",
-        [Query("sum by (instance) (http_requests_in_progress)", "{{instance}}")],
+        "Requests in flight by server. A plateau: the server has reached its limit.",
+        [PanelQuery("sum by (instance) (http_requests_in_progress)", "{{instance}}")],
         width=8,
     ),
-    Lines(
+    LinesPanel(
         "Rows not yet logged",
         "short",
-        "Answered rows that wait in the journals for the prediction log.",
-        [Query("service:prediction_log_pending:sum", "rows")],
+        "Rows in the journals that are not in the prediction log yet.",
+        [PanelQuery("service:prediction_log_pending:sum", "rows")],
         width=8,
-        steps=beyond(thresholds.BACKLOG_ROWS),
+        steps=mark_from(thresholds.BACKLOG_ROWS),
         alerts=["PredictionLogBacklog"],
     ),
-    Lines(
-        "What was lost",
+    LinesPanel(
+        "Losses",
         "short",
-        "In each hour: rows answered but not logged, shadow rows that the challenger missed, versions that"
-        " could not be loaded. Each should be 0.",
+        "Predictions not logged, shadow rows that the challenger missed, and versions that could not be"
+        " loaded, in the last hour. Each should be 0.",
         [
-            Query(none_is_zero("increase(servicio_ml_prediction_log_dropped_total[1h])"), "rows not logged"),
-            Query(none_is_zero("increase(servicio_ml_shadow_dropped_total[1h])"), "shadow rows missed"),
-            Query(none_is_zero("increase(servicio_ml_model_load_failures_total[1h])"), "versions not loaded"),
+            PanelQuery(
+                sum_or_zero("increase(servicio_ml_prediction_log_dropped_total[1h])"), "rows not logged"
+            ),
+            PanelQuery(sum_or_zero("increase(servicio_ml_shadow_dropped_total[1h])"), "shadow rows missed"),
+            PanelQuery(
+                sum_or_zero("increase(servicio_ml_model_load_failures_total[1h])"), "versions not loaded"
+            ),
         ],
         width=8,
         alerts=["PredictionsLost", "ModelLoadFailing"],
     ),
-    Number(
+    NumberPanel(
         "Servers",
         "short",
         "Whether Prometheus reaches each server and worker.",
-        [Query('min by (job, instance) (up{job=~"servicio-ml|stream-worker"})', "{{job}} {{instance}}")],
+        [PanelQuery('min by (job, instance) (up{job=~"servicio-ml|stream-worker"})', "{{job}} {{instance}}")],
         width=12,
         height=8,
-        steps=below(1),
-        words={0: ("down", BAD), 1: ("up", GOOD)},
+        steps=mark_below(1),
+        value_names={0: ("down", BAD), 1: ("up", GOOD)},
         alerts=["ServerDown"],
     ),
-    Lines(
-        "Time to be scraped",
+    LinesPanel(
+        "Scrape duration",
         "s",
-        "How long a server takes to tell its metrics. A server that starves is slow here too.",
-        [Query('max by (instance) (scrape_duration_seconds{job="servicio-ml"})', "{{instance}}")],
+        "Time that a server takes to answer a scrape. A server without free CPU time is slow here, too.",
+        [PanelQuery('max by (instance) (scrape_duration_seconds{job="servicio-ml"})', "{{instance}}")],
     ),
 )
 PREDICTIONS = (
-    Lines(
+    LinesPanel(
         "Rows scored by protocol",
         "rowsps",
-        "Rows per second by the road by which they came, stacked; shadow: scored by a challenger as well.",
-        [Query("sum by (protocol) (model:predictions:rate5m)", "{{protocol}}")],
+        "Rows per second by interface, stacked. shadow: rows that a challenger scores as well.",
+        [PanelQuery("sum by (protocol) (model:predictions:rate5m)", "{{protocol}}")],
         width=8,
         stacked=True,
-        named=PROTOCOL_COLOURS,
+        series_colours=PROTOCOL_COLOURS,
     ),
-    Lines(
-        "Predictions, slowest of a hundred",
+    LinesPanel(
+        "Predictions, 99th percentile (p99)",
         "s",
-        "99th percentile by model of the time from a decoded request to its logged answer.",
-        [Query("max by (model) (model:prediction_duration_seconds:p99_rate5m)", "{{model}}")],
+        "99th percentile by model of the time from a decoded request to its logged prediction.",
+        [PanelQuery("max by (model) (model:prediction_duration_seconds:p99_rate5m)", "{{model}}")],
         width=8,
-        named=MODEL_COLOURS,
+        series_colours=MODEL_COLOURS,
     ),
-    Lines(
-        "Values refused",
+    LinesPanel(
+        "Rejected values",
         "cps",
-        "Values per second that broke a model's contract, by model.",
-        [Query("sum by (model) (model:rejected_values:rate5m)", "{{model}}")],
+        "Values per second that violated a model's schema, by model.",
+        [PanelQuery("sum by (model) (model:rejected_values:rate5m)", "{{model}}")],
         width=8,
-        named=MODEL_COLOURS,
+        series_colours=MODEL_COLOURS,
         alerts=["RejectedValues", "UnseenLevels"],
     ),
 )
 
 
-def service() -> dashboard.Dashboard:
+def build_service_board() -> dashboard.Dashboard:
     budgets = (
-        *_budget("Errors", ERRORS, ERROR_BUDGET, ["ErrorBudgetBurn", "ErrorBudgetBurnSlow"]),
-        *_budget("Latency", SLOW, LATENCY_BUDGET, ["LatencyBudgetBurn", "LatencyBudgetBurnSlow"]),
+        *_build_budget_panels("Errors", ERRORS, ERROR_BUDGET, ["ErrorBudgetBurn", "ErrorBudgetBurnSlow"]),
+        *_build_budget_panels(
+            "Latency", SLOW, LATENCY_BUDGET, ["LatencyBudgetBurn", "LatencyBudgetBurnSlow"]
+        ),
     )
-    return board(
+    return build_board(
         "service",
-        "Rate, errors and duration of the requests, the budgets of the objectives, saturation.",
+        "Rate, errors and duration of requests, error budgets, and saturation.",
         [
-            Section("Requests", REQUESTS),
-            Section("Objectives", budgets),
-            Section("Saturation", SATURATION),
-            Section("Predictions", PREDICTIONS),
+            BoardSection("Requests", REQUESTS),
+            BoardSection("Objectives", budgets),
+            BoardSection("Saturation", SATURATION),
+            BoardSection("Predictions", PREDICTIONS),
         ],
     )

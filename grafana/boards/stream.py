@@ -1,81 +1,83 @@
-"""Requests that come by Redis streams, and the workers that answer them."""
+"""Dashboard of the Redis streams and the stream workers."""
 
-from grafana.board import Section, board
+from grafana.board import BoardSection, build_board
 from grafana.colours import BAD, GOOD
 from grafana.expressions import MODEL_COLOURS
-from grafana.panels import Lines, Number, Query, below, beyond
+from grafana.panels import LinesPanel, NumberPanel, PanelQuery, mark_below, mark_from
 from grafana_foundation_sdk.builders import dashboard
 
 from monitoring import thresholds
 
-ANSWERED = 'sum by (model) (model:predictions:rate5m{protocol="stream"})'
+ANSWER_RATE = 'sum by (model) (model:predictions:rate5m{protocol="stream"})'
 SECONDS = 'servicio_ml_prediction_duration_seconds_bucket{protocol="stream"}'
 REFUSED = 'servicio_ml_rejected_values_total{job="stream-worker"}'
 NOW = (
-    Number(
+    NumberPanel(
         "Workers up",
         "short",
         "Stream workers that Prometheus reaches.",
-        [Query('sum(up{job="stream-worker"})')],
+        [PanelQuery('sum(up{job="stream-worker"})')],
         width=6,
-        steps=below(1),
+        steps=mark_below(1),
         alerts=["StreamLagging"],
     ),
-    Number(
-        "Requests without an answer",
+    NumberPanel(
+        "Unanswered requests",
         "short",
-        "Of all models.",
-        [Query("sum(model:stream_lag:max)")],
+        "Unanswered requests of all models.",
+        [PanelQuery("sum(model:stream_lag:max)")],
         width=6,
-        steps=beyond(thresholds.STREAM_LAG_REQUESTS),
+        steps=mark_from(thresholds.STREAM_LAG_REQUESTS),
         alerts=["StreamLagging"],
     ),
-    Number("Answered", "rowsps", "Rows per second, all models.", [Query(f"sum({ANSWERED})")], width=6),
-    Number(
+    NumberPanel(
+        "Answered", "rowsps", "Rows per second of all models.", [PanelQuery(f"sum({ANSWER_RATE})")], width=6
+    ),
+    NumberPanel(
         "Time to catch up",
         "s",
-        "At the rate of the last 5 minutes; endless while nothing is answered.",
-        [Query(f"sum(model:stream_lag:max) / (sum({ANSWERED}) > 0)")],
+        "Time to answer all requests at the rate of the last 5 minutes; no data while none is answered.",
+        [PanelQuery(f"sum(model:stream_lag:max) / (sum({ANSWER_RATE}) > 0)")],
         width=6,
     ),
 )
 HISTORY = (
-    Lines(
-        "Requests without an answer, by model",
+    LinesPanel(
+        "Unanswered requests, by model",
         "short",
-        "A slope: fewer workers than the traffic needs. A step that stays: a worker died with them;"
-        " another takes them over after 30 seconds.",
-        [Query("max by (model) (model:stream_lag:max)", "{{model}}")],
-        named=MODEL_COLOURS,
+        "Unanswered requests by model. A slope: too few workers for the traffic. A step: a worker ended"
+        " without answering its requests; another one takes them over after 30 seconds.",
+        [PanelQuery("max by (model) (model:stream_lag:max)", "{{model}}")],
+        series_colours=MODEL_COLOURS,
         steps=((None, GOOD), (thresholds.STREAM_LAG_REQUESTS, BAD)),
         alerts=["StreamLagging"],
     ),
-    Lines(
+    LinesPanel(
         "Answered, by model",
         "rowsps",
         "Rows per second by model.",
-        [Query(ANSWERED, "{{model}}")],
-        named=MODEL_COLOURS,
+        [PanelQuery(ANSWER_RATE, "{{model}}")],
+        series_colours=MODEL_COLOURS,
     ),
-    Lines(
+    LinesPanel(
         "Duration of a batch",
         "s",
-        "From a decoded batch of requests to its logged answers.",
+        "Time from a decoded batch of requests to its logged predictions.",
         [
-            Query(f"histogram_quantile(0.5, sum by (le) (rate({SECONDS}[$__rate_interval])))", "median"),
-            Query(
+            PanelQuery(f"histogram_quantile(0.5, sum by (le) (rate({SECONDS}[$__rate_interval])))", "median"),
+            PanelQuery(
                 f"histogram_quantile(0.99, sum by (le) (rate({SECONDS}[$__rate_interval])))",
                 "99th percentile",
             ),
         ],
         alerts=["StreamLagging"],
     ),
-    Lines(
-        "Values refused by the workers",
+    LinesPanel(
+        "Values rejected by the workers",
         "cps",
-        "Values per second that broke a model's contract; their requests are in the stream of dead letters.",
+        "Values per second that violated a model's schema; their requests are in the dead-letter stream.",
         [
-            Query(
+            PanelQuery(
                 f"sum by (reason) (rate({REFUSED}[$__rate_interval]))"
                 ' or label_replace(vector(0), "reason", "none", "", "")',
                 "{{reason}}",
@@ -86,10 +88,10 @@ HISTORY = (
 )
 
 
-def stream() -> dashboard.Dashboard:
-    return board(
+def build_stream_board() -> dashboard.Dashboard:
+    return build_board(
         "stream",
-        "Requests that come by Redis streams, and the workers that answer them.",
-        [Section("Now", NOW), Section("How it came about", HISTORY)],
+        "Requests by Redis streams, and the workers that answer them.",
+        [BoardSection("Now", NOW), BoardSection("History", HISTORY)],
         since="now-6h",
     )

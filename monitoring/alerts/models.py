@@ -1,142 +1,155 @@
-"""Alerts about a model's worth: its performance, its labels, its age, its retraining."""
+"""Alerts about a model's performance, ground truth, age and retraining."""
 
 from collections.abc import Iterator, Sequence
 
 import monitoring.thresholds as limits
-from monitoring.promql import DESIGN_EFFECT, VERSION, of_champions, ratio, total
-from monitoring.rule import Alert, times
+from monitoring.promql import DESIGN_EFFECT, VERSION, compute_ratio, filter_champions, sum_over_window
+from monitoring.rule import AlertRule, multiply_duration
 
 WAIT_STEPS = 3
 DAY_SECONDS = 86400
 WINDOWED = f"{VERSION}, window"
+LIMIT_TEXT = (
+    "{{ range printf \"model:performance_limit:value{model='%s', version='%s', window='%s', metric='%s'}\" "
+    "$labels.model $labels.version $labels.window $labels.metric | query }}"
+    ' of {{ . | value | printf "%.3g" }}{{ end }}'
+)
+"""Limit of the alert's metric: the alert's own value is the metric, so Prometheus queries the limit."""
 
 
-def alerts(step: str, windows: Sequence[str]) -> Iterator[Alert]:
-    """All of them, over these windows."""
-    wait, wanted = times(step, WAIT_STEPS), f'window=~"{"|".join(windows)}"'
-    yield _realised(wait, wanted)
-    yield _expected(wait, wanted)
-    yield _coverage(wait, step)
-    yield from _governed(wait)
+def build_alerts(step: str, windows: Sequence[str]) -> Iterator[AlertRule]:
+    """Build the alerts for these windows."""
+    wait, wanted = multiply_duration(step, WAIT_STEPS), f'window=~"{"|".join(windows)}"'
+    yield _build_realised_alert(wait, wanted)
+    yield _build_expected_alert(wait, wanted)
+    yield _build_coverage_alert(wait, step)
+    yield from _build_governance_alerts(wait)
 
 
-def _realised(wait: str, wanted: str) -> Alert:
+def _build_realised_alert(wait: str, wanted: str) -> AlertRule:
     rows = f"model:labels:rows{{{wanted}}}"
     found = (
-        _accuracy("realised", rows, wanted),
-        _f1("realised", wanted),
-        _named(
-            f"model:mae_realised:value{{{wanted}}} > on ({WINDOWED}) {_limit('mae', wanted)} "
-            f"and on ({WINDOWED}) {rows} >= {limits.LEAST_ROWS}",
+        _compare_accuracy("realised", rows, wanted),
+        _compare_f1("realised", wanted),
+        _add_metric_label(
+            f"model:mae_realised:value{{{wanted}}} > on ({WINDOWED}) {_select_limit('mae', wanted)} "
+            f"and on ({WINDOWED}) {rows} >= {limits.MIN_ROWS}",
             "mae",
         ),
     )
-    return Alert(
+    return AlertRule(
         name="PerformanceLow",
-        expr=of_champions(" or ".join(found)),
+        expr=filter_champions(" or ".join(found)),
         wait=wait,
         severity="page",
         cause="performance",
-        summary="{{ $labels.model }} is worse than it may be",
-        description="By the labels of {{ $labels.window }}, {{ $labels.metric }} of version "
-        '{{ $labels.version }} is {{ $value | printf "%.3g" }}, beyond its limit.',
+        summary="Model `{{ $labels.model }}`: {{ $labels.metric }} violates its limit",
+        description="Model `{{ $labels.model }}` v{{ $labels.version }}: {{ $labels.metric }} is "
+        '{{ $value | printf "%.3g" }} by the ground truth of {{ $labels.window }} and violates its limit'
+        f"{LIMIT_TEXT}. See the runbook.",
     )
 
 
-def _expected(wait: str, wanted: str) -> Alert:
+def _build_expected_alert(wait: str, wanted: str) -> AlertRule:
     rows = f"sum by ({WINDOWED}) (cell:expected:count{{{wanted}}})"
-    found = (_accuracy("expected", rows, wanted), _f1("expected", wanted))
-    return Alert(
+    found = (_compare_accuracy("expected", rows, wanted), _compare_f1("expected", wanted))
+    return AlertRule(
         name="ExpectedPerformanceLow",
-        expr=of_champions(" or ".join(found)),
+        expr=filter_champions(" or ".join(found)),
         wait=wait,
         severity="page",
         cause="performance",
-        summary="{{ $labels.model }} is expected to be worse than it may be",
-        description="By its own probabilities, {{ $labels.metric }} of version {{ $labels.version }} over "
-        '{{ $labels.window }} is {{ $value | printf "%.3g" }}, beyond its limit.',
+        summary="Model `{{ $labels.model }}`: expected {{ $labels.metric }} violates its limit",
+        description="Model `{{ $labels.model }}` v{{ $labels.version }}: expected {{ $labels.metric }} is "
+        '{{ $value | printf "%.3g" }} over {{ $labels.window }} by the calibrated probabilities and violates '
+        f"its limit{LIMIT_TEXT}. See the runbook.",
     )
 
 
-def _accuracy(kind: str, rows: str, wanted: str) -> str:
-    limit = _limit("accuracy", wanted)
+def _compare_accuracy(kind: str, rows: str, wanted: str) -> str:
+    limit = _select_limit("accuracy", wanted)
     deviation = f"sqrt({limit} * (1 - {limit}) / on ({WINDOWED}) {rows} * {DESIGN_EFFECT})"
-    return _named(
+    return _add_metric_label(
         f"model:accuracy_{kind}:ratio{{{wanted}}} < on ({WINDOWED}) "
         f"({limit} - {limits.CONFIDENCE_DEVIATIONS} * {deviation}) "
-        f"and on ({WINDOWED}) {rows} >= {limits.LEAST_ROWS}",
+        f"and on ({WINDOWED}) {rows} >= {limits.MIN_ROWS}",
         "accuracy",
     )
 
 
-def _f1(kind: str, wanted: str) -> str:
+def _compare_f1(kind: str, wanted: str) -> str:
     rarest = f"min by ({WINDOWED}) (class:{kind}:rows{{{wanted}}})"
-    return _named(
-        f"model:f1_macro_{kind}:ratio{{{wanted}}} < on ({WINDOWED}) {_limit('f1_macro', wanted)} "
-        f"and on ({WINDOWED}) {rarest} >= {limits.LEAST_ROWS}",
+    return _add_metric_label(
+        f"model:f1_macro_{kind}:ratio{{{wanted}}} < on ({WINDOWED}) {_select_limit('f1_macro', wanted)} "
+        f"and on ({WINDOWED}) {rarest} >= {limits.MIN_ROWS}",
         "f1_macro",
     )
 
 
-def _limit(metric: str, wanted: str) -> str:
+def _select_limit(metric: str, wanted: str) -> str:
     return f'sum by ({WINDOWED}) (model:performance_limit:value{{metric="{metric}", {wanted}}})'
 
 
-def _named(expression: str, metric: str) -> str:
+def _add_metric_label(expression: str, metric: str) -> str:
     return f'label_replace({expression}, "metric", "{metric}", "", "")'
 
 
-def _coverage(wait: str, step: str) -> Alert:
+def _build_coverage_alert(wait: str, step: str) -> AlertRule:
     window = limits.COVERAGE_WINDOW
 
-    def rows(before: str = "") -> str:
-        return f"sum by (model) ({total('season:observations:increase5m', window, step, before)})"
+    def sum_rows(before: str = "") -> str:
+        return f"sum by (model) ({sum_over_window('season:observations:increase5m', window, step, before)})"
 
-    def coverage(before: str = "") -> str:
+    def divide_labels(before: str = "") -> str:
         earlier = f" offset {before}" if before else ""
         labels = f'sum by (model) (model:labels:rows{{window="{window}"}}{earlier})'
-        return ratio(labels, rows(before))
+        return compute_ratio(labels, sum_rows(before))
 
-    usual = f"(({coverage(window)}) >= {limits.COVERAGE_USUAL})"
-    return Alert(
+    usual = f"(({divide_labels(window)}) >= {limits.COVERAGE_USUAL})"
+    return AlertRule(
         name="LabelCoverageLow",
-        expr=f"({coverage()}) < {limits.COVERAGE_LOSS} * {usual} "
-        f"and {rows()} >= {limits.LEAST_ROWS} and {rows(window)} >= {limits.LEAST_ROWS}",
+        expr=f"({divide_labels()}) < {limits.COVERAGE_LOSS} * {usual} "
+        f"and {sum_rows()} >= {limits.MIN_ROWS} and {sum_rows(window)} >= {limits.MIN_ROWS}",
         wait=wait,
         severity="ticket",
         cause="labels",
-        summary="Labels of {{ $labels.model }} no longer come",
-        description=f"{{{{ $value | humanizePercentage }}}} of the rows of {window} have a label, less than "
-        f"half of what the {window} before had.",
+        summary="Model `{{ $labels.model }}`: ground truth arrives for fewer rows",
+        description=f"Model `{{{{ $labels.model }}}}`: {{{{ $value | humanizePercentage }}}} of the rows of "
+        f"{window} have ground truth, less than {limits.COVERAGE_LOSS:.0%} of the share of the {window} "
+        "before. Check its source; see the runbook.",
     )
 
 
-def _governed(wait: str) -> Iterator[Alert]:
+def _build_governance_alerts(wait: str) -> Iterator[AlertRule]:
     stale = limits.STALE_DAYS * DAY_SECONDS
-    yield Alert(
+    yield AlertRule(
         name="ChampionStale",
         expr=f"time() - max by ({VERSION}) (servicio_ml_champion_registered_timestamp_seconds) > {stale}",
         wait=wait,
         severity="ticket",
         cause="governance",
-        summary="The champion of {{ $labels.model }} is old",
-        description="Version {{ $labels.version }} was registered {{ $value | humanizeDuration }} ago.",
+        summary="Model `{{ $labels.model }}`: the champion is stale",
+        description="Model `{{ $labels.model }}` v{{ $labels.version }} was registered "
+        f"{{{{ $value | humanizeDuration }}}} ago; the limit is {limits.STALE_DAYS} days. Retrain it; see "
+        "the runbook.",
     )
-    yield Alert(
+    yield AlertRule(
         name="ModelQuarantined",
         expr="max by (model) (servicio_ml_quarantined) == 1",
         wait="0s",
         severity="ticket",
         cause="governance",
-        summary="{{ $labels.model }} is not retrained: its rows are not to be trusted",
-        description="A sensor or schema break was told of; its cause has to be mended first.",
+        summary="Model `{{ $labels.model }}` is in quarantine and is not retrained",
+        description="A sensor or schema alert of `{{ $labels.model }}` says that its rows are unreliable. "
+        "Remove the cause, then end the quarantine; see the runbook.",
     )
-    yield Alert(
+    yield AlertRule(
         name="RetrainingBudgetSpent",
         expr="min by (model) (servicio_ml_retraining_budget_remaining) <= 0",
         wait="0s",
         severity="ticket",
         cause="governance",
-        summary="{{ $labels.model }} has been retrained as often as it may be",
-        description="Alerts start no more retrainings of it until the oldest is 30 days old.",
+        summary="Model `{{ $labels.model }}`: the retraining budget is spent",
+        description="Alerts start no retraining of `{{ $labels.model }}` until the oldest one is 30 days "
+        "old. See the runbook.",
     )

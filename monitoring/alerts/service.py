@@ -1,121 +1,131 @@
-"""Alerts about the service: reachable, ready, within its error budgets, losing nothing."""
+"""Alerts about the service: availability, readiness, error budgets and lost predictions."""
 
 from collections.abc import Iterator, Sequence
 
 import monitoring.thresholds as limits
-from monitoring.promql import total
-from monitoring.rule import Alert, times
+from monitoring.promql import sum_over_window
+from monitoring.rule import AlertRule, multiply_duration
 
 WAIT_STEPS, LONG_WAIT_STEPS = 5, 15
 JOBS = 'job=~"servicio-ml|stream-worker"'
 
 
-def alerts(step: str) -> Iterator[Alert]:
-    """All of them; `step` is between two evaluations."""
-    wait = times(step, WAIT_STEPS)
-    yield from _reachable(wait)
-    yield from _burning(step)
-    yield from _losing(step)
+def build_alerts(step: str) -> Iterator[AlertRule]:
+    """Build the alerts; `step` is the time between two evaluations."""
+    wait = multiply_duration(step, WAIT_STEPS)
+    yield from _build_reachability_alerts(wait)
+    yield from _build_burn_alerts(step)
+    yield from _build_loss_alerts(step)
 
 
-def _reachable(wait: str) -> Iterator[Alert]:
-    up, missed = f"sum by (job) (up{{{JOBS}}})", limits.GONE_WINDOW
+def _build_reachability_alerts(wait: str) -> Iterator[AlertRule]:
+    up, missed = f"sum by (job) (up{{{JOBS}}})", limits.MISSING_SERVER_WINDOW
     gone = f"0 * sum by (job) (last_over_time(up{{{JOBS}}}[{missed}]))"
-    yield Alert(
+    yield AlertRule(
         name="ServerDown",
         expr=f"{up} == 0 or ({gone} unless {up})",
         wait=wait,
         severity="page",
         cause="service",
-        summary="No {{ $labels.job }} answers",
-        description="Prometheus reaches no instance of the job {{ $labels.job }}.",
+        summary="Job `{{ $labels.job }}` is down",
+        description="Prometheus reaches no instance of the job `{{ $labels.job }}`. "
+        "Restart it; see the runbook.",
     )
-    yield Alert(
+    yield AlertRule(
         name="ModelNotReady",
         expr="max by (model) (servicio_ml_model_ready) == 0",
         wait=wait,
         severity="page",
         cause="service",
-        summary="{{ $labels.model }} does not answer",
-        description="No server has a champion of {{ $labels.model }} that it can answer with.",
+        summary="Model `{{ $labels.model }}` is not ready",
+        description="No server can answer for the champion of `{{ $labels.model }}`. See /health/ready and "
+        "the runbook.",
     )
 
 
-def _burning(step: str) -> Iterator[Alert]:
+def _build_burn_alerts(step: str) -> Iterator[AlertRule]:
     kinds = (
         ("ErrorBudgetBurn", "errors", limits.SLO_AVAILABILITY, "failed"),
         ("LatencyBudgetBurn", "slow", limits.SLO_LATENCY, f"took more than {limits.LATENCY_SECONDS} s"),
     )
     for name, kind, objective, what in kinds:
-        told = f"{{{{ $value | humanizePercentage }}}} of the requests {what}; {objective:.1%} must not."
-        yield Alert(
+        description = (
+            f"{{{{ $value | humanizePercentage }}}} of the requests {what}; the objective allows "
+            f"{1 - objective:.1%}. See the runbook."
+        )
+        yield AlertRule(
             name=name,
-            expr=_burn(kind, 1 - objective, limits.PAGES, step),
-            wait=times(step, 2),
+            expr=_compare_burn_rates(kind, 1 - objective, limits.PAGE_BURN_RATES, step),
+            wait=multiply_duration(step, 2),
             severity="page",
             cause="service",
-            summary=f"Too many requests {what}: the budget of 30 days is gone in days",
-            description=told,
+            summary=f"Too many requests {what}: the error budget of 30 days is used up within days",
+            description=description,
         )
-        yield Alert(
+        yield AlertRule(
             name=f"{name}Slow",
-            expr=_burn(kind, 1 - objective, limits.TICKETS, step),
-            wait=times(step, LONG_WAIT_STEPS),
+            expr=_compare_burn_rates(kind, 1 - objective, limits.TICKET_BURN_RATES, step),
+            wait=multiply_duration(step, LONG_WAIT_STEPS),
             severity="ticket",
             cause="service",
-            summary=f"Requests that {what} will have used the budget of 30 days before its end",
-            description=told,
+            summary=f"Too many requests {what}: the error budget of 30 days is used up before their end",
+            description=description,
         )
 
 
-def _burn(kind: str, budget: float, pairs: Sequence[tuple[float, str, str]], step: str) -> str:
+def _compare_burn_rates(kind: str, budget: float, pairs: Sequence[tuple[float, str, str]], step: str) -> str:
     found = []
     for rate, long, short in pairs:
-        bad = total(f"service:http_{kind}:increase1m", long, step)
+        bad = sum_over_window(f"service:http_{kind}:increase1m", long, step)
         allowed = f"{rate * budget:.6g}"
         found.append(
             f"(service:http_{kind}:ratio_rate{long} > {allowed} "
             f"and service:http_{kind}:ratio_rate{short} > {allowed} "
-            f"and {bad} >= {limits.LEAST_BAD_REQUESTS})"
+            f"and {bad} >= {limits.MIN_BAD_REQUESTS})"
         )
     return " or ".join(found)
 
 
-def _losing(step: str) -> Iterator[Alert]:
-    long_wait = times(step, LONG_WAIT_STEPS)
-    yield Alert(
+def _build_loss_alerts(step: str) -> Iterator[AlertRule]:
+    long_wait = multiply_duration(step, LONG_WAIT_STEPS)
+    yield AlertRule(
         name="PredictionsLost",
-        expr=f"{total('model:predictions_lost:increase1m', limits.LOST_WINDOW, step)} > 0",
+        expr=f"{sum_over_window('model:predictions_lost:increase1m', limits.LOST_WINDOW, step)} > 0",
         wait="0s",
         severity="page",
         cause="service",
-        summary="Predictions of {{ $labels.model }} are not logged",
-        description=f"{{{{ $value | humanize }}}} rows were answered but not logged in {limits.LOST_WINDOW}.",
+        summary="Model `{{ $labels.model }}`: predictions are lost",
+        description=f"{{{{ $value | humanize }}}} predictions of `{{{{ $labels.model }}}}` were not logged "
+        f"in {limits.LOST_WINDOW}. Check the journal's disk; see the runbook.",
     )
-    yield Alert(
+    yield AlertRule(
         name="PredictionLogBacklog",
         expr=f"service:prediction_log_pending:sum > {limits.BACKLOG_ROWS}",
         wait=long_wait,
         severity="ticket",
         cause="service",
-        summary="The prediction log does not keep up",
-        description="{{ $value | humanize }} rows wait in the journals of the servers.",
+        summary="The prediction log lags behind",
+        description="{{ $value | humanize }} rows wait in the journals of the servers; the limit is "
+        f"{limits.BACKLOG_ROWS:,} rows. Check the database; see the runbook.",
     )
-    yield Alert(
+    yield AlertRule(
         name="StreamLagging",
         expr=f"model:stream_lag:max > {limits.STREAM_LAG_REQUESTS}",
         wait=long_wait,
         severity="ticket",
         cause="service",
-        summary="The stream of {{ $labels.model }} is not kept up with",
-        description="{{ $value | humanize }} requests have no answer yet.",
+        summary="Model `{{ $labels.model }}`: the stream lags behind",
+        description="{{ $value | humanize }} requests of the stream of `{{ $labels.model }}` have no "
+        f"answer; the limit is {limits.STREAM_LAG_REQUESTS:,} requests. "
+        "Check the stream worker; see the runbook.",
     )
-    yield Alert(
+    yield AlertRule(
         name="ModelLoadFailing",
-        expr=f"{total('model:load_failures:increase1m', limits.LOST_WINDOW, step)} > 0",
-        wait=times(step, 2),
+        expr=f"{sum_over_window('model:load_failures:increase1m', limits.LOST_WINDOW, step)} > 0",
+        wait=multiply_duration(step, 2),
         severity="ticket",
         cause="service",
-        summary="A version of {{ $labels.model }} cannot be loaded",
-        description="A server failed {{ $value | humanize }} times to load what the registry names.",
+        summary="Model `{{ $labels.model }}`: a version cannot be loaded",
+        description="Servers failed {{ $value | humanize }} times to load a version of "
+        f"`{{{{ $labels.model }}}}` in {limits.LOST_WINDOW}. See the server's log and the runbook.",
     )

@@ -1,17 +1,24 @@
-"""Records of how right a model is: expected from its own probabilities, and realised once labels come."""
+"""Records of performance: expected from calibrated probabilities, and realised from ground truth."""
 
 from collections.abc import Iterator, Sequence
 
-from monitoring.promql import VERSION, growth, quantile, ratio, remembered, total
-from monitoring.rule import Record, milliseconds
+from monitoring.promql import (
+    VERSION,
+    compute_growth,
+    compute_quantile,
+    compute_ratio,
+    read_last_sample,
+    sum_over_window,
+)
+from monitoring.rule import RecordingRule, parse_milliseconds
 
 CELL = f"{VERSION}, predicted, actual"
 SEASON = f"{VERSION}, season"
 KINDS = ("expected", "realised")
 
 
-def base(step: str, windows: Sequence[str]) -> Iterator[Record]:
-    """Counts of one step each, and the limits of those seasons that have rows in the longest window."""
+def build_base_records(step: str, windows: Sequence[str]) -> Iterator[RecordingRule]:
+    """Build the counts of one step, and the limits of seasons with rows in the longest window."""
     sums = {
         "cell:expected:increase5m": (CELL, "servicio_ml_expected_confusion_total"),
         "cell:realised:increase5m": (CELL, "servicio_ml_realised_confusion_total"),
@@ -20,24 +27,32 @@ def base(step: str, windows: Sequence[str]) -> Iterator[Record]:
         "model:label_lag_seconds_bucket:increase5m": ("model, le", "servicio_ml_label_lag_seconds_bucket"),
     }
     for name, (labels, metric) in sums.items():
-        yield Record(name=name, expr=f"sum by ({labels}) ({growth(metric, step)})")
+        yield RecordingRule(name=name, expr=f"sum by ({labels}) ({compute_growth(metric, step)})")
     limits = "season_metric:performance_limit:value"
-    used = total("season:observations:increase5m", max(windows, key=milliseconds), step)
-    yield Record(
+    used = sum_over_window("season:observations:increase5m", max(windows, key=parse_milliseconds), step)
+    yield RecordingRule(
         name=limits,
         expr=f"max by ({SEASON}, metric) (servicio_ml_performance_limit) "
-        f"or ({remembered(limits, step)} and on ({SEASON}) ({used} > 0))",
+        f"or ({read_last_sample(limits, step)} and on ({SEASON}) ({used} > 0))",
     )
 
 
-def window(window: str, step: str) -> Iterator[Record]:
-    """What is known of one window."""
-    found = {name: expression for kind in KINDS for name, expression in _classes(kind, window, step).items()}
-    for name, expression in {**found, **_labels(window, step), **_limit(window, step)}.items():
-        yield Record(name=name, expr=expression, labels={"window": window})
+def build_window_records(window: str, step: str) -> Iterator[RecordingRule]:
+    """Build the records of one window."""
+    found = {
+        name: expression
+        for kind in KINDS
+        for name, expression in _build_class_expressions(kind, window, step).items()
+    }
+    for name, expression in {
+        **found,
+        **_build_label_expressions(window, step),
+        **_build_limit_expression(window, step),
+    }.items():
+        yield RecordingRule(name=name, expr=expression, labels={"window": window})
 
 
-def _classes(kind: str, window: str, step: str) -> dict[str, str]:
+def _build_class_expressions(kind: str, window: str, step: str) -> dict[str, str]:
     cell = f'cell:{kind}:count{{window="{window}"}}'
     predicted = f'label_replace({cell}, "label", "$1", "predicted", "(.+)")'
     actual = f'label_replace({cell}, "label", "$1", "actual", "(.+)")'
@@ -49,31 +64,33 @@ def _classes(kind: str, window: str, step: str) -> dict[str, str]:
     )
     by_class, rows = f"sum by ({VERSION}, label)", f"sum by ({VERSION}) ({cell})"
     return {
-        f"cell:{kind}:count": total(f"cell:{kind}:increase5m", window, step),
+        f"cell:{kind}:count": sum_over_window(f"cell:{kind}:increase5m", window, step),
         f"class:{kind}:rows": f"{by_class} ({actual}) or 0 * {by_class} ({both})",
-        f"class:f1_{kind}:ratio": f"2 * {ratio(f'{by_class} ({right})', f'{by_class} ({both})')}",
-        f"model:accuracy_{kind}:ratio": ratio(f"sum by ({VERSION}) ({right})", rows),
+        f"class:f1_{kind}:ratio": f"2 * {compute_ratio(f'{by_class} ({right})', f'{by_class} ({both})')}",
+        f"model:accuracy_{kind}:ratio": compute_ratio(f"sum by ({VERSION}) ({right})", rows),
         f"model:f1_macro_{kind}:ratio": f'avg by ({VERSION}) (class:f1_{kind}:ratio{{window="{window}"}})',
     }
 
 
-def _labels(window: str, step: str) -> dict[str, str]:
-    number = f"sum by ({VERSION}) ({total('model:absolute_error_count:increase5m', window, step)})"
-    errors = f"sum by ({VERSION}) ({total('model:absolute_error_sum:increase5m', window, step)})"
+def _build_label_expressions(window: str, step: str) -> dict[str, str]:
+    number = f"sum by ({VERSION}) ({sum_over_window('model:absolute_error_count:increase5m', window, step)})"
+    errors = f"sum by ({VERSION}) ({sum_over_window('model:absolute_error_sum:increase5m', window, step)})"
     cells = f'sum by ({VERSION}) (cell:realised:count{{window="{window}"}})'
-    lags = f"sum by (model, le) ({total('model:label_lag_seconds_bucket:increase5m', window, step)})"
+    lags = (
+        f"sum by (model, le) ({sum_over_window('model:label_lag_seconds_bucket:increase5m', window, step)})"
+    )
     return {
         "model:mae_realised:value": f"{errors} / ({number} > 0)",
         "model:labels:rows": f"{cells} > 0 or {number} > 0",
-        "model:label_coverage:ratio": ratio(
-            f'sum by ({VERSION}) (model:labels:rows{{window="{window}"}})', _rows(window, step)
+        "model:label_coverage:ratio": compute_ratio(
+            f'sum by ({VERSION}) (model:labels:rows{{window="{window}"}})', _count_rows(window, step)
         ),
-        "model:label_lag_seconds:p50": quantile(0.5, lags),
+        "model:label_lag_seconds:p50": compute_quantile(0.5, lags),
     }
 
 
-def _limit(window: str, step: str) -> dict[str, str]:
-    limits, seasons = "season_metric:performance_limit:value", _seasons(window, step)
+def _build_limit_expression(window: str, step: str) -> dict[str, str]:
+    limits, seasons = "season_metric:performance_limit:value", _count_seasons(window, step)
     by = f"sum by ({VERSION}, metric)"
     weighed = f"{by} ({limits} * on ({SEASON}) group_left () {seasons})"
     known = f"{by} (0 * {limits} + on ({SEASON}) group_left () {seasons})"
@@ -82,9 +99,9 @@ def _limit(window: str, step: str) -> dict[str, str]:
     return {"model:performance_limit:value": f"{weighed} / ({known} > 0) or {plain}"}
 
 
-def _seasons(window: str, step: str) -> str:
-    return total("season:observations:increase5m", window, step)
+def _count_seasons(window: str, step: str) -> str:
+    return sum_over_window("season:observations:increase5m", window, step)
 
 
-def _rows(window: str, step: str) -> str:
-    return f"sum by ({VERSION}) ({_seasons(window, step)})"
+def _count_rows(window: str, step: str) -> str:
+    return f"sum by ({VERSION}) ({_count_seasons(window, step)})"

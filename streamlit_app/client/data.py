@@ -1,17 +1,17 @@
-"""What the pages ask about the data of a use case."""
+"""Requests to the server about the published data of a use case."""
 
 from pydantic import BaseModel
 
-from streamlit_app.client.service import path
+from streamlit_app.client.service import build_path
 from streamlit_app.client.transport import Transport
 
 Value = int | float | str
-NUMBERS = frozenset({"number", "integer"})
-"""Kinds of columns that are counted with."""
+NUMERIC_KINDS = frozenset({"number", "integer"})
+"""Kinds of columns with numeric values."""
 
 
-class Counts(BaseModel):
-    """Where every row of the raw file went."""
+class RowCounts(BaseModel):
+    """Rows of the raw file by row status."""
 
     read: int
     train: int
@@ -23,7 +23,7 @@ class Counts(BaseModel):
 
 
 class Histogram(BaseModel):
-    """Rows in each bin by class; an edge of None stands for all that is beyond."""
+    """Rows in each bin by class; an outer edge of None means that the bin is open."""
 
     labels: list[str]
     edges: list[float | None]
@@ -31,15 +31,15 @@ class Histogram(BaseModel):
     hidden: int
 
 
-class Frequent(BaseModel):
-    """A value and how many rows have it."""
+class FrequentValue(BaseModel):
+    """A value and the number of its rows."""
 
     value: Value
     rows: int
 
 
-class Column(BaseModel):
-    """A field, or the target; figures that a kind has not are None."""
+class ColumnOverview(BaseModel):
+    """Statistics of a field or of the target; None where the kind of the column has no such statistic."""
 
     name: str
     kind: str
@@ -56,19 +56,19 @@ class Column(BaseModel):
     median: Value | None
     upper_quartile: Value | None
     maximum: Value | None
-    frequent: list[Frequent]
+    frequent: list[FrequentValue]
     histogram: Histogram
 
 
-class Matrix(BaseModel):
-    """A value for each pair of columns, None where it is not defined."""
+class PairMatrix(BaseModel):
+    """Square matrix of a measure between columns; None where the measure is undefined."""
 
     names: list[str]
     cells: list[list[float | None]]
 
 
-class Gaps(BaseModel):
-    """Share (0-1) of the rows of each level in which a field is missing."""
+class MissingByLevel(BaseModel):
+    """Share (0 to 1) of missing values by column, for each level of one field."""
 
     field: str
     levels: list[str]
@@ -76,23 +76,23 @@ class Gaps(BaseModel):
     shares: dict[str, list[float]]
 
 
-class Table(BaseModel):
-    """Rows of the data."""
+class DataSample(BaseModel):
+    """First published rows."""
 
     names: list[str]
     rows: list[list[Value | None]]
 
 
-class Reason(BaseModel):
-    """Why rows were rejected; without a field it is the line."""
+class RejectionReason(BaseModel):
+    """A reason for rejected rows; it concerns the whole line where the field is None."""
 
     field: str | None
     problem: str
     rows: int
 
 
-class Flaw(BaseModel):
-    """A value of a rejected row."""
+class RejectedValue(BaseModel):
+    """A rejected value with its line in the raw file."""
 
     line: int
     field: str | None
@@ -100,50 +100,50 @@ class Flaw(BaseModel):
     problem: str
 
 
-class Quarantine(BaseModel):
-    """The rejected rows."""
+class QuarantineOverview(BaseModel):
+    """Rejected rows: their number, the reasons, and examples."""
 
     rows: int
-    reasons: list[Reason]
-    examples: list[Flaw]
+    reasons: list[RejectionReason]
+    examples: list[RejectedValue]
 
 
-class Overview(BaseModel):
-    """The published rows."""
+class DataOverview(BaseModel):
+    """Statistics of the published rows."""
 
     dialect: str
     rows: int
     classes: list[str]
-    columns: list[Column]
-    correlations: Matrix
-    associations: Matrix
-    gaps: Gaps | None
-    sample: Table
-    quarantine: Quarantine
+    columns: list[ColumnOverview]
+    correlations: PairMatrix
+    associations: PairMatrix
+    gaps: MissingByLevel | None
+    sample: DataSample
+    quarantine: QuarantineOverview
 
     @property
-    def target(self) -> Column:
-        """What is predicted."""
+    def target(self) -> ColumnOverview:
+        """Column that the models predict."""
         return next(each for each in self.columns if each.target)
 
 
-class Data(BaseModel):
-    """What was published for a period."""
+class PublishedData(BaseModel):
+    """Data that the ETL published for a period, `YYYY-MM`."""
 
     model: str
     period: str
     periods: list[str]
     source: str
-    counts: Counts
+    counts: RowCounts
     dropped: dict[str, str]
-    twins: int
-    overview: Overview
+    train_test_duplicates: int
+    overview: DataOverview
 
 
-def data(api: Transport, model: str, period: str | None = None) -> Data:
-    """The data of a period, `YYYY-MM`; of the latest when None.
+def fetch_data(api: Transport, model: str, period: str | None = None) -> PublishedData:
+    """Fetch the data of a period, `YYYY-MM`; of the latest when None.
 
     Raises:
-        Refused: Nothing is published.
+        RefusedError: Nothing is published for the period.
     """
-    return api.ask(Data, "GET", path(model, "/data"), params={"period": period})
+    return api.fetch(PublishedData, "GET", build_path(model, "/data"), params={"period": period})

@@ -1,15 +1,15 @@
-"""What the pages ask the server about drift: the state of a window, and the latest report."""
+"""Requests to the server about drift: the state of a window, and the latest report."""
 
 from datetime import datetime
 
 from pydantic import BaseModel
 
-from streamlit_app.client.service import path
+from streamlit_app.client.service import build_path
 from streamlit_app.client.transport import Transport
 
 
-class Column(BaseModel):
-    """A feature, or the prediction; shares by bin, 0 to 1."""
+class DriftColumn(BaseModel):
+    """Drift of a feature or of the prediction; shares (0 to 1) by bin."""
 
     name: str
     psi: float | None
@@ -21,66 +21,66 @@ class Column(BaseModel):
     reference: dict[str, float]
 
     @property
-    def excess(self) -> float:
-        """The index over its threshold: from 1 on it is drift. 0 without rows."""
+    def threshold_ratio(self) -> float:
+        """Population stability index divided by its threshold: drift from 1 on, 0 without rows."""
         return self.psi / self.threshold if self.psi is not None and self.threshold else 0.0
 
 
-class Window(BaseModel):
-    """A time."""
+class ReportWindow(BaseModel):
+    """Time window of a state or report."""
 
     start: datetime
     end: datetime
 
 
-class State(BaseModel):
-    """How the rows of a window compare with the training rows."""
+class DriftState(BaseModel):
+    """Comparison of the rows of a window with the training rows."""
 
     model: str
     version: int
-    window: Window
+    window: ReportWindow
     rows: int
     reference_rows: int
     drifted_share: float
-    features: list[Column]
-    prediction: Column
+    features: list[DriftColumn]
+    prediction: DriftColumn
 
 
-class Report(BaseModel):
-    """What the latest report comes to."""
+class DriftReport(BaseModel):
+    """Summary of a drift report."""
 
     version: int
-    window: Window
+    window: ReportWindow
     rows: int
     verdict: str
     drifted_share: float
 
 
-class _Field(BaseModel):
+class _FieldDescription(BaseModel):
     name: str
     description: str
 
 
-class _Schema(BaseModel):
-    fields: list[_Field]
+class _FieldDescriptions(BaseModel):
+    fields: list[_FieldDescription]
 
 
-def descriptions(api: Transport, model: str) -> dict[str, str]:
-    """What each field is, in words, by name."""
-    fields = api.ask(_Schema, "GET", path(model, "/schema")).fields
+def fetch_descriptions(api: Transport, model: str) -> dict[str, str]:
+    """Fetch the description of each field by name."""
+    fields = api.fetch(_FieldDescriptions, "GET", build_path(model, "/schema")).fields
     return {each.name: each.description for each in fields}
 
 
-def state(api: Transport, model: str, window: str) -> State:
-    """The drift of a window such as `24h`, up to now."""
-    return api.ask(State, "GET", path(model, "/drift"), params={"window": window})
+def fetch_state(api: Transport, model: str, window: str) -> DriftState:
+    """Fetch the drift of the window, such as `24h`, that ends now."""
+    return api.fetch(DriftState, "GET", build_path(model, "/drift"), params={"window": window})
 
 
-def report(api: Transport, model: str) -> Report:
-    """What the latest report comes to; refused with 404 where there is none."""
-    return api.ask(Report, "GET", path(model, "/drift/report"), params={"format": "json"})
+def fetch_report(api: Transport, model: str) -> DriftReport:
+    """Fetch the summary of the latest report; the server answers 404 where there is none."""
+    return api.fetch(DriftReport, "GET", build_path(model, "/drift/report"), params={"format": "json"})
 
 
-def report_page(api: Transport, model: str) -> str:
-    """The latest report: some megabytes of HTML."""
-    return api.raw("GET", path(model, "/drift/report"), params={"format": "html"}).text
+def fetch_report_html(api: Transport, model: str) -> str:
+    """Fetch the latest report: several megabytes of HTML."""
+    return api.request("GET", build_path(model, "/drift/report"), params={"format": "html"}).text

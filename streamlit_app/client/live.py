@@ -1,19 +1,19 @@
-"""What the page Live asks besides expressions: retrainings of the server, limits of Prometheus' rules."""
+"""Requests of the page Live: retraining decisions of the server, and alert limits of Prometheus."""
 
 import re
 from collections.abc import Mapping
 
 from pydantic import BaseModel
 
-from streamlit_app.client.service import path
+from streamlit_app.client.service import build_path
 from streamlit_app.client.transport import Transport
 
 LIMIT = re.compile(r">=?\s*([0-9.eE+-]+)$")
-"""What an alert's expression ends with when a number is its limit."""
+"""End of an alert's expression that compares with a number."""
 
 
-class Decision(BaseModel):
-    """What alerts led to; `at` in seconds since 1970."""
+class DecisionEntry(BaseModel):
+    """Decision on an alert's request to retrain; `at` in seconds since 1970."""
 
     decision: str
     reason: str
@@ -21,39 +21,39 @@ class Decision(BaseModel):
     reference: str
 
 
-class Retraining(BaseModel):
-    """What alerts may do to a model, and did; the newest decision first."""
+class RetrainingState(BaseModel):
+    """Retraining budget and decisions of a model, the newest decision first."""
 
     quarantined: bool
     quarantined_by: list[str]
     budget_remaining: int
-    decisions: list[Decision]
+    decisions: list[DecisionEntry]
 
 
-class _Rule(BaseModel):
+class _AlertRule(BaseModel):
     name: str
     query: str
 
 
-class _Group(BaseModel):
-    rules: list[_Rule]
+class _RuleGroup(BaseModel):
+    rules: list[_AlertRule]
 
 
-class _Groups(BaseModel):
-    groups: list[_Group]
+class _RuleGroups(BaseModel):
+    groups: list[_RuleGroup]
 
 
-class _Ruled(BaseModel):
-    data: _Groups
+class _RulesResponse(BaseModel):
+    data: _RuleGroups
 
 
-def retraining(api: Transport, model: str) -> Retraining:
-    """What was decided about retrainings of a model."""
-    return api.ask(Retraining, "GET", path(model, "/retraining"))
+def fetch_retraining(api: Transport, model: str) -> RetrainingState:
+    """Fetch the retraining budget and decisions of a model."""
+    return api.fetch(RetrainingState, "GET", build_path(model, "/retraining"))
 
 
-def limits(prometheus: Transport) -> Mapping[str, float]:
-    """The number beyond which each alert fires, of those that have one."""
-    asked = prometheus.ask(_Ruled, "GET", "/api/v1/rules", params={"type": "alert"})
-    found = {rule.name: LIMIT.search(rule.query) for group in asked.data.groups for rule in group.rules}
-    return {name: float(match[1]) for name, match in found.items() if match}
+def fetch_alert_limits(prometheus: Transport) -> Mapping[str, float]:
+    """Fetch the limit of each alert that compares with a number."""
+    response = prometheus.fetch(_RulesResponse, "GET", "/api/v1/rules", params={"type": "alert"})
+    matches = {rule.name: LIMIT.search(rule.query) for group in response.data.groups for rule in group.rules}
+    return {name: float(match[1]) for name, match in matches.items() if match}

@@ -1,13 +1,13 @@
-"""What the pages ask the server about the succession of champions."""
+"""Requests to the server about champions, candidates and their documents."""
 
 from pydantic import BaseModel
 
-from streamlit_app.client.service import Model, path
+from streamlit_app.client.service import ModelInfo, build_path
 from streamlit_app.client.transport import Transport
 
 
-class Reign(BaseModel):
-    """A time during which one version was champion; seconds since 1970."""
+class Tenure(BaseModel):
+    """Time during which a version was champion, in seconds since 1970; `until` is None if it still is."""
 
     version: int
     since: float
@@ -16,16 +16,16 @@ class Reign(BaseModel):
     reason: str
 
 
-class Gate(BaseModel):
-    """One condition of a promotion."""
+class GateResult(BaseModel):
+    """Result of one gate of a promotion."""
 
     name: str
     passed: bool
     detail: str
 
 
-class Comparison(BaseModel):
-    """Both on the same rows; None where a number is not defined."""
+class ModelComparison(BaseModel):
+    """Challenger and champion on the same rows; None where a number is undefined."""
 
     rows: int
     challenger: float | None
@@ -36,25 +36,25 @@ class Comparison(BaseModel):
     latency_seconds: float | None
 
 
-class Policy(BaseModel):
-    """The thresholds that were judged by."""
+class PromotionThresholds(BaseModel):
+    """Thresholds of the promotion policy."""
 
     metric: str
     margin: float
 
 
-class Evidence(BaseModel):
-    """What a judgement was based on."""
+class DecisionEvidence(BaseModel):
+    """Measurements that a decision is based on."""
 
     period: str
     metric: str
-    policy: Policy
-    comparison: Comparison
-    gates: list[Gate]
+    policy: PromotionThresholds
+    comparison: ModelComparison
+    gates: list[GateResult]
 
 
-class Decision(BaseModel):
-    """One decision that was carried out."""
+class ChampionDecision(BaseModel):
+    """Decision about a champion; `evidence` is None where a person decided."""
 
     decision: str
     version: int
@@ -62,22 +62,22 @@ class Decision(BaseModel):
     by: str
     at: float
     reason: str
-    evidence: Evidence | None
+    evidence: DecisionEvidence | None
 
 
-class History(BaseModel):
-    """Who was champion when, and every decision; the newest first."""
+class ChampionHistory(BaseModel):
+    """Tenures of champions and all decisions, the newest first."""
 
-    champions: list[Reign]
-    decisions: list[Decision]
+    champions: list[Tenure]
+    decisions: list[ChampionDecision]
 
-    def judgement(self, version: int) -> Decision | None:
-        """The latest judgement of a version as challenger."""
+    def find_evaluation(self, version: int) -> ChampionDecision | None:
+        """Find the latest evaluation of a version as challenger."""
         return next((each for each in self.decisions if each.version == version and each.evidence), None)
 
 
-class Candidate(BaseModel):
-    """How a candidate did in a training."""
+class CandidateResult(BaseModel):
+    """Result of one candidate in a training."""
 
     candidate: str
     version: int | None
@@ -91,53 +91,61 @@ class Candidate(BaseModel):
     latency_seconds: float | None
 
 
-class Candidates(BaseModel):
-    """Those of the latest training; the winner first."""
+class TrainingCandidates(BaseModel):
+    """Candidates of the latest training, the winner first."""
 
     period: str
     ended: float | None
     train_rows: int
     test_rows: int
-    candidates: list[Candidate]
+    candidates: list[CandidateResult]
 
 
-class Pictures(BaseModel):
-    """The names of a version's pictures."""
+class PictureNames(BaseModel):
+    """Names of a version's plots."""
 
     pictures: list[str]
 
 
-def history(api: Transport, name: str) -> History:
-    """Who was champion when, and why."""
-    return api.ask(History, "GET", path(name, "/history"))
+def fetch_history(api: Transport, name: str) -> ChampionHistory:
+    """Fetch the tenures and decisions of a model."""
+    return api.fetch(ChampionHistory, "GET", build_path(name, "/history"))
 
 
-def candidates(api: Transport, name: str) -> Candidates:
-    """How the candidates of the latest training did."""
-    return api.ask(Candidates, "GET", path(name, "/candidates"))
+def fetch_candidates(api: Transport, name: str) -> TrainingCandidates:
+    """Fetch the candidates of the latest training."""
+    return api.fetch(TrainingCandidates, "GET", build_path(name, "/candidates"))
 
 
-def pictures(api: Transport, name: str, version: int) -> list[str]:
-    """The names of a version's pictures."""
-    return api.ask(Pictures, "GET", path(name, f"/versions/{version}/pictures")).pictures
+def fetch_picture_names(api: Transport, name: str, version: int) -> list[str]:
+    """Fetch the names of a version's plots."""
+    return api.fetch(PictureNames, "GET", build_path(name, f"/versions/{version}/pictures")).pictures
 
 
-def picture(api: Transport, name: str, version: int, picture: str) -> bytes:
-    """A PNG."""
-    return api.raw("GET", path(name, f"/versions/{version}/pictures/{picture}")).content
+def fetch_picture(api: Transport, name: str, version: int, picture: str) -> bytes:
+    """Fetch a plot as PNG."""
+    return api.request("GET", build_path(name, f"/versions/{version}/pictures/{picture}")).content
 
 
-def card(api: Transport, name: str, version: int) -> str:
-    """The model card of a version, Markdown."""
-    return api.raw("GET", path(name, f"/versions/{version}/card")).text
+def fetch_card(api: Transport, name: str, version: int) -> str:
+    """Fetch the model card of a version, as Markdown."""
+    return api.request("GET", build_path(name, f"/versions/{version}/card")).text
 
 
-def crown(api: Transport, name: str, version: int, reason: str, instead_of: int | None) -> Model:
-    """Make a version champion."""
+def set_champion(api: Transport, name: str, version: int, reason: str, instead_of: int | None) -> ModelInfo:
+    """Make a version champion.
+
+    Args:
+        api: Server.
+        name: Name of the model.
+        version: New champion.
+        reason: Reason for the history.
+        instead_of: Present champion, None without one; the server refuses when it has changed.
+    """
     body = {"version": version, "reason": reason, "instead_of": instead_of}
-    return api.ask(Model, "PUT", path(name, "/champion"), body=body)
+    return api.fetch(ModelInfo, "PUT", build_path(name, "/champion"), body=body)
 
 
-def reload(api: Transport, name: str) -> Model:
-    """Have the server look at the registry now."""
-    return api.ask(Model, "POST", path(name, "/reload"))
+def reload(api: Transport, name: str) -> ModelInfo:
+    """Make the server read the registry now."""
+    return api.fetch(ModelInfo, "POST", build_path(name, "/reload"))

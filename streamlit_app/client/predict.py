@@ -1,22 +1,22 @@
-"""What the pages ask a model: what it takes, its answers, why, what if, and what really happened."""
+"""Requests to a model: schema, predictions, explanations, what-if curves and feedback."""
 
 from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, Field
 
-from streamlit_app.client.service import path
-from streamlit_app.client.transport import Transport
+from streamlit_app.client.service import build_path
+from streamlit_app.client.transport import FieldError, Transport
 
-Value = str | int | float | None
-Record = Mapping[str, Value]
+FieldValue = str | int | float | None
+InputRecord = Mapping[str, FieldValue]
 NUMBER, INTEGER, CATEGORY, DATE = "number", "integer", "category", "date"
-"""Kinds of fields."""
+"""Kinds of a field."""
 BINARY, REGRESSION = "binary", "regression"
-"""Tasks besides that of several classes."""
+"""Tasks; the third is multiclass."""
 
 
 class FieldInfo(BaseModel):
-    """A field of a record; its default is a usual value, None where it is mostly missing."""
+    """Field of a record; its default is a typical value, None where the field is mostly missing."""
 
     name: str
     kind: str
@@ -26,18 +26,18 @@ class FieldInfo(BaseModel):
     maximum: float | None
     levels: list[str]
     nullable: bool
-    default: Value
+    default: FieldValue
 
 
-class Places(BaseModel):
-    """Where the levels of a field are: latitude and longitude in degrees."""
+class FieldLocations(BaseModel):
+    """Latitude and longitude in degrees of each level of a field."""
 
     field: str
     points: dict[str, tuple[float, float]]
 
 
-class Schema(BaseModel):
-    """What a model takes and gives."""
+class ModelSchema(BaseModel):
+    """Input fields and output of a model."""
 
     model: str
     version: int
@@ -47,15 +47,15 @@ class Schema(BaseModel):
     description: str = ""
     unit: str = ""
     fields: list[FieldInfo]
-    places: Places | None
+    places: FieldLocations | None
 
-    def field(self, name: str) -> FieldInfo:
-        """The field of a name that is known."""
+    def find_field(self, name: str) -> FieldInfo:
+        """Find a field by its name."""
         return next(each for each in self.fields if each.name == name)
 
 
-class Answer(BaseModel):
-    """An answer to a record: of two classes a probability, of several one each, of a regression neither."""
+class RecordPrediction(BaseModel):
+    """Prediction for a record: one probability of two classes, one each of several, none of a regression."""
 
     prediction: float
     label: str | None = None
@@ -64,23 +64,35 @@ class Answer(BaseModel):
     prediction_id: str
 
 
-class Prediction(Answer):
-    """An answer with who gave it."""
+class ModelPrediction(RecordPrediction):
+    """Prediction with the model and version that made it."""
 
     model: str
     version: int
 
 
-class Batch(BaseModel):
-    """Answers in the order of the records."""
+class BatchPrediction(BaseModel):
+    """Prediction for a record of a batch, or the error for which it is refused; the other is None."""
+
+    prediction: float | None
+    label: str | None = None
+    probability: float | None = None
+    probabilities: dict[str, float] | None = None
+    prediction_id: str | None
+    error: str | None
+
+
+class PredictionBatch(BaseModel):
+    """Predictions in the order of the records, and the errors of the refused ones by field."""
 
     model: str
     version: int
-    predictions: list[Answer]
+    predictions: list[BatchPrediction]
+    errors: list[FieldError]
 
 
 class Explanation(BaseModel):
-    """What each field adds to the score of a record; together they are `score - base`."""
+    """Contribution of each field to the score of a record; their sum is `score - base`."""
 
     label: str | None
     base: float
@@ -88,56 +100,62 @@ class Explanation(BaseModel):
     contributions: dict[str, float]
 
 
-class Curve(BaseModel):
-    """The score of a record at other values of one field; `value` and `score` are its own."""
+class WhatIfCurve(BaseModel):
+    """Scores of a record at other values of one field; `value` and `score` are those of the record."""
 
     field: str
     label: str | None
-    value: Value
+    value: FieldValue
     score: float
-    grid: list[Value] = Field(validation_alias="values")
+    grid: list[FieldValue] = Field(validation_alias="values")
     scores: list[float]
 
 
-class Receipt(BaseModel):
-    """What became of what really happened."""
+class FeedbackReceipt(BaseModel):
+    """Status of a ground truth that was sent."""
 
     prediction_id: str
     status: str
     revision: int | None
 
 
-def schema(api: Transport, model: str) -> Schema:
-    """What the champion takes and gives."""
-    return api.ask(Schema, "GET", path(model, "/schema"))
+def fetch_schema(api: Transport, model: str) -> ModelSchema:
+    """Fetch the schema of the champion."""
+    return api.fetch(ModelSchema, "GET", build_path(model, "/schema"))
 
 
-def predict(api: Transport, model: str, record: Record) -> Prediction:
-    """The answer to a record; it is logged."""
-    return api.ask(Prediction, "POST", path(model, "/predict"), body=dict(record))
+def predict(api: Transport, model: str, record: InputRecord) -> ModelPrediction:
+    """Predict a record; the server logs it."""
+    return api.fetch(ModelPrediction, "POST", build_path(model, "/predict"), body=dict(record))
 
 
-def predict_many(api: Transport, model: str, records: Sequence[Record]) -> Batch:
-    """The answers to records; they are logged, or none of them when one is refused."""
-    return api.ask(
-        Batch, "POST", path(model, "/predict/batch"), body={"records": [dict(each) for each in records]}
+def predict_batch(api: Transport, model: str, records: Sequence[InputRecord]) -> PredictionBatch:
+    """Predict records; the server logs them, except for those that it refuses."""
+    return api.fetch(
+        PredictionBatch,
+        "POST",
+        build_path(model, "/predict/batch"),
+        params={"on_error": "partial"},
+        body={"records": [dict(each) for each in records]},
     )
 
 
-def explain(api: Transport, model: str, record: Record, version: int) -> Explanation:
-    """Why a version gives a record its score; it is not logged."""
-    return api.ask(
-        Explanation, "POST", path(model, "/explain"), params={"version": version}, body=dict(record)
+def explain(api: Transport, model: str, record: InputRecord, version: int) -> Explanation:
+    """Explain the score that a version gives a record; the server does not log it."""
+    return api.fetch(
+        Explanation, "POST", build_path(model, "/explain"), params={"version": version}, body=dict(record)
     )
 
 
-def what_if(api: Transport, model: str, record: Record, field: str, version: int) -> Curve:
-    """What a version's score would be with other values of a field; it is not logged."""
+def compute_what_if(api: Transport, model: str, record: InputRecord, field: str, version: int) -> WhatIfCurve:
+    """Compute the scores of a version for other values of a field; the server does not log them."""
     body = {"record": dict(record), "field": field}
-    return api.ask(Curve, "POST", path(model, "/what-if"), params={"version": version}, body=body)
+    return api.fetch(
+        WhatIfCurve, "POST", build_path(model, "/what-if"), params={"version": version}, body=body
+    )
 
 
-def feedback(api: Transport, model: str, prediction_id: str, actual: str | float) -> Receipt:
-    """Report what really happened."""
+def send_feedback(api: Transport, model: str, prediction_id: str, actual: str | float) -> FeedbackReceipt:
+    """Send the ground truth of a prediction."""
     body = {"prediction_id": prediction_id, "actual": actual}
-    return api.ask(Receipt, "POST", path(model, "/feedback"), body=body)
+    return api.fetch(FeedbackReceipt, "POST", build_path(model, "/feedback"), body=body)

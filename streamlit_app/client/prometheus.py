@@ -1,4 +1,4 @@
-"""What the pages ask Prometheus: expressions now and over time, and the alerts that fire."""
+"""Requests to Prometheus: queries at one time and over a range, and active alerts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,93 +11,95 @@ from streamlit_app.client.transport import Transport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """One series at one time."""
+class MetricSample:
+    """Value of one series at one time."""
 
     labels: Mapping[str, str]
     value: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One series over time; times in seconds since 1970."""
+class TimeSeries:
+    """Values of one series over time; times in seconds since 1970."""
 
     labels: Mapping[str, str]
     times: tuple[float, ...]
     values: tuple[float, ...]
 
 
-class Alert(BaseModel):
-    """An alert that is pending or fires."""
+class ActiveAlert(BaseModel):
+    """Pending or firing alert."""
 
     labels: dict[str, str]
     annotations: dict[str, str]
     state: str
-    activeAt: datetime  # noqa: N815  Prometheus' own spelling
+    activeAt: datetime  # noqa: N815  the name in Prometheus' JSON
 
 
-class _Found(BaseModel):
+class _FoundSeries(BaseModel):
     metric: dict[str, str]
     value: tuple[float, str] | None = None
     values: list[tuple[float, str]] = []
 
 
-class _Result(BaseModel):
-    result: list[_Found]
+class _QueryResult(BaseModel):
+    result: list[_FoundSeries]
 
 
-class _Queried(BaseModel):
-    data: _Result
+class _QueryResponse(BaseModel):
+    data: _QueryResult
 
 
-class _Alerts(BaseModel):
-    alerts: list[Alert]
+class _ActiveAlerts(BaseModel):
+    alerts: list[ActiveAlert]
 
 
-class _Alerted(BaseModel):
-    data: _Alerts
+class _AlertsResponse(BaseModel):
+    data: _ActiveAlerts
 
 
-def now(prometheus: Transport, query: str) -> list[Sample]:
-    """What an expression is now, of the series of which it is a number: 0 / 0 is none.
+def query_now(prometheus: Transport, query: str) -> list[MetricSample]:
+    """Query the present values of an expression; series whose value is not finite are left out.
 
     Raises:
-        Unreachable: Prometheus does not answer.
-        Refused: It does not take the expression.
+        UnreachableError: Prometheus does not respond.
+        RefusedError: Prometheus refuses the expression.
     """
-    found = prometheus.ask(_Queried, "GET", "/api/v1/query", params={"query": query})
+    response = prometheus.fetch(_QueryResponse, "GET", "/api/v1/query", params={"query": query})
     return [
-        Sample(labels=each.metric, value=float(each.value[1]))
-        for each in found.data.result
+        MetricSample(labels=each.metric, value=float(each.value[1]))
+        for each in response.data.result
         if each.value is not None and isfinite(float(each.value[1]))
     ]
 
 
-def over(prometheus: Transport, query: str, *, start: float, end: float, step: float) -> list[Line]:
-    """What an expression is from `start` to `end`, in seconds since 1970, `step` seconds apart.
+def query_range(
+    prometheus: Transport, query: str, *, start: float, end: float, step: float
+) -> list[TimeSeries]:
+    """Query the values of an expression from `start` to `end`, in seconds since 1970, `step` seconds apart.
 
-    Where it is no number, there is no point.
+    Values that are not finite are left out.
 
     Raises:
-        Unreachable: Prometheus does not answer.
-        Refused: It does not take the expression.
+        UnreachableError: Prometheus does not respond.
+        RefusedError: Prometheus refuses the expression.
     """
-    wanted = {"query": query, "start": start, "end": end, "step": step}
-    found = prometheus.ask(_Queried, "GET", "/api/v1/query_range", params=wanted)
-    return [line for each in found.data.result if (line := _line(each)).times]
+    params = {"query": query, "start": start, "end": end, "step": step}
+    response = prometheus.fetch(_QueryResponse, "GET", "/api/v1/query_range", params=params)
+    return [line for each in response.data.result if (line := _parse_series(each)).times]
 
 
-def _line(each: _Found) -> Line:
+def _parse_series(each: _FoundSeries) -> TimeSeries:
     points = [(at, float(value)) for at, value in each.values if isfinite(float(value))]
-    return Line(
+    return TimeSeries(
         labels=each.metric, times=tuple(at for at, _ in points), values=tuple(value for _, value in points)
     )
 
 
-def alerts(prometheus: Transport) -> list[Alert]:
-    """The alerts that are pending or fire.
+def fetch_alerts(prometheus: Transport) -> list[ActiveAlert]:
+    """Fetch the pending and firing alerts.
 
     Raises:
-        Unreachable: Prometheus does not answer.
+        UnreachableError: Prometheus does not respond.
     """
-    return prometheus.ask(_Alerted, "GET", "/api/v1/alerts").data.alerts
+    return prometheus.fetch(_AlertsResponse, "GET", "/api/v1/alerts").data.alerts

@@ -1,29 +1,30 @@
-"""What the pages ask the server about itself and its models."""
+"""Requests to the server about itself and its models."""
 
 from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from streamlit_app.client.transport import Refused, Transport
+from streamlit_app.client.transport import RefusedError, Transport
 
 NOT_READY = 503
 
 
-class Index(BaseModel):
-    """What is served."""
+class ServerInfo(BaseModel):
+    """Names of the models that the server has, and the titles of those whose use case it has, too."""
 
     models: list[str]
+    titles: dict[str, str]
     default_model: str
 
 
-class Traffic(BaseModel):
-    """Shares of the challenger."""
+class TrafficShares(BaseModel):
+    """Shares (0 to 1) of the requests that the challenger scores too, or instead."""
 
     shadow: float
     canary: float
 
 
-class Version(BaseModel):
+class ModelVersion(BaseModel):
     """A registered version; `created` in seconds since 1970."""
 
     version: int
@@ -33,8 +34,8 @@ class Version(BaseModel):
     tags: dict[str, str]
 
 
-class Model(BaseModel):
-    """What the server knows of a model; times in seconds since 1970."""
+class ModelInfo(BaseModel):
+    """State of a model on the server; times in seconds since 1970."""
 
     model: str
     task: str | None
@@ -43,37 +44,37 @@ class Model(BaseModel):
     loaded: float | None
     checked: float
     problem: str
-    traffic: Traffic
-    versions: list[Version]
+    traffic: TrafficShares
+    versions: list[ModelVersion]
 
 
-class Health(BaseModel):
-    """Whether the server answers; model to `ready` or to why it is not."""
+class ServerHealth(BaseModel):
+    """Readiness of the server, and of each model: `ready`, or the reason why it is not."""
 
     status: str
     models: dict[str, str]
 
 
-def index(api: Transport) -> Index:
-    """What is served."""
-    return api.ask(Index, "GET", "/")
+def fetch_server_info(api: Transport) -> ServerInfo:
+    """Fetch the names of the models."""
+    return api.fetch(ServerInfo, "GET", "/")
 
 
-def health(api: Transport) -> Health:
-    """Whether each model answers; a server that is not ready says so too."""
+def fetch_health(api: Transport) -> ServerHealth:
+    """Fetch the readiness; a server that is not ready answers too."""
     try:
-        return api.ask(Health, "GET", "/health/ready")
-    except Refused as refused:
+        return api.fetch(ServerHealth, "GET", "/health/ready")
+    except RefusedError as refused:
         if refused.status != NOT_READY:
             raise
-        return Health(status="not ready", models={})
+        return ServerHealth(status="not ready", models={})
 
 
-def model(api: Transport, name: str) -> Model:
-    """One model and its versions."""
-    return api.ask(Model, "GET", path(name))
+def fetch_model(api: Transport, name: str) -> ModelInfo:
+    """Fetch one model and its versions."""
+    return api.fetch(ModelInfo, "GET", build_path(name))
 
 
-def path(name: str, rest: str = "") -> str:
-    """Below which all about a model is."""
+def build_path(name: str, rest: str = "") -> str:
+    """Build a path below a model's."""
     return f"/models/{quote(name, safe='')}{rest}"

@@ -1,4 +1,4 @@
-"""One HTTP service as the pages ask it, and the two ways in which it may fail them."""
+"""HTTP calls to one service, and the two errors they raise: unreachable and refused."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,29 +8,29 @@ import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 CONNECT_SECONDS, READ_SECONDS = 2.0, 30.0
-SHOWN_CHARACTERS = 300
+MAX_DETAIL_CHARACTERS = 300
 KEY_HEADER = "X-API-Key"
 Answer = TypeVar("Answer")
 
 
-class Unreachable(Exception):  # noqa: N818  it says what is the matter
-    """A service does not answer, or not as it should.
+class UnreachableError(Exception):
+    """A service does not respond, or its response has an unexpected form.
 
     Attributes:
-        url: Its address.
-        problem: What happened, in words.
+        url: Address of the service.
+        reason: Description of the failure.
     """
 
-    def __init__(self, url: str, problem: str) -> None:
-        super().__init__(f"{url}: {problem}")
-        self.url, self.problem = url, problem
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"{url}: {reason}")
+        self.url, self.reason = url, reason
 
-    def __reduce__(self) -> tuple[type["Unreachable"], tuple[str, str]]:
-        return type(self), (self.url, self.problem)
+    def __reduce__(self) -> tuple[type["UnreachableError"], tuple[str, str]]:
+        return type(self), (self.url, self.reason)
 
 
-class Fault(BaseModel):
-    """One value that a request was refused for: its row from 0, its field, and what that takes."""
+class FieldError(BaseModel):
+    """A value that the server refused: row (from 0), field, value, and what is allowed."""
 
     row: int | None = None
     field: str | None = None
@@ -39,38 +39,38 @@ class Fault(BaseModel):
     reason: str = ""
 
 
-class Refused(Exception):  # noqa: N818  as above
-    """A service answered no.
+class RefusedError(Exception):
+    """A service answered a request with an error.
 
     Attributes:
-        status: Of HTTP.
-        detail: Why, in words.
-        faults: The values that are wrong, where it names them.
+        status: HTTP status code.
+        detail: Explanation of the service, cut to 300 characters.
+        field_errors: Refused values; empty where the service names none.
     """
 
-    def __init__(self, status: int, detail: str, faults: Sequence[Fault] = ()) -> None:
+    def __init__(self, status: int, detail: str, field_errors: Sequence[FieldError] = ()) -> None:
         super().__init__(f"{status}: {detail}")
-        self.status, self.detail, self.faults = status, detail, list(faults)
+        self.status, self.detail, self.field_errors = status, detail, list(field_errors)
 
-    def __reduce__(self) -> tuple[type["Refused"], tuple[int, str, list[Fault]]]:
-        return type(self), (self.status, self.detail, self.faults)
+    def __reduce__(self) -> tuple[type["RefusedError"], tuple[int, str, list[FieldError]]]:
+        return type(self), (self.status, self.detail, self.field_errors)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transport:
-    """The way to one service.
+    """Connection to one service.
 
     Attributes:
-        http: Keeps the connections; safe to share between sessions.
-        url: The service's address.
-        key: Sent with each call; none when empty.
+        http: HTTP client with the open connections; sessions may share it.
+        url: Address of the service.
+        key: API key of each request; none is sent when empty.
     """
 
     http: httpx.Client = field(repr=False)
     url: str
     key: str = field(default="", repr=False)
 
-    def raw(
+    def request(
         self,
         method: str,
         path: str,
@@ -78,32 +78,32 @@ class Transport:
         params: Mapping[str, Any] | None = None,
         body: Any = None,
     ) -> httpx.Response:
-        """Ask and give the good answer as it is.
+        """Send a request and return the successful response.
 
         Args:
-            method: Of HTTP.
-            path: Below the address.
-            params: Of the query; those that are None are left out.
-            body: Sent as JSON; nothing when None.
+            method: HTTP method.
+            path: Path below the address.
+            params: Query parameters; those that are None are left out.
+            body: JSON body; none when None.
 
         Raises:
-            Unreachable: There is no answer.
-            Refused: The answer is no.
+            UnreachableError: The service does not respond.
+            RefusedError: The response is not a success.
         """
-        given = {name: value for name, value in (params or {}).items() if value is not None}
-        # as bytes: anything may be typed as a key, and what is not ASCII is a wrong key, no fault of ours
-        sent = {KEY_HEADER.encode(): self.key.strip().encode()} if self.key.strip() else {}
+        query = {name: value for name, value in (params or {}).items() if value is not None}
+        # as bytes: a reader may type any characters, and a key outside ASCII is a wrong key, not a failure
+        headers = {KEY_HEADER.encode(): self.key.strip().encode()} if self.key.strip() else {}
         try:
-            answer = self.http.request(
-                method, self.url.rstrip("/") + path, params=given, json=body, headers=sent
+            response = self.http.request(
+                method, self.url.rstrip("/") + path, params=query, json=body, headers=headers
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Unreachable(self.url, str(error) or type(error).__name__) from error
-        if not answer.is_success:
-            raise _refusal(answer)
-        return answer
+            raise UnreachableError(self.url, str(error) or type(error).__name__) from error
+        if not response.is_success:
+            raise _parse_refusal(response)
+        return response
 
-    def ask(
+    def fetch(
         self,
         kind: type[Answer],
         method: str,
@@ -112,39 +112,47 @@ class Transport:
         params: Mapping[str, Any] | None = None,
         body: Any = None,
     ) -> Answer:
-        """As `raw`, with the JSON answer read as a type.
+        """Send a request and parse its JSON response.
+
+        Args:
+            kind: Type of the result.
+            method: HTTP method.
+            path: Path below the address.
+            params: Query parameters; those that are None are left out.
+            body: JSON body; none when None.
 
         Raises:
-            Unreachable: Also when the answer is of another shape.
+            UnreachableError: The service does not respond, or the response does not fit the type.
+            RefusedError: The response is not a success.
         """
-        answer = self.raw(method, path, params=params, body=body)
+        response = self.request(method, path, params=params, body=body)
         try:
-            return TypeAdapter(kind).validate_json(answer.content)
+            return TypeAdapter(kind).validate_json(response.content)
         except ValidationError as error:
             first = error.errors()[0]
-            problem = f"{path} answers otherwise than expected: {first['loc']}: {first['msg']}"
-            raise Unreachable(self.url, problem) from error
+            problem = f"the response of {path} has an unexpected form: {first['loc']}: {first['msg']}"
+            raise UnreachableError(self.url, problem) from error
 
 
-def opened(url: str, key: str = "") -> Transport:
-    """A way to a service."""
+def connect(url: str, key: str = "") -> Transport:
+    """Create a transport with an HTTP client of its own."""
     http = httpx.Client(
         timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS), trust_env=False, follow_redirects=False
     )
     return Transport(http=http, url=url, key=key)
 
 
-def _refusal(answer: httpx.Response) -> Refused:
+def _parse_refusal(response: httpx.Response) -> RefusedError:
     try:
-        document = answer.json()
+        document = response.json()
     except ValueError:
         document = {}
     if not isinstance(document, dict):
         document = {}
-    title = document.get("title") or answer.reason_phrase or "no reason is given"
+    title = document.get("title") or response.reason_phrase or "no reason given"
     detail = document.get("detail") or document.get("error") or title
     try:
-        faults = TypeAdapter(list[Fault]).validate_python(document.get("errors") or [])
+        faults = TypeAdapter(list[FieldError]).validate_python(document.get("errors") or [])
     except ValidationError:
         faults = []
-    return Refused(answer.status_code, str(detail)[:SHOWN_CHARACTERS], faults)
+    return RefusedError(response.status_code, str(detail)[:MAX_DETAIL_CHARACTERS], faults)

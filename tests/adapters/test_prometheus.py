@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from promtool import program
-from servicio_ml.adapters.prometheus import exposed, prometheus_history, write
-from servicio_ml.domain.history import NAME, Series, Span
+from promtool import find_program
+from servicio_ml.adapters.openmetrics import format_metric, write_openmetrics
+from servicio_ml.adapters.prometheus import open_prometheus_history
+from servicio_ml.domain.ports.metrics_history import NAME_LABEL, MetricSeries, TimeSpan
 from servicio_ml.errors import ProgramError
 
 DAY = 86_400.0
@@ -21,8 +22,10 @@ LONG_AGO = 17_000 * DAY
 def test_text_as_promtool_reads_it() -> None:
     text = io.StringIO()
     values = [0.5, math.nan, math.inf, -math.inf, 1e-20]
-    series = Series(labels={NAME: "a:b", "bin": "1 to 2"}, times=[1.0, 2.0, 3.0, 4.0, 5.0], values=values)
-    assert write([series], text) == 5
+    series = MetricSeries(
+        labels={NAME_LABEL: "a:b", "bin": "1 to 2"}, times=[1.0, 2.0, 3.0, 4.0, 5.0], values=values
+    )
+    assert write_openmetrics([series], text) == 5
     head = 'a:b{bin="1 to 2"}'
     assert text.getvalue().splitlines() == [
         *(f"{head} {value}" for value in ("0.5 1.0", "NaN 2.0", "+Inf 3.0", "-Inf 4.0", "1e-20 5.0")),
@@ -31,11 +34,11 @@ def test_text_as_promtool_reads_it() -> None:
 
 
 def test_labels_are_escaped() -> None:
-    assert exposed({NAME: "a", "b": 'x"\\\n'}) == 'a{b="x\\"\\\\\\n"}'
+    assert format_metric({NAME_LABEL: "a", "b": 'x"\\\n'}) == 'a{b="x\\"\\\\\\n"}'
 
 
 @pytest.mark.parametrize("name", ["prometheus", "promtool"])
-def test_a_program_that_is_not_there_is_told_with_its_package(
+def test_a_program_that_is_not_there_is_reported_with_its_package(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for other in {"prometheus", "promtool"} - {name}:
@@ -44,7 +47,7 @@ def test_a_program_that_is_not_there_is_told_with_its_package(
     monkeypatch.setenv("PATH", str(tmp_path))
     with (
         pytest.raises(ProgramError, match=f"program {name}: .* Debian package prometheus"),
-        prometheus_history(),
+        open_prometheus_history(),
     ):
         pass
 
@@ -55,24 +58,36 @@ class TestRealPrograms:
 
     @pytest.fixture(autouse=True)
     def programs(self) -> None:
-        program("prometheus")
-        program("promtool")
+        find_program("prometheus")
+        find_program("promtool")
 
     def test_what_was_added_is_found_by_later_queries(self) -> None:
         times = [LONG_AGO + i * DAY for i in range(400)]
-        span = Span(start=times[0], end=times[-1], step=DAY)
+        span = TimeSpan(start=times[0], end=times[-1], step=DAY)
         text = 'q"\\\n°'
-        with prometheus_history() as history:
+        with open_prometheus_history() as history:
             history.add(
-                [Series(labels={NAME: "rows", "t": text}, times=times, values=[float(i) for i in range(400)])]
+                [
+                    MetricSeries(
+                        labels={NAME_LABEL: "rows", "t": text},
+                        times=times,
+                        values=[float(i) for i in range(400)],
+                    )
+                ]
             )
-            [first] = history.over("rows + 1", span)
+            [first] = history.query_range("rows + 1", span)
             assert first.labels == {"t": text}
             assert list(first.times) == times
             history.add(
-                [Series(labels={**first.labels, NAME: "rows:more"}, times=first.times, values=first.values)]
+                [
+                    MetricSeries(
+                        labels={**first.labels, NAME_LABEL: "rows:more"},
+                        times=first.times,
+                        values=first.values,
+                    )
+                ]
             )
-            [second] = history.over("rows:more - on (t) rows", span)
+            [second] = history.query_range("rows:more - on (t) rows", span)
         assert set(second.values) == {1.0}
         assert len(second.values) == 400
 
@@ -82,22 +97,22 @@ class TestRealPrograms:
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
         pids = []
 
-        def interrupted() -> None:
-            with prometheus_history() as history:
-                history.over("vector(1)", Span(start=LONG_AGO, end=LONG_AGO, step=DAY))
+        def run_interrupted() -> None:
+            with open_prometheus_history() as history:
+                history.query_range("vector(1)", TimeSpan(start=LONG_AGO, end=LONG_AGO, step=DAY))
                 assert history._process is not None
                 pids.append(history._process.pid)
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            interrupted()
+            run_interrupted()
         assert list(tmp_path.iterdir()) == []
         with pytest.raises(ProcessLookupError):
             os.kill(pids[0], 0)
 
-    def test_a_wrong_query_and_wrong_samples_are_told(self) -> None:
-        with prometheus_history() as history:
+    def test_a_wrong_query_and_wrong_samples_are_reported(self) -> None:
+        with open_prometheus_history() as history:
             with pytest.raises(ProgramError, match=r"program prometheus: .*parse error.* \(in sum\(\)"):
-                history.over("sum(", Span(start=LONG_AGO, end=LONG_AGO, step=DAY))
+                history.query_range("sum(", TimeSpan(start=LONG_AGO, end=LONG_AGO, step=DAY))
             with pytest.raises(ProgramError, match="program promtool: "):
-                history.add([Series(labels={NAME: "no name"}, times=[1.0], values=[1.0])])
+                history.add([MetricSeries(labels={NAME_LABEL: "no name"}, times=[1.0], values=[1.0])])

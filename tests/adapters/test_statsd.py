@@ -8,7 +8,7 @@ import pytest
 
 from servicio_ml import bootstrap
 from servicio_ml.adapters.statsd import NoStats, StatsdStats
-from servicio_ml.domain.ports import Stats
+from servicio_ml.domain.ports.stats import Stats
 from servicio_ml.settings import Settings
 
 DATAGRAM_BYTES = 512
@@ -26,28 +26,28 @@ def server() -> Iterator[socket.socket]:
 @pytest.fixture
 def stats(server: socket.socket) -> Stats:
     host, port = server.getsockname()
-    return bootstrap.stats(Settings(statsd_host=host, statsd_port=port))
+    return bootstrap.create_stats(Settings(statsd_host=host, statsd_port=port))
 
 
-def received(server: socket.socket) -> str:
+def receive_datagrams(server: socket.socket) -> str:
     return server.recv(DATAGRAM_BYTES).decode()
 
 
 def test_a_count(stats: Stats, server: socket.socket) -> None:
     stats.count("etl.rows_quarantined", 17)
-    assert received(server) == "servicio_ml.etl.rows_quarantined:17|c"
+    assert receive_datagrams(server) == "servicio_ml.etl.rows_quarantined:17|c"
 
 
 def test_a_gauge(stats: Stats, server: socket.socket) -> None:
-    stats.gauge("train.best_score", 0.885)
-    assert received(server) == "servicio_ml.train.best_score:0.885|g"
+    stats.set_gauge("train.best_score", 0.885)
+    assert receive_datagrams(server) == "servicio_ml.train.best_score:0.885|g"
 
 
 def test_a_timer_sends_milliseconds_when_it_ends(stats: Stats, server: socket.socket) -> None:
-    with stats.timer("etl.duration"):
+    with stats.time("etl.duration"):
         stats.count("etl.inside")
-    assert received(server) == "servicio_ml.etl.inside:1|c"
-    assert re.fullmatch(r"servicio_ml\.etl\.duration:\d+\.\d+\|ms", received(server))
+    assert receive_datagrams(server) == "servicio_ml.etl.inside:1|c"
+    assert re.fullmatch(r"servicio_ml\.etl\.duration:\d+\.\d+\|ms", receive_datagrams(server))
 
 
 def test_what_is_sent_while_nobody_listens_is_lost_and_the_rest_arrives(server: socket.socket) -> None:
@@ -60,19 +60,19 @@ def test_what_is_sent_while_nobody_listens_is_lost_and_the_rest_arrives(server: 
         again.bind((host, port))
         again.settimeout(PATIENCE_SECONDS)
         stats.count("etl.rows")
-        assert received(again) == "servicio_ml.etl.rows:1|c"
+        assert receive_datagrams(again) == "servicio_ml.etl.rows:1|c"
 
 
 def test_without_a_host_nothing_is_sent() -> None:
-    stats = bootstrap.stats(Settings(statsd_host=""))
+    stats = bootstrap.create_stats(Settings(statsd_host=""))
     assert isinstance(stats, NoStats)
     stats.count("etl.rows")
-    stats.gauge("etl.rows", 1.0)
-    with stats.timer("etl.duration") as opened:
+    stats.set_gauge("etl.rows", 1.0)
+    with stats.time("etl.duration") as opened:
         assert opened is None
 
 
 def test_a_server_whose_name_is_unknown_stops_no_command(caplog: pytest.LogCaptureFixture) -> None:
-    stats = bootstrap.stats(Settings(statsd_host="no-such-host.invalid"))
+    stats = bootstrap.create_stats(Settings(statsd_host="no-such-host.invalid"))
     stats.count("etl.lost")
     assert "STATSD_HOST no-such-host.invalid" in caplog.text

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from platforms import MODELS, Platform, Shelf, serving
+from model_server import MODELS, ModelServer, ModelShelf, run_model_server
 
 pytestmark = pytest.mark.slow
 SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
@@ -33,33 +33,35 @@ CONFIGURATION = """
 include-path-regex = "/enqueue$"
 checks.not_a_server_error.expected-statuses = ["2xx", "4xx", "503"]
 """
-NAMES = {"model": [*MODELS], "version": ["1", "champion"]}
-"""What the parts of a path are called here; others are tried besides."""
+PATH_VALUES = {"model": [*MODELS], "version": ["1", "champion"]}
+"""Existing values of the path parameters; the fuzzer tries others, too."""
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Platform]:
-    shelf = Shelf(tmp_path_factory.mktemp("fuzz"))
+def platform(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[ModelServer]:
+    shelf = ModelShelf(tmp_path_factory.mktemp("fuzz"))
     for model, fixture in MODELS.items():
         shelf.add(model, request.getfixturevalue(fixture))
-    with serving(shelf.state, default_model="small") as made:
+    with run_model_server(shelf.state, default_model="small") as made:
         yield made
 
 
-def _operations(document: Any) -> list[dict[str, Any]]:
+def _list_operations(document: Any) -> list[dict[str, Any]]:
     return [operation for path in document["paths"].values() for operation in path.values()]
 
 
-def _named(document: Any) -> Any:
-    for operation in _operations(document):
+def _restrict_path_values(document: Any) -> Any:
+    for operation in _list_operations(document):
         for parameter in operation.get("parameters", ()):
-            if parameter["in"] == "path" and parameter["name"] in NAMES:
-                parameter["schema"] = {"type": "string", "enum": NAMES[parameter["name"]]}
+            if parameter["in"] == "path" and parameter["name"] in PATH_VALUES:
+                parameter["schema"] = {"type": "string", "enum": PATH_VALUES[parameter["name"]]}
     return document
 
 
-def test_every_answer_is_as_described(platform: Platform, tmp_path: Path) -> None:
-    document = _named(platform("GET", "/openapi.json").document)
+def test_every_answer_is_as_described(platform: ModelServer, tmp_path: Path) -> None:
+    document = _restrict_path_values(platform("GET", "/openapi.json").document)
     described, configuration = tmp_path / "openapi.json", tmp_path / "schemathesis.toml"
     described.write_text(json.dumps(document))
     configuration.write_text(CONFIGURATION)
@@ -76,5 +78,5 @@ def test_every_answer_is_as_described(platform: Platform, tmp_path: Path) -> Non
     command += ["--generation-deterministic", "--max-examples", str(EXAMPLES), "--no-color"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"Tested: {len(_operations(document))}\n" in done.stdout
+    assert f"Tested: {len(_list_operations(document))}\n" in done.stdout
     assert "failed" not in platform.errors.read_text()

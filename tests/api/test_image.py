@@ -1,47 +1,47 @@
-"""What the image of the server runs needs no training code, which is not installed there."""
+"""The processes of the server image need no training code, which is not installed there."""
 
 import subprocess
 import sys
 
 import pytest
 
-TRAINING = (
+TRAINING_MODULES = (
     "evidently", "lightgbm", "matplotlib", "onnx", "onnxmltools", "optuna", "pandas", "pandera", "polars",
     "scipy", "skl2onnx", "sklearn", "xgboost",
 )  # fmt: skip
 # absent, as in the image: MLflow imports some of them where they are installed
-WITHOUT = f"""
+BLOCK_TRAINING = f"""
 import sys
-for name in {TRAINING!r}:
+for name in {TRAINING_MODULES!r}:
     sys.modules[name] = None
 """
-RUN = (
+SERVING_MODULES = (
     "servicio_ml.cli",
     "servicio_ml.api.parent",
     "servicio_ml.api.worker",
     "servicio_ml.api.stream",
-    "servicio_ml.adapters.log.journal",
-    "servicio_ml.adapters.log.postgres_log",
-    "servicio_ml.adapters.log.sqlite_log",
+    "servicio_ml.adapters.prediction_log.journal",
+    "servicio_ml.adapters.prediction_log.postgres.log",
+    "servicio_ml.adapters.prediction_log.sqlite_log",
     "servicio_ml.adapters.mlflow",
     "servicio_ml.adapters.redis_broker",
     "servicio_ml.adapters.registry_link",
-    "servicio_ml.serving.arrow",
-    "servicio_ml.serving.graphql",
+    "servicio_ml.serving.models.arrow",
+    "servicio_ml.serving.graphql.schema",
     "servicio_ml.serving.oip.grpc_server",
 )
 
 
-def _imported(module: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", f"{WITHOUT}\nimport {module}"]
+def _import_module(module: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", f"{BLOCK_TRAINING}\nimport {module}"]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("module", RUN)
+@pytest.mark.parametrize("module", SERVING_MODULES)
 def test_it_is_imported_without_training_code(module: str) -> None:
-    done = _imported(module)
+    done = _import_module(module)
     assert done.returncode == 0, done.stderr
 
 
 def test_training_code_is_not() -> None:
-    assert "import of" in _imported("servicio_ml.pipeline.score").stderr
+    assert "import of" in _import_module("servicio_ml.pipeline.scoring.run").stderr

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from benchmarks.serving.environments import LOCKS, PEERS
-from benchmarks.serving.load import Load, RefusedError, parsed
-from benchmarks.serving.processes import Memory, first_answer, free_port, post, started
-from benchmarks.serving.report import Row, compared, ratio, targets
+from benchmarks.serving.load import Load, MeasurementError, parse_output
+from benchmarks.serving.processes import Memory, find_free_port, post, start, wait_for_first_answer
+from benchmarks.serving.report import Row, build_target_table, compare_targets, compute_ratio
 from benchmarks.serving.rounds import CONNECTIONS, Measured
-from benchmarks.serving.servers import ECHO, Kind, Server, ours
+from benchmarks.serving.servers import ECHO, Server, ServerKind, build_our_server
 from benchmarks.serving.servers import PEERS as SERVERS
 
 ANSWERED = '{"requests": 600, "microseconds": 2000000, "refused": 0, "broken": 0, "p50": 900, "p99": 4000}'
@@ -33,13 +33,15 @@ def load(rate: float, p99: float = 0.001) -> Load:
     return Load(rate=rate, p50=p99 / 2, p99=p99)
 
 
-def measured(server: Server, rates: Mapping[int, float]) -> Measured:
+def build_measured(server: Server, rates: Mapping[int, float]) -> Measured:
     loads = {count: {turn: load(rate) for turn, rate in rates.items()} for count in CONNECTIONS}
-    return Measured(server=server, seconds=1, loads=loads, memory=[Memory(total=2, greatest=1)])
+    return Measured(server=server, seconds=1, loads=loads, memory=[Memory(total=2, largest=1)])
 
 
 def test_the_scripts_line_is_read() -> None:
-    assert parsed(f"Running 2s test\n  1 threads\n{ANSWERED}\n") == Load(rate=300, p50=0.0009, p99=0.004)
+    assert parse_output(f"Running 2s test\n  1 threads\n{ANSWERED}\n") == Load(
+        rate=300, p50=0.0009, p99=0.004
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,56 +50,60 @@ def test_the_scripts_line_is_read() -> None:
     ids=["an error's status", "a broken connection", "no answer at all"],
 )
 def test_a_run_with_failures_does_not_count(found: str, made: str) -> None:
-    with pytest.raises(RefusedError):
-        parsed(ANSWERED.replace(found, made))
+    with pytest.raises(MeasurementError):
+        parse_output(ANSWERED.replace(found, made))
 
 
 def test_ratios_are_of_the_same_round() -> None:
     mine, theirs = {0: load(10), 1: load(40), 2: load(90)}, {1: load(20), 2: load(30), 3: load(1)}
-    assert ratio(mine, theirs, lambda each: each.rate) == pytest.approx(2.5)  # of 2 and 3
+    assert compute_ratio(mine, theirs, lambda each: each.rate) == pytest.approx(2.5)  # of 2 and 3
 
 
 def test_the_best_peer_of_a_kind_is_compared() -> None:
-    slow, fast = [peer for peer in SERVERS if peer.kind is Kind.FAST][:2]
-    rates = {ours(1): 900, ECHO: 1000, slow: 100, fast: 300}
-    found = [measured(server, {0: rate}) for server, rate in rates.items()]
-    rows = {row.what: row for row in compared(found)}
+    slow, fast = [peer for peer in SERVERS if peer.kind is ServerKind.FAST][:2]
+    rates = {build_our_server(1): 900, ECHO: 1000, slow: 100, fast: 300}
+    found = [build_measured(server, {0: rate}) for server, rate in rates.items()]
+    rows = {row.what: row for row in compare_targets(found)}
     assert rows["÷ bare FastAPI echo, c = 8"].found == pytest.approx(0.9)
     assert rows[f"÷ best peer with a fast model inside ({fast.title}), c = 1"].found == pytest.approx(3)
     assert not any("pipeline" in what for what in rows)
 
 
 def test_a_peer_that_failed_everywhere_is_not_compared() -> None:
-    peer = next(peer for peer in SERVERS if peer.kind is Kind.FAST)
-    found = [measured(ours(1), {0: 900}), measured(ECHO, {0: 1000}), measured(peer, {})]
-    assert not any("fast model" in row.what for row in compared(found))
+    peer = next(peer for peer in SERVERS if peer.kind is ServerKind.FAST)
+    found = [
+        build_measured(build_our_server(1), {0: 900}),
+        build_measured(ECHO, {0: 1000}),
+        build_measured(peer, {}),
+    ]
+    assert not any("fast model" in row.what for row in compare_targets(found))
 
 
 @pytest.mark.parametrize(
     ("row", "cells"),
     [
-        (Row(what="a", found=1234.5, unit="s", least=1000), "| a | ≥ 1,000 s | 1,230 s | yes |"),
-        (Row(what="a", found=2.5, most=2), "| a | ≤ 2 | 2.50 | no |"),
-        (Row(what="a", found=float("nan"), least=2), "| a | ≥ 2 | nan | no |"),
-        (Row(what="a", found=float("nan"), most=2), "| a | ≤ 2 | nan | no |"),
+        (Row(what="a", found=1234.5, unit="s", minimum=1000), "| a | ≥ 1,000 s | 1,230 s | yes |"),
+        (Row(what="a", found=2.5, maximum=2), "| a | ≤ 2 | 2.50 | no |"),
+        (Row(what="a", found=float("nan"), minimum=2), "| a | ≥ 2 | nan | no |"),
+        (Row(what="a", found=float("nan"), maximum=2), "| a | ≤ 2 | nan | no |"),
     ],
     ids=["reached", "too much", "nothing found, at least", "nothing found, at most"],
 )
 def test_a_target_is_a_line_of_the_table(row: Row, cells: str) -> None:
-    assert targets([row]).splitlines()[2] == cells
+    assert build_target_table([row]).splitlines()[2] == cells
 
 
 @pytest.mark.slow
 def test_a_server_is_weighed_and_stopped_with_its_children(tmp_path: Path) -> None:
-    port = free_port()
+    port = find_free_port()
     (tmp_path / "yes.py").write_text(YES.format(port=port))
     command = ["sh", "-c", f"{sys.executable} {tmp_path}/yes.py & wait"]
-    with started(command, port, {}, "0", tmp_path / "log") as running:
-        assert first_answer(running, "/", b"{}", "application/json") > 0
+    with start(command, port, {}, "0", tmp_path / "log") as running:
+        assert wait_for_first_answer(running, "/", b"{}", "application/json") > 0
         running.hold()
-        assert running.seconds() > 0
-        assert running.memory().total > running.memory().greatest > 0
-        running.go_on()
+        assert running.measure_seconds() > 0
+        assert running.measure_memory().total > running.measure_memory().largest > 0
+        running.resume()
         assert post(port, "/", b"{}", "application/json") == (200, b"yes")
     with pytest.raises(ConnectionError):  # refused, or reset while the killed one goes
         post(port, "/", b"{}", "application/json")
@@ -105,12 +111,12 @@ def test_a_server_is_weighed_and_stopped_with_its_children(tmp_path: Path) -> No
 
 @pytest.mark.slow
 def test_a_server_that_ends_is_not_waited_for(tmp_path: Path) -> None:
-    port = free_port()
+    port = find_free_port()
     with (
-        started(["false"], port, {}, "0", tmp_path / "log") as running,
+        start(["false"], port, {}, "0", tmp_path / "log") as running,
         pytest.raises(TimeoutError, match="no answer"),
     ):
-        first_answer(running, "/", b"{}", "application/json")
+        wait_for_first_answer(running, "/", b"{}", "application/json")
 
 
 @pytest.mark.parametrize("name", PEERS)

@@ -5,22 +5,22 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
-from pages_app import Canned, canned, pages
+from pages_app import FakeServer, run_fake_server, run_pages
 
 pytestmark = pytest.mark.slow
 NARROW = ViewportSize(width=390, height=844)
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[Canned]:
-    with canned() as made:
-        made.give("GET", "/", {"models": ["small", "three"], "default_model": "small"})
+def service() -> Iterator[FakeServer]:
+    with run_fake_server() as made:
+        made.set_response("GET", "/", {"models": ["small", "three"], "titles": {}, "default_model": "small"})
         yield made
 
 
 @pytest.fixture(scope="module")
-def url(service: Canned, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with pages(tmp_path_factory.mktemp("pages"), api=service.url) as found:
+def url(service: FakeServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with run_pages(tmp_path_factory.mktemp("pages"), api=service.url) as found:
         yield found
 
 

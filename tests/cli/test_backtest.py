@@ -1,4 +1,4 @@
-"""`servicio-ml backtest`: what a user types, and what is told when it cannot be done."""
+"""`servicio-ml backtest`: what a user types, and the error when it cannot be done."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 from monitoring.generate import BACKTEST_RULES
 from typer.testing import CliRunner, Result
 
-from promtool import program
+from promtool import find_program
 from servicio_ml.adapters.mlflow import MlflowRegistry, MlflowTracker, connect
 from servicio_ml.cli.app import app
 
@@ -28,7 +28,7 @@ def _run(*words: object) -> Result:
     return CliRunner().invoke(app, ["backtest", *(str(word) for word in words)])
 
 
-def _told(result: Result) -> str:
+def _read_error(result: Result) -> str:
     assert result.exit_code == FAILED
     assert result.stdout == ""
     [line] = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
@@ -63,25 +63,27 @@ def test_an_unknown_fault_is_wrong_use() -> None:
     ],
     ids=["use case", "rules"],
 )
-def test_what_is_not_there_is_told(words: tuple[object, ...], said: str) -> None:
-    assert said in _told(_run(*words, "--stream", "a.csv", *MONTHS))
+def test_what_is_missing_is_reported(words: tuple[object, ...], said: str) -> None:
+    assert said in _read_error(_run(*words, "--stream", "a.csv", *MONTHS))
 
 
 @pytest.mark.slow
 class TestRegistered:
-    """With a use case in a folder of one's own, and its champion."""
+    """With a use case in a separate folder, and its champion."""
 
     @pytest.fixture(autouse=True)
     def champion(self, quiet: Path, monkeypatch: pytest.MonkeyPatch, artifact_folder: Path) -> None:
-        (quiet / "small.py").write_text("from problems import small\nUSE_CASE = small(event_date='day')\n")
+        (quiet / "small.py").write_text(
+            "from small_use_case import build_use_case\nUSE_CASE = build_use_case(event_date='day')\n"
+        )
         monkeypatch.setenv("SERVICIO_ML_USE_CASES_DIR", str(quiet))
         (quiet / "state").mkdir()
         connection = connect("", quiet / "state")
         registry = MlflowRegistry(connection)
-        with MlflowTracker(connection).run("small", "train") as run:
-            run.metrics({"roc_auc": 0.93, "accuracy": 0.85})
+        with MlflowTracker(connection).open_run("small", "train") as run:
+            run.log_metrics({"roc_auc": 0.93, "accuracy": 0.85})
             registry.register("small", artifact_folder, run_id=run.id, tags={})
-        registry.point("small", "champion", 1)
+        registry.set_alias("small", "champion", 1)
         days = [f"2020-{month:02}-{day:02}" for month in (1, 2) for day in range(1, 29)]
         cells = [
             f"{day},{i / 9 - 1:.2f},{1 - i / 9:.2f},red,{('no', 'yes')[i % 2]}"
@@ -92,7 +94,7 @@ class TestRegistered:
 
     def test_months_and_what_caught_a_fault(self, quiet: Path) -> None:
         for each in ("prometheus", "promtool"):
-            program(each)
+            find_program(each)
         words = ("small", "--stream", quiet / "stream.csv", *MONTHS, "--rules", BACKTEST_RULES)
         result = _run(*words, "--fault", "sensor", "--rows-per-month", 500)
         assert result.exit_code == 0, result.stderr
@@ -112,15 +114,15 @@ class TestRegistered:
         ],
         ids=["field", "version", "month", "month of no replay", "month of the fault", "no rows"],
     )
-    def test_what_cannot_be_done_is_told(self, words: tuple[str, ...], said: str, quiet: Path) -> None:
+    def test_what_cannot_be_done_is_refused(self, words: tuple[str, ...], said: str, quiet: Path) -> None:
         given = ("small", "--stream", quiet / "stream.csv", *MONTHS, "--rules", BACKTEST_RULES)
-        assert said in _told(_run(*given, *words))
+        assert said in _read_error(_run(*given, *words))
 
-    def test_without_prometheus_it_tells_how_to_get_it(
+    def test_without_prometheus_it_says_how_to_install_it(
         self, quiet: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("PATH", str(quiet))
-        told = _told(
+        error = _read_error(
             _run("small", "--stream", quiet / "stream.csv", *MONTHS, "--rules", BACKTEST_RULES, "--json")
         )
-        assert "install the Debian package prometheus" in told
+        assert "install the Debian package prometheus" in error

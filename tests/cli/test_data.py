@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from servicio_ml.adapters import origins
+from servicio_ml.adapters.raw_data import publishers as origins
 from servicio_ml.cli.data import app
 from servicio_ml.errors import SourceError
-from servicio_ml.use_cases.catalogue import catalogue
+from servicio_ml.use_cases.catalogue import load_catalogue
 
 OWN = """
 from dataclasses import replace
-from servicio_ml.domain.sample import Sample
+from servicio_ml.domain.sample import SyntheticSample
 from servicio_ml.use_cases.heart_disease import USE_CASE as HEART
-USE_CASE = replace(HEART, name="my_hearts", sample=Sample(rows=40))
+USE_CASE = replace(HEART, name="my_hearts", sample=SyntheticSample(rows=40))
 """
 
 
@@ -34,21 +34,21 @@ def _run(*words: object) -> Result:
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
-def _document(*words: object) -> dict[str, Any]:
+def _read_document(*words: object) -> dict[str, Any]:
     result = _run(*words, "--json")
     assert result.exit_code == 0, result.stderr
     document: dict[str, Any] = json.loads(result.stdout)
     return document
 
 
-@pytest.mark.parametrize("name", catalogue())
+@pytest.mark.parametrize("name", load_catalogue())
 def test_a_sample_can_be_described_at_once(state: Path, name: str) -> None:
-    written = _document("sample", name, "--rows", 400)
+    written = _read_document("sample", name, "--rows", 400)
     assert written["path"] == str(state / "data" / name / "sample.csv")
-    described = _document("describe", name)
+    described = _read_document("describe", name)
     assert (described["source"], described["rows"]) == (written["path"], 400)
-    assert sum(described["fates"].values()) == 400
-    assert described["fates"]["kept"] > 300
+    assert sum(described["status_counts"].values()) == 400
+    assert described["status_counts"]["kept"] > 300
 
 
 def test_the_same_seed_gives_the_same_bytes(state: Path, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_the_same_seed_gives_the_same_bytes(state: Path, tmp_path: Path) -> None
 
 
 def test_without_rows_the_use_case_decides(state: Path) -> None:
-    document = _document("sample", "heart_disease")
+    document = _read_document("sample", "heart_disease")
     assert document == {
         "use_case": "heart_disease",
         "path": str(state / "data" / "heart_disease" / "sample.csv"),
@@ -80,9 +80,9 @@ def test_a_users_own_use_case_has_a_sample(
     (tmp_path / "my_hearts.py").write_text(OWN)
     monkeypatch.setenv("SERVICIO_ML_USE_CASES_DIR", str(tmp_path))
     assert _run("sample", "my_hearts").exit_code == 0
-    described = _document("describe", "my_hearts")
+    described = _read_document("describe", "my_hearts")
     assert described["source"] == str(state / "data" / "my_hearts" / "sample.csv")
-    assert described["fates"]["kept"] == 40
+    assert described["status_counts"]["kept"] == 40
 
 
 def test_people_read_a_table(state: Path) -> None:
@@ -121,15 +121,15 @@ def test_bad_input_ends_with_one_message(words: list[str], code: int, message: s
     assert "Traceback" not in result.output
 
 
-def test_what_was_fetched_is_described_and_its_licence_told(
+def test_what_was_fetched_is_described_and_its_licence_shown(
     state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert _run("sample", "heart_disease", "--rows", 30, "--output", tmp_path / "published").exit_code == 0
-    monkeypatch.setattr(origins, "_uci", lambda _: _Table(tmp_path / "published"))
-    fetched = _document("fetch", "heart_disease")
+    monkeypatch.setattr(origins, "_download_uci", lambda _: _Table(tmp_path / "published"))
+    fetched = _read_document("fetch", "heart_disease")
     assert fetched["path"] == str(state / "data" / "heart_disease" / "processed.cleveland.data")
     assert (fetched["bytes"], fetched["licence"]) == (Path(fetched["path"]).stat().st_size, "CC BY 4.0")
-    assert _document("describe", "heart_disease")["source"] == fetched["path"]
+    assert _read_document("describe", "heart_disease")["source"] == fetched["path"]
 
 
 class _Table:
@@ -144,10 +144,10 @@ class _Table:
 
 
 def test_offline_it_says_what_to_do(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreachable(_: object) -> None:
+    def raise_unreachable(_: object) -> None:
         raise ConnectionError("Error connecting to server")
 
-    monkeypatch.setattr(origins, "_uci", unreachable)
+    monkeypatch.setattr(origins, "_download_uci", raise_unreachable)
     result = _run("fetch", "heart_disease")
     assert result.exit_code == 1
     for part in ("SERVICIO_ML_DATA_DIR", "servicio-ml data sample heart_disease", "processed.cleveland.data"):

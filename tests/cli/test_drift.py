@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from champion_state import NAME, create_state_with_champion, log_predictions
 from servicio_ml.cli.app import app
-from servicio_ml.domain.report import Pointer, latest_key
-from states import NAME, with_answers, with_champion
+from servicio_ml.lifecycle.reports import LatestReport, build_latest_key
 
 FAILED = 1
 
@@ -42,7 +42,7 @@ def quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         pytest.param((NAME,), ("champion", f"servicio-ml train {NAME}"), id="no champion"),
     ],
 )
-def test_what_is_wrong_is_told(command: str, words: tuple[str, ...], said: tuple[str, ...]) -> None:
+def test_what_is_wrong_is_reported(command: str, words: tuple[str, ...], said: tuple[str, ...]) -> None:
     result = run(command, *words)
     assert result.exit_code == FAILED
     assert result.stdout == ""
@@ -52,7 +52,7 @@ def test_what_is_wrong_is_told(command: str, words: tuple[str, ...], said: tuple
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return with_champion(tmp_path_factory.mktemp("user"))
+    return create_state_with_champion(tmp_path_factory.mktemp("user"))
 
 
 @pytest.mark.slow
@@ -67,27 +67,27 @@ class TestLogged:
         assert (empty.exit_code, "no rows of rain_australia version" in empty.stdout) == (0, True)
         nothing = run("report", NAME)
         assert (nothing.exit_code, "nothing to report" in nothing.stderr) == (0, True)
-        assert not (state / "lake" / latest_key(NAME)).exists()
-        with_answers(state, 700)
+        assert not (state / "lake" / build_latest_key(NAME)).exists()
+        log_predictions(state, 700)
         shown = run("drift", NAME)
         assert shown.exit_code == 0, shown.stderr
         for word in (
             "700 rows of the last 30d",
             "PSI",
             "accuracy, realised",
-            "a classifier tells",
+            "a domain classifier distinguishes",
             "verdict: ",
         ):
             assert word in shown.stdout
-        told: dict[str, Any] = json.loads(run("report", NAME, "--window", "1h", "--json").stdout)
-        assert told["rows"] == 700
-        assert Path(told["report"]["html"]).read_text().count('<div id="servicio-ml">') == 1
+        document: dict[str, Any] = json.loads(run("report", NAME, "--window", "1h", "--json").stdout)
+        assert document["rows"] == 700
+        assert Path(document["report"]["html"]).read_text().count('<div id="servicio-ml">') == 1
         assert "version 9" in run("drift", NAME, "--version", "9").stderr
 
     def test_a_killed_report_is_not_the_latest(self, state: Path) -> None:
-        with_answers(state, 300)
+        log_predictions(state, 300)
         assert run("report", NAME).exit_code == 0
-        pointer = (state / "lake" / latest_key(NAME)).read_text()
+        pointer = (state / "lake" / build_latest_key(NAME)).read_text()
         program = "from servicio_ml.cli import main; main()"
         command = [sys.executable, "-c", program, "report", NAME]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ.copy()) as process:
@@ -97,6 +97,6 @@ class TestLogged:
                     break
             process.send_signal(signal.SIGKILL)
         assert process.returncode == -signal.SIGKILL
-        assert (state / "lake" / latest_key(NAME)).read_text() == pointer
-        latest = Pointer.from_json(json.loads(pointer))
+        assert (state / "lake" / build_latest_key(NAME)).read_text() == pointer
+        latest = LatestReport.from_json(json.loads(pointer))
         assert json.loads((state / "lake" / latest.json).read_text())["rows"] >= 300

@@ -17,12 +17,12 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
 
-from problems import rows
 from servicio_ml.adapters.mlflow import MlflowRegistry, MlflowTracker, connect
 from servicio_ml.cli.app import app
 from servicio_ml.domain.use_case import Task
 from servicio_ml.features.artifact import load_artifact
-from servicio_ml.pipeline.score import PART_ROWS
+from servicio_ml.pipeline.scoring.run import PART_ROWS
+from small_use_case import generate_rows
 
 FAILED, WRONG_USE = 1, 2
 
@@ -44,10 +44,10 @@ def registered(tmp_path_factory: pytest.TempPathFactory, artifact_folder: Path) 
     state.mkdir()
     connection = connect("", state)
     registry = MlflowRegistry(connection)
-    with MlflowTracker(connection).run("unheard_of", "train") as run:
+    with MlflowTracker(connection).open_run("unheard_of", "train") as run:
         for alias in ("champion", "other"):
             made = registry.register("unheard_of", artifact_folder, run_id=run.id, tags={})
-            registry.point("unheard_of", alias, made.version)
+            registry.set_alias("unheard_of", alias, made.version)
     return state
 
 
@@ -61,7 +61,7 @@ def _run(*words: object) -> Result:
     return CliRunner().invoke(app, ["score", *(str(word) for word in words)])
 
 
-def _assert_told(result: Result, *words: str) -> None:
+def _assert_refused(result: Result, *words: str) -> None:
     """One line says what to do; there is no traceback."""
     assert result.exit_code == FAILED
     assert result.stdout == ""
@@ -74,7 +74,7 @@ def _assert_told(result: Result, *words: str) -> None:
 
 @pytest.mark.usefixtures("quiet")
 class TestWithoutMlflow:
-    """What is told before MLflow is asked."""
+    """Errors that are reported before MLflow is asked."""
 
     def test_help_names_every_option(self) -> None:
         text = _run("--help").stdout
@@ -96,7 +96,7 @@ class TestWithoutMlflow:
         ],
     )
     def test_a_wrong_address_is_named(self, source: str, output: str, said: tuple[str, ...]) -> None:
-        _assert_told(_run("rain_australia", "--input", source, "--output", output), *said)
+        _assert_refused(_run("rain_australia", "--input", source, "--output", output), *said)
 
 
 @pytest.mark.slow
@@ -105,7 +105,7 @@ class TestRegistered:
 
     @pytest.fixture
     def words(self, state: Path) -> tuple[object, ...]:
-        frame = rows(Task.BINARY, 60).drop("outcome").with_columns(id=pl.int_range(60))
+        frame = generate_rows(Task.BINARY, 60).drop("outcome").with_columns(id=pl.int_range(60))
         frame.with_columns(weight=pl.when(pl.col("id") == 5).then(99).otherwise("weight")).write_csv(
             state / "a.csv"
         )
@@ -124,8 +124,8 @@ class TestRegistered:
         assert document["output"] == str(state / "out")
         found = pl.read_parquet(state / "out" / document["parts"][0]["file"])
         artifact = load_artifact(artifact_folder)
-        frame = rows(Task.BINARY, 60).with_row_index().filter(pl.col("index") != 5)
-        expected = artifact.predict(artifact.encoder.frame(frame))
+        frame = generate_rows(Task.BINARY, 60).with_row_index().filter(pl.col("index") != 5)
+        expected = artifact.predict(artifact.encoder.encode_frame(frame))
         assert found["prediction"].to_list() == expected.outcomes.tolist()
         assert found["id"].to_list() == [str(i) for i in range(60) if i != 5]
         assert set(found["version"]) == {1}
@@ -136,12 +136,12 @@ class TestRegistered:
             document = json.loads(_run(*given, "--version", version, "--json").stdout)
             assert document["identity"]["version"] == 2
 
-    def test_what_is_wrong_is_told(self, words: tuple[object, ...]) -> None:
+    def test_what_is_wrong_is_reported(self, words: tuple[object, ...]) -> None:
         assert _run(*words).exit_code == 0
-        _assert_told(_run(*words, "--version", "other"), "version 1 there, 2 now", "--force")
-        _assert_told(_run(*words, "--version", "7"), "version 7")
-        _assert_told(_run(*words, "--keep", "name"), "missing column 'name'")
-        _assert_told(_run("nothing", *words[1:]), "'nothing'", "servicio-ml train nothing")
+        _assert_refused(_run(*words, "--version", "other"), "version 1 there, 2 now", "--force")
+        _assert_refused(_run(*words, "--version", "7"), "version 7")
+        _assert_refused(_run(*words, "--keep", "name"), "missing column 'name'")
+        _assert_refused(_run("nothing", *words[1:]), "'nothing'", "servicio-ml train nothing")
         assert _run(*words, "--version", "other", "--force").exit_code == 0
 
     def test_an_address_is_fetched(self, words: tuple[object, ...], state: Path, served: str) -> None:
@@ -160,7 +160,7 @@ class TestRegistered:
             thread.join()
 
     def test_a_killed_run_is_gone_on_with(self, state: Path) -> None:
-        block = rows(Task.BINARY, 1 << 14).drop("outcome")
+        block = generate_rows(Task.BINARY, 1 << 14).drop("outcome")
         copies = 4 * PART_ROWS // len(block)
         text = block.write_csv(include_header=False).encode()
         source = state / "a.csv"
@@ -169,7 +169,7 @@ class TestRegistered:
             for _ in range(copies):
                 file.write(text)
         words = ["score", "unheard_of", "--input", str(source), "--output"]
-        killed = _killed([*words, str(state / "out")])
+        killed = _kill_halfway([*words, str(state / "out")])
         assert killed == -signal.SIGKILL
         assert not (state / "out" / "manifest.json").exists()
         whole = len(list((state / "out").glob("part-*")))
@@ -178,12 +178,12 @@ class TestRegistered:
         assert result.exit_code == 0, result.stderr
         assert "going on after" in result.stderr
         assert CliRunner().invoke(app, [*words, str(state / "whole")]).exit_code == 0
-        files = _files(state / "out")
-        assert files == _files(state / "whole")
+        files = _read_files(state / "out")
+        assert files == _read_files(state / "whole")
         assert len(files) == 5
 
 
-def _files(folder: Path) -> dict[str, object]:
+def _read_files(folder: Path) -> dict[str, object]:
     """Every file's content, without what a killed copy leaves.
 
     Of a table its rows: their layout depends on the threads of the process.
@@ -194,8 +194,8 @@ def _files(folder: Path) -> dict[str, object]:
     }
 
 
-def _killed(words: list[str]) -> int:
-    """The command, killed when it has told that half of the rows are scored."""
+def _kill_halfway(words: list[str]) -> int:
+    """Kill the command once it has logged that half of the rows are scored; return its exit code."""
     command = [sys.executable, "-c", "from servicio_ml.cli import main; main()", *words]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ.copy()) as process:
         assert process.stderr is not None

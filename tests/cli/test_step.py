@@ -8,28 +8,29 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, closing
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from orchard import HEADER, apples, row, write_csv
-from servicio_ml.adapters.memory import MemoryTracker
+from fakes.stats import MemoryStats
+from fakes.tracker import MemoryTracker
+from orchard_use_case import HEADER, build_row, build_rows, write_csv
 from servicio_ml.adapters.mlflow import MlflowRegistry, MlflowTracker, connect
 from servicio_ml.cli.app import app
 from servicio_ml.domain.use_case import Task
-from worlds import Place
+from training_fixture import TrainingFixture
 
 SMALL = """
-from problems import KNN, LIGHTGBM, small
+from small_use_case import KNN, LIGHTGBM, build_use_case
 from servicio_ml.domain.use_case import Task
-USE_CASE = small(Task.BINARY, LIGHTGBM, KNN)
+USE_CASE = build_use_case(Task.BINARY, LIGHTGBM, KNN)
 """
 ORCHARD = """
-from orchard import orchard
-USE_CASE = orchard()
+from orchard_use_case import build_use_case
+USE_CASE = build_use_case()
 """
 PERIOD = ("--period", "2020-12")
 STEP_SECONDS = 240
@@ -48,16 +49,16 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("DATA_DIR", "LAKE_URL", "MLFLOW_URL", "S3_ENDPOINT", "STUDY_URL", "API_URL"):
         monkeypatch.delenv(f"SERVICIO_ML_{name}", raising=False)
     monkeypatch.delenv("STATSD_HOST", raising=False)
-    _published(tmp_path / "state")
+    _publish(tmp_path / "state")
     return tmp_path / "state"
 
 
 pytestmark = pytest.mark.usefixtures("state")
 
 
-def _published(folder: Path) -> None:
+def _publish(folder: Path) -> None:
     folder.mkdir()
-    Place(folder).publish(Task.BINARY)
+    TrainingFixture(folder).publish(Task.BINARY)
 
 
 def _run(*words: object) -> Result:
@@ -71,7 +72,7 @@ def _answer(result: Result) -> dict[str, Any]:
     return document
 
 
-def _assert_told(result: Result, *said: str) -> None:
+def _assert_refused(result: Result, *said: str) -> None:
     """One line says what to do; standard output is empty."""
     assert (result.exit_code, result.stdout) == (1, "")
     (error,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
@@ -81,7 +82,7 @@ def _assert_told(result: Result, *said: str) -> None:
 
 
 def test_each_step_prints_one_line_and_the_next_one_reads_it(tmp_path: Path) -> None:
-    source = write_csv(tmp_path / "a.csv", [*apples(120), row(Seeds="x")], HEADER)
+    source = write_csv(tmp_path / "a.csv", [*build_rows(120), build_row(Seeds="x")], HEADER)
     raw = _answer(_run("extract", "orchard", *PERIOD, "--source", source))
     assert {**raw, "raw": ""} == {
         "use_case": "orchard", "period": "2020-12", "source": str(source), "raw": "",
@@ -104,8 +105,8 @@ def test_each_step_prints_one_line_and_the_next_one_reads_it(tmp_path: Path) -> 
     ],
     ids=["use case", "period", "source", "another lake", "candidate"],
 )
-def test_a_wrong_word_is_told_in_one_line(words: tuple[str, ...], said: tuple[str, ...]) -> None:
-    _assert_told(_run(*words), *said)
+def test_a_wrong_word_is_reported_in_one_line(words: tuple[str, ...], said: tuple[str, ...]) -> None:
+    _assert_refused(_run(*words), *said)
 
 
 def test_without_a_server_nothing_is_reloaded() -> None:
@@ -113,49 +114,30 @@ def test_without_a_server_nothing_is_reloaded() -> None:
     assert _answer(_run("reload", "small")) == skipped
 
 
-class _Heard:
-    """Stats that remember what was counted."""
-
-    def __init__(self) -> None:
-        self.counts: dict[str, int] = {}
-
-    def count(self, name: str, value: int = 1) -> None:
-        self.counts[name] = self.counts.get(name, 0) + value
-
-    def gauge(self, name: str, value: float) -> None:
-        raise AssertionError(name, value)
-
-    def timer(self, name: str) -> AbstractContextManager[None]:
-        raise AssertionError(name)
-
-    def timing(self, name: str, seconds: float) -> None:
-        raise AssertionError(name, seconds)
-
-
-def test_a_failure_is_told_for_the_whole_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    heard = _Heard()
-    monkeypatch.setattr("servicio_ml.bootstrap.stats", lambda _: heard)
+def test_a_failure_is_reported_for_the_whole_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = MemoryStats()
+    monkeypatch.setattr("servicio_ml.bootstrap.create_stats", lambda _: heard)
     assert _answer(_run("fail", "orchard", "--of", "etl")) == {
         "use_case": "orchard", "failed": "etl", "run_id": None,
     }  # fmt: skip
-    assert heard.counts == {"etl.orchard.success": 0, "etl.orchard.failure": 1}
+    assert heard == MemoryStats(counts={"etl.orchard.success": 0, "etl.orchard.failure": 1})
 
 
 def test_a_failed_training_is_marked_though_it_may_be_gone_on_with(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    heard, tracker = _Heard(), MemoryTracker(tmp_path, time.time)
-    with tracker.run("orchard", "train", tags={"step": "train"}, stays=True) as run:
+    heard, tracker = MemoryStats(), MemoryTracker(tmp_path, time.time)
+    with tracker.open_run("orchard", "train", tags={"step": "train"}, stays=True) as run:
         pass
-    monkeypatch.setattr("servicio_ml.bootstrap.stats", lambda _: heard)
-    monkeypatch.setattr("servicio_ml.bootstrap.tracker", lambda _: tracker)
-    told = _answer(_run("fail", "orchard", "--of", "train", "--run", run.id))
-    assert told == {"use_case": "orchard", "failed": "train", "run_id": run.id}
-    assert tracker.find(run.id).status == "FAILED"
-    assert heard.counts == {"train.orchard.success": 0, "train.orchard.failure": 1}
+    monkeypatch.setattr("servicio_ml.bootstrap.create_stats", lambda _: heard)
+    monkeypatch.setattr("servicio_ml.bootstrap.connect_tracker", lambda _: tracker)
+    answer = _answer(_run("fail", "orchard", "--of", "train", "--run", run.id))
+    assert answer == {"use_case": "orchard", "failed": "train", "run_id": run.id}
+    assert tracker.get_run(run.id).status == "FAILED"
+    assert heard == MemoryStats(counts={"train.orchard.success": 0, "train.orchard.failure": 1})
 
 
-def _command(*words: str) -> subprocess.Popen[str]:
+def _start_step(*words: str) -> subprocess.Popen[str]:
     """A step in a process of its own."""
     command = [sys.executable, "-c", "from servicio_ml.cli import main; main()", *words]
     path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
@@ -165,7 +147,7 @@ def _command(*words: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def _ended(process: subprocess.Popen[str]) -> dict[str, Any]:
+def _read_result(process: subprocess.Popen[str]) -> dict[str, Any]:
     out, errors = process.communicate(timeout=STEP_SECONDS)
     assert process.returncode == 0, errors
     document: dict[str, Any] = json.loads(out.splitlines()[-1])
@@ -173,7 +155,7 @@ def _ended(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 
 def _step(*words: str) -> dict[str, Any]:
-    return _ended(_command("step", *words))
+    return _read_result(_start_step("step", *words))
 
 
 @pytest.fixture
@@ -187,7 +169,7 @@ def datagrams(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
         yield server
 
 
-def _received(server: socket.socket) -> list[str]:
+def _receive(server: socket.socket) -> list[str]:
     found = []
     while True:
         try:
@@ -196,16 +178,16 @@ def _received(server: socket.socket) -> list[str]:
             return found
 
 
-def _assert_told_once(told: list[str], name: str) -> None:
-    assert told.count(f"servicio_ml.{name}.success:1|c") == 1
-    assert f"servicio_ml.{name}.failure:1|c" not in told
-    assert sum(each.startswith(f"servicio_ml.{name}:") and each.endswith("|ms") for each in told) == 1
-    assert sum(each.startswith(f"servicio_ml.{name}.success_timestamp_seconds:") for each in told) == 1
+def _assert_counted_once(lines: list[str], name: str) -> None:
+    assert lines.count(f"servicio_ml.{name}.success:1|c") == 1
+    assert f"servicio_ml.{name}.failure:1|c" not in lines
+    assert sum(each.startswith(f"servicio_ml.{name}:") and each.endswith("|ms") for each in lines) == 1
+    assert sum(each.startswith(f"servicio_ml.{name}.success_timestamp_seconds:") for each in lines) == 1
 
 
-def _kill(*words: str, said: str) -> None:
+def _kill_step(*words: str, said: str) -> None:
     """Begin a step and kill it once it has said something."""
-    process = _command("step", *words)
+    process = _start_step("step", *words)
     assert process.stderr is not None
     for line in process.stderr:
         if said in line:
@@ -217,7 +199,7 @@ def _kill(*words: str, said: str) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
-def _without_times(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _drop_times(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in each.items() if name != "latency_seconds"} for each in rows]
 
 
@@ -225,11 +207,11 @@ def _without_times(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def test_all_steps_as_processes_come_to_what_train_comes_to(
     state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, datagrams: socket.socket
 ) -> None:
-    begun = _step("plan", "small", "--trials", "2", "--timeout", "600")
-    assert (begun["new"], begun["candidates"]) == (True, ["lightgbm", "knn"])
-    run = ("--run", begun["run_id"])
-    both = [_command("step", "tune", "small", *run, "--candidate", "knn") for _ in range(2)]
-    first, second = map(_ended, both)
+    planned = _step("plan", "small", "--trials", "2", "--timeout", "600")
+    assert (planned["new"], planned["candidates"]) == (True, ["lightgbm", "knn"])
+    run = ("--run", planned["run_id"])
+    both = [_start_step("step", "tune", "small", *run, "--candidate", "knn") for _ in range(2)]
+    first, second = map(_read_result, both)
     assert first == second
     assert first["trials"] == 2
     tuned = _step("tune", "small", *run, "--candidate", "lightgbm")
@@ -240,23 +222,23 @@ def test_all_steps_as_processes_come_to_what_train_comes_to(
     judged = _step("judge", "small", *run)
     assert (judged["decision"], judged["challenger"]) == ("promoted", exported["challenger"])
     for _ in range(2):
-        assert _step("promote", "small", "--dossier", judged["dossier"]) == {
+        assert _step("promote", "small", "--decision-run", judged["decision_run"]) == {
             "champion": exported["challenger"]
         }
         assert _step("record", "small", *run)["decision"] == "promoted"
     assert not _step("plan", "small", "--trials", "2", "--timeout", "600")["new"]
-    told = _received(datagrams)
-    _assert_told_once(told, "train.small")
-    assert told.count("servicio_ml.promotion.small.promoted:1|c") == 1
+    lines = _receive(datagrams)
+    _assert_counted_once(lines, "train.small")
+    assert lines.count("servicio_ml.promotion.small.promoted:1|c") == 1
 
     connection = connect("", state)
     registry, tracker = MlflowRegistry(connection), MlflowTracker(connection)
-    versions = registry.versions("small")
+    versions = registry.list_versions("small")
     assert len([each for each in versions if each.tags["stage"] == "tuned"]) == 2
-    assert [run.status for run in tracker.runs("small", {"step": "train"})] == ["FINISHED"]
-    table = json.loads(tracker.artifact(begun["run_id"], "comparison.json").read_text())
+    assert [run.status for run in tracker.find_runs("small", {"step": "train"})] == ["FINISHED"]
+    table = json.loads(tracker.read_artifact(planned["run_id"], "comparison.json"))
 
-    _published(tmp_path / "whole")
+    _publish(tmp_path / "whole")
     monkeypatch.setenv("SERVICIO_ML_STATE_DIR", str(tmp_path / "whole"))
     whole = CliRunner().invoke(
         app, ["train", "small", "--trials", "2", "--timeout", "600", "--json", "--no-promote"]
@@ -266,26 +248,26 @@ def test_all_steps_as_processes_come_to_what_train_comes_to(
     for rows in (table, document["candidates"]):
         for each in rows:
             each["version"] = None  # two processes that tune at once may take another order
-    assert _without_times(document["candidates"]) == _without_times(table)
+    assert _drop_times(document["candidates"]) == _drop_times(table)
 
 
 @pytest.mark.slow
 def test_killed_steps_are_gone_on_with(tmp_path: Path, datagrams: socket.socket, state: Path) -> None:
-    rows = [(*cells, "x") for cells in apples(200)]
+    rows = [(*cells, "x") for cells in build_rows(200)]
     source = write_csv(tmp_path / "a.csv", rows, (*HEADER, "Note"))
     raw = _step("extract", "orchard", *PERIOD, "--source", str(source))
-    _kill("transform", "orchard", *PERIOD, "--raw", raw["raw"], "--source", "a.csv", said="not read")
+    _kill_step("transform", "orchard", *PERIOD, "--raw", raw["raw"], "--source", "a.csv", said="not read")
     staged = _step("transform", "orchard", *PERIOD, "--raw", raw["raw"], "--source", "a.csv")
     prepared = _step("split", "orchard", *PERIOD, "--staged", staged["staged"])["prepared"]
     published = [_step("publish", "orchard", *PERIOD, "--prepared", prepared) for _ in range(2)]
     assert published[0] == published[1]
     assert Path(published[0]["manifest"]).is_file()
-    _assert_told_once(_received(datagrams), "etl.orchard")
+    _assert_counted_once(_receive(datagrams), "etl.orchard")
     assert not [path for path in (state / "lake/orchard/staging").rglob("*") if path.is_file()]
 
-    begun = _step("plan", "small", "--trials", "30", "--timeout", "600")
-    run = ("--run", begun["run_id"])
-    _kill("tune", "small", *run, "--candidate", "knn", said="tune knn")
+    planned = _step("plan", "small", "--trials", "30", "--timeout", "600")
+    run = ("--run", planned["run_id"])
+    _kill_step("tune", "small", *run, "--candidate", "knn", said="tune knn")
     tuned = _step("tune", "small", *run, "--candidate", "knn")
     assert (tuned["trials"], tuned["version"]) == (30, 1)
 

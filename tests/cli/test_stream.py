@@ -18,26 +18,26 @@ import redis
 from typer.testing import CliRunner, Result
 
 from asgi import post
-from problems import SCHEMA
-from servers import free_port, redis_server, wait_until_ready
-from services import bench
+from servers import find_free_port, start_redis_server, wait_until_ready
+from services import create_service
 from servicio_ml import bootstrap
 from servicio_ml.adapters.mlflow import MlflowRegistry, MlflowTracker, connect
 from servicio_ml.adapters.redis_broker import RedisBroker
 from servicio_ml.cli.app import app
-from servicio_ml.domain.prediction import Prediction, prediction_ids
-from servicio_ml.domain.stream import GROUP, Stream, stream_name
+from servicio_ml.domain.prediction import LoggedPrediction, format_prediction_ids
+from servicio_ml.domain.stream import GROUP, StreamKind, build_stream_name
 from servicio_ml.features.encoder import Encoder
-from servicio_ml.serving.app import application
-from servicio_ml.serving.decode import Decoder
-from servicio_ml.serving.enqueue import routes
-from servicio_ml.settings import load
+from servicio_ml.serving.app import build_app
+from servicio_ml.serving.models.request_decoder import Decoder
+from servicio_ml.serving.rest.enqueue import build_routes
+from servicio_ml.settings import load_settings
+from small_use_case import SCHEMA
 
 MODEL = "small"
-REQUESTS, RESULTS, DEAD = (stream_name(MODEL, stream) for stream in Stream)
+REQUESTS, RESULTS, DEAD = (build_stream_name(MODEL, stream) for stream in StreamKind)
 OWN = """
-from problems import small
-USE_CASE = small()
+from small_use_case import build_use_case
+USE_CASE = build_use_case()
 """
 MESSAGES, PART, POISON_EVERY, ENQUEUED = 2000, 250, 100, 20
 DEADLINE_SECONDS = 90
@@ -50,15 +50,15 @@ def registry(tmp_path_factory: pytest.TempPathFactory, artifact_folder: Path) ->
     """A state folder whose registry has a champion of the model `small`."""
     state = tmp_path_factory.mktemp("state")
     connection = connect("", state)
-    with MlflowTracker(connection).run(MODEL, "fit") as run:
+    with MlflowTracker(connection).open_run(MODEL, "fit") as run:
         MlflowRegistry(connection).register(MODEL, artifact_folder, run_id=run.id, tags={})
-    MlflowRegistry(connection).point(MODEL, "champion", 1)
+    MlflowRegistry(connection).set_alias(MODEL, "champion", 1)
     return state
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as url:
+    with start_redis_server(tmp_path_factory.mktemp("redis")) as url:
         yield url
 
 
@@ -89,7 +89,7 @@ def _run(*words: object) -> Result:
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
-def _until(what: str, holds: Callable[[], object]) -> None:
+def _wait_until(what: str, holds: Callable[[], object]) -> None:
     end = time.monotonic() + DEADLINE_SECONDS
     while not holds():
         if time.monotonic() > end:
@@ -111,11 +111,11 @@ class Workers:
         with (self._folder / f"worker-{len(self.running)}.log").open("wb") as log:
             made = subprocess.Popen(command, stdout=log, stderr=log)
         self.running.append(made)
-        _until("a worker joins", lambda: made.poll() is not None or self.consumer(made))
-        assert made.poll() is None, self.said(made)
+        _wait_until("a worker joins", lambda: made.poll() is not None or self.find_consumer(made))
+        assert made.poll() is None, self.read_output(made)
         return made
 
-    def consumer(self, worker: subprocess.Popen[bytes]) -> dict[str, Any] | None:
+    def find_consumer(self, worker: subprocess.Popen[bytes]) -> dict[str, Any] | None:
         """What Redis knows of a worker."""
         try:
             found = self._client.xinfo_consumers(REQUESTS, GROUP)
@@ -123,28 +123,28 @@ class Workers:
             return None  # there is no stream yet
         return next((each for each in found if f"-{worker.pid}-" in each["name"]), None)
 
-    def holds(self, worker: subprocess.Popen[bytes]) -> int:
-        """Requests that the worker has in hand."""
-        found = self.consumer(worker)
+    def count_pending(self, worker: subprocess.Popen[bytes]) -> int:
+        """Count the requests of the worker in flight."""
+        found = self.find_consumer(worker)
         return int(found["pending"]) if found else 0
 
     def kill_in_mid_batch(self, worker: subprocess.Popen[bytes], feed: Callable[[], None]) -> int:
-        """Kill -9 a worker while it has requests in hand; gives how many."""
+        """Kill -9 a worker while it has requests in flight; return their number."""
         for _ in range(MESSAGES // PART - 1):
             feed()
             while self._client.xlen(REQUESTS):
-                if not self.holds(worker):
+                if not self.count_pending(worker):
                     continue
                 worker.send_signal(signal.SIGSTOP)
-                held = self.holds(worker)
+                held = self.count_pending(worker)
                 if held:
                     worker.kill()
                     worker.wait(timeout=DEADLINE_SECONDS)
                     return held
                 worker.send_signal(signal.SIGCONT)
-        raise AssertionError("the worker was never seen with requests in hand")
+        raise AssertionError("the worker was never seen with requests in flight")
 
-    def said(self, worker: subprocess.Popen[bytes]) -> str:
+    def read_output(self, worker: subprocess.Popen[bytes]) -> str:
         return (self._folder / f"worker-{self.running.index(worker)}.log").read_text()
 
     def close(self) -> None:
@@ -188,11 +188,11 @@ class Feed:
         self.fed += PART
 
 
-def _enqueued(state: Path, address: str, artifact_folder: Path) -> dict[str, str]:
+def _enqueue_requests(state: Path, address: str, artifact_folder: Path) -> dict[str, str]:
     """Message id to key of what was sent through the API."""
     broker = RedisBroker(address)
-    made = bench(state / "api", artifact_folder)
-    api, sent = application(made.service, [routes(made.service, broker)]), {}
+    made = create_service(state / "api", artifact_folder)
+    api, sent = build_app(made.service, [build_routes(made.service, broker)]), {}
     for number in range(ENQUEUED):
         key = f"api-{number}"
         answer = post(
@@ -204,15 +204,41 @@ def _enqueued(state: Path, address: str, artifact_folder: Path) -> dict[str, str
     return sent
 
 
-def _logged() -> list[Prediction]:
-    log = bootstrap.prediction_log(load())
+def _read_logged() -> list[LoggedPrediction]:
+    log = bootstrap.open_prediction_log(load_settings())
     ids = []
-    for chunk in log.chunks(MODEL, 0, time.time() + 60):
+    for chunk in log.read_chunks(MODEL, 0, time.time() + 60):
         places = memoryview(chunk.places).cast("I")
-        ids += [prediction_ids(chunk.key, place, 1)[0] for place in places]
+        ids += [format_prediction_ids(chunk.key, place, 1)[0] for place in places]
     assert len(ids) == len(set(ids))
     found = log.find(ids)
     return [found[each] for each in ids]
+
+
+def _assert_each_request_has_one_result(client: Any, good: dict[str, str]) -> list[dict[str, Any]]:
+    """Assert that the results are those of the good requests, each once; return the answers."""
+    results = [fields for _, fields in client.xrange(RESULTS)]
+    assert sorted(fields["request"] for fields in results) == sorted(good)
+    assert {fields["request"]: fields["key"] for fields in results} == good
+    return [json.loads(fields["answer"]) for fields in results]
+
+
+def _assert_dead_letters(client: Any, poison: set[str]) -> None:
+    """Assert that the dead letters are the requests that are no JSON, with this reason."""
+    dead = [fields for _, fields in client.xrange(DEAD)]
+    assert sorted(fields["request"] for fields in dead) == sorted(poison)
+    assert all("EOF" in fields["reason"] for fields in dead)
+
+
+def _assert_each_answer_has_one_row(answers: list[dict[str, Any]]) -> None:
+    """Assert that the prediction log has each answer once, as it was sent."""
+    rows = {row.id: row for row in _read_logged()}
+    assert {answer["prediction_id"] for answer in answers} == set(rows)
+    assert len(rows) == len(answers)
+    for answer in answers:
+        row = rows[answer["prediction_id"]]
+        answered = (answer["version"], answer["prediction"], answer["probability"])
+        assert answered == (row.version, row.outcome, row.probabilities[1])
 
 
 @pytest.mark.slow
@@ -226,60 +252,48 @@ def test_kill_9_in_mid_stream_loses_nothing_and_answers_and_logs_nothing_twice(
     third = workers.start()
     while feed.fed < MESSAGES:
         feed()
-    good = feed.good | _enqueued(state, address, artifact_folder)
-    _until("all messages are answered", lambda: client.xlen(REQUESTS) == 0)
+    good = feed.good | _enqueue_requests(state, address, artifact_folder)
+    _wait_until("all messages are answered", lambda: client.xlen(REQUESTS) == 0)
     for worker in (other, third):
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(timeout=DEADLINE_SECONDS) == 0, workers.said(worker)
+        assert worker.wait(timeout=DEADLINE_SECONDS) == 0, workers.read_output(worker)
 
-    results = [fields for _, fields in client.xrange(RESULTS)]
-    assert sorted(fields["request"] for fields in results) == sorted(good)
-    assert {fields["request"]: fields["key"] for fields in results} == good
-    dead = [fields for _, fields in client.xrange(DEAD)]
-    assert sorted(fields["request"] for fields in dead) == sorted(feed.poison)
-    assert all("EOF" in fields["reason"] for fields in dead)
-
-    rows = {row.id: row for row in _logged()}
-    answers = [json.loads(fields["answer"]) for fields in results]
-    assert {answer["prediction_id"] for answer in answers} == set(rows)
-    assert len(rows) == len(good)
-    for answer in answers:
-        row = rows[answer["prediction_id"]]
-        told = (answer["version"], answer["prediction"], answer["probability"])
-        assert told == (row.version, row.outcome, row.probabilities[1])
+    answers = _assert_each_request_has_one_result(client, good)
+    _assert_dead_letters(client, feed.poison)
+    _assert_each_answer_has_one_row(answers)
     # only the one that was killed is still in the group
     assert [each["pending"] for each in client.xinfo_consumers(REQUESTS, GROUP)] == [0]
 
 
 @pytest.mark.slow
-def test_a_worker_tells_its_metrics_and_outlives_its_redis(
+def test_a_worker_exports_its_metrics_and_outlives_its_redis(
     state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    redis_port, port = free_port(), free_port()
+    redis_port, port = find_free_port(), find_free_port()
     monkeypatch.setenv("SERVICIO_ML_REDIS_URL", f"redis://127.0.0.1:{redis_port}/0")
-    with redis_server(tmp_path, redis_port) as url:
+    with start_redis_server(tmp_path, redis_port) as url:
         first: Any = redis.Redis.from_url(url, decode_responses=True, protocol=2)
         workers = Workers(first, state)
         worker = workers.start("--metrics-port", str(port))
         first.xadd(REQUESTS, {"record": _record(1)})
-        _until("an answer", lambda: first.xlen(RESULTS) == 1)
+        _wait_until("an answer", lambda: first.xlen(RESULTS) == 1)
         wait_until_ready(f"http://127.0.0.1:{port}/metrics", worker)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-            told = answer.read().decode()
-        assert f'servicio_ml_stream_lag{{model="{MODEL}"}} 0.0' in told
-        assert 'protocol="stream"' in told
-        assert f'servicio_ml_model_info{{model="{MODEL}"' in told
+            exposition = answer.read().decode()
+        assert f'servicio_ml_stream_lag{{model="{MODEL}"}} 0.0' in exposition
+        assert 'protocol="stream"' in exposition
+        assert f'servicio_ml_model_info{{model="{MODEL}"' in exposition
         first.close()
     try:
-        _until("the worker notices", lambda: "the stream worker waits" in workers.said(worker))
-        with redis_server(tmp_path, redis_port) as url:
+        _wait_until("the worker notices", lambda: "the stream worker waits" in workers.read_output(worker))
+        with start_redis_server(tmp_path, redis_port) as url:
             second: Any = redis.Redis.from_url(url, decode_responses=True, protocol=2)
             second.xadd(REQUESTS, {"record": _record(2)})
-            _until("an answer after the outage", lambda: second.xlen(RESULTS) == 1)
+            _wait_until("an answer after the outage", lambda: second.xlen(RESULTS) == 1)
             worker.send_signal(signal.SIGTERM)
             assert worker.wait(timeout=DEADLINE_SECONDS) == 0
             second.close()
-        assert workers.said(worker).count("the stream worker waits") == 1
+        assert workers.read_output(worker).count("the stream worker waits") == 1
     finally:
         workers.close()
 
@@ -293,7 +307,7 @@ def test_the_sample_is_what_the_champion_understands(client: Any) -> None:
     messages = [fields for _, fields in client.xrange(REQUESTS)]
     assert [fields["key"] for fields in messages] == [f"sample-{number}" for number in range(300)]
     decoder = Decoder(MODEL, Encoder(SCHEMA), max_rows=1)
-    rows = [tuple(decoder.record(fields["record"].encode())[0].tolist()) for fields in messages]
+    rows = [tuple(decoder.decode_record(fields["record"].encode())[0].tolist()) for fields in messages]
     assert len({repr(row) for row in rows}) > 100
 
 
@@ -315,7 +329,7 @@ def test_without_a_redis_the_setting_is_named(command: list[str], monkeypatch: p
 
 @pytest.mark.slow
 def test_a_port_that_is_taken_is_said_to_be(state: Path) -> None:
-    port = free_port()
+    port = find_free_port()
     command = [sys.executable, "-c", "from servicio_ml.cli import main; main()", "stream-worker"]
     with socket.create_server(("127.0.0.1", port)):
         done = subprocess.run(

@@ -11,15 +11,15 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from servicio_ml.cli.app import app
-from servicio_ml.cli.promote import court
-from servicio_ml.cli.session import session
+from servicio_ml.cli.promote import build_context
+from servicio_ml.cli.session import open_session
 from servicio_ml.domain.use_case import Task
-from worlds import Place
+from training_fixture import TrainingFixture
 
 OWN = """
-from problems import KNN, LIGHTGBM, small
+from small_use_case import KNN, LIGHTGBM, build_use_case
 from servicio_ml.domain.use_case import Task
-USE_CASE = small(Task.BINARY, LIGHTGBM, KNN)
+USE_CASE = build_use_case(Task.BINARY, LIGHTGBM, KNN)
 """
 
 
@@ -35,7 +35,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("DATA_DIR", "LAKE_URL", "MLFLOW_URL", "S3_ENDPOINT", "STUDY_URL"):
         monkeypatch.delenv(f"SERVICIO_ML_{name}", raising=False)
     (tmp_path / "state").mkdir()
-    Place(tmp_path / "state").publish(Task.BINARY)
+    TrainingFixture(tmp_path / "state").publish(Task.BINARY)
     return tmp_path / "state"
 
 
@@ -46,7 +46,7 @@ def _run(*words: object) -> Result:
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
-def _assert_told(result: Result, *said: str) -> None:
+def _assert_refused(result: Result, *said: str) -> None:
     """One line says what to do; there is no traceback."""
     assert result.exit_code == 1
     errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
@@ -68,7 +68,7 @@ def test_from_data_to_champion_and_back(state: Path) -> None:
     again = _run("train", "small", "--trials", 2)
     assert again.exit_code == 0
     assert "nothing new" in again.stderr
-    _assert_told(_run("promote", "small"), "champion already")
+    _assert_refused(_run("promote", "small"), "champion already")
 
     other = _run("train", "small", "--trials", 2, "--candidate", "knn", "--no-promote")
     assert other.exit_code == 0, other.stderr
@@ -104,7 +104,7 @@ def test_a_killed_train_is_gone_on_with() -> None:
     assert process.returncode == -signal.SIGKILL
     result = _run("train", "small", "--trials", 40, "--timeout", 1)
     assert result.exit_code == 0, result.stderr
-    assert "going on with run" in result.stderr
+    assert "resuming run" in result.stderr
     assert "finished before" in result.stderr
     assert "promoted" in result.stdout
 
@@ -112,13 +112,13 @@ def test_a_killed_train_is_gone_on_with() -> None:
 def test_without_data_it_says_to_run_the_etl(state: Path) -> None:
     for path in state.rglob("manifest.json"):
         path.unlink()
-    _assert_told(_run("train", "small"), "servicio-ml etl small")
-    _assert_told(_run("promote", "small"), "servicio-ml etl small")
+    _assert_refused(_run("train", "small"), "servicio-ml etl small")
+    _assert_refused(_run("promote", "small"), "servicio-ml etl small")
 
 
 def test_without_a_challenger_it_says_to_train() -> None:
-    _assert_told(_run("promote", "small"), "servicio-ml train small")
-    _assert_told(_run("rollback", "small"), "servicio-ml promote small")
+    _assert_refused(_run("promote", "small"), "servicio-ml train small")
+    _assert_refused(_run("rollback", "small"), "servicio-ml promote small")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_without_a_challenger_it_says_to_train() -> None:
     ids=" ".join,
 )
 def test_a_wrong_word_is_named(words: tuple[str, ...], said: tuple[str, ...]) -> None:
-    _assert_told(_run(*words), *said)
+    _assert_refused(_run(*words), *said)
 
 
 @pytest.mark.parametrize(
@@ -149,11 +149,11 @@ def test_a_wrong_word_is_named(words: tuple[str, ...], said: tuple[str, ...]) ->
 )
 def test_wrong_starting_parameters_are_named(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "start.yaml").write_text(text)
-    _assert_told(_run("train", "small", "--params", tmp_path / "start.yaml"), said)
+    _assert_refused(_run("train", "small", "--params", tmp_path / "start.yaml"), said)
 
 
 def test_a_file_of_starting_parameters_that_is_not_there_is_named() -> None:
-    _assert_told(_run("train", "small", "--params", "nowhere.yaml"), "nowhere.yaml")
+    _assert_refused(_run("train", "small", "--params", "nowhere.yaml"), "nowhere.yaml")
 
 
 @pytest.mark.slow
@@ -168,7 +168,7 @@ def test_starting_parameters_are_tried_first(tmp_path: Path) -> None:
 def test_an_unreachable_mlflow_ends_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SERVICIO_ML_MLFLOW_URL", "http://127.0.0.1:9")
     for words in (("train", "small"), ("promote", "small"), ("rollback", "small"), ("history", "small")):
-        _assert_told(_run(*words), "http://127.0.0.1:9", "SERVICIO_ML_MLFLOW_URL")
+        _assert_refused(_run(*words), "http://127.0.0.1:9", "SERVICIO_ML_MLFLOW_URL")
 
 
 def test_help_names_every_option() -> None:
@@ -181,6 +181,6 @@ def test_a_user_without_a_name_decides_too(monkeypatch: pytest.MonkeyPatch) -> N
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("os.getuid", lambda: 54321)
-    with session(as_json=True, debug=True) as here:
-        place = Place(here.settings.state_dir / "court")
-        assert court(here, place.tracker, place.registry).by == "user 54321"
+    with open_session(as_json=True, debug=True) as here:
+        place = TrainingFixture(here.settings.state_dir / "candidate")
+        assert build_context(here, place.tracker, place.registry).by == "user 54321"

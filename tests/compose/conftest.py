@@ -14,6 +14,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engine.Stack]:
     engine.require_engine()
     engine.build(tmp_path_factory.mktemp("context"))
     started = time.monotonic()
-    with engine.running(tmp_path_factory.mktemp("stack")) as running:
+    with engine.run_stack(tmp_path_factory.mktemp("stack")) as running:
         print(f"healthy after {time.monotonic() - started:.0f} s")  # noqa: T201  a figure for whoever asks with -s
         yield running

@@ -36,7 +36,7 @@ PORT_RANGE = range(20_000, 30_000)
 QUICK_TRAINING = 'training_trials: "2"\ntraining_seconds: "10"\n'
 
 
-def free_ports(count: int) -> list[int]:
+def find_free_ports(count: int) -> list[int]:
     """Loopback ports that nobody listens on."""
     found = list[int]()
     for port in random.sample(PORT_RANGE, len(PORT_RANGE)):
@@ -48,7 +48,7 @@ def free_ports(count: int) -> list[int]:
     pytest.skip(f"no {count} free ports in {PORT_RANGE}")
 
 
-def compose() -> str:
+def find_compose() -> str:
     """The program: the one of this environment, else the machine's."""
     own = Path(sys.executable).with_name("docker-compose")
     return str(own) if own.exists() else "docker-compose"
@@ -56,7 +56,7 @@ def compose() -> str:
 
 def require_engine() -> None:
     """Skip where no engine answers or it has not the base images."""
-    if shutil.which("docker") is None or shutil.which(compose()) is None:
+    if shutil.which("docker") is None or shutil.which(find_compose()) is None:
         pytest.skip("no docker or no docker-compose")
     asked = ["docker", "version", "--format", "{{.Server.Version}}"]
     if subprocess.run(asked, capture_output=True, check=False, timeout=ENGINE_SECONDS).returncode:
@@ -123,24 +123,26 @@ class Stack:
         """Their folder."""
         return self.folder / "secrets"
 
-    def secret(self, name: str) -> str:
+    def read_secret(self, name: str) -> str:
         return (self.secrets / name).read_text().strip()
 
     def __call__(self, *words: str, check: bool = True) -> str:
         """Run a command of Compose; gives what it prints."""
         files = [word for file in FILES for word in ("--file", str(file))]
-        command = [compose(), "--env-file", os.devnull, "--project-name", self.project, *files]
+        command = [find_compose(), "--env-file", os.devnull, "--project-name", self.project, *files]
         profiles = ["--profile", "all"]  # `run` has its service whatever the profile
         done = subprocess.run(
             [*command, *profiles, *words], env=self.environment, capture_output=True, text=True, check=False
         )
-        assert not check or done.returncode == 0, f"{words}: {done.stdout}{done.stderr[-3000:]}{self.ill()}"
+        assert not check or done.returncode == 0, (
+            f"{words}: {done.stdout}{done.stderr[-3000:]}{self.describe_unhealthy()}"
+        )
         return done.stdout
 
-    def ill(self) -> str:
+    def describe_unhealthy(self) -> str:
         """The last words of containers that are not well."""
-        told = []
-        for each in self.containers():
+        lines = []
+        for each in self.list_containers():
             state = each["State"]
             if state.get("ExitCode") or state.get("Health", {}).get("Status") not in {None, "healthy"}:
                 log = subprocess.run(
@@ -149,10 +151,10 @@ class Stack:
                     text=True,
                     check=False,
                 )
-                told.append(f"{each['Name']}: {json.dumps(state)}\n{log.stdout}{log.stderr}")
-        return "\n".join(told)
+                lines.append(f"{each['Name']}: {json.dumps(state)}\n{log.stdout}{log.stderr}")
+        return "\n".join(lines)
 
-    def containers(self) -> list[dict[str, Any]]:
+    def list_containers(self) -> list[dict[str, Any]]:
         """What the engine says of each container."""
         listed = ["docker", "ps", "--all", "--quiet", "--no-trunc", "--filter"]
         label = f"label=com.docker.compose.project={self.project}"
@@ -163,32 +165,32 @@ class Stack:
         found: list[dict[str, Any]] = json.loads(inspected.stdout)
         return found
 
-    def service(self, container: Mapping[str, Any]) -> str:
+    def get_service(self, container: Mapping[str, Any]) -> str:
         """The name of a container's service."""
         return str(container["Config"]["Labels"]["com.docker.compose.service"])
 
-    def url(self, name: str) -> str:
+    def build_url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.ports[name]}"
 
-    def ask(self, name: str, path: str, body: object = None, **headers: str) -> Any:
+    def request(self, name: str, path: str, body: object = None, **headers: str) -> Any:
         """The document that a service answers."""
         data = None if body is None else json.dumps(body).encode()
         given = {
             "Content-Type": "application/json",
             **{key.replace("_", "-"): each for key, each in headers.items()},
         }
-        request = urllib.request.Request(self.url(name) + path, data, given)  # noqa: S310  our own server
+        request = urllib.request.Request(self.build_url(name) + path, data, given)  # noqa: S310  our own server
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             text = answer.read()
         return json.loads(text) if text else None
 
-    def sql(self, database: str, query: str) -> list[str]:
+    def query(self, database: str, query: str) -> list[str]:
         """The rows of a query, each a line."""
         psql = ("psql", "-U", "postgres", "-d", database, "-XAtqc", query)
         return self("exec", "-T", "postgres", *psql).split()
 
 
-def kill(container: Mapping[str, Any]) -> None:
+def kill_container(container: Mapping[str, Any]) -> None:
     """Kill a container's first process, as the kernel does when memory runs out; the engine starts it again.
 
     `docker kill` would be taken for somebody's wish that it stay dead; it is for engines elsewhere.
@@ -204,15 +206,15 @@ def kill(container: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Stack]:
+def run_stack(folder: Path) -> Iterator[Stack]:
     """The stack, everything healthy; nothing of it is left in the end."""
     shutil.copy(ROOT / env.EXAMPLE, folder)
-    assert any(each.path.name == API_KEYS for each in env.make(folder))
+    assert any(each.path.name == API_KEYS for each in env.make_secrets(folder))
     # whoever runs the tests, the engine's bind mounts must be reached through its folder
     (folder / "variables.yaml").write_text(QUICK_TRAINING)
     alertmanager = (ROOT / "monitoring" / "alertmanager" / "alertmanager.yaml").read_text()
     (folder / "alertmanager.yaml").write_text(alertmanager.replace("group_wait: 10m", "group_wait: 1s"))
-    ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+    ports = dict(zip(PORTS, find_free_ports(len(PORTS)), strict=True))
     stack = Stack(project=f"servicio-ml-test-{os.getpid()}", folder=folder, ports=ports)
     try:
         stack("up", "--detach", "--no-build", "--pull", "never", "--wait", "--wait-timeout", "600")
@@ -221,6 +223,8 @@ def running(folder: Path) -> Iterator[Stack]:
         stack("down", "--volumes", "--timeout", "10", check=False)
 
 
-def named(containers: Sequence[Mapping[str, Any]], container: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The same container as it is now."""
+def find_container(
+    containers: Sequence[Mapping[str, Any]], container: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Find a container in its present state."""
     return next(each for each in containers if each["Id"] == container["Id"])

@@ -23,19 +23,23 @@ def secrets(tmp_path: Path) -> Path:
 
 def test_a_secret_is_filled_in(secrets: Path) -> None:
     given = {"A": "x {secret:plain} y", "B": "{secret:awkward}", "C": "{not:one}"}
-    assert entrypoint.environment(given, secrets) == {"A": "x s3cret y", "B": "a/b@c:d%", "C": "{not:one}"}
+    assert entrypoint.build_environment(given, secrets) == {
+        "A": "x s3cret y",
+        "B": "a/b@c:d%",
+        "C": "{not:one}",
+    }
 
 
 def test_in_an_address_it_is_percent_encoded(secrets: Path) -> None:
     address = "postgresql://user:{}@host/db"
     given = {"URL": address.format("{secret:awkward}")}
-    assert entrypoint.environment(given, secrets) == {"URL": address.format("a%2Fb%40c%3Ad%25")}
+    assert entrypoint.build_environment(given, secrets) == {"URL": address.format("a%2Fb%40c%3Ad%25")}
 
 
 @pytest.mark.parametrize("name", ["absent", "empty"])
 def test_one_that_is_missing_is_named(secrets: Path, name: str) -> None:
     with pytest.raises(entrypoint.SecretError, match=f"A needs the secret .*{name}.*make env"):
-        entrypoint.environment({"A": f"{{secret:{name}}}"}, secrets)
+        entrypoint.build_environment({"A": f"{{secret:{name}}}"}, secrets)
 
 
 def test_a_file_is_its_owners_only_and_its_variable_goes(tmp_path: Path) -> None:
@@ -51,11 +55,11 @@ def test_a_file_is_its_owners_only_and_its_variable_goes(tmp_path: Path) -> None
 def test_the_program_takes_its_place() -> None:
     command = [sys.executable, "-I", str(PROGRAM), sys.executable, "-c", "import os; print(os.getpid())"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        told, _ = process.communicate(timeout=60)
-    assert int(told) == process.pid
+        output, _ = process.communicate(timeout=60)
+    assert int(output) == process.pid
 
 
-def test_a_program_that_is_not_there_is_told() -> None:
+def test_a_missing_program_is_reported() -> None:
     command = [sys.executable, "-I", str(PROGRAM), "no-such-program"]
     done = subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, check=False)
     assert done.returncode == 127

@@ -14,10 +14,10 @@ from urllib.parse import quote
 
 import pytest
 
-from apache import Airflow
-from compose.engine import Stack, kill, named
-from deploy.secrets_list import API_KEYS, NAMES
-from platforms import until
+from airflow_runner import AirflowClient
+from compose.engine import Stack, find_container, kill_container
+from deploy.secrets_list import API_KEYS, SECRET_FILES
+from model_server import wait_until
 from servicio_ml.use_cases.catalogue import find
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
@@ -34,25 +34,25 @@ PATIENT = {field.name: field.example for field in find(HEART).schema.fields}
 
 
 @pytest.fixture(scope="session")
-def airflow(stack: Stack) -> Airflow:
-    return Airflow(stack.url("AIRFLOW"), stack.secret("airflow_admin_password"))
+def airflow(stack: Stack) -> AirflowClient:
+    return AirflowClient(stack.build_url("AIRFLOW"), stack.read_secret("airflow_admin_password"))
 
 
 @pytest.fixture(scope="session")
-def trained(stack: Stack, airflow: Airflow) -> str:
+def trained(stack: Stack, airflow: AirflowClient) -> str:
     """The model that Airflow has trained of a sample, by its DAGs."""
     command = ("servicio-ml", "data", "sample", HEART, "--rows", "600")
     stack("run", "--rm", "--no-deps", "--quiet-pull", "airflow-cli", *command)
-    until("the DAGs are known", lambda: _known(airflow, f"etl_process_{HEART}"))
+    wait_until("the DAGs are known", lambda: _is_known(airflow, f"etl_process_{HEART}"))
     # unpaused, it runs the past slot at once; its data starts the training
     airflow.pause(f"etl_process_{HEART}", paused=False)
-    airflow.ended(f"etl_process_{HEART}", 1)
-    airflow.ended(f"train_model_{HEART}", 1)
-    until("the server has the champion", lambda: _predicted(stack))
+    airflow.wait_for_runs(f"etl_process_{HEART}", 1)
+    airflow.wait_for_runs(f"train_model_{HEART}", 1)
+    wait_until("the server has the champion", lambda: _predict(stack))
     return HEART
 
 
-def _known(airflow: Airflow, dag: str) -> bool:
+def _is_known(airflow: AirflowClient, dag: str) -> bool:
     try:
         airflow("GET", f"/api/v2/dags/{dag}")
     except urllib.error.HTTPError as refused:
@@ -61,11 +61,11 @@ def _known(airflow: Airflow, dag: str) -> bool:
     return True
 
 
-def _predicted(stack: Stack) -> str:
+def _predict(stack: Stack) -> str:
     """The id of an answered prediction; empty when it was not answered."""
     try:
         path = f"/models/{HEART}/predict"
-        answer = stack.ask("API", path, PATIENT, X_API_Key=stack.secret("api_predict_key"))
+        answer = stack.request("API", path, PATIENT, X_API_Key=stack.read_secret("api_predict_key"))
     except OSError as error:
         if isinstance(error, urllib.error.HTTPError):
             error.close()
@@ -73,12 +73,12 @@ def _predicted(stack: Stack) -> str:
     return str(answer["prediction_id"])
 
 
-def _logged(stack: Stack) -> set[str]:
-    return set(stack.sql("servicio_ml", "SELECT prediction_id FROM prediction"))
+def _read_logged_ids(stack: Stack) -> set[str]:
+    return set(stack.query("servicio_ml", "SELECT prediction_id FROM prediction"))
 
 
 def test_every_service_is_well(stack: Stack) -> None:
-    states = {stack.service(each): each["State"] for each in stack.containers()}
+    states = {stack.get_service(each): each["State"] for each in stack.list_containers()}
     assert {name for name, state in states.items() if state.get("Health", {}).get("Status") == "healthy"} == (
         set(states) - ONE_SHOT
     )
@@ -86,17 +86,17 @@ def test_every_service_is_well(stack: Stack) -> None:
 
 
 def test_no_secret_is_seen_from_outside(stack: Stack) -> None:
-    containers = stack.containers()
-    lines = [line for each in containers if each["State"]["Running"] for line in _processes(each)]
-    told = json.dumps(containers) + "\n".join(lines) + stack("logs", "--no-color")
+    containers = stack.list_containers()
+    lines = [line for each in containers if each["State"]["Running"] for line in _list_processes(each)]
+    visible = json.dumps(containers) + "\n".join(lines) + stack("logs", "--no-color")
     # the file of hashed keys holds words that are no secret
-    secrets = {name: stack.secret(name) for name in NAMES if name != API_KEYS}
-    assert [name for name, secret in secrets.items() if secret in told] == []
-    assert "{secret:valkey_password}" in told
+    secrets = {name: stack.read_secret(name) for name in SECRET_FILES if name != API_KEYS}
+    assert [name for name, secret in secrets.items() if secret in visible] == []
+    assert "{secret:valkey_password}" in visible
 
 
 def test_containers_may_do_little(stack: Stack) -> None:
-    for each in stack.containers():
+    for each in stack.list_containers():
         name, host = each["Name"], each["HostConfig"]
         assert host["ReadonlyRootfs"], name
         assert host["CapDrop"] == ["ALL"], name
@@ -110,10 +110,10 @@ def test_containers_may_do_little(stack: Stack) -> None:
         assert set(bound) <= {LOOPBACK}, name
         assert each["Config"]["User"].split(":")[0] not in {"", ROOT_USER, "root"}, name
         if each["State"]["Running"]:
-            assert ROOT_USER not in [line.split()[1] for line in _processes(each)[1:]], name
+            assert ROOT_USER not in [line.split()[1] for line in _list_processes(each)[1:]], name
 
 
-def _processes(container: dict[str, Any]) -> list[str]:
+def _list_processes(container: dict[str, Any]) -> list[str]:
     """Process, user and command line of each, below a heading."""
     command = ["docker", "top", container["Id"], "-eo", "pid,uid,args"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
@@ -126,69 +126,69 @@ def test_roles_of_the_database_reach_no_other_database(stack: Stack) -> None:
         "AND has_database_privilege(r.rolname, d.datname, 'CONNECT')"
     )
     reached = {"airflow@airflow", "mlflow@mlflow_db", "servicio_ml@servicio_ml", "exporter@postgres"}
-    assert set(stack.sql("postgres", query)) == reached
-    assert stack.sql("postgres", "SELECT rolname FROM pg_roles WHERE rolsuper") == ["postgres"]
+    assert set(stack.query("postgres", query)) == reached
+    assert stack.query("postgres", "SELECT rolname FROM pg_roles WHERE rolsuper") == ["postgres"]
 
 
 def test_the_api_wants_a_key(stack: Stack) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
-        stack.ask("API", "/models")
+        stack.request("API", "/models")
     refused.value.close()
     assert refused.value.code == 401
 
 
 def test_a_prediction_gets_into_the_log_and_the_metrics(stack: Stack, trained: str) -> None:
-    made = _predicted(stack)
+    made = _predict(stack)
     assert made
-    until("it is in PostgreSQL", lambda: made in _logged(stack))
+    wait_until("it is in PostgreSQL", lambda: made in _read_logged_ids(stack))
     query = quote(f'sum(servicio_ml_predictions_total{{model="{trained}"}}) > 0')
-    until("Prometheus has counted it", lambda: _result(stack, query))
+    wait_until("Prometheus has counted it", lambda: _query_prometheus(stack, query))
 
 
-def _result(stack: Stack, query: str) -> list[Any]:
-    found: list[Any] = stack.ask("PROMETHEUS", f"/api/v1/query?query={query}")["data"]["result"]
+def _query_prometheus(stack: Stack, query: str) -> list[Any]:
+    found: list[Any] = stack.request("PROMETHEUS", f"/api/v1/query?query={query}")["data"]["result"]
     return found
 
 
 def test_prometheus_finds_every_target_once(stack: Stack) -> None:
-    def targets() -> list[str]:
-        active = stack.ask("PROMETHEUS", "/api/v1/targets?state=active")["data"]["activeTargets"]
+    def list_targets() -> list[str]:
+        active = stack.request("PROMETHEUS", "/api/v1/targets?state=active")["data"]["activeTargets"]
         return sorted(each["labels"]["job"] for each in active if each["health"] == "up")
 
     others = ["stream-worker", "statsd", "postgres", "s3", "prometheus", "alertmanager"]
-    until("all are up", lambda: targets() == sorted(["servicio-ml"] * REPLICAS + others))
-    told = stack.ask("PROMETHEUS", "/api/v1/alertmanagers")["data"]["activeAlertmanagers"]
-    assert len(told) == 1
+    wait_until("all are up", lambda: list_targets() == sorted(["servicio-ml"] * REPLICAS + others))
+    alertmanagers = stack.request("PROMETHEUS", "/api/v1/alertmanagers")["data"]["activeAlertmanagers"]
+    assert len(alertmanagers) == 1
 
 
 def test_statsd_of_airflow_and_of_the_steps_is_counted(stack: Stack, trained: str) -> None:
     query = quote(f'servicio_ml_pipeline_runs_total{{use_case="{trained}",outcome="success"}}')
-    until("a step is counted", lambda: _result(stack, query))
-    until("the scheduler is seen", lambda: _result(stack, "airflow_scheduler_heartbeat_total"))
+    wait_until("a step is counted", lambda: _query_prometheus(stack, query))
+    wait_until("the scheduler is seen", lambda: _query_prometheus(stack, "airflow_scheduler_heartbeat_total"))
 
 
-def test_an_alert_starts_a_training_in_airflow(stack: Stack, airflow: Airflow, trained: str) -> None:
+def test_an_alert_starts_a_training_in_airflow(stack: Stack, airflow: AirflowClient, trained: str) -> None:
     now = datetime.now(UTC).isoformat()
     labels = {"alertname": "PerformanceLow", "model": trained, "severity": "page", "cause": "performance"}
-    stack.ask("ALERTMANAGER", "/api/v2/alerts", [{"labels": labels, "startsAt": now}])
-    key = stack.secret("api_predict_key")
+    stack.request("ALERTMANAGER", "/api/v2/alerts", [{"labels": labels, "startsAt": now}])
+    key = stack.read_secret("api_predict_key")
 
-    def decisions() -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = stack.ask("API", f"/models/{trained}/retraining", X_API_Key=key)[
+    def list_decisions() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = stack.request("API", f"/models/{trained}/retraining", X_API_Key=key)[
             "decisions"
         ]
         return found
 
-    until("the hook has decided", decisions)
-    newest = decisions()[0]
+    wait_until("the hook has decided", list_decisions)
+    newest = list_decisions()[0]
     assert newest["decision"] == "retrain", newest
     assert f"train_model_{trained}" in newest["reference"]
-    until("Airflow runs it", lambda: len(airflow.runs(f"train_model_{trained}")) > 1)
+    wait_until("Airflow runs it", lambda: len(airflow.list_runs(f"train_model_{trained}")) > 1)
 
 
 @pytest.mark.usefixtures("trained")
 def test_replicas_write_journals_of_their_own(stack: Stack) -> None:
-    replicas = [each for each in stack.containers() if stack.service(each) == "api"]
+    replicas = [each for each in stack.list_containers() if stack.get_service(each) == "api"]
     assert len(replicas) == REPLICAS
     looked = stack("exec", "-T", "api", "sh", "-c", "ls /var/lib/servicio-ml/log/journal-*.db")
     workers = 2
@@ -197,13 +197,13 @@ def test_replicas_write_journals_of_their_own(stack: Stack) -> None:
 
 
 @contextmanager
-def _steady_predictions(stack: Stack) -> Iterator[set[str]]:
+def _predict_steadily(stack: Stack) -> Iterator[set[str]]:
     """Ask for predictions all the time; gives the ids of those that were answered."""
     answered, stop = set[str](), threading.Event()
 
     def ask() -> None:
         while not stop.wait(BETWEEN_PREDICTIONS_SECONDS):
-            if made := _predicted(stack):
+            if made := _predict(stack):
                 answered.add(made)
 
     thread = threading.Thread(target=ask)
@@ -218,42 +218,42 @@ def _steady_predictions(stack: Stack) -> Iterator[set[str]]:
 @pytest.mark.usefixtures("trained")
 def test_whatever_is_killed_comes_back_and_no_answer_is_lost(stack: Stack) -> None:
     took: dict[str, float] = {}
-    with _steady_predictions(stack) as answered:
-        victims = [each for each in stack.containers() if stack.service(each) not in ONE_SHOT]
+    with _predict_steadily(stack) as answered:
+        victims = [each for each in stack.list_containers() if stack.get_service(each) not in ONE_SHOT]
         for victim in victims:
             before, started = len(answered), time.monotonic()
-            kill(victim)
-            took[victim["Name"]] = _recovered(stack, victim, started)
-            until("predictions are answered again", lambda: len(answered) > before)  # noqa: B023  asked at once
+            kill_container(victim)
+            took[victim["Name"]] = _measure_recovery(stack, victim, started)
+            wait_until("predictions are answered again", lambda: len(answered) > before)  # noqa: B023  asked at once
         rows = len(answered)
     print(json.dumps({name: round(seconds) for name, seconds in took.items()}), rows)  # noqa: T201  figures for -s
     assert rows > len(victims)
     missing = answered
     for _ in range(int(SHIP_SECONDS / BETWEEN_LOOKS_SECONDS)):
-        missing = answered - _logged(stack)
+        missing = answered - _read_logged_ids(stack)
         if not missing:
             break
         threading.Event().wait(BETWEEN_LOOKS_SECONDS)
     assert not missing, f"{len(missing)} of {rows} answered predictions are not in the log"
 
 
-def _recovered(stack: Stack, victim: dict[str, Any], started: float) -> float:
+def _measure_recovery(stack: Stack, victim: dict[str, Any], started: float) -> float:
     """Seconds until a killed container is another process, and healthy."""
     state: dict[str, Any] = {}
     while time.monotonic() < started + RECOVERY_SECONDS:
         with suppress(subprocess.CalledProcessError):
-            state = named(stack.containers(), victim)["State"]
+            state = find_container(stack.list_containers(), victim)["State"]
             again = state["StartedAt"] != victim["State"]["StartedAt"]
             if again and state["Running"] and state["Health"]["Status"] == "healthy":
                 return time.monotonic() - started
         threading.Event().wait(BETWEEN_LOOKS_SECONDS)
-    raise AssertionError(f"{victim['Name']} has not recovered: {state}{stack.ill()}")
+    raise AssertionError(f"{victim['Name']} has not recovered: {state}{stack.describe_unhealthy()}")
 
 
 def test_the_database_and_the_lake_are_there_after_all_that(stack: Stack, trained: str) -> None:
     """The killed stores hold what they held: the champion is still served, and the run is still known."""
-    until("it predicts", lambda: _predicted(stack))
-    versions = stack.ask("MLFLOW", f"/api/2.0/mlflow/registered-models/alias?name={trained}&alias=champion")[
-        "model_version"
-    ]
+    wait_until("it predicts", lambda: _predict(stack))
+    versions = stack.request(
+        "MLFLOW", f"/api/2.0/mlflow/registered-models/alias?name={trained}&alias=champion"
+    )["model_version"]
     assert versions["name"] == trained

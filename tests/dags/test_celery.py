@@ -15,9 +15,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from apache import ROOT, Airflow, clean, python
-from platforms import COMMAND, until
-from servers import PostgresServer, free_port, postgres_server, redis_server, wait_until_ready
+from airflow_runner import ROOT, AirflowClient, build_clean_environment, get_airflow_python
+from model_server import COMMAND, wait_until
+from servers import (
+    PostgresServer,
+    find_free_port,
+    start_postgres_server,
+    start_redis_server,
+    wait_until_ready,
+)
 from servicio_ml.use_cases.catalogue import find
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -26,30 +32,30 @@ TRAIN = f"train_model_{HEART}"
 TRIALS = 2
 WORKERS = ("first", "second")
 STOP_SECONDS = 30
-PARTS = 3
-"""Of the name of a study: use case, candidate, digest of the data."""
+STUDY_NAME_PARTS = 3
+"""Number of slash-separated names in a study's name: use case, candidate, digest of the data."""
 PLACEHOLDER = re.compile(r"HOST|PASSWORD|SECRET$|USER")
-OURS = ("SERVICIO_ML_LAKE_URL", "SERVICIO_ML_API_KEY_FILE", "AIRFLOW__SECRETS__BACKEND")
-"""Of the template, what this test does without."""
+OWN_VARIABLES = ("SERVICIO_ML_LAKE_URL", "SERVICIO_ML_API_KEY_FILE", "AIRFLOW__SECRETS__BACKEND")
+"""Prefixes of the template's variables that this test leaves out."""
 
 
-def _template() -> Mapping[str, str]:
+def _read_template() -> Mapping[str, str]:
     """The variables of the template that need no filling in."""
     lines = (ROOT / "airflow/config/celery.env.template").read_text().splitlines()
     given = dict(line.split("=", 1) for line in lines if re.match(r"[A-Z_]+=", line))
     return {
         name: value
         for name, value in given.items()
-        if not PLACEHOLDER.search(value) and not name.startswith(OURS)
+        if not PLACEHOLDER.search(value) and not name.startswith(OWN_VARIABLES)
     }
 
 
-def _environment(state: Path, redis: str, postgres: PostgresServer, url: str) -> dict[str, str]:
+def _build_environment(state: Path, redis: str, postgres: PostgresServer, url: str) -> dict[str, str]:
     """The template, filled in."""
-    address, study = postgres.url("airflow"), postgres.url("studies")
+    address, study = postgres.build_url("airflow"), postgres.build_url("studies")
     secret = urlsafe_b64encode(secrets.token_bytes(32)).decode()
     filled = {
-        **_template(),
+        **_read_template(),
         "AIRFLOW_HOME": state / "airflow",
         "AIRFLOW_CONFIG": ROOT / "airflow/config/airflow.cfg",
         "AIRFLOW__CORE__DAGS_FOLDER": ROOT / "airflow/dags",
@@ -68,27 +74,27 @@ def _environment(state: Path, redis: str, postgres: PostgresServer, url: str) ->
         "AIRFLOW__API__SECRET_KEY": secret,
         "AIRFLOW__CORE__FERNET_KEY": secret,
     }
-    return clean(**filled)
+    return build_clean_environment(**filled)
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
-    """Where processes of Airflow run, with a log each."""
+class AirflowMachine:
+    """Folder and environment of Airflow's processes, with a log for each."""
 
     folder: Path
     environment: Mapping[str, str]
 
-    def log(self, name: str) -> Path:
+    def get_log_path(self, name: str) -> Path:
         return self.folder / f"{name}.log"
 
-    def once(self, *words: str) -> None:
+    def run_command(self, *words: str) -> None:
         subprocess.run(words, env=self.environment, check=True, capture_output=True)
 
     @contextmanager
-    def process(self, name: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    def start_process(self, name: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
         """A process of Airflow, stopped in the end."""
-        command = [python(), "-m", "airflow", *words]
-        with self.log(name).open("wb") as log:
+        command = [get_airflow_python(), "-m", "airflow", *words]
+        with self.get_log_path(name).open("wb") as log:
             process = subprocess.Popen(
                 command, stdout=log, stderr=log, env=self.environment, start_new_session=True
             )
@@ -106,13 +112,13 @@ class Machine:
 @pytest.fixture
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL with the two databases."""
-    with postgres_server() as server:
-        _query(server.url(), "create database airflow")
-        _query(server.url(), "create database studies")
+    with start_postgres_server() as server:
+        _run_query(server.build_url(), "create database airflow")
+        _run_query(server.build_url(), "create database studies")
         yield server
 
 
-def _query(url: str, statement: str) -> list[tuple[object, ...]]:
+def _run_query(url: str, statement: str) -> list[tuple[object, ...]]:
     """The rows of a statement, if it gives any."""
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
@@ -125,43 +131,47 @@ def _query(url: str, statement: str) -> list[tuple[object, ...]]:
 def test_candidates_are_tuned_on_two_workers_into_one_database(
     tmp_path: Path, postgres: PostgresServer
 ) -> None:
-    url, password = f"http://127.0.0.1:{free_port()}", secrets.token_urlsafe()
+    url, password = f"http://127.0.0.1:{find_free_port()}", secrets.token_urlsafe()
     (tmp_path / "airflow").mkdir()
     passwords = tmp_path / "airflow" / "simple_auth_manager_passwords.json.generated"
     passwords.write_text(f'{{"admin": "{password}"}}')
     with ExitStack() as stack:
-        redis = stack.enter_context(redis_server(tmp_path))
-        machine = Machine(tmp_path, _environment(tmp_path, redis, postgres, url))
-        machine.once(COMMAND, "data", "sample", HEART, "--rows", "600")
-        machine.once(COMMAND, "etl", HEART)
-        machine.once(python(), "-m", "airflow", "db", "migrate")
-        server = stack.enter_context(machine.process("api-server", "api-server"))
+        redis = stack.enter_context(start_redis_server(tmp_path))
+        machine = AirflowMachine(tmp_path, _build_environment(tmp_path, redis, postgres, url))
+        machine.run_command(COMMAND, "data", "sample", HEART, "--rows", "600")
+        machine.run_command(COMMAND, "etl", HEART)
+        machine.run_command(get_airflow_python(), "-m", "airflow", "db", "migrate")
+        server = stack.enter_context(machine.start_process("api-server", "api-server"))
         for name in ("scheduler", "dag-processor"):
-            stack.enter_context(machine.process(name, name))
+            stack.enter_context(machine.start_process(name, name))
         for name in WORKERS:
             words = ("celery", "worker", "--celery-hostname", f"{name}@here", "--skip-serve-logs")
-            stack.enter_context(machine.process(name, *words))
+            stack.enter_context(machine.start_process(name, *words))
         wait_until_ready(f"{url}/api/v2/version", server)
-        airflow = Airflow(url, password)
-        until(f"{TRAIN} is known", lambda: _known(airflow))
-        run = airflow.start(TRAIN, trials=TRIALS)
-        airflow.ended(TRAIN, 1)
-        tuned = [task["id"] for task in airflow.tasks(TRAIN, run) if task["task_id"] == "tune"]
+        airflow = AirflowClient(url, password)
+        wait_until(f"{TRAIN} is known", lambda: _is_dag_known(airflow))
+        run = airflow.start_run(TRAIN, trials=TRIALS)
+        airflow.wait_for_runs(TRAIN, 1)
+        tuned = [task["id"] for task in airflow.list_tasks(TRAIN, run) if task["task_id"] == "tune"]
     candidates = {candidate.name for candidate in find(HEART).candidates}
     assert len(tuned) == len(candidates)
     for name in WORKERS:
-        log = machine.log(name).read_text()
+        log = machine.get_log_path(name).read_text()
         assert any(task in log for task in tuned), f"the {name} worker tuned nothing"
-    counted = _query(
-        postgres.url("studies"),
-        "select study_name, count(*) from trials join studies using (study_id) group by study_name",
+    assert _count_trials(postgres.build_url("studies")) == dict.fromkeys(candidates, TRIALS)
+
+
+def _count_trials(url: str) -> dict[str, object]:
+    """Count the trials of each candidate in the database, without its refinement."""
+    study_rows = _run_query(
+        url, "select study_name, count(*) from trials join studies using (study_id) group by study_name"
     )
-    # a refinement's name has more parts
-    trials = {parts[1]: count for name, count in counted if len(parts := str(name).split("/")) == PARTS}
-    assert trials == dict.fromkeys(candidates, TRIALS)
+    # a refinement adds to the study's name
+    split_names = [(str(name).split("/"), count) for name, count in study_rows]
+    return {names[1]: count for names, count in split_names if len(names) == STUDY_NAME_PARTS}
 
 
-def _known(airflow: Airflow) -> bool:
+def _is_dag_known(airflow: AirflowClient) -> bool:
     """Whether the DAG has been read."""
     try:
         airflow("GET", f"/api/v2/dags/{TRAIN}")

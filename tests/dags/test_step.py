@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from apache import ROOT, clean, python
+from airflow_runner import ROOT, build_clean_environment, get_airflow_python
 
 WORDS = [
     "plain", "", "two words", "it's", '"', "$(touch no)", "`touch no`", "; touch no", "*", "\\", "-x", "~",
@@ -25,8 +25,8 @@ sys.exit(int(os.environ.get("EXIT", "0")))
 RENDERED = """
 import json, sys
 from jinja2 import Environment
-from servicio_dags.step import command
-line = command(*json.load(sys.stdin))
+from servicio_dags.step import build_command_line
+line = build_command_line(*json.load(sys.stdin))
 print(json.dumps([line, Environment().from_string(line).render()]))
 """
 
@@ -38,9 +38,11 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> str:
     program.write_text(PROGRAM)
     command = f"{sys.executable} '{program}'"
     path = os.pathsep.join(str(ROOT / part) for part in ("airflow/dags", "servicio-ml/src"))
-    environment = clean(SERVICIO_ML_COMMAND=command, PYTHONPATH=path, AIRFLOW_HOME=program.parent)
+    environment = build_clean_environment(
+        SERVICIO_ML_COMMAND=command, PYTHONPATH=path, AIRFLOW_HOME=program.parent
+    )
     done = subprocess.run(
-        [python(), "-c", RENDERED], input=json.dumps(WORDS), env=environment,
+        [get_airflow_python(), "-c", RENDERED], input=json.dumps(WORDS), env=environment,
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     built, rendered = json.loads(done.stdout.splitlines()[-1])
@@ -50,11 +52,16 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def _run(line: str, folder: Path, **settings: object) -> subprocess.CompletedProcess[str]:
-    """As Airflow runs it: both outputs in one."""
+    """Run the line as Airflow does, with both outputs in one."""
     return subprocess.run(
-        ["bash", "-c", line], env=clean(PYTHONPATH="of Airflow", **settings), cwd=folder, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-    )  # fmt: skip
+        ["bash", "-c", line],
+        env=build_clean_environment(PYTHONPATH="of Airflow", **settings),
+        cwd=folder,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
 
 
 def test_words_arrive_as_they_are_and_the_result_is_the_last_line(line: str, tmp_path: Path) -> None:

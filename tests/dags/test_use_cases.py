@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from apache import ROOT, clean, python
-from platforms import COMMAND
-from servicio_ml.use_cases.catalogue import catalogue
+from airflow_runner import ROOT, build_clean_environment, get_airflow_python
+from model_server import COMMAND
+from servicio_ml.use_cases.catalogue import load_catalogue
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROWS = 1500
@@ -43,32 +43,34 @@ DONE = {"plan", "something_new", "tune", "select", "refine", "export", "judge", 
 def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home of Airflow with a database; to be copied."""
     home = tmp_path_factory.mktemp("airflow")
-    command = [python(), "-m", "airflow", "db", "migrate"]
-    subprocess.run(command, env=clean(AIRFLOW_HOME=home, **QUICK), check=True, capture_output=True)
+    command = [get_airflow_python(), "-m", "airflow", "db", "migrate"]
+    subprocess.run(
+        command, env=build_clean_environment(AIRFLOW_HOME=home, **QUICK), check=True, capture_output=True
+    )
     return home
 
 
 def _run(home: Path, state: Path, dags: list[tuple[str, Mapping[str, object]]], **settings: object) -> Any:
     """The state of each run and of its tasks."""
-    environment = clean(
+    environment = build_clean_environment(
         AIRFLOW_HOME=home, AIRFLOW_CONFIG=ROOT / "airflow/config/airflow.cfg", SERVICIO_ML_COMMAND=COMMAND,
         AIRFLOW__CORE__DAGS_FOLDER=ROOT / "airflow/dags", PYTHONPATH=ROOT / "servicio-ml/src",
         SERVICIO_ML_STATE_DIR=state, AIRFLOW_VAR_TRAINING_TRIALS=1, **QUICK, **settings,
     )  # fmt: skip
     done = subprocess.run(
-        [python(), "-c", RUN, str(ROOT / "airflow/dags"), json.dumps(dags)],
+        [get_airflow_python(), "-c", RUN, str(ROOT / "airflow/dags"), json.dumps(dags)],
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("name", catalogue())
+@pytest.mark.parametrize("name", load_catalogue())
 def test_a_raw_file_becomes_a_champion(name: str, empty_home: Path, tmp_path: Path) -> None:
     home = shutil.copytree(empty_home, tmp_path / "airflow")
-    environment = clean(SERVICIO_ML_STATE_DIR=tmp_path)
+    environment = build_clean_environment(SERVICIO_ML_STATE_DIR=tmp_path)
     subprocess.run([COMMAND, "data", "sample", name, "--rows", str(ROWS)], env=environment, check=True)
-    one = {"candidates": [catalogue()[name].candidates[-1].name]}
+    one = {"candidates": [load_catalogue()[name].candidates[-1].name]}
     train = f"train_model_{name}"
     etl, first, again = _run(home, tmp_path, [(f"etl_process_{name}", {}), (train, one), (train, one)])
 
@@ -93,10 +95,10 @@ def test_a_raw_file_becomes_a_champion(name: str, empty_home: Path, tmp_path: Pa
 def test_a_training_that_fails_is_marked(empty_home: Path, tmp_path: Path) -> None:
     name, train = "heart_disease", "train_model_heart_disease"
     home = shutil.copytree(empty_home, tmp_path / "airflow")
-    environment = clean(SERVICIO_ML_STATE_DIR=tmp_path)
+    environment = build_clean_environment(SERVICIO_ML_STATE_DIR=tmp_path)
     for words in (["data", "sample", name, "--rows", str(ROWS)], ["etl", name]):
         subprocess.run([COMMAND, *words], env=environment, check=True)
-    one = {"candidates": [catalogue()[name].candidates[-1].name]}
+    one = {"candidates": [load_catalogue()[name].candidates[-1].name]}
     nowhere = f"sqlite:///{tmp_path}/nowhere/studies.db"
     [[state, tasks]] = _run(home, tmp_path, [(train, one)], SERVICIO_ML_STUDY_URL=nowhere)
     assert state == "failed"

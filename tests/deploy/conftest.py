@@ -28,7 +28,7 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Compose:
     shutil.copy(ROOT / env.EXAMPLE, made)
     # not below the project, where a relative one would be
     (made / env.ENV).write_text(f"{env.FOLDER_VARIABLE}={made / env.FOLDER}\n")
-    list(env.make(made))
+    list(env.make_secrets(made))
 
     def run(
         *words: str, variables: Path = made / env.ENV, more: Path | None = None
@@ -45,10 +45,10 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Compose:
 @pytest.fixture(scope="session")
 def config(compose: Compose) -> Config:
     """Everything, all profiles, with the variables filled in."""
-    return parsed(compose("--profile", "*", "config", "--format", "json"))
+    return parse_config(compose("--profile", "*", "config", "--format", "json"))
 
 
-def parsed(told: subprocess.CompletedProcess[str]) -> Config:
-    assert told.returncode == 0, told.stderr
-    found: Config = json.loads(told.stdout)
+def parse_config(done: subprocess.CompletedProcess[str]) -> Config:
+    assert done.returncode == 0, done.stderr
+    found: Config = json.loads(done.stdout)
     return found

@@ -43,18 +43,18 @@ def _audit(requirements: Path, folder: Path, variables: Mapping[str, str]) -> Se
         *("--progress-spinner", "off", "--format", "json", "--cache-dir", str(folder / "cache")),
     ]
     environment = {**os.environ, **variables}
-    told = subprocess.run(
+    done = subprocess.run(
         command, env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=SECONDS
     )
-    if not told.stdout.startswith("{"):
-        raise NoAuditError((told.stderr.strip().splitlines() or ["it said nothing"])[-1])
-    found: list[Mapping[str, Any]] = json.loads(told.stdout)["dependencies"]
+    if not done.stdout.startswith("{"):
+        raise NoAuditError((done.stderr.strip().splitlines() or ["it said nothing"])[-1])
+    found: list[Mapping[str, Any]] = json.loads(done.stdout)["dependencies"]
     if skipped := [each["skip_reason"] for each in found if "skip_reason" in each]:
         raise NoAuditError(f"{len(skipped)} of {len(found)} were not audited: {skipped[0]}")
     return found
 
 
-def _advisories(found: Sequence[Mapping[str, Any]]) -> list[str]:
+def _list_advisories(found: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
         f"{each['name']} {each['version']}: {known['id']}, mended in {known['fix_versions'] or 'no version'}"
         for each in found
@@ -63,7 +63,7 @@ def _advisories(found: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _one(requirement: str, folder: Path) -> Path:
+def _write_requirement(requirement: str, folder: Path) -> Path:
     path = folder / "one.txt"
     path.write_text(f"{requirement} --hash=sha256:{'0' * 64}\n")
     return path
@@ -74,7 +74,7 @@ def _service(tmp_path_factory: pytest.TempPathFactory) -> None:
     """A service that knows advisories; without one the test is skipped."""
     folder = tmp_path_factory.mktemp("audit")
     try:
-        found = _advisories(_audit(_one(VULNERABLE, folder), folder, {}))
+        found = _list_advisories(_audit(_write_requirement(VULNERABLE, folder), folder, {}))
     except (NoAuditError, subprocess.TimeoutExpired) as error:
         pytest.skip(f"no service with advisories in reach: {error}")
     if not found:
@@ -84,11 +84,11 @@ def _service(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.stem)
 @pytest.mark.usefixtures("_service")
 def test_a_lock_holds_nothing_with_a_known_vulnerability(lock: Path, tmp_path: Path) -> None:
-    assert _advisories(_audit(lock, tmp_path, {})) == []
+    assert _list_advisories(_audit(lock, tmp_path, {})) == []
 
 
 @contextmanager
-def _advising(package: str) -> Iterator[str]:
+def _run_advisory_service(package: str) -> Iterator[str]:
     """A service like OSV's that knows one advisory; gives its address."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -123,13 +123,15 @@ def _advising(package: str) -> Iterator[str]:
         thread.join()
 
 
-def _osv(url: str) -> Mapping[str, str]:
+def _build_osv_variables(url: str) -> Mapping[str, str]:
     return {"PIP_AUDIT_VULNERABILITY_SERVICE": "osv", "PIP_AUDIT_OSV_URL": url}
 
 
 def test_an_advisory_of_a_locked_package_would_be_found(tmp_path: Path) -> None:
-    with _advising("pyarrow") as url:
-        found = _advisories(_audit(ROOT / "requirements" / "serving.txt", tmp_path, _osv(url)))
+    with _run_advisory_service("pyarrow") as url:
+        found = _list_advisories(
+            _audit(ROOT / "requirements" / "serving.txt", tmp_path, _build_osv_variables(url))
+        )
     assert len(found) == 1
     assert found[0].startswith("pyarrow ")
     assert found[0].endswith("GHSA-0000-0000-0001, mended in ['99.1']")
@@ -137,4 +139,8 @@ def test_an_advisory_of_a_locked_package_would_be_found(tmp_path: Path) -> None:
 
 def test_nothing_audited_is_not_taken_for_nothing_found(tmp_path: Path) -> None:
     with pytest.raises(NoAuditError):
-        _audit(_one(VULNERABLE, tmp_path), tmp_path, _osv("http://127.0.0.1:9/v1/query"))
+        _audit(
+            _write_requirement(VULNERABLE, tmp_path),
+            tmp_path,
+            _build_osv_variables("http://127.0.0.1:9/v1/query"),
+        )

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from deploy import env
-from deploy.embedded import parts
-from deploy.secrets_list import NAMES
+from deploy.embedded.components import programs
+from deploy.secrets_list import SECRET_FILES
 from servicio_ml.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -26,12 +26,12 @@ VERSION_TAG = re.compile(r":v?\d+\.\d+[\w.-]*$")
 ADDRESS = re.compile(r"\w+://(?P<user>[^@/\s\"']*@)?(?P<host>[\w.-]+):(?P<port>\d+)")
 MENTION = re.compile(r"/run/secrets/(\w+)|\{secret:(\w+)\}")
 SECRET_NAME = re.compile(r"PASS|SECRET(?!S__BACKEND)|TOKEN|KEY|CREDENTIAL", re.IGNORECASE)
-TOLD_ONLY = {"airflow-apiserver": ["api_admin_key"]}
+NAMED_ONLY = {"airflow-apiserver": ["api_admin_key"]}
 """Has the environment of those that run tasks, and runs none."""
 HERE = {"localhost", "127.0.0.1", "0.0.0.0"}  # noqa: S104  compared with, not bound to
 DONE, HEALTHY = "service_completed_successfully", "service_healthy"
 OWN_PORTS = {"postgres": 5432, "valkey": 6379}
-"""Ports that images listen on without being told."""
+"""Ports that images listen on by default."""
 
 Service = Mapping[str, Any]
 
@@ -42,41 +42,41 @@ def services(config: Mapping[str, Any]) -> Mapping[str, Service]:
     return found
 
 
-def _once(service: Service) -> bool:
+def _is_one_shot(service: Service) -> bool:
     """Whether it ends by itself."""
     return bool(service["restart"] != "unless-stopped")
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_compose_takes_each_profile(compose: Any, profile: str) -> None:
-    told = compose("--profile", profile, "config", "--services")
-    assert told.returncode == 0, told.stderr
-    assert told.stdout.split()
+    done = compose("--profile", profile, "config", "--services")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()
 
 
 def test_compose_would_refuse_what_is_not_in_its_schema(compose: Any, tmp_path: Path) -> None:
     more = tmp_path / "more.yaml"
     more.write_text("services: {api: {mem_limits: 1g}}")
-    told = compose("config", "--quiet", more=more)
-    assert told.returncode
-    assert "mem_limits" in told.stderr
+    done = compose("config", "--quiet", more=more)
+    assert done.returncode
+    assert "mem_limits" in done.stderr
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_copied_example_does_not_start(compose: Any, tmp_path: Path, profile: str) -> None:
     shutil.copy(ROOT / env.EXAMPLE, tmp_path / ".env")
-    told = compose("--profile", profile, "up", variables=tmp_path / ".env")
-    assert told.returncode
-    assert "SECRETS_DIR" in told.stderr
-    assert "make env" in told.stderr
+    done = compose("--profile", profile, "up", variables=tmp_path / ".env")
+    assert done.returncode
+    assert "SECRETS_DIR" in done.stderr
+    assert "make env" in done.stderr
 
 
 def test_the_example_says_every_variable_with_its_default() -> None:
     used = {name: default for name, kind, default in VARIABLE.findall(FILE.read_text()) if kind != "?"}
     lines = [line for line in (ROOT / env.EXAMPLE).read_text().splitlines() if "=" in line and line[0] != "#"]
-    told = dict(line.split("=", 1) for line in lines)
-    assert told.pop(env.FOLDER_VARIABLE) == ""
-    assert told == used
+    given = dict(line.split("=", 1) for line in lines)
+    assert given.pop(env.FOLDER_VARIABLE) == ""
+    assert given == used
 
 
 def test_our_images_have_the_version_of_the_project(services: Mapping[str, Service]) -> None:
@@ -155,13 +155,15 @@ def test_what_is_mounted_from_here_is_read_only(services: Mapping[str, Service])
 
 
 def test_what_goes_on_has_a_health_check(services: Mapping[str, Service]) -> None:
-    assert [name for name, each in services.items() if not _once(each) and "healthcheck" not in each] == []
+    assert [
+        name for name, each in services.items() if not _is_one_shot(each) and "healthcheck" not in each
+    ] == []
 
 
-def test_the_server_may_finish_what_it_has_in_hand(services: Mapping[str, Service]) -> None:
+def test_the_server_may_finish_its_requests(services: Mapping[str, Service]) -> None:
     api = services["api"]
     assert "SERVICIO_ML_DRAIN_SECONDS" not in api["environment"]  # then it would be compared with
-    needed = parts.DRAINS * Settings().drain_seconds + parts.CLOSING_SECONDS
+    needed = programs.DRAINS * Settings().drain_seconds + programs.CLOSING_SECONDS
     given = re.fullmatch(r"(?:(\d+)m)?(?:(\d+)s)?", api["stop_grace_period"])
     assert given is not None
     assert 60 * int(given[1] or 0) + int(given[2] or 0) >= needed
@@ -183,7 +185,7 @@ def test_one_waits_until_the_other_answers_or_is_done(services: Mapping[str, Ser
         (name, other)
         for name, each in services.items()
         for other, needs in each.get("depends_on", {}).items()
-        if needs["condition"] != (DONE if _once(services[other]) else HEALTHY)
+        if needs["condition"] != (DONE if _is_one_shot(services[other]) else HEALTHY)
     ]
     assert wrong == []
 
@@ -209,7 +211,7 @@ def test_stores_are_behind(config: Mapping[str, Any], services: Mapping[str, Ser
     assert [name for name in reachable if set(services[name]["networks"]) == {"back"}] == []
 
 
-def _names(services: Mapping[str, Service], network: str) -> Mapping[str, Service]:
+def _list_names(services: Mapping[str, Service], network: str) -> Mapping[str, Service]:
     """What resolves in a network."""
     found: dict[str, Service] = {}
     for name, each in services.items():
@@ -219,15 +221,15 @@ def _names(services: Mapping[str, Service], network: str) -> Mapping[str, Servic
     return found
 
 
-def _resolved(services: Mapping[str, Service], asker: str, host: str) -> Service | None:
+def _resolve(services: Mapping[str, Service], asker: str, host: str) -> Service | None:
     for network in services[asker]["networks"]:
-        if (found := _names(services, network).get(host)) is not None:
+        if (found := _list_names(services, network).get(host)) is not None:
             return found
     return None
 
 
-def _says(service: Service, port: int) -> bool:
-    """Whether a port stands somewhere in a service: it is probed, published or told there."""
+def _has_port(service: Service, port: int) -> bool:
+    """Whether a port stands somewhere in a service: it is probed, published or configured there."""
     if OWN_PORTS.get(service["image"].partition(":")[0].rpartition("/")[2]) == port:
         return True
     return re.search(rf"(?<!\d){port}(?!\d)", json.dumps(service)) is not None
@@ -246,23 +248,23 @@ def test_what_prometheus_scrapes_is_there(services: Mapping[str, Service]) -> No
     missing = [
         (name, port)
         for name, port in targets
-        if (found := _resolved(services, "prometheus", name)) is None or not _says(found, port)
+        if (found := _resolve(services, "prometheus", name)) is None or not _has_port(found, port)
     ]
     assert missing == []
 
 
-def _addresses(service: Service) -> Iterator[re.Match[str]]:
-    told = {key: service.get(key) for key in ("environment", "command", "entrypoint")}
-    yield from ADDRESS.finditer(json.dumps(told))
+def _find_addresses(service: Service) -> Iterator[re.Match[str]]:
+    texts = {key: service.get(key) for key in ("environment", "command", "entrypoint")}
+    yield from ADDRESS.finditer(json.dumps(texts))
 
 
 def test_every_address_leads_to_a_service_in_reach(services: Mapping[str, Service]) -> None:
     wrong = [
         (name, found[0])
         for name, each in services.items()
-        for found in _addresses(each)
+        for found in _find_addresses(each)
         if found["host"] not in HERE
-        and ((to := _resolved(services, name, found["host"])) is None or not _says(to, int(found["port"])))
+        and ((to := _resolve(services, name, found["host"])) is None or not _has_port(to, int(found["port"])))
     ]
     assert wrong == []
 
@@ -271,26 +273,26 @@ def test_alertmanager_reaches_the_hook(services: Mapping[str, Service]) -> None:
     text = (ROOT / "monitoring" / "alertmanager" / "alertmanager.yaml").read_text()
     hosts = {found["host"] for found in ADDRESS.finditer(text)}
     # the address of people is put in by a setting
-    assert {host for host in hosts if _resolved(services, "alertmanager", host) is None} == {"notify"}
+    assert {host for host in hosts if _resolve(services, "alertmanager", host) is None} == {"notify"}
 
 
 def test_secrets_are_those_of_make_env(config: Mapping[str, Any]) -> None:
-    assert {Path(each["file"]).name for each in config["secrets"].values()} == set(NAMES)
+    assert {Path(each["file"]).name for each in config["secrets"].values()} == set(SECRET_FILES)
     assert {name: Path(each["file"]).name for name, each in config["secrets"].items()} == {
-        name: name for name in NAMES
+        name: name for name in SECRET_FILES
     }
 
 
 def test_every_secret_is_mounted_where_it_is_used_and_nowhere_else(services: Mapping[str, Service]) -> None:
     mounted = {name: {file["source"] for file in each.get("secrets", ())} for name, each in services.items()}
-    assert set().union(*mounted.values()) == set(NAMES)
-    assert {name: _used(each) for name, each in services.items()} == {
-        name: sorted({*mounted[name], *TOLD_ONLY.get(name, ())}) for name in services
+    assert set().union(*mounted.values()) == set(SECRET_FILES)
+    assert {name: _list_used_secrets(each) for name, each in services.items()} == {
+        name: sorted({*mounted[name], *NAMED_ONLY.get(name, ())}) for name in services
     }
 
 
-def _used(service: Service) -> list[str]:
-    """The secrets that a service is told of, and those that the files speak of which are mounted."""
+def _list_used_secrets(service: Service) -> list[str]:
+    """List the secrets that a service names, and those named in its mounted files."""
     mounts = [Path(each["source"]) for each in service.get("volumes", ()) if each["type"] == "bind"]
     texts = [json.dumps({**service, "secrets": ()}), *(path.read_text() for path in mounts if path.is_file())]
     return sorted({first or second for text in texts for first, second in MENTION.findall(text)})
@@ -301,26 +303,29 @@ def test_no_secret_stands_in_an_environment(services: Mapping[str, Service]) -> 
         (name, variable)
         for name, each in services.items()
         for variable, value in (each.get("environment") or {}).items()
-        if SECRET_NAME.search(variable) and value and not _elsewhere(variable, value)
+        if SECRET_NAME.search(variable) and value and not _is_reference(variable, value)
     ]
     assert plain == []
-    in_addresses = [
+
+
+def test_no_password_stands_in_an_address(services: Mapping[str, Service]) -> None:
+    plain = [
         (name, found[0])
         for name, each in services.items()
-        for found in _addresses(each)
+        for found in _find_addresses(each)
         if found["user"] and "{secret:" not in found["user"]
     ]
-    assert in_addresses == []
+    assert plain == []
 
 
-def _elsewhere(variable: str, value: str) -> bool:
-    """Whether a variable tells where its secret is, instead of the secret."""
+def _is_reference(variable: str, value: str) -> bool:
+    """Whether a variable names the place of its secret instead of the secret."""
     return variable.endswith("_FILE") or "{secret:" in value
 
 
 def test_compose_does_not_say_a_secret(compose: Any, config: Mapping[str, Any]) -> None:
     folder = Path(next(iter(config["secrets"].values()))["file"]).parent
-    values = [(folder / name).read_text() for name in NAMES]
+    values = [(folder / name).read_text() for name in SECRET_FILES]
     assert all(values)
-    told = compose("--profile", "*", "config").stdout
-    assert [name for name, value in zip(NAMES, values, strict=True) if value in told] == []
+    rendered = compose("--profile", "*", "config").stdout
+    assert [name for name, value in zip(SECRET_FILES, values, strict=True) if value in rendered] == []

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 DOCKERFILES = sorted((ROOT / "dockerfiles").glob("*/Dockerfile"))
 
 
-def _hadolint(path: Path) -> subprocess.CompletedProcess[str]:
+def _run_hadolint(path: Path) -> subprocess.CompletedProcess[str]:
     program = Path(sys.executable).with_name("hadolint")
     if not program.exists():
         pytest.skip("no hadolint for this platform")
@@ -25,8 +25,8 @@ def test_there_are_some() -> None:
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.parent.name)
 def test_hadolint_finds_nothing(path: Path) -> None:
-    told = _hadolint(path)
-    assert (told.returncode, told.stdout) == (0, "")
+    done = _run_hadolint(path)
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.parent.name)
@@ -42,6 +42,6 @@ def test_an_ignored_rule_has_its_reason_above(path: Path) -> None:
 def test_hadolint_would_find_what_is_wrong(tmp_path: Path) -> None:
     path = tmp_path / "Dockerfile"
     path.write_text("FROM python:latest\nRUN cd /tmp && pip install requests\n")
-    told = _hadolint(path)
-    assert told.returncode
-    assert {"DL3007", "DL3042"} <= set(re.findall(r"DL\d+", told.stdout))
+    done = _run_hadolint(path)
+    assert done.returncode
+    assert {"DL3007", "DL3042"} <= set(re.findall(r"DL\d+", done.stdout))

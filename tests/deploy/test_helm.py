@@ -5,26 +5,28 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from monitoring.rules import document, groups
+from monitoring.rules import build_groups, to_document
 
-from deploy.helm.generate import CHART, files
+from deploy.helm.generate import CHART, generate_files
 from deploy.helm.schema import FOREIGN_ENV, REGION, SECRET_ENV, SECRET_FILES, SERVED
 from servicio_ml import settings
-from servicio_ml.adapters.log.keeper import STOP_SECONDS
-from servicio_ml.api.parent import check
-from servicio_ml.serving.edge import OPEN
-from servicio_ml.serving.keys import Scope, line, new_key
+from servicio_ml.adapters.prediction_log.maintainer import MAX_STOP_SECONDS
+from servicio_ml.api.parent import check_settings
+from servicio_ml.serving.http.api_keys import Scope, format_key_line, generate_key
+from servicio_ml.serving.http.health import build_health_routes
+from servicio_ml.serving.http.route_access import Access, RouteAccess
+from servicio_ml.serving.prediction.service import Service
 
 helm = pytest.importorskip("helm_python", reason="helm-python-sdk has no wheel for this platform")
 kubernetes_validate = pytest.importorskip("kubernetes_validate")
 
 ROOT = Path(__file__).parents[2]
-LEAST_KUBERNETES, NEWEST_KUBERNETES = "1.30", "1.37"
+MIN_KUBERNETES, NEWEST_KUBERNETES = "1.30", "1.37"
 OPERATOR = "monitoring.coreos.com/v1"
 NAME, NAMESPACE = "demo", "prod"
 Values = dict[str, Any]
@@ -136,18 +138,18 @@ class Release:
         self.manifests: list[Manifest] = [each for text in texts for each in yaml.safe_load_all(text) if each]
         self.values: Values = chart.merge_values(values)
 
-    def of(self, *kinds: str) -> list[Manifest]:
+    def list_manifests(self, *kinds: str) -> list[Manifest]:
         return [each for each in self.manifests if each["kind"] in kinds]
 
     @property
     def workloads(self) -> list[Manifest]:
-        return self.of("Deployment", "StatefulSet")
+        return self.list_manifests("Deployment", "StatefulSet")
 
     @property
     def api(self) -> Manifest:
-        return next(each for each in self.workloads if _container(each)["name"] == "api")
+        return next(each for each in self.workloads if _get_container(each)["name"] == "api")
 
-    def selected(self, selector: Mapping[str, str]) -> list[Manifest]:
+    def select_workloads(self, selector: Mapping[str, str]) -> list[Manifest]:
         """The workloads whose pods a selector finds."""
         return [
             each for each in self.workloads
@@ -160,37 +162,37 @@ def release(request: pytest.FixtureRequest, chart: Any) -> Release:
     return Release(chart, request.param)
 
 
-def _container(workload: Manifest) -> Manifest:
+def _get_container(workload: Manifest) -> Manifest:
     [container] = workload["spec"]["template"]["spec"]["containers"]
     assert isinstance(container, dict)
     return container
 
 
-def _ports(workload: Manifest) -> dict[str, int]:
-    return {port["name"]: port["containerPort"] for port in _container(workload)["ports"]}
+def _list_ports(workload: Manifest) -> dict[str, int]:
+    return {port["name"]: port["containerPort"] for port in _get_container(workload)["ports"]}
 
 
 def test_the_generated_files_are_as_generated() -> None:
-    made = files()
+    made = generate_files()
     assert {path: path.read_text() for path in made} == dict(made), "run make docs"
     assert {path for path in made if path.parent.name == "rules"} == set((CHART / "rules").iterdir())
 
 
 @pytest.mark.parametrize("values", VARIANTS.values(), ids=VARIANTS)
-@pytest.mark.parametrize("version", [LEAST_KUBERNETES, NEWEST_KUBERNETES])
+@pytest.mark.parametrize("version", [MIN_KUBERNETES, NEWEST_KUBERNETES])
 def test_the_linter_finds_nothing(values: Values, version: str) -> None:
     found = helm.lint(CHART, values, strict=True, kube_version=f"v{version}.0")
-    told = [each["error"] for each in found["messages"]]
-    assert (found["errors"], told) == ([], ["icon is recommended"])
+    errors = [each["error"] for each in found["messages"]]
+    assert (found["errors"], errors) == ([], ["icon is recommended"])
 
 
 def test_the_versions_are_those_of_the_program(chart: Any) -> None:
     project = tomllib.loads((ROOT / "servicio-ml" / "pyproject.toml").read_text())["project"]
     assert chart.metadata["appVersion"] == project["version"]
-    assert chart.metadata["kubeVersion"] == f">={LEAST_KUBERNETES}.0-0"
+    assert chart.metadata["kubeVersion"] == f">={MIN_KUBERNETES}.0-0"
 
 
-@pytest.mark.parametrize("version", [LEAST_KUBERNETES, NEWEST_KUBERNETES])
+@pytest.mark.parametrize("version", [MIN_KUBERNETES, NEWEST_KUBERNETES])
 def test_kubernetes_takes_every_manifest(release: Release, version: str) -> None:
     for manifest in release.manifests:
         if manifest["apiVersion"] != OPERATOR:
@@ -204,23 +206,23 @@ def test_no_two_manifests_have_one_name(release: Release) -> None:
 
 def test_selectors_find_their_pods_and_no_others(release: Release) -> None:
     for each in release.workloads:
-        assert release.selected(each["spec"]["selector"]["matchLabels"]) == [each]
+        assert release.select_workloads(each["spec"]["selector"]["matchLabels"]) == [each]
         for constraint in each["spec"]["template"]["spec"]["topologySpreadConstraints"]:
-            assert release.selected(constraint["labelSelector"]["matchLabels"]) == [each]
-    for service in release.of("Service"):
-        [found] = release.selected(service["spec"]["selector"])
-        assert {port["targetPort"] for port in service["spec"]["ports"]} <= set(_ports(found))
-    for budget in release.of("PodDisruptionBudget"):
-        [_] = release.selected(budget["spec"]["selector"]["matchLabels"])
-    for each in release.of("StatefulSet"):
+            assert release.select_workloads(constraint["labelSelector"]["matchLabels"]) == [each]
+    for service in release.list_manifests("Service"):
+        [found] = release.select_workloads(service["spec"]["selector"])
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= set(_list_ports(found))
+    for budget in release.list_manifests("PodDisruptionBudget"):
+        [_] = release.select_workloads(budget["spec"]["selector"]["matchLabels"])
+    for each in release.list_manifests("StatefulSet"):
         assert each["spec"]["serviceName"] in {
-            service["metadata"]["name"] for service in release.of("Service")
+            service["metadata"]["name"] for service in release.list_manifests("Service")
         }
 
 
 def test_pods_may_do_nothing_but_their_work(release: Release) -> None:
     for workload in release.workloads:
-        pod, container = workload["spec"]["template"]["spec"], _container(workload)
+        pod, container = workload["spec"]["template"]["spec"], _get_container(workload)
         assert pod["automountServiceAccountToken"] is False
         assert pod["enableServiceLinks"] is False
         assert pod["securityContext"]["runAsUser"] == pod["securityContext"]["fsGroup"] == 10001
@@ -238,7 +240,7 @@ def test_pods_may_do_nothing_but_their_work(release: Release) -> None:
 
 def test_images_are_pinned(release: Release) -> None:
     for workload in release.workloads:
-        assert re.search(r":\d+\.\d+\.\d+$|@sha256:[0-9a-f]{64}$", _container(workload)["image"])
+        assert re.search(r":\d+\.\d+\.\d+$|@sha256:[0-9a-f]{64}$", _get_container(workload)["image"])
 
 
 def test_what_is_written_has_a_volume(release: Release) -> None:
@@ -246,7 +248,7 @@ def test_what_is_written_has_a_volume(release: Release) -> None:
         pod = workload["spec"]["template"]["spec"]
         claimed = {each["metadata"]["name"] for each in workload["spec"].get("volumeClaimTemplates", [])}
         volumes = {volume["name"] for volume in pod["volumes"]} | claimed
-        mounts = {mount["mountPath"]: mount for mount in _container(workload)["volumeMounts"]}
+        mounts = {mount["mountPath"]: mount for mount in _get_container(workload)["volumeMounts"]}
         assert {mount["name"] for mount in mounts.values()} == volumes
         assert {path for path, mount in mounts.items() if not mount.get("readOnly")} == {
             "/var/lib/servicio-ml", "/tmp", "/dev/shm",  # noqa: S108  in the container
@@ -254,33 +256,34 @@ def test_what_is_written_has_a_volume(release: Release) -> None:
 
 
 def test_probes_ask_what_needs_no_key(release: Release) -> None:
-    container = _container(release.api)
+    access = RouteAccess((), build_health_routes(cast(Service, None), bytes).routes)
+    container = _get_container(release.api)
     probes = {name: container[name]["httpGet"] for name in container if name.endswith("Probe")}
     assert {name: probe["path"] for name, probe in probes.items()} == {
         "startupProbe": "/health/live", "livenessProbe": "/health/live", "readinessProbe": "/health/ready",
     }  # fmt: skip
     for workload in release.workloads:
-        for name, value in _container(workload).items():
+        for name, value in _get_container(workload).items():
             if name.endswith("Probe"):
-                assert OPEN.fullmatch(value["httpGet"]["path"])
-                assert value["httpGet"]["port"] in _ports(workload)
+                assert access.find("GET", value["httpGet"]["path"]) is Access.PUBLIC
+                assert value["httpGet"]["port"] in _list_ports(workload)
 
 
 def test_a_pod_has_the_time_that_its_end_takes(release: Release) -> None:
     values, pod = release.values["api"], release.api["spec"]["template"]["spec"]
     # HTTP and gRPC drain one after the other
-    longest = values["preStopSeconds"] + 2 * values["drainSeconds"] + STOP_SECONDS
+    longest = values["preStopSeconds"] + 2 * values["drainSeconds"] + MAX_STOP_SECONDS
     assert pod["terminationGracePeriodSeconds"] > longest
-    lifecycle = _container(release.api).get("lifecycle", {})
+    lifecycle = _get_container(release.api).get("lifecycle", {})
     assert lifecycle.get("preStop", {"sleep": {"seconds": 0}})["sleep"]["seconds"] == values["preStopSeconds"]
     for each in release.workloads:
-        assert each["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > STOP_SECONDS
+        assert each["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > MAX_STOP_SECONDS
 
 
 def test_autoscalers_have_their_target(release: Release) -> None:
     known = {(each["kind"], each["metadata"]["name"]): each for each in release.workloads}
     scaled = []
-    for scaler in release.of("HorizontalPodAutoscaler"):
+    for scaler in release.list_manifests("HorizontalPodAutoscaler"):
         target = scaler["spec"]["scaleTargetRef"]
         scaled.append(known[target["kind"], target["name"]])
         assert any(metric["type"] == "Resource" for metric in scaler["spec"]["metrics"])
@@ -290,7 +293,7 @@ def test_autoscalers_have_their_target(release: Release) -> None:
 
 
 def test_evictions_are_possible(release: Release) -> None:
-    for budget in release.of("PodDisruptionBudget"):
+    for budget in release.list_manifests("PodDisruptionBudget"):
         assert budget["spec"]["maxUnavailable"] >= 1
         assert "minAvailable" not in budget["spec"]
 
@@ -312,27 +315,30 @@ def test_a_journal_outlives_its_pod_where_that_is_asked_for(release: Release) ->
 def test_the_server_takes_the_environment(
     release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    [shared] = release.of("ConfigMap")
+    [shared] = release.list_manifests("ConfigMap")
     keys = tmp_path / "keys"
-    keys.write_text(line("app", frozenset({Scope.PREDICT}), new_key()))
-    container = _container(release.api)
+    keys.write_text(format_key_line("app", frozenset({Scope.PREDICT}), generate_key()))
+    container = _get_container(release.api)
     assert container["envFrom"] == [{"configMapRef": {"name": shared["metadata"]["name"]}}]
     given = {**shared["data"], **{each["name"]: each.get("value", "") for each in container["env"]}}
     mounts = [mount["mountPath"] for mount in container["volumeMounts"] if mount.get("readOnly")]
-    for name in map(settings.variable, SECRET_FILES):
+    for name in map(settings.get_variable, SECRET_FILES):
         if name in given:
             assert str(Path(given[name]).parent) in mounts
             given[name] = str(keys)
-    known = {settings.variable(name) for name in settings.Settings.model_fields}
+    known = {settings.get_variable(name) for name in settings.Settings.model_fields}
     assert given.keys() - known <= {*FOREIGN_ENV, REGION, "HOME"}
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    read = settings.load()
-    check(read)
-    assert (read.port, read.grpc_port) == (_ports(release.api)["http"], _ports(release.api).get("grpc", 0))
+    read = settings.load_settings()
+    check_settings(read)
+    assert (read.port, read.grpc_port) == (
+        _list_ports(release.api)["http"],
+        _list_ports(release.api).get("grpc", 0),
+    )
     assert read.workers == release.values["api"]["workers"]
     for name in SERVED:
-        wanted = release.values["settings"].get(settings.variable(name))
+        wanted = release.values["settings"].get(settings.get_variable(name))
         if wanted is not None:
             assert getattr(read, name) == wanted
 
@@ -359,10 +365,10 @@ def test_every_setting_of_a_server_can_be_given() -> None:
 
 
 def test_secrets_are_only_named(release: Release) -> None:
-    assert release.of("Secret") == []
+    assert release.list_manifests("Secret") == []
     for workload in release.workloads:
-        for each in _container(workload)["env"]:
-            if each["name"] in {*map(settings.variable, SECRET_ENV), *FOREIGN_ENV}:
+        for each in _get_container(workload)["env"]:
+            if each["name"] in {*map(settings.get_variable, SECRET_ENV), *FOREIGN_ENV}:
                 assert each["valueFrom"]["secretKeyRef"].keys() == {"name", "key"}
 
 
@@ -380,23 +386,26 @@ def test_the_projected_secrets_are_those_that_are_named(release: Release) -> Non
     assert volume["projected"]["defaultMode"] == 0o440
 
 
+def _collect_rule_ports(policy: Manifest, direction: str) -> set[int | str]:
+    """Collect the ports, by number or name, that the rules of a direction open."""
+    return {port["port"] for rule in policy["spec"][direction] for port in rule["ports"]}
+
+
 def test_network_policies_open_the_ports_that_are_there(release: Release) -> None:
-    policies = release.of("NetworkPolicy")
+    policies = release.list_manifests("NetworkPolicy")
     assert len(policies) == (len(release.workloads) if release.values["networkPolicy"]["enabled"] else 0)
     for policy in policies:
-        [workload] = release.selected(policy["spec"]["podSelector"]["matchLabels"])
-        opened = {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]}
-        assert opened == set(_ports(workload))
+        [workload] = release.select_workloads(policy["spec"]["podSelector"]["matchLabels"])
+        assert _collect_rule_ports(policy, "ingress") == set(_list_ports(workload))
         assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
-        reached = {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
         addresses = [str(value) for value in release.values["settings"].values() if "http://" in str(value)]
         wanted = {urlsplit(each).port for each in addresses if "airflow" not in each}
-        assert {53, 5432} | wanted <= reached
+        assert {53, 5432} | wanted <= _collect_rule_ports(policy, "egress")
 
 
 def test_named_clients_are_the_only_ones(chart: Any) -> None:
     release = Release(chart, EVERYTHING)
-    for policy in release.of("NetworkPolicy"):
+    for policy in release.list_manifests("NetworkPolicy"):
         assert all(rule["from"] for rule in policy["spec"]["ingress"])
 
 
@@ -405,10 +414,12 @@ def test_monitors_find_their_services(chart: Any) -> None:
     scraped = yaml.safe_load((ROOT / "monitoring" / "prometheus" / "prometheus.yaml").read_text())
     jobs = {job["job_name"] for job in scraped["scrape_configs"]}
     found = {}
-    for monitor in release.of("ServiceMonitor"):
+    for monitor in release.list_manifests("ServiceMonitor"):
         assert monitor["apiVersion"] == OPERATOR
         wanted = monitor["spec"]["selector"]["matchLabels"].items()
-        [service] = [each for each in release.of("Service") if wanted <= each["metadata"]["labels"].items()]
+        [service] = [
+            each for each in release.list_manifests("Service") if wanted <= each["metadata"]["labels"].items()
+        ]
         [endpoint] = monitor["spec"]["endpoints"]
         assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
         assert endpoint["interval"] == scraped["global"]["scrape_interval"]
@@ -421,10 +432,10 @@ def test_monitors_find_their_services(chart: Any) -> None:
 
 def test_the_rules_are_ours_untouched(chart: Any) -> None:
     release = Release(chart, OPERATED)
-    rules = {rule["spec"]["groups"][0]["name"]: rule for rule in release.of("PrometheusRule")}
+    rules = {rule["spec"]["groups"][0]["name"]: rule for rule in release.list_manifests("PrometheusRule")}
     assert {rule["apiVersion"] for rule in rules.values()} == {OPERATOR}
     assert {name: rule["spec"] for name, rule in rules.items()} == {
-        group.name: json.loads(json.dumps(document([group]))) for group in groups()
+        group.name: json.loads(json.dumps(to_document([group]))) for group in build_groups()
     }
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy import env
-from secret_scan import NONE, SKIPPED, Finding, findings, unknown
+from secret_scan import NONE, SKIPPED, Finding, find_secrets, is_unknown
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,12 +25,12 @@ def everything() -> Sequence[Finding]:
         pytest.skip(f"not a git checkout: {listed.stderr.strip()}")
     names = [name for name in listed.stdout.splitlines() if not name.startswith(SKIPPED)]
     paths = [path for name in names if (path := ROOT / name).is_file() and b"\0" not in path.read_bytes()]
-    return [found for path in paths for found in findings(ROOT, path)]
+    return [found for path in paths for found in find_secrets(ROOT, path)]
 
 
 @pytest.mark.slow
 def test_no_file_holds_a_secret(everything: Sequence[Finding]) -> None:
-    assert [str(found) for found in everything if unknown(found)] == []
+    assert [str(found) for found in everything if is_unknown(found)] == []
 
 
 @pytest.mark.slow
@@ -56,28 +56,28 @@ def test_the_scan_finds_one(tmp_path: Path, line: str) -> None:
     made = line.format(
         word=secrets.token_urlsafe(18),
         digits=secrets.token_hex(24),
-        capitals=_random(string.ascii_uppercase, 16),
+        capitals=_draw_text(string.ascii_uppercase, 16),
         private="PRIVATE KEY",
-        letters=_random(string.ascii_letters, 36),
+        letters=_draw_text(string.ascii_letters, 36),
     )
     path = tmp_path / "settings.yaml"
     path.write_text(f"{made}\n")
-    [found, *_] = findings(tmp_path, path)
+    [found, *_] = find_secrets(tmp_path, path)
     assert (found.path, found.number) == ("settings.yaml", 1)
-    assert unknown(found)
+    assert is_unknown(found)
 
 
-def _random(characters: str, count: int) -> str:
+def _draw_text(characters: str, count: int) -> str:
     return "".join(secrets.choice(characters) for _ in range(count))
 
 
 @pytest.mark.parametrize("name", ["hook_token", "airflow_fernet_key", "api_admin_key"])
 def test_a_secret_of_ours_in_a_file_is_found(tmp_path: Path, name: str) -> None:
     (tmp_path / env.EXAMPLE).write_text("")
-    list(env.make(tmp_path))
+    list(env.make_secrets(tmp_path))
     path = tmp_path / "values.yaml"
     path.write_text(f"{name}: {(tmp_path / env.FOLDER / name).read_text()}\n")
-    assert any(unknown(found) for found in findings(tmp_path, path))
+    assert any(is_unknown(found) for found in find_secrets(tmp_path, path))
 
 
 def test_no_secret_of_this_clone_is_in_its_files() -> None:

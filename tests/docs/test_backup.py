@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from compose_stores import Stores, compose_stores
-from documents import ROOT, blocks, run
+from compose_stores import ComposeStores, start_compose_stores
+from documents import ROOT, extract_blocks, run_script
 
 PAGE = ROOT / "docs" / "backup.md"
 COUNT = "SELECT count(*) FROM kept"
@@ -17,7 +17,7 @@ COUNT = "SELECT count(*) FROM kept"
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """What of the repository the commands need, with a state of its own."""
+    """Copy of the files that the commands need, with a state of its own."""
     folder = tmp_path / "clone"
     folder.mkdir()
     for name in ("Makefile", "deploy", "servicio-ml", "docker-compose.yaml"):
@@ -25,8 +25,8 @@ def clone(tmp_path: Path) -> Path:
     return folder
 
 
-def _blocks(commands: str) -> list[str]:
-    found = [each for each in blocks(PAGE, "sh") if commands in each]
+def _split_blocks(commands: str) -> list[str]:
+    found = [each for each in extract_blocks(PAGE, "sh") if commands in each]
     assert found
     return found
 
@@ -42,42 +42,42 @@ def test_the_embedded_platform(clone: Path) -> None:
             ("model_versions", "storage_location, source"),
         ):
             connection.execute(f"CREATE TABLE {table} ({columns})")
-    for script in _blocks("monday"):
-        told = run(script, clone)
-        assert told.returncode == 0, told.stderr
+    for script in _split_blocks("monday"):
+        completed = run_script(script, clone)
+        assert completed.returncode == 0, completed.stderr
         (clone / "var" / "lake" / "train.parquet").write_text("changed")
-    told = run(_blocks("restore FROM=../backups/monday")[0], clone)
-    assert told.returncode == 0, told.stderr
+    completed = run_script(_split_blocks("restore FROM=../backups/monday")[0], clone)
+    assert completed.returncode == 0, completed.stderr
     assert (clone / "var" / "lake" / "train.parquet").read_text() == "rows"
 
 
 @pytest.mark.parametrize("script", ["make backup", "make restore"])
 def test_a_folder_must_be_named(clone: Path, script: str) -> None:
-    told = run(script, clone)
-    assert told.returncode
-    assert f"{script}: say " in told.stderr
+    completed = run_script(script, clone)
+    assert completed.returncode
+    assert f"{script}: say " in completed.stderr
 
 
 @pytest.fixture
-def stores(tmp_path: Path) -> Iterator[Stores]:
-    with compose_stores(tmp_path) as made:
-        made.make()
-        yield made
+def stores(tmp_path: Path) -> Iterator[ComposeStores]:
+    with start_compose_stores(tmp_path) as services:
+        services.reset()
+        yield services
 
 
 @pytest.mark.slow
-def test_the_production_stack(clone: Path, stores: Stores) -> None:
-    stores.sql("servicio_ml", "CREATE TABLE kept (id int)")
+def test_the_production_stack(clone: Path, stores: ComposeStores) -> None:
+    stores.execute("servicio_ml", "CREATE TABLE kept (id int)")
     stores.put("data", "lake/train.parquet", b"rows")
-    backup, restore = _blocks("tuesday")
+    backup, restore = _split_blocks("tuesday")
     ours = ("PG", "AWS", "SERVICIO_ML")
     settings = {name: value for name, value in stores.variables.items() if name.startswith(ours)}
     # this environment's programs come first on the path that `run` gives
-    told = run(f"PATH={stores.variables['PATH']}\n{backup}", clone, **settings)
-    assert told.returncode == 0, told.stderr
-    stores.make()
-    told = run(f"PATH={stores.variables['PATH']}\n{restore}", clone, **settings)
-    assert told.returncode == 0, told.stderr
-    assert stores.sql("servicio_ml", COUNT) == [(0,)]
-    assert stores.objects("data") == {"lake/train.parquet": b"rows"}
+    completed = run_script(f"PATH={stores.variables['PATH']}\n{backup}", clone, **settings)
+    assert completed.returncode == 0, completed.stderr
+    stores.reset()
+    completed = run_script(f"PATH={stores.variables['PATH']}\n{restore}", clone, **settings)
+    assert completed.returncode == 0, completed.stderr
+    assert stores.execute("servicio_ml", COUNT) == [(0,)]
+    assert stores.read_objects("data") == {"lake/train.parquet": b"rows"}
     assert shutil.which("docker", path=stores.variables["PATH"])

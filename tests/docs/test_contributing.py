@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from documents import ROOT, blocks, run
+from documents import ROOT, extract_blocks, run_script
 from servicio_ml.use_cases.catalogue import find
 
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
@@ -15,7 +15,7 @@ NAME = "flat_rent"
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A user's folder with the use case in it."""
-    [example] = blocks(CONTRIBUTING, "python")
+    [example] = extract_blocks(CONTRIBUTING, "python")
     mine = tmp_path / "use_cases"
     mine.mkdir()
     (mine / f"{NAME}.py").write_text(example)
@@ -34,8 +34,8 @@ def test_the_example_is_found_by_name(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_the_examples_commands_publish_a_period(folder: Path, tmp_path: Path) -> None:
-    [commands] = blocks(CONTRIBUTING, "sh")
-    done = run(commands, tmp_path, SERVICIO_ML_USE_CASES_DIR=str(folder))
+    [commands] = extract_blocks(CONTRIBUTING, "sh")
+    done = run_script(commands, tmp_path, SERVICIO_ML_USE_CASES_DIR=str(folder))
     assert done.returncode == 0, done.stderr
     [manifest] = (tmp_path / "var" / "lake" / NAME).rglob("manifest.json")
     counts = json.loads(manifest.read_text())["counts"]

@@ -1,4 +1,4 @@
-"""What the README tells a user to run runs, and leaves a champion."""
+"""The commands of the README run and leave a champion."""
 
 import json
 import re
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from documents import ROOT, blocks, run
+from documents import ROOT, extract_blocks, run_script
 from servicio_ml.cli.app import app
 
 README = ROOT / "README.md"
@@ -18,11 +18,11 @@ COMMANDS = [
 
 @pytest.mark.slow
 def test_the_quick_start_leaves_a_champion(tmp_path: Path) -> None:
-    [quick_start] = blocks(README, "sh")
-    done = run(quick_start, tmp_path)
+    [quick_start] = extract_blocks(README, "sh")
+    done = run_script(quick_start, tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "var").is_dir()
-    history = run("servicio-ml history rain_australia --json", tmp_path)
+    history = run_script("servicio-ml history rain_australia --json", tmp_path)
     [champion] = json.loads(history.stdout)["champions"]
     assert champion["version"] >= 1
     assert champion["until"] is None
@@ -35,6 +35,6 @@ def test_the_table_has_every_command() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_its_help(command: str, tmp_path: Path) -> None:
-    shown = run(f"servicio-ml {command} --help", tmp_path)
+    shown = run_script(f"servicio-ml {command} --help", tmp_path)
     assert shown.returncode == 0, shown.stderr
     assert "Usage: servicio-ml" in shown.stdout

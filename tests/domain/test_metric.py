@@ -5,20 +5,20 @@ import math
 import pytest
 
 from servicio_ml.domain.metric import METRICS
-from servicio_ml.use_cases.catalogue import catalogue
+from servicio_ml.use_cases.catalogue import load_catalogue
 
 
 def test_a_gain_of_a_score_is_in_its_unit() -> None:
-    assert METRICS["roc_auc"].gain(challenger=0.9, champion=0.85) == pytest.approx(0.05)
+    assert METRICS["roc_auc"].compute_gain(challenger=0.9, champion=0.85) == pytest.approx(0.05)
 
 
 def test_a_gain_of_an_error_is_a_share_of_the_champions() -> None:
-    assert METRICS["mae"].gain(challenger=90.0, champion=100.0) == pytest.approx(0.1)
-    assert METRICS["mae"].gain(challenger=110.0, champion=100.0) == pytest.approx(-0.1)
+    assert METRICS["mae"].compute_gain(challenger=90.0, champion=100.0) == pytest.approx(0.1)
+    assert METRICS["mae"].compute_gain(challenger=110.0, champion=100.0) == pytest.approx(-0.1)
 
 
 def test_a_gain_over_a_perfect_champion_is_unknown() -> None:
-    assert math.isnan(METRICS["mae"].gain(challenger=1.0, champion=0.0))
+    assert math.isnan(METRICS["mae"].compute_gain(challenger=1.0, champion=0.0))
 
 
 @pytest.mark.parametrize(
@@ -35,10 +35,10 @@ def test_a_gain_over_a_perfect_champion_is_unknown() -> None:
 def test_a_floor_is_reached_from_the_better_side_and_never_by_nan(
     metric: str, value: float, *, reached: bool
 ) -> None:
-    assert METRICS[metric].reaches(value, floor=0.8) is reached
+    assert METRICS[metric].has_reached(value, floor=0.8) is reached
 
 
-@pytest.mark.parametrize("name", catalogue())
+@pytest.mark.parametrize("name", load_catalogue())
 def test_every_task_has_metrics_that_read_decisions(name: str) -> None:
-    task = catalogue()[name].task
+    task = load_catalogue()[name].task
     assert any(task in metric.tasks and not metric.ranking for metric in METRICS.values())

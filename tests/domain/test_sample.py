@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from servicio_ml.domain.sample import Factor, Marginal, Next, Panel, Sample, Scaled, Switch
+from servicio_ml.domain.sample import Factor, Marginal, NextDay, Panel, Scaled, Switch, SyntheticSample
 from servicio_ml.errors import UseCaseError
 
 COIN = Marginal(shares={"heads": 1, "tails": 1})
@@ -13,7 +13,7 @@ LENGTH = Marginal(quantiles={0: 0, 1: 10})
 
 
 @pytest.mark.parametrize(
-    ("parts", "message"),
+    ("attributes", "message"),
     [
         pytest.param({}, "either quantiles or shares or dates", id="nothing"),
         pytest.param(
@@ -26,16 +26,20 @@ LENGTH = Marginal(quantiles={0: 0, 1: 10})
         ),
     ],
 )
-def test_a_marginal_that_makes_no_sense_is_refused(parts: Mapping[str, Any], message: str) -> None:
+def test_a_marginal_that_makes_no_sense_is_refused(attributes: Mapping[str, Any], message: str) -> None:
     with pytest.raises(UseCaseError, match=message):
-        Marginal(**parts)
+        Marginal(**attributes)
 
 
 @pytest.mark.parametrize(
-    ("parts", "message"),
+    ("attributes", "message"),
     [
-        pytest.param({"rows": 0}, "0 rows; at least 1", id="no rows"),
-        pytest.param({"duplicates": 1.0}, "from 0 to below 1, not 1.0", id="copies of nothing"),
+        pytest.param({"rows": 0}, "rows is 0; it must be at least 1", id="no rows"),
+        pytest.param(
+            {"duplicates": 1.0},
+            "duplicates is 1.0; it must be at least 0 and below 1",
+            id="copies of nothing",
+        ),
         pytest.param(
             {"columns": {"half": Scaled(source="length", factor=0.5), "length": LENGTH}},
             "column 'half' needs length declared above it",
@@ -65,28 +69,31 @@ def test_a_marginal_that_makes_no_sense_is_refused(parts: Mapping[str, Any], mes
             id="loading of nothing",
         ),
         pytest.param(
-            {"columns": {"a": COIN, "b": Next(source="a")}},
-            "column 'b' speaks of days or entities",
+            {"columns": {"a": COIN, "b": NextDay(source="a")}},
+            "column 'b' needs days or entities",
             id="next day without days",
         ),
         pytest.param(
             {"columns": {"a": Marginal(shares={"x": 1}, lag=1)}},
-            "column 'a' speaks of days",
+            "column 'a' needs days",
             id="lag without days",
         ),
         pytest.param(
             {"columns": {"a": Marginal(shares={"x": 1}, missing_at=("e",))}},
-            "column 'a' speaks of days or entities",
+            "column 'a' needs days or entities",
             id="entity without entities",
         ),
     ],
 )
-def test_a_sample_that_cannot_be_drawn_is_refused(parts: Mapping[str, Any], message: str) -> None:
+def test_a_sample_that_cannot_be_drawn_is_refused(attributes: Mapping[str, Any], message: str) -> None:
     with pytest.raises(UseCaseError, match=message):
-        Sample(**{"rows": 10, **parts})
+        SyntheticSample(**{"rows": 10, **attributes})
 
 
 def test_with_a_panel_columns_speak_of_days() -> None:
     panel = Panel(date="day", entity="tree", entities=("a", "b"), last="2016-06-30")
     lagged = Marginal(shares={"x": 1}, lag=1, missing_at=("a",))
-    assert Sample(rows=1, columns={"a": lagged, "b": Next(source="a")}, panel=panel).columns["a"] is lagged
+    assert (
+        SyntheticSample(rows=1, columns={"a": lagged, "b": NextDay(source="a")}, panel=panel).columns["a"]
+        is lagged
+    )

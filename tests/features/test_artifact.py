@@ -12,7 +12,7 @@ from servicio_ml.features.artifact import FILES, GOLDEN, MODEL, OUTPUT, load_art
 
 def test_a_whole_artifact_replays(artifact_folder: Path) -> None:
     artifact = load_artifact(artifact_folder)
-    artifact.replay()
+    artifact.check_golden_rows()
     assert len(artifact.golden["answers"]) == len(artifact.golden["records"]) > 1
 
 
@@ -37,7 +37,7 @@ def test_another_answer_to_a_golden_row_is_refused(artifact_folder: Path, tmp_pa
     table["probabilities"] = [0.5 for _ in table["scores"]]
     (folder / OUTPUT).write_text(json.dumps(document))
     with pytest.raises(ArtifactError, match="golden row"):
-        load_artifact(folder).replay()
+        load_artifact(folder).check_golden_rows()
 
 
 def test_a_document_without_a_key_is_refused(artifact_folder: Path, tmp_path: Path) -> None:

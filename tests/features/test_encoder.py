@@ -1,4 +1,4 @@
-"""The encoder gives one answer on every road, and says what it cannot read."""
+"""The encoder gives the same matrix on every interface and names values that it cannot encode."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from servicio_ml.domain.derived import Cyclic, Lookup, Ratio
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.errors import EncodingError
-from servicio_ml.features.encoder import Encoder, days
+from servicio_ml.errors.base import format_value
+from servicio_ml.features.column_values import count_days
+from servicio_ml.features.encoder import Encoder
 
 LEVELS = ("calm", "breeze", "gale")
 SCHEMA = FeatureSchema(
@@ -50,49 +52,49 @@ TYPES = {"day": pl.Date, "a": pl.Float64, "b": pl.Int64, "wind": pl.String}
 
 @given(records)
 def test_records_frames_and_tables_are_encoded_alike(rows: list[dict[str, Any]]) -> None:
-    expected = ENCODER.records(rows)
+    expected = ENCODER.encode_records(rows)
     frame = pl.DataFrame(rows, schema=TYPES)
-    for road in (frame, frame.to_arrow(), frame.to_pandas()):
-        np.testing.assert_array_equal(ENCODER.frame(road), expected)
-    one_by_one = np.vstack([ENCODER.record(row) for row in rows])
+    for table in (frame, frame.to_arrow(), frame.to_pandas()):
+        np.testing.assert_array_equal(ENCODER.encode_frame(table), expected)
+    one_by_one = np.vstack([ENCODER.encode_record(row) for row in rows])
     np.testing.assert_array_equal(one_by_one, expected)
 
 
 @given(records)
 def test_iso_text_and_a_date_are_the_same_day(rows: list[dict[str, Any]]) -> None:
     spelled = [{**row, "day": row["day"] and row["day"].isoformat()} for row in rows]
-    np.testing.assert_array_equal(ENCODER.records(spelled), ENCODER.records(rows))
+    np.testing.assert_array_equal(ENCODER.encode_records(spelled), ENCODER.encode_records(rows))
     frame = pl.DataFrame(spelled, schema={**TYPES, "day": pl.String})
-    np.testing.assert_array_equal(ENCODER.frame(frame), ENCODER.records(rows))
+    np.testing.assert_array_equal(ENCODER.encode_frame(frame), ENCODER.encode_records(rows))
 
 
 @given(records)
 def test_a_decoded_row_is_encoded_to_itself(rows: list[dict[str, Any]]) -> None:
-    matrix = ENCODER.records(rows)
-    np.testing.assert_array_equal(ENCODER.records([ENCODER.decode(row) for row in matrix]), matrix)
+    matrix = ENCODER.encode_records(rows)
+    np.testing.assert_array_equal(ENCODER.encode_records([ENCODER.decode_row(row) for row in matrix]), matrix)
 
 
 def test_values_of_one_row() -> None:
     day = date(1970, 1, 1) + timedelta(days=100)
-    row = ENCODER.record({"day": day, "a": 3.0, "b": 2, "wind": "gale"})[0]
+    row = ENCODER.encode_record({"day": day, "a": 3.0, "b": 2, "wind": "gale"})[0]
     season = np.cos(2 * np.pi * 100 / 365.2425)
     np.testing.assert_allclose(row, [100, 3, 2, 2, 9, 1.5, season], rtol=1e-6)
     assert row.dtype == np.float32
 
 
 def test_what_is_absent_is_missing_and_so_is_what_is_derived_from_it() -> None:
-    assert np.isnan(ENCODER.record({})).all()
-    assert np.isnan(ENCODER.frame(pl.DataFrame({"other": [1]}))).all()
+    assert np.isnan(ENCODER.encode_record({})).all()
+    assert np.isnan(ENCODER.encode_frame(pl.DataFrame({"other": [1]}))).all()
 
 
 def test_a_ratio_over_zero_is_missing() -> None:
-    row = ENCODER.record({"a": 1.0, "b": 0})[0]
+    row = ENCODER.encode_record({"a": 1.0, "b": 0})[0]
     assert np.isnan(row[SCHEMA.names.index("a_by_b")])
 
 
 def test_a_column_of_gaps_only_is_missing() -> None:
     frame = pl.DataFrame({name: pl.Series([None, None], dtype=pl.Null) for name in SCHEMA.field_names})
-    assert np.isnan(ENCODER.frame(frame)).all()
+    assert np.isnan(ENCODER.encode_frame(frame)).all()
 
 
 @pytest.mark.parametrize(
@@ -105,10 +107,10 @@ def test_a_column_of_gaps_only_is_missing() -> None:
 )  # fmt: skip
 def test_a_value_that_does_not_fit_is_named(field: str, value: object) -> None:
     with pytest.raises(EncodingError) as caught:
-        ENCODER.record({field: value})
+        ENCODER.encode_record({field: value})
     assert field in str(caught.value)
-    assert repr(value) in str(caught.value)
-    assert SCHEMA.field(field).allowed in str(caught.value)
+    assert format_value(value) in str(caught.value)
+    assert SCHEMA.get_field(field).allowed in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -117,10 +119,10 @@ def test_a_value_that_does_not_fit_is_named(field: str, value: object) -> None:
 def test_a_column_that_does_not_fit_is_named(field: str, values: list[str]) -> None:
     for frame in (pl.DataFrame({field: values}), pl.DataFrame({field: values}).to_arrow()):
         with pytest.raises(EncodingError, match=field):
-            ENCODER.frame(frame)
+            ENCODER.encode_frame(frame)
 
 
 def test_days_are_counted_from_1970() -> None:
-    assert days("1970-01-01") == 0
-    assert days(date(1969, 12, 31)) == -1
-    assert days("2026-11-20") == 20777
+    assert count_days("1970-01-01") == 0
+    assert count_days(date(1969, 12, 31)) == -1
+    assert count_days("2026-11-20") == 20777

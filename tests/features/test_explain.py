@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from problems import SCHEMA
 from servicio_ml.domain.policy import DriftPolicy
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.features.artifact import Artifact, load_artifact
+from servicio_ml.features.bins import ColumnBins
 from servicio_ml.features.encoder import Encoder, Matrix
-from servicio_ml.features.explain import background, explain
-from servicio_ml.features.output import Output, Table
-from servicio_ml.features.profile import Bins, Profile
+from servicio_ml.features.explain import explain, get_background
+from servicio_ml.features.output import CalibrationTable, OutputTransform
+from servicio_ml.features.profile import ReferenceProfile
+from small_use_case import SCHEMA
 
 Formula = Callable[[Matrix], npt.NDArray[Any]]
 NUMBERS = FeatureSchema(
@@ -24,12 +25,15 @@ NUMBERS = FeatureSchema(
         for name in ("first", "second", "third", "fourth")
     )
 )
-NO_BINS = Profile(
-    features=(), prediction=Bins(name="prediction", edges=(), labels=()), seasons={}, policy=DriftPolicy()
+NO_BINS = ReferenceProfile(
+    features=(),
+    prediction=ColumnBins(name="prediction", edges=(), labels=()),
+    seasons={},
+    policy=DriftPolicy(),
 )
 
 
-class Session:
+class FormulaSession:
     """Answers by a formula, and notes how many rows it was asked for."""
 
     def __init__(self, formula: Formula) -> None:
@@ -42,14 +46,16 @@ class Session:
         return [np.asarray(self._formula(matrix.astype(np.float64)), dtype=np.float32)]
 
 
-def artifact_of(formula: Formula, schema: FeatureSchema = NUMBERS, output: Output | None = None) -> Artifact:
+def build_artifact(
+    formula: Formula, schema: FeatureSchema = NUMBERS, output: OutputTransform | None = None
+) -> Artifact:
     return Artifact(
-        name="formula", encoder=Encoder(schema), output=output or Output(task="regression"),
-        reference=NO_BINS, golden={"records": []}, session=Session(formula),
+        name="formula", encoder=Encoder(schema), output=output or OutputTransform(task="regression"),
+        reference=NO_BINS, golden={"records": []}, session=FormulaSession(formula),
     )  # fmt: skip
 
 
-def some(rows: int, columns: int = 4, seed: int = 1) -> Matrix:
+def draw_matrix(rows: int, columns: int = 4, seed: int = 1) -> Matrix:
     return np.random.default_rng(seed).normal(size=(rows, columns)).astype(np.float32)
 
 
@@ -59,8 +65,8 @@ def some(rows: int, columns: int = 4, seed: int = 1) -> Matrix:
     st.integers(1, 9),
 )
 def test_linear_model_gets_its_exact_values(record: list[float], weights: list[float], rows: int) -> None:
-    matrix, others = np.array([record], dtype=np.float32), some(rows)
-    found = explain(artifact_of(lambda given: given @ np.array(weights)), matrix, others)
+    matrix, others = np.array([record], dtype=np.float32), draw_matrix(rows)
+    found = explain(build_artifact(lambda given: given @ np.array(weights)), matrix, others)
     expected = np.array(weights) * (matrix[0] - others.mean(axis=0, dtype=np.float64))
     assert list(found.contributions.values()) == pytest.approx(expected, abs=1e-3)
 
@@ -68,7 +74,7 @@ def test_linear_model_gets_its_exact_values(record: list[float], weights: list[f
 def test_interaction_of_two_is_shared_exactly() -> None:
     others = np.zeros((3, 4), dtype=np.float32)
     found = explain(
-        artifact_of(lambda given: given[:, 0] * given[:, 1]),
+        build_artifact(lambda given: given[:, 0] * given[:, 1]),
         np.array([[2, 2, 5, 5]], dtype=np.float32),
         others,
     )
@@ -78,7 +84,7 @@ def test_interaction_of_two_is_shared_exactly() -> None:
 def test_interaction_of_three_is_shared_about_evenly() -> None:
     others = np.zeros((33, 4), dtype=np.float32)
     found = explain(
-        artifact_of(lambda given: given[:, :3].prod(axis=1)),
+        build_artifact(lambda given: given[:, :3].prod(axis=1)),
         np.array([[3, 1, 1, 5]], dtype=np.float32),
         others,
     )
@@ -89,65 +95,71 @@ def test_interaction_of_three_is_shared_about_evenly() -> None:
 def test_contributions_add_up_whatever_the_model(seed: int, rows: int) -> None:
     random = np.random.default_rng(seed)
     weights = random.normal(size=(4, 6))
-    artifact = artifact_of(lambda given: np.tanh(given @ weights).sum(axis=1) + np.exp(given[:, 0] / 3))
-    found = explain(artifact, some(1, seed=seed), some(rows, seed=seed + 1))
+    artifact = build_artifact(lambda given: np.tanh(given @ weights).sum(axis=1) + np.exp(given[:, 0] / 3))
+    found = explain(artifact, draw_matrix(1, seed=seed), draw_matrix(rows, seed=seed + 1))
     assert sum(found.contributions.values()) == pytest.approx(found.score - found.base, abs=1e-6)
 
 
 def test_base_is_the_mean_of_the_background() -> None:
-    others = some(5)
-    found = explain(artifact_of(lambda given: given[:, 0] ** 2), some(1, seed=2), others)
+    others = draw_matrix(5)
+    found = explain(build_artifact(lambda given: given[:, 0] ** 2), draw_matrix(1, seed=2), others)
     assert found.base == pytest.approx(float((others[:, 0] ** 2).mean()), abs=1e-6)
 
 
-def test_model_is_asked_once_for_so_many_rows() -> None:
-    artifact = artifact_of(lambda given: given[:, 0])
-    explain(artifact, some(1), some(7), pairs=2)
+def test_model_scores_all_rows_in_one_call() -> None:
+    artifact = build_artifact(lambda given: given[:, 0])
+    explain(artifact, draw_matrix(1), draw_matrix(7), pairs=2)
     assert artifact.session.calls == [1 + 7 + 7 * 2 * 2 * 3]
 
 
 def test_same_record_gets_the_same_explanation() -> None:
-    artifact = artifact_of(lambda given: given.prod(axis=1))
-    assert explain(artifact, some(1), some(7)) == explain(artifact, some(1), some(7))
+    artifact = build_artifact(lambda given: given.prod(axis=1))
+    assert explain(artifact, draw_matrix(1), draw_matrix(7)) == explain(
+        artifact, draw_matrix(1), draw_matrix(7)
+    )
 
 
 def test_derived_columns_belong_to_their_fields() -> None:
     # the last columns are size - weight and whether size is missing; the fields themselves are not read
-    artifact = artifact_of(lambda given: np.nan_to_num(given[:, 4]) + 10 * given[:, 5], SCHEMA)
-    others = artifact.encoder.records([{"day": "2020-01-31", "size": 1.0, "weight": 1.0, "colour": "red"}])
-    record = artifact.encoder.record({"day": "2020-03-31", "size": 4.0, "weight": -2.0, "colour": "blue"})
+    artifact = build_artifact(lambda given: np.nan_to_num(given[:, 4]) + 10 * given[:, 5], SCHEMA)
+    others = artifact.encoder.encode_records(
+        [{"day": "2020-01-31", "size": 1.0, "weight": 1.0, "colour": "red"}]
+    )
+    record = artifact.encoder.encode_record(
+        {"day": "2020-03-31", "size": 4.0, "weight": -2.0, "colour": "blue"}
+    )
     found = explain(artifact, record, others)
     assert found.contributions == {"day": 0, "size": 3, "weight": 3, "colour": 0}
     record[:, 4:] = np.nan
     assert explain(artifact, record, others) == found, "derived columns were not filled here"
-    gap = artifact.encoder.record({"day": "2020-01-31", "size": None, "weight": 1.0, "colour": "red"})
+    gap = artifact.encoder.encode_record({"day": "2020-01-31", "size": None, "weight": 1.0, "colour": "red"})
     assert explain(artifact, gap, others).contributions == {"day": 0, "size": 10, "weight": 0, "colour": 0}
 
 
 def test_calibrated_probability_of_the_positive_class_is_explained() -> None:
-    table = Table(scores=(0.0, 1.0), probabilities=(0.2, 0.4))
-    output = Output(task="binary", labels=("no", "yes"), tables=(table,))
-    artifact = artifact_of(lambda given: np.column_stack([1 - given[:, 0], given[:, 0]]), output=output)
+    table = CalibrationTable(scores=(0.0, 1.0), probabilities=(0.2, 0.4))
+    output = OutputTransform(task="binary", labels=("no", "yes"), tables=(table,))
+    artifact = build_artifact(lambda given: np.column_stack([1 - given[:, 0], given[:, 0]]), output=output)
     found = explain(artifact, np.ones((1, 4), np.float32), np.zeros((2, 4), np.float32))
     assert found.label == "yes"
     assert [found.base, found.score] == pytest.approx([0.2, 0.4])
     assert found.contributions == pytest.approx({"first": 0.2, "second": 0, "third": 0, "fourth": 0})
 
 
-@pytest.mark.parametrize("answered", [0, 1, 2])
-def test_probability_of_the_answered_class_is_explained(answered: int) -> None:
-    output = Output(task="multiclass", labels=("low", "middle", "high"))
-    artifact = artifact_of(lambda given: given[:, :3], output=output)
+@pytest.mark.parametrize("predicted", [0, 1, 2])
+def test_probability_of_the_answered_class_is_explained(predicted: int) -> None:
+    output = OutputTransform(task="multiclass", labels=("low", "middle", "high"))
+    artifact = build_artifact(lambda given: given[:, :3], output=output)
     record = np.full((1, 4), 0.1, dtype=np.float32)
-    record[0, answered] = 0.8
+    record[0, predicted] = 0.8
     found = explain(artifact, record, np.full((2, 4), 0.3, dtype=np.float32))
-    assert found.label == output.labels[answered]
+    assert found.label == output.labels[predicted]
     assert found.score == pytest.approx(0.8)
-    assert list(found.contributions.values())[answered] == pytest.approx(0.5)
+    assert list(found.contributions.values())[predicted] == pytest.approx(0.5)
 
 
 def test_single_field() -> None:
-    artifact = artifact_of(lambda given: given[:, 0], FeatureSchema(fields=NUMBERS.fields[:1]))
+    artifact = build_artifact(lambda given: given[:, 0], FeatureSchema(fields=NUMBERS.fields[:1]))
     found = explain(artifact, np.array([[4]], np.float32), np.array([[1], [2]], np.float32))
     assert found.contributions == {"first": 2.5}
 
@@ -155,7 +167,7 @@ def test_single_field() -> None:
 def test_real_artifact_ignores_the_hidden_date(artifact_folder: Path) -> None:
     artifact = load_artifact(artifact_folder)
     record = {"day": "2021-06-01", "size": 2.0, "weight": 2.5, "colour": "green"}
-    matrix, others = artifact.encoder.record(record), background(artifact)
+    matrix, others = artifact.encoder.encode_record(record), get_background(artifact)
     found = explain(artifact, matrix, others)
     assert len(others) == len(artifact.golden["records"])
     assert found.contributions["day"] == 0
@@ -169,11 +181,11 @@ def test_real_artifact_ignores_the_hidden_date(artifact_folder: Path) -> None:
 
 def test_more_pairs_come_nearer_to_the_exact_value() -> None:
     # four factors share their product evenly, seen from nothing
-    artifact, record = artifact_of(lambda given: given.prod(axis=1)), np.ones((1, 4), dtype=np.float32)
+    artifact, record = build_artifact(lambda given: given.prod(axis=1)), np.ones((1, 4), dtype=np.float32)
     others = np.zeros((5, 4), dtype=np.float32)
 
-    def error(pairs: int) -> float:
+    def measure_error(pairs: int) -> float:
         runs = [explain(artifact, record, others, pairs=pairs, seed=seed) for seed in range(5)]
         return sum(abs(each - 0.25) for run in runs for each in run.contributions.values())
 
-    assert error(32) < error(1) / 2
+    assert measure_error(32) < measure_error(1) / 2

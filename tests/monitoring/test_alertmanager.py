@@ -1,4 +1,4 @@
-"""Who is told of an alert, and what is not told under another; whom Prometheus scrapes and tells."""
+"""Receivers of an alert, alerts that another inhibits, and the targets and Alertmanagers of Prometheus."""
 
 import subprocess
 from pathlib import Path
@@ -6,33 +6,33 @@ from typing import Any
 
 import pytest
 import yaml
-from monitoring.rules import alerts, groups
+from monitoring.rules import build_groups, list_alerts
 
 from documents import ROOT
-from promtool import program
+from promtool import find_program
 
 CONFIG = ROOT / "monitoring" / "alertmanager" / "alertmanager.yaml"
 PROMETHEUS = ROOT / "monitoring" / "prometheus" / "prometheus.yaml"
 
 
-def amtool(*arguments: str) -> str:
-    command = [program("amtool", "prometheus-alertmanager"), *arguments]
+def find_amtool(*arguments: str) -> str:
+    command = [find_program("amtool", "prometheus-alertmanager"), *arguments]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
     return found.stdout
 
 
-def config() -> dict[str, Any]:
+def read_config() -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
     return found
 
 
 def test_amtool_finds_the_configuration_right() -> None:
-    assert "2 receivers" in amtool("check-config", str(CONFIG))
+    assert "2 receivers" in find_amtool("check-config", str(CONFIG))
 
 
 def test_promtool_finds_the_configuration_right() -> None:
-    command = [program(), "check", "config", str(PROMETHEUS)]
+    command = [find_program(), "check", "config", str(PROMETHEUS)]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
     assert "4 rule files found" in found.stdout
@@ -57,32 +57,32 @@ def test_the_jobs_are_those_that_the_rules_and_dashboards_name() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else value[0],
 )
-def test_who_is_told(labels: list[str], receivers: str) -> None:
+def test_an_alert_goes_to_its_receivers(labels: list[str], receivers: str) -> None:
     command = ("config", "routes", "test", f"--config.file={CONFIG}", f"--verify.receivers={receivers}")
-    assert amtool(*command, *labels).strip() == receivers
+    assert find_amtool(*command, *labels).strip() == receivers
 
 
-def test_the_hook_is_told_of_the_end_too_and_shows_its_token() -> None:
-    receivers = {each["name"]: each["webhook_configs"][0] for each in config()["receivers"]}
+def test_the_hook_is_notified_of_the_end_too_with_its_token() -> None:
+    receivers = {each["name"]: each["webhook_configs"][0] for each in read_config()["receivers"]}
     hook = receivers["retraining"]
     assert hook["url"].endswith("/hooks/alertmanager")
     assert hook["send_resolved"] is True
     assert hook["http_config"]["authorization"] == {"type": "Bearer", "credentials_file": "hook_token"}
 
 
-def test_what_may_explain_a_page_is_told_under_it() -> None:
+def test_alerts_that_may_explain_a_page_are_not_inhibited_by_it() -> None:
     """The hook goes by causes: what it must know is never held back."""
-    page = config()["inhibit_rules"][0]
+    page = read_config()["inhibit_rules"][0]
     assert page["equal"] == ["model"]
     (causes,) = [each for each in page["target_matchers"] if each.startswith("cause")]
-    told = set(causes.split('"')[1].split("|"))
+    not_inhibited = set(causes.split('"')[1].split("|"))
     assert causes.startswith("cause!~")
-    assert told == {"sensor", "schema", "pipeline"}
-    assert told <= {alert.cause for alert in alerts(groups())}
+    assert not_inhibited == {"sensor", "schema", "pipeline"}
+    assert not_inhibited <= {alert.cause for alert in list_alerts(build_groups())}
 
 
 def test_inhibitions_name_alerts_that_there_are() -> None:
     text = Path(CONFIG).read_text()
     named = {part.split('"')[1] for part in text.split("alertname=")[1:]}
     assert named
-    assert named <= {alert.name for alert in alerts(groups())}
+    assert named <= {alert.name for alert in list_alerts(build_groups())}

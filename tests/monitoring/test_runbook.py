@@ -4,19 +4,19 @@ import re
 
 import promql_parser
 import pytest
-from monitoring.rule import RUNBOOK, Record
-from monitoring.rules import alerts, groups
+from monitoring.rule import RUNBOOK, RecordingRule
+from monitoring.rules import build_groups, list_alerts
 
-from documents import ROOT, blocks
+from documents import ROOT, extract_blocks
 from servicio_ml.cli.app import app
 
 PAGE = ROOT / RUNBOOK
 HEADINGS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 ENTRIES = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", PAGE.read_text(), re.DOTALL | re.MULTILINE))
-ALERTS = [alert.name for alert in alerts(groups())]
-RECORDS = {rule.name for group in groups() for rule in group.rules if isinstance(rule, Record)}
+ALERTS = [alert.name for alert in list_alerts(build_groups())]
+RECORDS = {rule.name for group in build_groups() for rule in group.rules if isinstance(rule, RecordingRule)}
 SOURCES = [
-    *sorted((ROOT / "servicio-ml" / "src" / "servicio_ml" / "serving").glob("*.py")),
+    *sorted((ROOT / "servicio-ml" / "src" / "servicio_ml" / "serving").rglob("*.py")),
     ROOT / "monitoring" / "statsd" / "mapping.yaml",
 ]
 EXPORTED = {word for path in SOURCES for word in re.findall(r"\b[a-z]\w+\b", path.read_text())}
@@ -34,7 +34,7 @@ def test_an_entry_has_its_four_parts(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", sorted({line for block in blocks(PAGE, "promql") for line in block.splitlines()})
+    "query", sorted({line for block in extract_blocks(PAGE, "promql") for line in block.splitlines()})
 )
 def test_a_query_is_valid_and_asks_for_what_exists(query: str) -> None:
     promql_parser.parse(query)
@@ -50,6 +50,6 @@ def test_the_commands_exist() -> None:
 
 def test_the_addresses_exist() -> None:
     source = "".join(path.read_text() for path in SOURCES)
-    told = re.findall(r'"\$API(?:/models/\$MODEL)?(/[a-z/]+)', PAGE.read_text())
-    assert told
-    assert all(f'{path}"' in source for path in told)
+    paths = re.findall(r'"\$API(?:/models/\$MODEL)?(/[a-z/]+)', PAGE.read_text())
+    assert paths
+    assert all(f'{path}"' in source for path in paths)

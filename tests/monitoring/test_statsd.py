@@ -13,26 +13,26 @@ from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
 from documents import ROOT
-from orchard import HEADER, apples, row, write_csv
-from platforms import until
-from problems import small
+from model_server import wait_until
+from orchard_use_case import HEADER, build_row, build_rows, write_csv
 from servicio_ml.adapters.statsd import METRIC_PREFIX, StatsdStats
 from servicio_ml.cli.app import app
-from servicio_ml.domain.promotion import Decision
+from servicio_ml.domain.promotion import PromotionDecision
 from servicio_ml.domain.search import Candidate
-from servicio_ml.domain.succession import Court, rollback
 from servicio_ml.domain.use_case import Task
-from servicio_ml.pipeline.counted import counted
-from servicio_ml.pipeline.promote import promote
-from statsd_exporter import HOST, statsd_exporter
-from worlds import Place
+from servicio_ml.lifecycle.admin_actions import rollback
+from servicio_ml.lifecycle.decisions import DecisionContext
+from servicio_ml.pipeline.step_metrics import record_outcome
+from small_use_case import build_use_case
+from statsd_exporter import HOST, run_statsd_exporter
+from training_fixture import TrainingFixture
 
 MAPPING = ROOT / "monitoring" / "statsd" / "mapping.yaml"
 DOCUMENT: Mapping[str, Any] = yaml.safe_load(MAPPING.read_text())
 ROWS = 400
 OWN = """
-from orchard import orchard
-USE_CASE = orchard()
+from orchard_use_case import build_use_case
+USE_CASE = build_use_case()
 """
 Labels = Mapping[str, str]
 
@@ -48,17 +48,17 @@ class Exporter:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
             for line in lines:
                 out.sendto(line.encode(), (HOST, self.port))
-        self.expect(len(lines))
+        self.wait_for_lines(len(lines))
 
-    def expect(self, lines: int) -> None:
-        """Wait until so many lines more are taken."""
+    def wait_for_lines(self, lines: int) -> None:
+        """Wait until that many more lines are read."""
         self._sent += lines
-        until(
+        wait_until(
             f"{self._sent} lines are taken",
-            lambda: self.value("statsd_exporter_lines_total", {}) >= self._sent,
+            lambda: self.read_value("statsd_exporter_lines_total", {}) >= self._sent,
         )
 
-    def samples(self) -> dict[str, list[tuple[Labels, float]]]:
+    def read_samples(self) -> dict[str, list[tuple[Labels, float]]]:
         with urllib.request.urlopen(self._url, timeout=5) as answer:  # noqa: S310  our own
             text = answer.read().decode()
         found: dict[str, list[tuple[Labels, float]]] = {}
@@ -68,14 +68,14 @@ class Exporter:
                     found.setdefault(each.name, []).append((each.labels, each.value))
         return found
 
-    def value(self, name: str, labels: Labels) -> float:
-        """Of exactly these labels; NaN where there is none."""
-        every = self.samples().get(name, [])
+    def read_value(self, name: str, labels: Labels) -> float:
+        """Read the value of exactly these labels; NaN where there is none."""
+        every = self.read_samples().get(name, [])
         return next((value for found, value in every if found == labels), float("nan"))
 
-    def names(self) -> set[str]:
-        """Of what was sent, without the exporter's own."""
-        return {name for name in self.samples() if not name.startswith("statsd_exporter_")}
+    def list_names(self) -> set[str]:
+        """List the names of received metrics, without the exporter's own."""
+        return {name for name in self.read_samples() if not name.startswith("statsd_exporter_")}
 
 
 class Watch:
@@ -93,7 +93,7 @@ def watch() -> Watch:
 
 @pytest.fixture
 def exporter(watch: Watch) -> Iterator[Exporter]:
-    with statsd_exporter(MAPPING, watch) as (port, url):
+    with run_statsd_exporter(MAPPING, watch) as (port, url):
         yield Exporter(port, url)
 
 
@@ -111,23 +111,25 @@ def orchard_state(tmp_path: Path, exporter: Exporter, monkeypatch: pytest.Monkey
     return tmp_path
 
 
-BEGUN, ENDED_WELL, FAILED = 2, 3, 2
+STARTED, ENDED_WELL, FAILED = 2, 3, 2
 """Lines that a step sends when it begins, and when it ends."""
-FATES = 7
+ROW_STATUSES = 7
 
 
-def test_an_etl_is_counted_and_timed_and_its_rows_are_told(orchard_state: Path, exporter: Exporter) -> None:
-    raw = write_csv(orchard_state / "a.csv", [*apples(ROWS), row(Seeds="x")], HEADER)
+def test_an_etl_is_counted_and_timed_and_its_rows_are_reported(
+    orchard_state: Path, exporter: Exporter
+) -> None:
+    raw = write_csv(orchard_state / "a.csv", [*build_rows(ROWS), build_row(Seeds="x")], HEADER)
     done = CliRunner().invoke(app, ["etl", "orchard", "--source", str(raw), "--period", "2020-12"])
     assert done.exit_code == 0, done.stderr
-    exporter.expect(BEGUN + FATES + ENDED_WELL)
+    exporter.wait_for_lines(STARTED + ROW_STATUSES + ENDED_WELL)
     of = {"step": "etl", "use_case": "orchard"}
-    assert exporter.value("servicio_ml_pipeline_runs_total", {**of, "outcome": "success"}) == 1
-    assert exporter.value("servicio_ml_pipeline_runs_total", {**of, "outcome": "failure"}) == 0
-    assert exporter.value("servicio_ml_pipeline_duration_seconds_count", of) == 1
-    assert 0 < exporter.value("servicio_ml_pipeline_duration_seconds_sum", of) < 60
-    assert exporter.value("servicio_ml_pipeline_success_timestamp_seconds", of) > 1_700_000_000
-    rows = {labels["fate"]: value for labels, value in exporter.samples()["servicio_ml_pipeline_rows"]}
+    assert exporter.read_value("servicio_ml_pipeline_runs_total", {**of, "outcome": "success"}) == 1
+    assert exporter.read_value("servicio_ml_pipeline_runs_total", {**of, "outcome": "failure"}) == 0
+    assert exporter.read_value("servicio_ml_pipeline_duration_seconds_count", of) == 1
+    assert 0 < exporter.read_value("servicio_ml_pipeline_duration_seconds_sum", of) < 60
+    assert exporter.read_value("servicio_ml_pipeline_success_timestamp_seconds", of) > 1_700_000_000
+    rows = {labels["fate"]: value for labels, value in exporter.read_samples()["servicio_ml_pipeline_rows"]}
     assert rows["read"] == ROWS + 1
     assert rows["quarantined"] == 1
     assert rows["train"] + rows["test"] == ROWS
@@ -144,32 +146,34 @@ def test_a_step_that_fails_is_counted(
 ) -> None:
     assert orchard_state.is_dir()
     assert CliRunner().invoke(app, words).exit_code == 1
-    exporter.expect(BEGUN + FAILED)
+    exporter.wait_for_lines(STARTED + FAILED)
     of = {"step": step, "use_case": "orchard"}
-    assert exporter.value("servicio_ml_pipeline_runs_total", {**of, "outcome": "failure"}) == 1
-    assert exporter.value("servicio_ml_pipeline_runs_total", {**of, "outcome": "success"}) == 0
-    assert "servicio_ml_pipeline_success_timestamp_seconds" not in exporter.names()
+    assert exporter.read_value("servicio_ml_pipeline_runs_total", {**of, "outcome": "failure"}) == 1
+    assert exporter.read_value("servicio_ml_pipeline_runs_total", {**of, "outcome": "success"}) == 0
+    assert "servicio_ml_pipeline_success_timestamp_seconds" not in exporter.list_names()
 
 
 @pytest.mark.parametrize("step", ["etl", "train", "report"])
 def test_every_step_has_its_name(exporter: Exporter, step: str) -> None:
     stats = StatsdStats(HOST, exporter.port)
-    with counted(stats, lambda: 1_700_000_000.5, f"{step}.rain_australia"):
+    with record_outcome(stats, lambda: 1_700_000_000.5, f"{step}.rain_australia"):
         pass
-    exporter.expect(BEGUN + ENDED_WELL)
+    exporter.wait_for_lines(STARTED + ENDED_WELL)
     of = {"step": step, "use_case": "rain_australia"}
-    assert exporter.value("servicio_ml_pipeline_runs_total", {**of, "outcome": "success"}) == 1
-    assert exporter.value("servicio_ml_pipeline_duration_seconds_count", of) == 1
-    assert exporter.value("servicio_ml_pipeline_success_timestamp_seconds", of) == 1_700_000_000.5
+    assert exporter.read_value("servicio_ml_pipeline_runs_total", {**of, "outcome": "success"}) == 1
+    assert exporter.read_value("servicio_ml_pipeline_duration_seconds_count", of) == 1
+    assert exporter.read_value("servicio_ml_pipeline_success_timestamp_seconds", of) == 1_700_000_000.5
 
 
-USE_CASE = small(Task.BINARY, Candidate(name="tree", family="decision_tree", max_latency_seconds=1.0))
+USE_CASE = build_use_case(
+    Task.BINARY, Candidate(name="tree", family="decision_tree", max_latency_seconds=1.0)
+)
 
 
 @pytest.mark.slow
 def test_every_decision_on_the_champion_is_counted(tmp_path: Path, exporter: Exporter) -> None:
-    place = Place(tmp_path)
-    court = Court(
+    place = TrainingFixture(tmp_path)
+    context = DecisionContext(
         tracker=place.tracker, registry=place.registry, stats=StatsdStats(HOST, exporter.port),
         clock=place.clock, by="tester",
     )  # fmt: skip
@@ -177,13 +181,16 @@ def test_every_decision_on_the_champion_is_counted(tmp_path: Path, exporter: Exp
     decided = []
     for force in (False, True):
         place.train(USE_CASE, made, force=force)
-        decided.append(promote(USE_CASE, made, place.store, court).decision)
-    assert decided == [Decision.PROMOTED, Decision.REJECTED]  # the same model again is no better
-    rollback("small", 2, court)
-    exporter.expect(3 * len(Decision))
+        decided.append(place.promote(USE_CASE, made, context).decision)
+    assert decided == [
+        PromotionDecision.PROMOTED,
+        PromotionDecision.REJECTED,
+    ]  # the same model again is no better
+    rollback("small", 2, context)
+    exporter.wait_for_lines(3 * len(PromotionDecision))
     of = {"use_case": USE_CASE.name}
     for decision in ("promoted", "rejected", "rolled_back"):
-        assert exporter.value("servicio_ml_promotions_total", {**of, "decision": decision}) == 1
+        assert exporter.read_value("servicio_ml_promotions_total", {**of, "decision": decision}) == 1
 
 
 DAG = {"dag_id": "etl_process_rain_australia"}
@@ -226,7 +233,7 @@ AIRFLOW = [
 @pytest.mark.parametrize(("line", "name", "labels", "value"), AIRFLOW, ids=[each[0] for each in AIRFLOW])
 def test_airflow_is_mapped(exporter: Exporter, line: str, name: str, labels: Labels, value: float) -> None:
     exporter.send(f"airflow.{line}")
-    assert exporter.value(name, labels) == value
+    assert exporter.read_value(name, labels) == value
 
 
 DROPPED = [
@@ -256,8 +263,8 @@ DROPPED = [
 
 def test_what_is_unforeseen_makes_no_series(exporter: Exporter) -> None:
     exporter.send(*DROPPED)
-    assert exporter.names() == set()
-    assert exporter.value("statsd_exporter_events_actions_total", {"action": "drop"}) == len(DROPPED)
+    assert exporter.list_names() == set()
+    assert exporter.read_value("statsd_exporter_events_actions_total", {"action": "drop"}) == len(DROPPED)
 
 
 def test_freshness_stays_and_what_a_dead_scheduler_said_goes(exporter: Exporter, watch: Watch) -> None:
@@ -270,7 +277,7 @@ def test_freshness_stays_and_what_a_dead_scheduler_said_goes(exporter: Exporter,
         "airflow.scheduler_heartbeat:1|c",
     )
     watch.now += 40 * 86_400
-    assert exporter.names() == {
+    assert exporter.list_names() == {
         "servicio_ml_pipeline_success_timestamp_seconds",
         "servicio_ml_pipeline_rows",
         "airflow_scheduler_heartbeat_total",
@@ -311,10 +318,10 @@ def test_the_stand_in_does_as_the_exporter_documents(
     tmp_path: Path, lines: list[str], name: str, labels: Labels, value: float
 ) -> None:
     (tmp_path / "mapping.yaml").write_text(GENERIC)
-    with statsd_exporter(tmp_path / "mapping.yaml") as (port, url):
+    with run_statsd_exporter(tmp_path / "mapping.yaml") as (port, url):
         exporter = Exporter(port, url)
         exporter.send(*lines)
-        assert exporter.value(name, labels) == pytest.approx(value, nan_ok=True)
+        assert exporter.read_value(name, labels) == pytest.approx(value, nan_ok=True)
 
 
 KEYS = {
@@ -330,7 +337,7 @@ LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]+")
 NOT_IN_RE2 = re.compile(r"\(\?[=!<]|\\[1-9]|[*+?}]\+|\(\?>")
 
 
-def _matching(each: Mapping[str, Any]) -> bool:
+def _is_match(each: Mapping[str, Any]) -> bool:
     return (
         each["match_type"] == "regex"
         and not NOT_IN_RE2.search(each["match"])
@@ -339,7 +346,7 @@ def _matching(each: Mapping[str, Any]) -> bool:
     )
 
 
-def _naming(each: Mapping[str, Any]) -> bool:
+def _is_named(each: Mapping[str, Any]) -> bool:
     groups = re.compile(each["match"]).groups
     labels = each.get("labels", {})
     used = {int(number) for text in labels.values() for number in re.findall(r"\$(\d+)", text)}
@@ -350,7 +357,7 @@ def _naming(each: Mapping[str, Any]) -> bool:
     )
 
 
-@pytest.mark.parametrize("rule", [_matching, _naming], ids=["match", "names"])
+@pytest.mark.parametrize("rule", [_is_match, _is_named], ids=["match", "names"])
 @pytest.mark.parametrize("each", DOCUMENT["mappings"], ids=lambda each: each["match"])
 def test_a_mapping_is_as_the_exporter_wants_it(
     each: Mapping[str, Any], rule: Callable[[Mapping[str, Any]], bool]

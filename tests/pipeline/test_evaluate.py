@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from servicio_ml.domain.metric import METRICS
 from servicio_ml.domain.use_case import Task
-from servicio_ml.features.output import Output, Predictions
-from servicio_ml.pipeline.calibrate import best_f1_threshold, monotone_table
-from servicio_ml.pipeline.evaluate import calibration_curve, evaluate, score
+from servicio_ml.features.output import OutputTransform, Predictions
+from servicio_ml.pipeline.evaluate import compute_calibration_curve, compute_metric, compute_metrics
+from servicio_ml.pipeline.training.calibrate import build_monotone_table, find_best_f1_threshold
 
 TRUTH = np.array([0.0, 0, 1, 1])
 PROBABILITY = np.array([0.1, 0.6, 0.4, 0.9])
@@ -34,14 +34,14 @@ NUMBERS = Predictions(outcomes=np.array([1.0, 3.0, 5.0]))
     ],
 )  # fmt: skip
 def test_binary_metrics(metric: str, expected: float) -> None:
-    assert score(metric, TRUTH, BINARY) == pytest.approx(expected)
+    assert compute_metric(metric, TRUTH, BINARY) == pytest.approx(expected)
 
 
 def test_several_classes() -> None:
     truth = np.array([0.0, 1, 2])
-    assert score("accuracy", truth, THREE) == pytest.approx(2 / 3)
-    assert score("f1_macro", truth, THREE) == pytest.approx((1 + 2 / 3 + 0) / 3)
-    assert score("roc_auc", truth, THREE) == pytest.approx(1.0)
+    assert compute_metric("accuracy", truth, THREE) == pytest.approx(2 / 3)
+    assert compute_metric("f1_macro", truth, THREE) == pytest.approx((1 + 2 / 3 + 0) / 3)
+    assert compute_metric("roc_auc", truth, THREE) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(
@@ -49,26 +49,26 @@ def test_several_classes() -> None:
     [("mae", 7 / 3), ("rmse", math.sqrt(27 / 3)), ("mape", 0.5), ("r2", 1 - 27 / (8 / 3))],
 )
 def test_numbers(metric: str, expected: float) -> None:
-    assert score(metric, np.array([2.0, 2.0, 0.0]), NUMBERS) == pytest.approx(expected)
+    assert compute_metric(metric, np.array([2.0, 2.0, 0.0]), NUMBERS) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("task", Task)
 def test_every_metric_of_a_task_is_there(task: Task) -> None:
     three = np.array([0.0, 1, 2])
     cases = {Task.BINARY: (TRUTH, BINARY), Task.MULTICLASS: (three, THREE), Task.REGRESSION: (three, NUMBERS)}
-    assert set(evaluate(task, *cases[task])) == {
+    assert set(compute_metrics(task, *cases[task])) == {
         name for name, metric in METRICS.items() if task in metric.tasks
     }
 
 
 def test_a_ranking_of_one_class_is_not_defined() -> None:
-    assert math.isnan(score("roc_auc", np.ones(4), BINARY))
-    assert math.isnan(score("accuracy", np.empty(0), BINARY))
+    assert math.isnan(compute_metric("roc_auc", np.ones(4), BINARY))
+    assert math.isnan(compute_metric("accuracy", np.empty(0), BINARY))
 
 
 def test_a_certain_error_is_not_infinite() -> None:
     sure = Predictions(outcomes=np.array([0.0]), probabilities=np.array([[1.0, 0.0]]))
-    assert score("log_loss", np.array([1.0]), sure) == pytest.approx(-math.log(1e-7))
+    assert compute_metric("log_loss", np.array([1.0]), sure) == pytest.approx(-math.log(1e-7))
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.2, 5))
@@ -77,18 +77,20 @@ def test_calibration_is_monotone_and_makes_wrong_probabilities_right(seed: int, 
     right = random.uniform(size=4000)
     positive = random.uniform(size=4000) < right
     wrong = right**power
-    table = monotone_table(wrong, positive)
+    table = build_monotone_table(wrong, positive)
     assert list(table.scores) == sorted(set(table.scores))
     assert list(table.probabilities) == sorted(set(table.probabilities))
     assert 0 < table.probabilities[0] < table.probabilities[-1] < 1
-    error = sum(abs(mean - share) * count for mean, share, count in calibration_curve(positive, table(wrong)))
+    error = sum(
+        abs(mean - share) * count for mean, share, count in compute_calibration_curve(positive, table(wrong))
+    )
     assert error / 4000 < 0.04
 
 
 def test_calibration_keeps_the_ranking_between_its_ends() -> None:
     random = np.random.default_rng(3)
     raw = random.uniform(size=2000)
-    table = monotone_table(raw, random.uniform(size=2000) < raw)
+    table = build_monotone_table(raw, random.uniform(size=2000) < raw)
     order = np.argsort(raw)
     assert (np.diff(table(raw[order])) > 0).all()
 
@@ -97,11 +99,11 @@ def test_the_threshold_is_the_one_of_the_best_f1() -> None:
     random = np.random.default_rng(4)
     truth = (random.uniform(size=500) < 0.3).astype(float)
     probability = np.clip(0.3 * truth + random.uniform(size=500) * 0.6, 0, 1)
-    best = best_f1_threshold(truth, probability)
-    output = Output(task="binary", labels=("no", "yes"))
+    best = find_best_f1_threshold(truth, probability)
+    output = OutputTransform(task="binary", labels=("no", "yes"))
 
-    def f1(threshold: float) -> float:
-        cut = Output(task=output.task, labels=output.labels, threshold=threshold)
-        return score("f1", truth, cut.answer(np.column_stack([1 - probability, probability])))
+    def compute_f1(threshold: float) -> float:
+        cut = OutputTransform(task=output.task, labels=output.labels, threshold=threshold)
+        return compute_metric("f1", truth, cut.transform(np.column_stack([1 - probability, probability])))
 
-    assert f1(best) == pytest.approx(max(f1(each) for each in np.unique(probability)))
+    assert compute_f1(best) == pytest.approx(max(compute_f1(each) for each in np.unique(probability)))

@@ -16,24 +16,29 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from scipy.stats import chi2
 
-from services import Bench, bench
-from servicio_ml.adapters.memory_decisions import MemoryDecisions
-from servicio_ml.domain.prediction import Protocol
-from servicio_ml.domain.retraining import Policy
+from fakes.decision_log import MemoryDecisionLog
+from services import ServiceFixture, create_service
+from servicio_ml.domain.prediction import Interface
 from servicio_ml.features.artifact import REFERENCE
+from servicio_ml.lifecycle.retraining_policy import RetrainingPolicy
 from servicio_ml.serving import metrics as described
-from servicio_ml.serving.metrics import HTTP_BUCKETS_SECONDS, PREDICTION, Current, Metrics
-from servicio_ml.serving.retraining import Ledger
-from servicio_ml.serving.traffic import METHODS, OTHER_METHOD, Requests
+from servicio_ml.serving.metrics import (
+    HTTP_BUCKETS_SECONDS,
+    PREDICTION_FEATURE,
+    Metrics,
+)
+from servicio_ml.serving.prediction.request_counts import METHODS, OTHER_METHOD, RequestCounts
+from servicio_ml.serving.prediction.state_collector import StateCollector
+from servicio_ml.serving.retraining.decisions import RetrainingDecisions
 
 RECORD = {"day": "2020-01-31", "size": 1.5, "weight": 0.25, "colour": "green"}
-OURS = re.compile(r"(http|servicio_ml)_")
-PARTS = ("_bucket", "_created", "_sum", "_count")
-"""What prometheus_client adds to a name; of the buckets it adds the label `le` too."""
+OWN_METRIC = re.compile(r"(http|servicio_ml)_")
+SAMPLE_SUFFIXES = ("_bucket", "_created", "_sum", "_count")
+"""Suffixes that prometheus_client appends to a name; buckets also get the label `le`."""
 EMPTY: Mapping[str, str] = {}
 
 
-def table() -> dict[str, set[str]]:
+def parse_table() -> dict[str, set[str]]:
     """Names and labels of the module's docstring."""
     rows = re.findall(r"^\| ([a-z_, ]+) \| ([a-z_, ]*)\|$", described.__doc__ or "", re.MULTILINE)
     names = {
@@ -44,7 +49,7 @@ def table() -> dict[str, set[str]]:
     return {name: labels for name, labels in names.items() if name != "name"}
 
 
-def scraped(registry: CollectorRegistry) -> dict[str, list[tuple[Mapping[str, str], float]]]:
+def scrape_samples(registry: CollectorRegistry) -> dict[str, list[tuple[Mapping[str, str], float]]]:
     """Samples by name, off the text."""
     found: dict[str, list[tuple[Mapping[str, str], float]]] = defaultdict(list)
     for family in text_string_to_metric_families(generate_latest(registry).decode()):
@@ -53,81 +58,85 @@ def scraped(registry: CollectorRegistry) -> dict[str, list[tuple[Mapping[str, st
     return found
 
 
-def ask(made: Bench, rows: int = 5) -> None:
+def score_rows(made: ServiceFixture, rows: int = 5) -> None:
     """Have rows of the champion predicted."""
-    served = made.service.models.champion(made.model)
-    matrix = served.artifact.encoder.records([RECORD] * rows)
-    asyncio.run(made.service.predictor.answer(served, matrix, Protocol.REST))
+    loaded_model = made.service.models.get_champion(made.model)
+    matrix = loaded_model.artifact.encoder.encode_records([RECORD] * rows)
+    asyncio.run(made.service.predictor.score(loaded_model, matrix, Interface.REST))
 
 
-def touch_everything(made: Bench) -> None:
+def touch_everything(made: ServiceFixture) -> None:
     """Count once what a bench does not by itself."""
-    mine, requests = made.service.metrics, Requests(made.service.metrics)
+    mine, requests = made.service.metrics, RequestCounts(made.service.metrics)
     requests.add("POST", "/predict", 200, 0.01)
     requests.flush()
     mine.in_progress.set(1)
-    mine.rejected.labels("small", "weight", "range").inc()
-    mine.realised.labels("small", 1, "no", "yes").inc()
+    mine.rejected_values.labels("small", "weight", "range").inc()
+    mine.realised_confusion.labels("small", 1, "no", "yes").inc()
     mine.absolute_error.labels("small", 1).observe(0.5)
     mine.label_lag.labels("small").observe(60)
-    mine.corrections.labels("small", 1).inc()
-    mine.decisions.labels("small", "retrain").inc()
-    policy = Policy(cooldown_seconds=0, monthly_budget=4)
-    ledger = Ledger(MemoryDecisions(), policy, made.service.models, mine.decisions, made.watch)
-    ledger.refresh()
-    made.metrics.register(ledger)
+    mine.label_corrections.labels("small", 1).inc()
+    mine.retraining_decisions.labels("small", "retrain").inc()
+    policy = RetrainingPolicy(cooldown_seconds=0, monthly_budget=4)
+    decisions = RetrainingDecisions(
+        MemoryDecisionLog(), policy, made.service.models, mine.retraining_decisions, made.clock
+    )
+    decisions.refresh()
+    made.metrics.register(decisions)
     for dropped in (mine.load_failures, mine.shadow_dropped, mine.log_dropped):
         dropped.labels("small").inc()
 
 
 @pytest.fixture
-def made(tmp_path: Path, artifact_folder: Path) -> Bench:
-    one = bench(tmp_path, artifact_folder)
-    ask(one)
+def made(tmp_path: Path, artifact_folder: Path) -> ServiceFixture:
+    one = create_service(tmp_path, artifact_folder)
+    score_rows(one)
     touch_everything(one)
     return one
 
 
-def named(sample: str, known: Mapping[str, set[str]]) -> str:
+def find_family_name(sample: str, known: Mapping[str, set[str]]) -> str:
     """The name of the table that a sample belongs to."""
     if sample in known:
         return sample
-    return next((sample.removesuffix(part) for part in PARTS if sample.endswith(part)), sample)
+    return next(
+        (sample.removesuffix(suffix) for suffix in SAMPLE_SUFFIXES if sample.endswith(suffix)), sample
+    )
 
 
-def test_what_is_scraped_is_what_the_table_says(made: Bench) -> None:
-    known = table()
+def test_what_is_scraped_is_what_the_table_says(made: ServiceFixture) -> None:
+    known = parse_table()
     assert len(known) == 32
     found: dict[str, set[str]] = {}
-    for sample, values in scraped(made.metrics).items():
-        name = named(sample, known)
+    for sample, values in scrape_samples(made.metrics).items():
+        name = find_family_name(sample, known)
         if sample.endswith("_created"):
             continue
         labels = {label for each, _ in values for label in each} - {"le"}
         assert found.setdefault(name, labels) == labels
     assert found == known
-    assert all(OURS.match(name) for name in found)
+    assert all(OWN_METRIC.match(name) for name in found)
 
 
-def test_nothing_else_is_registered(made: Bench) -> None:
-    known = table()
-    for sample in scraped(made.metrics):
-        name = named(sample, known).removesuffix("_total")
+def test_nothing_else_is_registered(made: ServiceFixture) -> None:
+    known = parse_table()
+    for sample in scrape_samples(made.metrics):
+        name = find_family_name(sample, known).removesuffix("_total")
         assert {name, f"{name}_total", f"{name}_sum"} & known.keys()
 
 
 @pytest.mark.parametrize("folder", ["artifact_folder", "multiclass_folder", "regression_folder"])
 def test_reference_ratios_are_whole(request: pytest.FixtureRequest, tmp_path: Path, folder: str) -> None:
-    made = bench(tmp_path, request.getfixturevalue(folder))
+    made = create_service(tmp_path, request.getfixturevalue(folder))
     sums: dict[str, float] = defaultdict(float)
-    for labels, value in scraped(made.metrics)["servicio_ml_reference_ratio"]:
+    for labels, value in scrape_samples(made.metrics)["servicio_ml_reference_ratio"]:
         assert value > 0
         sums[labels["feature"]] += value
-    assert sums == {name: pytest.approx(1) for name in (*RECORD, PREDICTION)}
+    assert sums == {name: pytest.approx(1) for name in (*RECORD, PREDICTION_FEATURE)}
 
 
-def test_each_answer_falls_in_one_bin_of_each_feature(made: Bench) -> None:
-    values = scraped(made.metrics)
+def test_each_answer_falls_in_one_bin_of_each_feature(made: ServiceFixture) -> None:
+    values = scrape_samples(made.metrics)
     seen: dict[str, float] = defaultdict(float)
     for labels, value in values["servicio_ml_feature_observations_total"]:
         assert (labels["model"], labels["version"]) == ("small", "1")
@@ -146,18 +155,21 @@ def test_each_answer_falls_in_one_bin_of_each_feature(made: Bench) -> None:
     assert green == [5]
 
 
-def test_observations_and_references_have_the_same_bins(made: Bench) -> None:
-    values = scraped(made.metrics)
+def test_observations_and_references_have_the_same_bins(made: ServiceFixture) -> None:
+    values = scrape_samples(made.metrics)
     bins = [
         (labels["feature"], labels["bin"]) for labels, _ in values["servicio_ml_feature_observations_total"]
     ]
-    bins += [(PREDICTION, labels["bin"]) for labels, _ in values["servicio_ml_prediction_observations_total"]]
+    bins += [
+        (PREDICTION_FEATURE, labels["bin"])
+        for labels, _ in values["servicio_ml_prediction_observations_total"]
+    ]
     assert sorted(bins) == sorted(
         (labels["feature"], labels["bin"]) for labels, _ in values["servicio_ml_reference_ratio"]
     )
 
 
-def seasonal(folder: Path, artifact: Path) -> Path:
+def write_seasonal_artifact(folder: Path, artifact: Path) -> Path:
     """The small model with a reference of its own for January."""
     shutil.copytree(artifact, folder)
     document = json.loads((folder / REFERENCE).read_text())
@@ -167,16 +179,16 @@ def seasonal(folder: Path, artifact: Path) -> Path:
     return folder
 
 
-def test_a_season_is_told_once_it_has_rows(tmp_path: Path, artifact_folder: Path) -> None:
-    one = bench(tmp_path / "bench", seasonal(tmp_path / "seasonal", artifact_folder))
-    before = scraped(one.metrics)
+def test_a_season_is_exported_once_it_has_rows(tmp_path: Path, artifact_folder: Path) -> None:
+    one = create_service(tmp_path / "bench", write_seasonal_artifact(tmp_path / "seasonal", artifact_folder))
+    before = scrape_samples(one.metrics)
     assert before["servicio_ml_reference_ratio"] == []
     assert {labels["season"] for labels, _ in before["servicio_ml_season_observations_total"]} == {
         "all",
         "01",
     }
-    ask(one)
-    values = scraped(one.metrics)
+    score_rows(one)
+    values = scrape_samples(one.metrics)
     rows = {labels["season"]: value for labels, value in values["servicio_ml_season_observations_total"]}
     assert rows == {"all": 0, "01": 5}
     assert {labels["season"] for labels, _ in values["servicio_ml_reference_ratio"]} == {"01"}
@@ -186,21 +198,22 @@ def test_a_season_is_told_once_it_has_rows(tmp_path: Path, artifact_folder: Path
     }  # fmt: skip
 
 
-def test_limits_are_what_the_policy_makes_of_unseen_rows(made: Bench) -> None:
-    reference = made.service.models.champion("small").artifact.reference
+def test_limits_are_what_the_policy_makes_of_unseen_rows(made: ServiceFixture) -> None:
+    reference = made.service.models.get_champion("small").artifact.reference
     limits = {
-        labels["metric"]: value for labels, value in scraped(made.metrics)["servicio_ml_performance_limit"]
+        labels["metric"]: value
+        for labels, value in scrape_samples(made.metrics)["servicio_ml_performance_limit"]
     }
     unseen = reference.seasons["all"].performance
     assert limits == pytest.approx(
         {"accuracy": unseen["accuracy"] - 0.05, "f1_macro": unseen["f1_macro"] - 0.1}
     )
-    [(_, practical)] = scraped(made.metrics)["servicio_ml_drift_practical_psi"]
+    [(_, practical)] = scrape_samples(made.metrics)["servicio_ml_drift_practical_psi"]
     assert practical == reference.policy.practical_psi
 
 
-def test_quantiles_share_the_rate_of_false_alarms(made: Bench) -> None:
-    values = scraped(made.metrics)
+def test_quantiles_share_the_rate_of_false_alarms(made: ServiceFixture) -> None:
+    values = scrape_samples(made.metrics)
     quantiles = {labels["feature"]: value for labels, value in values["servicio_ml_drift_quantile"]}
     bins = Counter(labels["feature"] for labels, _ in values["servicio_ml_reference_ratio"])
     assert quantiles == {
@@ -210,31 +223,31 @@ def test_quantiles_share_the_rate_of_false_alarms(made: Bench) -> None:
 
 
 def test_a_model_without_a_champion_is_not_ready(tmp_path: Path, artifact_folder: Path) -> None:
-    one = bench(tmp_path, artifact_folder, names=["small", "absent"])
-    values = scraped(one.metrics)
+    one = create_service(tmp_path, artifact_folder, names=["small", "absent"])
+    values = scrape_samples(one.metrics)
     assert values["servicio_ml_model_ready"] == [({"model": "absent"}, 0), ({"model": "small"}, 1)]
     [(_, registered)] = values["servicio_ml_champion_registered_timestamp_seconds"]
-    assert registered == one.watch.now
+    assert registered == one.clock.now
 
 
-def test_the_champion_is_told(made: Bench, artifact_folder: Path) -> None:
-    made.watch.now += 60
+def test_the_champion_is_exported(made: ServiceFixture, artifact_folder: Path) -> None:
+    made.clock.now += 60
     made.promote(artifact_folder)
-    values = scraped(made.metrics)
+    values = scrape_samples(made.metrics)
     assert values["servicio_ml_model_info"] == [({"model": "small", "version": "2", "run_id": "run"}, 1)]
     assert values["servicio_ml_champion_loaded_timestamp_seconds"] == [
-        ({"model": "small", "version": "2"}, made.watch.now)
+        ({"model": "small", "version": "2"}, made.clock.now)
     ]
     versions = {labels["version"] for labels, _ in values["servicio_ml_feature_observations_total"]}
     assert versions == {"1", "2"}
 
 
-def test_pending_rows_are_asked_for_at_each_scrape(made: Bench) -> None:
+def test_pending_rows_are_asked_for_at_each_scrape(made: ServiceFixture) -> None:
     pending, registry = [3], CollectorRegistry()
-    registry.register(Current(made.tallies, made.service.models, lambda: pending[0]))
-    assert scraped(registry)["servicio_ml_prediction_log_pending"] == [(EMPTY, 3)]
+    registry.register(StateCollector(made.bin_counts, made.service.models, lambda: pending[0]))
+    assert scrape_samples(registry)["servicio_ml_prediction_log_pending"] == [(EMPTY, 3)]
     pending[0] = 0
-    assert scraped(registry)["servicio_ml_prediction_log_pending"] == [(EMPTY, 0)]
+    assert scrape_samples(registry)["servicio_ml_prediction_log_pending"] == [(EMPTY, 0)]
 
 
 SECONDS = st.sampled_from([*HTTP_BUCKETS_SECONDS, 0.0, 100.0]) | st.floats(0, 20, allow_nan=False)
@@ -247,12 +260,12 @@ CALLS = st.tuples(
 
 
 @given(st.lists(st.lists(CALLS, max_size=8), max_size=4))
-def test_gathered_requests_are_what_observing_each_gives(
+def test_buffered_requests_equal_observing_each(
     rounds: list[list[tuple[str, str, int, float]]],
 ) -> None:
     registries = CollectorRegistry(), CollectorRegistry()
-    gathered, plain = (Metrics(registry) for registry in registries)
-    requests = Requests(gathered)
+    buffered, plain = (Metrics(registry) for registry in registries)
+    requests = RequestCounts(buffered)
     for calls in rounds:
         for method, route, status, seconds in calls:
             requests.add(method, route, status, seconds)
@@ -261,16 +274,16 @@ def test_gathered_requests_are_what_observing_each_gives(
             plain.request_seconds.labels(known, route).observe(seconds)
         requests.flush()
     requests.flush()
-    ours, theirs = (_values(registry) for registry in registries)
+    ours, theirs = (_read_values(registry) for registry in registries)
     assert ours.keys() == theirs.keys()
     for key, value in theirs.items():
         assert ours[key] == (pytest.approx(value) if "_sum" in key[0] else value)
 
 
-def _values(registry: CollectorRegistry) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+def _read_values(registry: CollectorRegistry) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     return {
         (name, frozenset(labels.items())): value
-        for name, values in scraped(registry).items()
+        for name, values in scrape_samples(registry).items()
         for labels, value in values
         if name.startswith("http_") and not name.endswith("_created")
     }
@@ -279,8 +292,10 @@ def _values(registry: CollectorRegistry) -> dict[tuple[str, frozenset[tuple[str,
 @pytest.mark.parametrize(("method", "noted"), [*product(["BREW", "get", ""], [OTHER_METHOD]), ("GET", "GET")])
 def test_methods_are_a_closed_set(method: str, noted: str) -> None:
     registry = CollectorRegistry()
-    requests = Requests(Metrics(registry))
+    requests = RequestCounts(Metrics(registry))
     requests.add(method, "/", 200, 0.1)
-    assert scraped(registry)["http_requests_total"] == []
+    assert scrape_samples(registry)["http_requests_total"] == []
     requests.flush()
-    assert scraped(registry)["http_requests_total"] == [({"method": noted, "route": "/", "status": "200"}, 1)]
+    assert scrape_samples(registry)["http_requests_total"] == [
+        ({"method": noted, "route": "/", "status": "200"}, 1)
+    ]

@@ -17,32 +17,32 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode, format_span_id, format_trace_id
 
 from asgi import get, post
-from services import bench
+from services import create_service
 from servicio_ml.adapters import otel
-from servicio_ml.serving.accesslog import AccessLog
-from servicio_ml.serving.app import application
-from servicio_ml.serving.edge import Edge
-from servicio_ml.serving.rest import health_routes
-from servicio_ml.serving.tracing import traced
+from servicio_ml.serving.app import build_app
+from servicio_ml.serving.gateway import Gateway
+from servicio_ml.serving.http.access_log import AccessLog
+from servicio_ml.serving.http.health import build_health_routes
+from servicio_ml.serving.tracing import add_tracing
 
 RECORD = json.dumps({"day": "2020-01-31", "size": 1.5, "weight": 0.25, "colour": "green"}).encode()
 PREDICT = "/models/small/predict"
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-HANGS_UP_SECONDS = 10
+CLIENT_TIMEOUT_SECONDS = 10
 
 
-class Traced:
+class TracedService:
     """A traced service, its spans and its lines."""
 
     def __init__(self, folder: Path, artifact: Path, provider: TracerProvider) -> None:
-        self.made, self._lines = bench(folder, artifact), io.BytesIO()
+        self.made, self._lines = create_service(folder, artifact), io.BytesIO()
         self._log = AccessLog(self._lines)
-        app = application(self.made.service, [health_routes(self.made.service, lambda: b"metrics")])
-        edge = Edge(app, self.made.service, self._log, random.Random(3).getrandbits)  # noqa: S311  ids, no secrets
-        self.app = traced(edge, provider.get_tracer("test"))
+        app = build_app(self.made.service, [build_health_routes(self.made.service, lambda: b"metrics")])
+        gateway = Gateway(app, self.made.service, self._log, random.Random(3).getrandbits)  # noqa: S311  ids, no secrets
+        self.app = add_tracing(gateway, provider.get_tracer("test"))
 
     @property
-    def lines(self) -> list[dict[str, Any]]:
+    def log_documents(self) -> list[dict[str, Any]]:
         self._log.flush()
         return [json.loads(line) for line in self._lines.getvalue().splitlines()]
 
@@ -53,27 +53,27 @@ def exporter() -> InMemorySpanExporter:
 
 
 @pytest.fixture
-def door(tmp_path: Path, artifact_folder: Path, exporter: InMemorySpanExporter) -> Traced:
+def door(tmp_path: Path, artifact_folder: Path, exporter: InMemorySpanExporter) -> TracedService:
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    return Traced(tmp_path, artifact_folder, provider)
+    return TracedService(tmp_path, artifact_folder, provider)
 
 
-def attributes(span: ReadableSpan) -> dict[str, object]:
+def read_attributes(span: ReadableSpan) -> dict[str, object]:
     return dict(span.attributes or {})
 
 
-def trace_of(span: ReadableSpan) -> str:
+def read_trace_id(span: ReadableSpan) -> str:
     return format_trace_id(span.get_span_context().trace_id)  # type: ignore[union-attr]  # a span that ended has one
 
 
-def test_a_call_is_a_span(door: Traced, exporter: InMemorySpanExporter) -> None:
+def test_a_call_is_a_span(door: TracedService, exporter: InMemorySpanExporter) -> None:
     answer = post(door.app, PREDICT, RECORD)
     [span] = exporter.get_finished_spans()
     assert (span.name, span.kind) == ("POST /models/{model}/predict", SpanKind.SERVER)
     assert span.parent is None
     assert span.status.status_code is StatusCode.UNSET
-    known = attributes(span)
+    known = read_attributes(span)
     assert known["http.request.method"] == "POST"
     assert known["http.route"] == "/models/{model}/predict"
     assert known["http.response.status_code"] == 200
@@ -91,17 +91,17 @@ def test_a_call_is_a_span(door: Traced, exporter: InMemorySpanExporter) -> None:
     ],
 )
 def test_a_refusal_is_no_error_of_ours(
-    door: Traced, exporter: InMemorySpanExporter, path: str, body: bytes, route: str, status: int
+    door: TracedService, exporter: InMemorySpanExporter, path: str, body: bytes, route: str, status: int
 ) -> None:
     assert post(door.app, path, body).status == status
     [span] = exporter.get_finished_spans()
     assert span.name == f"POST {route}"
-    assert attributes(span)["http.response.status_code"] == status
+    assert read_attributes(span)["http.response.status_code"] == status
     assert span.status.status_code is StatusCode.UNSET
 
 
 def test_a_fault_of_ours_is_an_error(
-    door: Traced, exporter: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
+    door: TracedService, exporter: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_: object) -> None:
         raise ZeroDivisionError
@@ -112,54 +112,54 @@ def test_a_fault_of_ours_is_an_error(
     assert span.status.status_code is StatusCode.ERROR
 
 
-def test_routes_of_the_framework_are_named(door: Traced, exporter: InMemorySpanExporter) -> None:
+def test_routes_of_the_framework_are_named(door: TracedService, exporter: InMemorySpanExporter) -> None:
     assert get(door.app, "/health/ready").status == 200
     [span] = exporter.get_finished_spans()
     assert span.name == "GET /health/ready"
 
 
-def test_a_trace_is_continued(door: Traced, exporter: InMemorySpanExporter) -> None:
+def test_a_trace_is_continued(door: TracedService, exporter: InMemorySpanExporter) -> None:
     post(door.app, PREDICT, RECORD, {"traceparent": f"00-{TRACE}-{PARENT}-01"})
     [span] = exporter.get_finished_spans()
-    assert trace_of(span) == TRACE
+    assert read_trace_id(span) == TRACE
     assert span.parent is not None
     assert format_span_id(span.parent.span_id) == PARENT
-    [line] = door.lines
+    [line] = door.log_documents
     assert line["trace_id"] == TRACE
 
 
 @pytest.mark.parametrize("given", ["nonsense", f"00-{'0' * 32}-{PARENT}-01", f"00-{TRACE}-{PARENT}"])
 def test_a_broken_traceparent_begins_a_new_trace(
-    door: Traced, exporter: InMemorySpanExporter, given: str
+    door: TracedService, exporter: InMemorySpanExporter, given: str
 ) -> None:
     assert post(door.app, PREDICT, RECORD, {"traceparent": given}).status == 200
     [span] = exporter.get_finished_spans()
     assert span.parent is None
-    assert trace_of(span) not in {TRACE, "0" * 32}
+    assert read_trace_id(span) not in {TRACE, "0" * 32}
 
 
-def test_each_line_names_its_own_trace(door: Traced, exporter: InMemorySpanExporter) -> None:
+def test_each_line_names_its_own_trace(door: TracedService, exporter: InMemorySpanExporter) -> None:
     for _ in range(3):
         post(door.app, PREDICT, RECORD)
         get(door.app, "/health")
-    traces = [trace_of(span) for span in exporter.get_finished_spans()]
-    assert [line["trace_id"] for line in door.lines] == traces
+    traces = [read_trace_id(span) for span in exporter.get_finished_spans()]
+    assert [line["trace_id"] for line in door.log_documents] == traces
     assert len(set(traces)) == 6
 
 
-class Collector(HTTPServer):
+class OtlpCollector(HTTPServer):
     """Takes what an exporter sends."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, bytes]] = []
-        super().__init__(("127.0.0.1", 0), Taking)
+        super().__init__(("127.0.0.1", 0), OtlpHandler)
 
 
-class Taking(BaseHTTPRequestHandler):
+class OtlpHandler(BaseHTTPRequestHandler):
     """Notes a request and says yes."""
 
-    server: Collector
-    timeout = HANGS_UP_SECONDS
+    server: OtlpCollector
+    timeout = CLIENT_TIMEOUT_SECONDS
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -174,8 +174,8 @@ class Taking(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def collector() -> Iterator[Collector]:
-    with Collector() as server:
+def collector() -> Iterator[OtlpCollector]:
+    with OtlpCollector() as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield server
@@ -185,12 +185,16 @@ def collector() -> Iterator[Collector]:
 
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_spans_reach_the_collector(
-    collector: Collector, tmp_path: Path, artifact_folder: Path, monkeypatch: pytest.MonkeyPatch, slash: str
+    collector: OtlpCollector,
+    tmp_path: Path,
+    artifact_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    slash: str,
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    provider = otel.provider(f"http://127.0.0.1:{collector.server_port}{slash}")
-    door = Traced(tmp_path, artifact_folder, provider)
+    provider = otel.create_tracer_provider(f"http://127.0.0.1:{collector.server_port}{slash}")
+    door = TracedService(tmp_path, artifact_folder, provider)
     for _ in range(3):
         post(door.app, PREDICT, RECORD)
     # sends what is left

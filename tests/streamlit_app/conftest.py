@@ -1,4 +1,4 @@
-"""A page without a browser, over a canned server."""
+"""Pages without a browser, over a fake server."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,36 +6,39 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from pages_app import APP, NO_METRICS, NOWHERE, Canned, canned
+from pages_app import APP, UNREACHABLE_API, UNREACHABLE_PROMETHEUS, FakeServer, run_fake_server
 
 MODEL = "small"
 START_SECONDS = 30
-Opened = Callable[..., AppTest]
+OpenPage = Callable[..., AppTest]
 
 
 @pytest.fixture
-def service() -> Iterator[Canned]:
-    """The server, with one model that answers."""
-    with canned() as made:
-        made.give("GET", "/", {"models": [MODEL, "three"], "default_model": MODEL})
+def service() -> Iterator[FakeServer]:
+    """A server with two models."""
+    with run_fake_server() as made:
+        made.set_response("GET", "/", {"models": [MODEL, "three"], "titles": {}, "default_model": MODEL})
         yield made
 
 
 @pytest.fixture
-def prometheus() -> Iterator[Canned]:
-    """Where metrics are asked for."""
-    with canned() as made:
+def prometheus() -> Iterator[FakeServer]:
+    """A server in the place of Prometheus."""
+    with run_fake_server() as made:
         yield made
 
 
 @pytest.fixture
-def opened(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Opened:
-    """Opens a page by the name of its file: `opened("models", use_case="three", lang="es")`.
+def open_page(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
+    """A function that opens a page: `open_page("models", use_case="three", lang="es")`.
 
     It asks the fixtures `service` and `prometheus` where the test has them, and nobody where not. Further
     arguments go into the session.
     """
-    for name, fixture, none in (("API", "service", NOWHERE), ("PROMETHEUS", "prometheus", NO_METRICS)):
+    for name, fixture, none in (
+        ("API", "service", UNREACHABLE_API),
+        ("PROMETHEUS", "prometheus", UNREACHABLE_PROMETHEUS),
+    ):
         known = request.getfixturevalue(fixture).url if fixture in request.fixturenames else none
         monkeypatch.setenv(f"SERVICIO_ML_{name}_URL", known)
     monkeypatch.delenv("SERVICIO_ML_API_KEY_FILE", raising=False)
@@ -51,7 +54,7 @@ def opened(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> O
             app.session_state[each] = kept
         app.run()
         if name != "predict":
-            app.switch_page(f"views/{name}.py").run()
+            app.switch_page(f"{name}/page.py").run()
         assert not app.exception, app.exception
         return app
 

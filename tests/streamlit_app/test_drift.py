@@ -1,4 +1,4 @@
-"""The page Drift over a canned server."""
+"""The page Drift over a fake server."""
 
 from collections.abc import Callable, Hashable
 from typing import Any
@@ -6,17 +6,17 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages_app import Canned
-from streamlit_app.drifting.report import framed
+from pages_app import FakeServer
+from streamlit_app.drift.report import embed_report
 
 pytestmark = pytest.mark.slow
-Opened = Callable[..., AppTest]
+OpenPage = Callable[..., AppTest]
 PATH = "/models/small/drift"
 WINDOW = {"start": "2026-11-20T00:00:00Z", "end": "2026-11-21T00:00:00Z"}
 REPORT = {"version": 3, "window": WINDOW, "rows": 1234, "verdict": "impact", "drifted_share": 0.5}
 
 
-def column(name: str, psi: float | None, *, limit: float = 0.25) -> dict[str, Any]:
+def build_column(name: str, psi: float | None, *, limit: float = 0.25) -> dict[str, Any]:
     return {
         "name": name, "psi": psi, "threshold": limit if psi is not None else None,
         "drifted": psi is not None and psi >= limit, "missing": 0.3 if psi is not None else None,
@@ -25,104 +25,112 @@ def column(name: str, psi: float | None, *, limit: float = 0.25) -> dict[str, An
     }  # fmt: skip
 
 
-def state(rows: int = 2000) -> dict[str, Any]:
+def build_state(rows: int = 2000) -> dict[str, Any]:
     some = rows > 0
     return {
-        "model": "small", "version": 3, "window": WINDOW, "rows": rows, "reference_rows": 300,
+        "model": "small",
+        "version": 3,
+        "window": WINDOW,
+        "rows": rows,
+        "reference_rows": 300,
         "drifted_share": 0.5 if some else 0.0,
-        "features": [column("size", 0.1 if some else None), column("weight", 0.5 if some else None)],
-        "prediction": column("prediction", 0.3 if some else None, limit=0.4),
-    }  # fmt: skip
+        "features": [
+            build_column("size", 0.1 if some else None),
+            build_column("weight", 0.5 if some else None),
+        ],
+        "prediction": build_column("prediction", 0.3 if some else None, limit=0.4),
+    }
 
 
 @pytest.fixture
-def drifting(service: Canned) -> Canned:
+def drift(service: FakeServer) -> FakeServer:
     fields = [
         {"name": "size", "description": "Size of it"},
         {"name": "weight", "description": "Weight of it"},
     ]
-    service.give("GET", "/models/small/schema", {"fields": fields})
-    service.give("GET", PATH, state())
+    service.set_response("GET", "/models/small/schema", {"fields": fields})
+    service.set_response("GET", PATH, build_state())
     return service
 
 
-def tables(app: AppTest) -> list[dict[Hashable, Any]]:
+def read_tables(app: AppTest) -> list[dict[Hashable, Any]]:
     return [each.value.to_dict("list") for each in app.dataframe]
 
 
-def test_columns_are_ranked_by_index_over_threshold(opened: Opened, drifting: Canned) -> None:
-    app = opened("drift")
-    ranking = tables(app)[0]
+def test_columns_are_ranked_by_index_over_threshold(open_page: OpenPage, drift: FakeServer) -> None:
+    app = open_page("drift")
+    ranking = read_tables(app)[0]
     assert ranking["Column"] == ["Weight of it", "Prediction", "Size of it"]
-    assert ranking["Index over threshold"] == pytest.approx([2, 0.75, 0.4])
+    assert ranking["PSI / threshold"] == pytest.approx([2, 0.75, 0.4])
     assert ranking["Verdict"] == ["drifted", "not drifted", "not drifted"]
     assert {each.label: each.value for each in app.metric} | {"Rows in the window": "2,000"} == {
-        "Rows in the window": "2,000", "Drifted features": "50 %", "The prediction itself": "not drifted",
-        "Version": "3", "Index (PSI)": "0.500", "Threshold": "0.250", "Missing": "30.0 %",
+        "Rows in the window": "2,000", "Drifted features": "50 %", "Prediction": "not drifted",
+        "Version": "3", "Population stability index (PSI)": "0.500", "Threshold": "0.250",
+        "Missing": "30.0 %",
     }  # fmt: skip
-    assert len(drifting.asked("GET", PATH)) == 1
+    assert len(drift.find_calls("GET", PATH)) == 1
 
 
-@pytest.mark.usefixtures("drifting")
-def test_a_picked_column_is_shown_beside_its_reference(opened: Opened) -> None:
-    app = opened("drift")
+@pytest.mark.usefixtures("drift")
+def test_a_picked_column_is_shown_beside_its_reference(open_page: OpenPage) -> None:
+    app = open_page("drift")
     assert app.selectbox(key="drift_column").value == "weight"
     app.selectbox(key="drift_column").select("size").run()
-    shares = tables(app)[1]
+    shares = read_tables(app)[1]
     assert shares["Bin"] == ["< 1", "missing"]
     assert shares["Training rows of the same seasons"] == pytest.approx([90, 10])
-    assert shares["Rows of the window"] == pytest.approx([70, 30])
+    assert shares["Rows in the window"] == pytest.approx([70, 30])
 
 
-def test_the_window_is_asked_for(opened: Opened, drifting: Canned) -> None:
-    app = opened("drift")
+def test_the_window_is_asked_for(open_page: OpenPage, drift: FakeServer) -> None:
+    app = open_page("drift")
     app.button_group(key="drift_window").set_value("30d").run()
-    assert [call.query["window"] for call in drifting.asked("GET", PATH)] == ["24h", "30d"]
+    assert [call.query["window"] for call in drift.find_calls("GET", PATH)] == ["24h", "30d"]
 
 
-def test_a_window_without_rows_says_so(opened: Opened, drifting: Canned) -> None:
-    drifting.give("GET", PATH, state(0))
-    app = opened("drift")
+def test_a_window_without_rows_is_reported(open_page: OpenPage, drift: FakeServer) -> None:
+    drift.set_response("GET", PATH, build_state(0))
+    app = open_page("drift")
     assert "has scored no rows in this window" in app.info[0].value
     assert app.dataframe.len == 0
 
 
-def test_no_report_says_how_to_make_one(opened: Opened, drifting: Canned) -> None:
-    drifting.give("GET", f"{PATH}/report", {"title": "Not Found", "detail": "no report"}, 404)
-    assert "`servicio-ml report small`" in opened("drift").info[0].value
+def test_a_missing_report_is_reported_with_its_command(open_page: OpenPage, drift: FakeServer) -> None:
+    drift.set_response("GET", f"{PATH}/report", {"title": "Not Found", "detail": "no report"}, 404)
+    assert "`servicio-ml report small`" in open_page("drift").info[0].value
 
 
-def test_the_report_is_loaded_only_when_asked_for(opened: Opened, drifting: Canned) -> None:
+def test_the_report_is_loaded_only_when_asked_for(open_page: OpenPage, drift: FakeServer) -> None:
     def answer(call: Any) -> tuple[int, Any]:
         return 200, "<h1>Report</h1>" if call.query["format"] == "html" else REPORT
 
-    drifting.answers["GET", f"{PATH}/report"] = answer
-    app = opened("drift")
-    asked = [call.query["format"] for call in drifting.asked("GET", f"{PATH}/report")]
+    drift.responses["GET", f"{PATH}/report"] = answer
+    app = open_page("drift")
+    asked = [call.query["format"] for call in drift.find_calls("GET", f"{PATH}/report")]
     assert asked == ["json"]
-    assert any("Drift that harms the performance." in each.value for each in app.markdown)
+    assert any("Drift with a loss of performance." in each.value for each in app.markdown)
     app.toggle(key="drift_report").set_value(True).run()
-    assert [call.query["format"] for call in drifting.asked("GET", f"{PATH}/report")] == ["json", "html"]
+    assert [call.query["format"] for call in drift.find_calls("GET", f"{PATH}/report")] == ["json", "html"]
     assert not app.exception
 
 
 def test_the_report_has_no_origin_and_reaches_nothing() -> None:
-    page = framed('<script>parent.document.title = "x"</script>"')
+    page = embed_report('<script>parent.document.title = "x"</script>"')
     assert 'sandbox="allow-scripts"' in page
     assert "allow-same-origin" not in page
     assert "<script>" not in page
     assert "default-src &#x27;none&#x27;" in page
 
 
-def test_what_the_server_refuses_is_told(opened: Opened, drifting: Canned) -> None:
-    drifting.give("GET", PATH, {"title": "Service Unavailable", "detail": "no champion yet"}, 503)
-    app = opened("drift")
+def test_a_refusal_of_the_server_is_reported(open_page: OpenPage, drift: FakeServer) -> None:
+    drift.set_response("GET", PATH, {"title": "Service Unavailable", "detail": "no champion yet"}, 503)
+    app = open_page("drift")
     assert app.error
     assert any("no champion yet" in each.value for each in app.code)
 
 
-@pytest.mark.usefixtures("drifting")
-def test_in_spanish(opened: Opened) -> None:
-    app = opened("drift", lang="es")
+@pytest.mark.usefixtures("drift")
+def test_in_spanish(open_page: OpenPage) -> None:
+    app = open_page("drift", lang="es")
     assert app.title[0].value == "Deriva"
     assert app.metric[0].label == "Filas en la ventana"

@@ -1,16 +1,18 @@
-"""The page Predict without a browser, over a canned server."""
+"""The page Predict without a browser, over a fake server."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from pages_app import Call, Canned
+from pages_app import FakeServer, RecordedCall
 
 pytestmark = pytest.mark.slow
 
-Opened = Callable[..., AppTest]
+OpenPage = Callable[..., AppTest]
 ID = "01a1fc53-6e9b-7c19-9421-fa434a000000"
 FIELDS: list[dict[str, Any]] = [
     {
@@ -35,9 +37,10 @@ FIELDS: list[dict[str, Any]] = [
     },
 ]  # fmt: skip
 RECORD = {"day": "2020-01-31", "size": None, "weight": 0.25, "count": 2, "colour": "green"}
+TYPED = {"day": "2021-02-03", "size": 7.25, "weight": -3.5, "count": 4, "colour": "red"}
 BINARY: dict[str, Any] = {
     "model": "small", "version": 3, "task": "binary", "labels": ["no", "yes"], "threshold": 0.3,
-    "description": "Whether it rains tomorrow", "unit": "", "fields": FIELDS, "places": None,
+    "description": "Rain tomorrow", "unit": "", "fields": FIELDS, "places": None,
 }  # fmt: skip
 MULTICLASS = {**BINARY, "task": "multiclass", "labels": ["low", "middle", "high"], "description": ""}
 REGRESSION = {**BINARY, "task": "regression", "labels": [], "description": "Price asked", "unit": "INR"}
@@ -54,15 +57,15 @@ ANSWERS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def model(service: Canned) -> Canned:
-    return prepare(service, BINARY)
+def model(service: FakeServer) -> FakeServer:
+    return prepare_server(service, BINARY)
 
 
-def prepare(service: Canned, schema: dict[str, Any]) -> Canned:
+def prepare_server(service: FakeServer, schema: dict[str, Any]) -> FakeServer:
     """Have the server answer for a model with this schema."""
     task = schema["task"]
-    told = {**ANSWERS[task], "model": "small", "version": 3, "prediction_id": ID}
-    label = told.get("label")
+    result = {**ANSWERS[task], "model": "small", "version": 3, "prediction_id": ID}
+    label = result.get("label")
     weights = {"day": 0.01, "size": 0.0, "weight": -0.2, "count": 0.05, "colour": 0.0}
     why = {
         "model": "small",
@@ -73,7 +76,7 @@ def prepare(service: Canned, schema: dict[str, Any]) -> Canned:
         "contributions": weights,
     }
 
-    def curve(call: Call) -> tuple[int, Any]:
+    def build_curve(call: RecordedCall) -> tuple[int, Any]:
         name = call.body["field"]
         known: dict[str, list[Any]] = {
             "day": ["2020-01-24", "2020-01-31"], "weight": [-10, 0.25, 10], "colour": ["red", "green"],
@@ -82,10 +85,10 @@ def prepare(service: Canned, schema: dict[str, Any]) -> Canned:
         made = {"field": name, "label": label, "value": call.body["record"][name], "score": 0.4321}
         return 200, {**made, "values": values, "scores": [0.1 * (place + 1) for place in range(len(values))]}
 
-    service.give("GET", "/models/small/schema", schema)
-    service.give("POST", "/models/small/predict", told)
-    service.give("POST", "/models/small/explain", why)
-    service.answers["POST", "/models/small/what-if"] = curve
+    service.set_response("GET", "/models/small/schema", schema)
+    service.set_response("POST", "/models/small/predict", result)
+    service.set_response("POST", "/models/small/explain", why)
+    service.responses["POST", "/models/small/what-if"] = build_curve
     return service
 
 
@@ -95,92 +98,141 @@ def submit(app: AppTest) -> AppTest:
     return app
 
 
-def metrics(app: AppTest) -> dict[str, str]:
+def read_metrics(app: AppTest) -> dict[str, str]:
     return {each.label: each.value for each in app.metric}
 
 
-def sent(service: Canned, path: str) -> list[Any]:
-    return [call.body for call in service.asked("POST", f"/models/small/{path}")]
+def find_bodies(service: FakeServer, path: str) -> list[Any]:
+    return [call.body for call in service.find_calls("POST", f"/models/small/{path}")]
 
 
-def test_the_form_begins_with_usual_values(opened: Opened, model: Canned) -> None:
-    submit(opened("predict"))
-    assert sent(model, "predict") == [RECORD]
+def test_the_form_begins_with_default_values(open_page: OpenPage, model: FakeServer) -> None:
+    submit(open_page("predict"))
+    assert find_bodies(model, "predict") == [RECORD]
 
 
-def test_each_kind_of_field_is_filled_and_emptied(opened: Opened, model: Canned) -> None:
-    app = opened("predict")
+def test_each_kind_of_field_is_filled_and_emptied(open_page: OpenPage, model: FakeServer) -> None:
+    app = open_page("predict")
     app.number_input(key="field:small:size").set_value(7.25)
     app.number_input(key="field:small:count").set_value(4)
     app.selectbox(key="field:small:colour").select_index(0)
     submit(app)
-    [record] = sent(model, "predict")
+    [record] = find_bodies(model, "predict")
     assert record == {**RECORD, "size": 7.25, "count": 4, "colour": None}
     assert isinstance(record["count"], int)
 
 
-def test_a_number_that_may_be_missing_can_be_emptied(opened: Opened, service: Canned) -> None:
+def test_a_number_that_may_be_missing_can_be_emptied(open_page: OpenPage, service: FakeServer) -> None:
     fields = [{**each, "default": 1.25} if each["name"] == "size" else each for each in FIELDS]
-    prepare(service, {**BINARY, "fields": fields})
-    app = opened("predict")
+    prepare_server(service, {**BINARY, "fields": fields})
+    app = open_page("predict")
     assert app.number_input(key="field:small:size").value == 1.25
     app.number_input(key="field:small:size").set_value(None)
     submit(app)
-    assert sent(service, "predict")[0]["size"] is None
+    assert find_bodies(service, "predict")[0]["size"] is None
+
+
+def test_what_was_typed_is_there_when_the_reader_comes_back(open_page: OpenPage, model: FakeServer) -> None:
+    model.set_response("GET", "/models/three/schema", {**BINARY, "model": "three"})
+    app = open_page("predict")
+    fill_form(app)
+    app.switch_page("data/page.py").run()
+    app.switch_page("predict/page.py").run()
+    # each model has a form of its own
+    app.selectbox(key="use_case").select("three").run()
+    assert app.number_input(key="field:three:count").value == 2
+    app.selectbox(key="use_case").select("small").run()
+    submit(app)
+    assert find_bodies(model, "predict") == [TYPED]
+
+
+def test_what_was_typed_stays_in_another_language(open_page: OpenPage, model: FakeServer) -> None:
+    app = open_page("predict")
+    fill_form(app)
+    app.segmented_control[0].set_value("es").run()
+    assert app.date_input(key="field:small:day").label == "Día de la observación"
+    submit(app)
+    assert find_bodies(model, "predict") == [TYPED]
+
+
+def test_a_typed_value_that_the_next_champion_refuses_gives_way_to_the_default(
+    open_page: OpenPage, service: FakeServer
+) -> None:
+    prepare_server(service, BINARY)
+    app = open_page("predict")
+    fill_form(app)
+    app.switch_page("data/page.py").run()
+    narrow: dict[str, Any] = {"weight": {"minimum": 0}, "colour": {"levels": ["green", "blue"]}}
+    fields = [{**each, **narrow.get(each["name"], {})} for each in FIELDS]
+    prepare_server(service, {**BINARY, "fields": fields})
+    st.cache_data.clear()
+    app.switch_page("predict/page.py").run()
+    submit(app)
+    assert find_bodies(service, "predict") == [{**TYPED, "weight": 0.25, "colour": "green"}]
+
+
+def fill_form(app: AppTest) -> None:
+    app.date_input(key="field:small:day").set_value(date(2021, 2, 3))
+    app.number_input(key="field:small:size").set_value(7.25)
+    app.number_input(key="field:small:weight").set_value(-3.5)
+    app.number_input(key="field:small:count").set_value(4)
+    app.selectbox(key="field:small:colour").set_value("red")
+    app.run()
+    assert not app.exception
 
 
 @pytest.mark.usefixtures("model")
-def test_a_field_says_its_unit_range_and_whether_it_may_be_empty(opened: Opened) -> None:
-    app = opened("predict")
+def test_a_field_says_its_unit_range_and_whether_it_may_be_empty(open_page: OpenPage) -> None:
+    app = open_page("predict")
     weight = app.number_input(key="field:small:weight")
     assert (weight.label, weight.min, weight.max) == ("Weight (kg)", -10, 10)
-    assert weight.help == "`weight`, from -10 to 10"
-    assert "may be left empty" in app.number_input(key="field:small:size").help
+    assert weight.help == "`weight`, from -10 to 10 kg"
+    assert "optional" in app.number_input(key="field:small:size").help
     assert app.selectbox(key="field:small:colour").options == ["missing", "red", "green"]
 
 
 @pytest.mark.usefixtures("model")
-def test_the_answer_is_shown_with_probability_threshold_version_and_id(opened: Opened) -> None:
-    app = submit(opened("predict"))
-    found = metrics(app)
-    assert found["Whether it rains tomorrow"] == "yes"
+def test_the_answer_is_shown_with_probability_threshold_version_and_id(open_page: OpenPage) -> None:
+    app = submit(open_page("predict"))
+    found = read_metrics(app)
+    assert found["Rain tomorrow"] == "yes"
     assert found["Probability of yes"] == "43.2 %"
     assert found["Version"] == "3"
     assert any("30.0 %" in caption.value for caption in app.caption)
     assert ID in [code.value for code in app.code]
 
 
-def test_an_answer_of_several_classes(opened: Opened, service: Canned) -> None:
-    prepare(service, MULTICLASS)
-    app = submit(opened("predict"))
-    assert metrics(app)["Answer"] == "high"
+def test_an_answer_of_several_classes(open_page: OpenPage, service: FakeServer) -> None:
+    prepare_server(service, MULTICLASS)
+    app = submit(open_page("predict"))
+    assert read_metrics(app)["Prediction"] == "high"
     shown = app.dataframe[0].value
     assert list(shown["Probability"]) == [0.1, 0.3, 0.6]
 
 
-def test_an_answer_that_is_a_number_has_its_unit(opened: Opened, service: Canned) -> None:
-    prepare(service, REGRESSION)
-    assert metrics(submit(opened("predict")))["Price asked"] == "409 334 INR"
+def test_an_answer_that_is_a_number_has_its_unit(open_page: OpenPage, service: FakeServer) -> None:
+    prepare_server(service, REGRESSION)
+    assert read_metrics(submit(open_page("predict")))["Price asked"] == "409 334 INR"
 
 
-def test_the_greatest_contributions_come_first(opened: Opened, model: Canned) -> None:
-    app = submit(opened("predict"))
+def test_the_largest_contributions_come_first(open_page: OpenPage, model: FakeServer) -> None:
+    app = submit(open_page("predict"))
     table = app.dataframe[0].value
     assert list(table["Field"])[:2] == ["Weight: 0.25 kg", "Count: 2"]
     assert list(table["Change"])[:2] == ["−20.0", "+5.0"]
-    assert sent(model, "explain") == [RECORD]
+    assert find_bodies(model, "explain") == [RECORD]
 
 
-def test_nothing_is_asked_twice_by_a_rerun(opened: Opened, model: Canned) -> None:
-    app = submit(opened("predict"))
+def test_a_rerun_sends_no_request_twice(open_page: OpenPage, model: FakeServer) -> None:
+    app = submit(open_page("predict"))
     app.run()
-    app.switch_page("views/data.py").run()
-    app.switch_page("views/predict.py").run()
-    assert metrics(app)["Probability of yes"] == "43.2 %"
-    assert [len(sent(model, path)) for path in ("predict", "explain", "what-if")] == [1, 1, 1]
+    app.switch_page("data/page.py").run()
+    app.switch_page("predict/page.py").run()
+    assert read_metrics(app)["Probability of yes"] == "43.2 %"
+    assert [len(find_bodies(model, path)) for path in ("predict", "explain", "what-if")] == [1, 1, 1]
 
 
-def test_refused_values_are_named(opened: Opened, model: Canned) -> None:
+def test_refused_values_are_named(open_page: OpenPage, model: FakeServer) -> None:
     fault = {
         "row": 0,
         "field": "weight",
@@ -188,144 +240,158 @@ def test_refused_values_are_named(opened: Opened, model: Canned) -> None:
         "allowed": "a number from -10 to 10 kg",
         "reason": "range",
     }
-    model.give("POST", "/models/small/predict", {"detail": "…", "errors": [fault]}, 422)
-    app = submit(opened("predict"))
+    model.set_response("POST", "/models/small/predict", {"detail": "…", "errors": [fault]}, 422)
+    app = submit(open_page("predict"))
     [error] = app.error
-    assert "Weight (kg): 99 does not fit" in error.value
-    assert "from -10 to 10" in error.value
+    assert "Weight (kg): 99 is not valid" in error.value
+    assert "from -10 to 10 kg" in error.value
 
 
-def test_the_answer_stays_when_the_reasons_fail(opened: Opened, model: Canned) -> None:
-    model.give("POST", "/models/small/explain", {"title": "Service Unavailable", "detail": "busy"}, 503)
-    app = submit(opened("predict"))
-    assert metrics(app)["Probability of yes"] == "43.2 %"
+def test_the_prediction_stays_when_the_explanation_fails(open_page: OpenPage, model: FakeServer) -> None:
+    model.set_response(
+        "POST", "/models/small/explain", {"title": "Service Unavailable", "detail": "busy"}, 503
+    )
+    app = submit(open_page("predict"))
+    assert read_metrics(app)["Probability of yes"] == "43.2 %"
     assert len(app.error) == 1
 
 
-def test_a_model_that_is_not_ready_is_told(opened: Opened, service: Canned) -> None:
-    service.give(
+def test_a_model_that_is_not_ready_is_reported(open_page: OpenPage, service: FakeServer) -> None:
+    service.set_response(
         "GET", "/models/small/schema", {"title": "Service Unavailable", "detail": "no champion"}, 503
     )
-    app = opened("predict")
+    app = open_page("predict")
     assert len(app.error) == 1
 
 
-def test_what_if_begins_with_the_weightiest_field_and_is_read_elsewhere(
-    opened: Opened, model: Canned
-) -> None:
-    app = submit(opened("predict"))
-    assert sent(model, "what-if") == [{"record": RECORD, "field": "weight"}]
+def test_what_if_begins_with_the_largest_contribution(open_page: OpenPage, model: FakeServer) -> None:
+    app = submit(open_page("predict"))
+    assert find_bodies(model, "what-if") == [{"record": RECORD, "field": "weight"}]
     app.select_slider[0].set_value(10).run()
-    assert metrics(app)["If it were 10 kg"] == "30.0 %"
-    assert len(sent(model, "what-if")) == 1
+    assert read_metrics(app)["Other value: 10 kg"] == "30.0 %"
+    assert len(find_bodies(model, "what-if")) == 1
     app.selectbox(key="what_if:small").set_value("colour").run()
-    assert sent(model, "what-if")[1]["field"] == "colour"
+    assert find_bodies(model, "what-if")[1]["field"] == "colour"
     assert not app.exception
 
 
-def test_the_place_of_the_list_is_sent(opened: Opened, service: Canned) -> None:
-    prepare(service, PLACED)
-    app = opened("predict")
-    assert app.selectbox(key="place:small").value == "green"
-    app.selectbox(key="place:small").set_value("red").run()
+def test_the_location_of_the_list_is_sent(open_page: OpenPage, service: FakeServer) -> None:
+    prepare_server(service, PLACED)
+    app = open_page("predict")
+    assert app.selectbox(key="location:small").value == "green"
+    app.selectbox(key="location:small").set_value("red").run()
+    app.switch_page("data/page.py").run()
+    app.switch_page("predict/page.py").run()
     submit(app)
-    assert sent(service, "predict")[0]["colour"] == "red"
+    assert find_bodies(service, "predict")[0]["colour"] == "red"
 
 
-def test_feedback_begins_with_the_latest_prediction(opened: Opened, model: Canned) -> None:
-    model.give("POST", "/models/small/feedback", {"prediction_id": ID, "status": "accepted", "revision": 1})
-    app = submit(opened("predict"))
-    assert app.text_input(key="truth_id:small").value == ID
-    app.selectbox(key="truth_actual:small").set_value("no")
-    app.button(key="tell:small").click().run()
-    assert sent(model, "feedback") == [{"prediction_id": ID, "actual": "no"}]
+def test_feedback_begins_with_the_latest_prediction(open_page: OpenPage, model: FakeServer) -> None:
+    model.set_response(
+        "POST", "/models/small/feedback", {"prediction_id": ID, "status": "accepted", "revision": 1}
+    )
+    app = submit(open_page("predict"))
+    assert app.text_input(key="feedback_id:small").value == ID
+    app.selectbox(key="feedback_actual:small").set_value("no")
+    app.button(key="feedback_send:small").click().run()
+    assert find_bodies(model, "feedback") == [{"prediction_id": ID, "actual": "no"}]
     assert "revision 1" in app.success[0].value
     app.run()
-    assert len(sent(model, "feedback")) == 1
+    assert len(find_bodies(model, "feedback")) == 1
 
 
 @pytest.mark.parametrize(
-    ("status", "revision", "words"), [("corrected", 2, "correction"), ("known", 1, "nothing changed")]
+    ("status", "revision", "words"), [("corrected", 2, "correction"), ("known", 1, "Nothing changed")]
 )
-def test_a_receipt_is_told(status: str, revision: int, words: str, opened: Opened, model: Canned) -> None:
-    model.give(
+def test_a_receipt_is_reported(
+    status: str, revision: int, words: str, open_page: OpenPage, model: FakeServer
+) -> None:
+    model.set_response(
         "POST", "/models/small/feedback", {"prediction_id": ID, "status": status, "revision": revision}
     )
-    app = tell(opened("predict"), ID, "yes")
+    app = send_feedback(open_page("predict"), ID, "yes")
     assert words in app.success[0].value
     assert str(revision) in app.success[0].value
 
 
-def tell(app: AppTest, prediction_id: str, actual: str | None) -> AppTest:
-    app.text_input(key="truth_id:small").set_value(prediction_id)
+def send_feedback(app: AppTest, prediction_id: str, actual: str | None) -> AppTest:
+    app.text_input(key="feedback_id:small").set_value(prediction_id)
     if actual is not None:
-        app.selectbox(key="truth_actual:small").set_value(actual)
-    app.button(key="tell:small").click().run()
+        app.selectbox(key="feedback_actual:small").set_value(actual)
+    app.button(key="feedback_send:small").click().run()
     assert not app.exception
     return app
 
 
-def test_an_unknown_prediction_is_told(opened: Opened, model: Canned) -> None:
-    model.give("POST", "/models/small/feedback", {"detail": "prediction 'x' is not in the log"}, 404)
-    [error] = tell(opened("predict"), "x", "yes").error
+def test_an_unknown_prediction_is_reported(open_page: OpenPage, model: FakeServer) -> None:
+    model.set_response("POST", "/models/small/feedback", {"detail": "prediction 'x' is not in the log"}, 404)
+    [error] = send_feedback(open_page("predict"), "x", "yes").error
     assert "No prediction of this use case has the id `x`" in error.value
 
 
 @pytest.mark.parametrize(("given", "actual"), [(" ", "yes"), (ID, None)], ids=["no id", "no truth"])
 def test_feedback_that_lacks_something_is_not_sent(
-    given: str, actual: str | None, opened: Opened, model: Canned
+    given: str, actual: str | None, open_page: OpenPage, model: FakeServer
 ) -> None:
-    assert len(tell(opened("predict"), given, actual).error) == 1
-    assert sent(model, "feedback") == []
+    assert len(send_feedback(open_page("predict"), given, actual).error) == 1
+    assert find_bodies(model, "feedback") == []
 
 
-def batch(call: Call) -> tuple[int, Any]:
-    """As the server answers: all rows, or none and what is wrong with them."""
+def answer_batch(call: RecordedCall) -> tuple[int, Any]:
+    """Answer as the server does: predict the rows, and name the invalid values of the others."""
     records = call.body["records"]
     faults = [
         {"row": row, "field": "weight", "value": each["weight"], "allowed": "…", "reason": "range"}
         for row, each in enumerate(records)
         if not isinstance(each["weight"], float) or each["weight"] > 10
     ]
-    if faults:
-        return 422, {"detail": "…", "errors": faults}
-    answers = [{**ANSWERS["binary"], "prediction_id": f"id-{each['weight']}"} for each in records]
-    return 200, {"model": "small", "version": 3, "predictions": answers}
+    refused = {fault["row"] for fault in faults}
+    empty = dict.fromkeys([*ANSWERS["binary"], "prediction_id"])
+    answers = [
+        {**empty, "error": "…"}
+        if row in refused
+        else {**ANSWERS["binary"], "prediction_id": f"id-{each['weight']}", "error": None}
+        for row, each in enumerate(records)
+    ]
+    return 200, {
+        "model": "small", "version": 3, "predictions": answers, "refused": len(refused), "errors": faults,
+    }  # fmt: skip
 
 
 CSV = b"day,weight,count,note\n2020-01-31,1,2,a\n2020-01-31,99,2,b\n2020-01-31,heavy,2,c\n2020-01-31,2,2,d\n"
 
 
-def test_a_file_is_scored_but_for_its_bad_rows(opened: Opened, model: Canned) -> None:
-    model.answers["POST", "/models/small/predict/batch"] = batch
-    app = opened("predict")
+def test_a_file_is_scored_but_for_its_bad_rows(open_page: OpenPage, model: FakeServer) -> None:
+    model.responses["POST", "/models/small/predict/batch"] = answer_batch
+    app = open_page("predict")
     app.file_uploader(key="file:small").set_value(("rows.csv", CSV, "text/csv")).run()
     assert "`note`" in app.warning[0].value
     assert "`size`, `colour`" in app.info[0].value
-    assert sent(model, "predict/batch") == [], "a file is scored when the reader says so"
+    assert find_bodies(model, "predict/batch") == [], "a file is scored when the reader says so"
     app.button(key="score:small").click().run()
     assert not app.exception
-    assert (metrics(app)["Rows answered"], metrics(app)["Rows refused"]) == ("2", "2")
+    assert (read_metrics(app)["Rows scored"], read_metrics(app)["Rows refused"]) == ("2", "2")
     refused, answers = (each.value for each in app.dataframe)
     assert list(refused["Line"]) == [3, 4]
     assert list(refused["Value"]) == ["99.0", "heavy"]
-    assert set(refused["What is allowed"]) == {"weight, from -10 to 10"}
+    assert set(refused["Allowed"]) == {"weight, from -10 to 10 kg"}
     assert list(answers["note"]) == ["a", "d"]
     assert list(answers["prediction_id"]) == ["id-1.0", "id-2.0"]
-    asked = len(sent(model, "predict/batch"))
+    [call] = model.find_calls("POST", "/models/small/predict/batch")
+    assert call.query == {"on_error": "partial"}
     app.run()
-    assert len(sent(model, "predict/batch")) == asked, "a rerun scores nothing"
+    assert len(find_bodies(model, "predict/batch")) == 1, "a rerun scores nothing"
 
 
-def test_the_rest_of_a_file_is_scored_after_a_failure(opened: Opened, model: Canned) -> None:
-    model.give("POST", "/models/small/predict/batch", {"detail": "too many requests in hand"}, 503)
-    app = opened("predict")
+def test_the_rest_of_a_file_is_scored_after_a_failure(open_page: OpenPage, model: FakeServer) -> None:
+    model.set_response("POST", "/models/small/predict/batch", {"detail": "too many requests in flight"}, 503)
+    app = open_page("predict")
     app.file_uploader(key="file:small").set_value(("rows.csv", CSV, "text/csv")).run()
     app.button(key="score:small").click().run()
-    assert any("too many requests in hand" in each.value for each in app.warning)
-    model.answers["POST", "/models/small/predict/batch"] = batch
-    app.button(key="rest:small").click().run()
-    assert metrics(app)["Rows answered"] == "2"
+    assert any("too many requests in flight" in each.value for each in app.warning)
+    model.responses["POST", "/models/small/predict/batch"] = answer_batch
+    app.button(key="remaining:small").click().run()
+    assert read_metrics(app)["Rows scored"] == "2"
 
 
 @pytest.mark.usefixtures("model")
@@ -339,17 +405,17 @@ def test_the_rest_of_a_file_is_scored_after_a_failure(opened: Opened, model: Can
     ],
     ids=["empty", "no rows", "lacking", "twice"],
 )
-def test_a_file_that_is_no_table_is_told(raw: bytes, words: str, opened: Opened) -> None:
-    app = opened("predict")
+def test_an_invalid_file_is_reported(raw: bytes, words: str, open_page: OpenPage) -> None:
+    app = open_page("predict")
     app.file_uploader(key="file:small").set_value(("rows.csv", raw, "text/csv")).run()
     [error] = app.error
     assert words in error.value
 
 
 @pytest.mark.usefixtures("model")
-def test_spanish_says_fields_levels_and_answers(opened: Opened) -> None:
-    app = submit(opened("predict", lang="es"))
+def test_fields_levels_and_predictions_are_translated(open_page: OpenPage) -> None:
+    app = submit(open_page("predict", lang="es"))
     assert app.title[0].value == "Predecir"
     assert app.date_input[0].label == "Día de la observación"
-    assert metrics(app)["Si llueve mañana"] == "sí"
-    assert "Probabilidad de sí" in metrics(app)
+    assert read_metrics(app)["Lluvia mañana"] == "sí"
+    assert "Probabilidad de sí" in read_metrics(app)

@@ -1,4 +1,4 @@
-"""The samples of the shipped use cases have the originals' columns, spellings, gaps and ties."""
+"""The samples of the shipped use cases have the originals' columns, formats, gaps and ties."""
 
 import csv
 import re
@@ -12,11 +12,12 @@ import numpy.typing as npt
 import pytest
 
 from servicio_ml.domain.use_case import UseCase
-from servicio_ml.features.sampler import RawTable, draw
-from servicio_ml.use_cases.catalogue import catalogue
-from servicio_ml.use_cases.rain_australia import NO_SUNSHINE, STATIONS
+from servicio_ml.features.synthetic.sampler import RawTable, draw_rows
+from servicio_ml.use_cases.catalogue import load_catalogue
+from servicio_ml.use_cases.rain_australia import STATIONS
+from servicio_ml.use_cases.samples.rain_australia import NO_SUNSHINE
 
-CATALOGUE = catalogue()
+CATALOGUE = load_catalogue()
 RAIN_HEADER = [
     *("Date", "Location", "MinTemp", "MaxTemp", "Rainfall", "Evaporation", "Sunshine", "WindGustDir"),
     *(
@@ -42,10 +43,10 @@ RAIN_HEADER = [
 
 
 def _draw(use_case: UseCase, rows: int, seed: int = 0) -> RawTable:
-    return draw(use_case, rows, np.random.default_rng(seed))
+    return draw_rows(use_case, rows, np.random.default_rng(seed))
 
 
-def _numbers(texts: Sequence[str], missing: str = "NA") -> npt.NDArray[np.float64]:
+def _parse_numbers(texts: Sequence[str], missing: str = "NA") -> npt.NDArray[np.float64]:
     return np.array([np.nan if text == missing else float(text) for text in texts])
 
 
@@ -104,7 +105,7 @@ def test_rain_gaps_are_structural(rain: Mapping[str, Sequence[str]]) -> None:
 
 
 def test_rain_is_weather(rain: Mapping[str, Sequence[str]]) -> None:
-    low, warm, high = (_numbers(rain[name]) for name in ("MinTemp", "Temp3pm", "MaxTemp"))
+    low, warm, high = (_parse_numbers(rain[name]) for name in ("MinTemp", "Temp3pm", "MaxTemp"))
     assert not ((low > high) | (warm > high) | (warm < low)).any()
     sydney = np.array(rain["Location"]) == "Sydney"
     days = high[sydney]
@@ -118,12 +119,12 @@ def test_rain_is_weather(rain: Mapping[str, Sequence[str]]) -> None:
 
 def test_burnout_leaks_as_the_enriched_file_does() -> None:
     table = _draw(CATALOGUE["employee_burnout"], 2000).columns
-    rate = _numbers(table["Burn Rate"], missing="")
+    rate = _parse_numbers(table["Burn Rate"], missing="")
     high = rate > 0.4
-    assert ((_numbers(table["Work Hours per Week"]) >= 48) == high).all()
-    assert ((_numbers(table["Deadline Pressure Score"]) >= 4) == high).all()
-    assert ((_numbers(table["Work-Life Balance Score"]) <= 2) == high).all()
-    assert ((_numbers(table["Recognition Frequency"]) <= 1) == high).all()
+    assert ((_parse_numbers(table["Work Hours per Week"]) >= 48) == high).all()
+    assert ((_parse_numbers(table["Deadline Pressure Score"]) >= 4) == high).all()
+    assert ((_parse_numbers(table["Work-Life Balance Score"]) <= 2) == high).all()
+    assert ((_parse_numbers(table["Recognition Frequency"]) <= 1) == high).all()
     for name, share in (
         ("Burn Rate", 0.049),
         ("Resource Allocation", 0.059),
@@ -170,7 +171,7 @@ def test_cars_are_spelt_in_every_way(cars: Mapping[str, Sequence[str]], column: 
 def test_cars_have_copies_and_known_makes(cars: Mapping[str, Sequence[str]]) -> None:
     rows = [*zip(*cars.values(), strict=True)]
     assert 1 - len(set(rows)) / len(rows) == pytest.approx(0.15, abs=0.01)
-    brands = CATALOGUE["vehicle_price"].schema.field("brand").levels
+    brands = CATALOGUE["vehicle_price"].schema.get_field("brand").levels
     assert {name.split()[0] for name in cars["name"]} <= set(brands)
 
 

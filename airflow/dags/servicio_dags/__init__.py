@@ -1,1 +1,1 @@
-"""What the files of the DAGs share."""
+"""Shared code of the DAG files."""

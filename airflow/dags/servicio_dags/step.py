@@ -1,4 +1,4 @@
-"""A step: a command of `servicio-ml` in the environment of ML, as a task with its result."""
+"""Airflow tasks that run one `servicio-ml` command in the ML environment and return its JSON result."""
 
 import json
 import os
@@ -10,86 +10,89 @@ from typing import Any
 
 from airflow.sdk import Variable, task
 
-from servicio_dags.failure import tell
+from servicio_dags.failure_webhook import notify_failure
 
 RETRIES = 3
 BACKOFF = 2.0
-"""Each wait is that many times the one before; the first is Airflow's `default_task_retry_delay`."""
-LONGEST_WAIT = timedelta(hours=1)
+"""Factor from one retry delay to the next; the first delay is Airflow's `default_task_retry_delay`."""
+MAX_RETRY_DELAY = timedelta(hours=1)
 TIMEOUT = timedelta(hours=1)
-"""Of a task that names no other."""
+"""Default execution timeout of a task."""
 
 
-def defaults() -> dict[str, Any]:
-    """The arguments of every task of a DAG."""
+def build_default_args() -> dict[str, Any]:
+    """Build the default arguments of every task of a DAG."""
     return {
         "owner": "servicio-ml",
         "retries": RETRIES,
         "retry_exponential_backoff": BACKOFF,
-        "max_retry_delay": LONGEST_WAIT,
+        "max_retry_delay": MAX_RETRY_DELAY,
         "execution_timeout": TIMEOUT,
-        "on_failure_callback": tell,
+        "on_failure_callback": notify_failure,
     }
 
 
-def step(
+def define_step(
     name: str,
-    does: str,
-    words: Callable[..., Sequence[object]],
-    result: Callable[[str], Any] = json.loads,
-    **arguments: Any,
+    description: str,
+    build_arguments: Callable[..., Sequence[object]],
+    parse_result: Callable[[str], Any] = json.loads,
+    **operator_arguments: Any,
 ) -> Any:
-    """A kind of task that runs one command; to be called, or expanded, with what its words are made of.
+    """Define a task that runs one command; call or expand the result with the results of other tasks.
 
     Args:
-        name: Of the task.
-        does: One sentence for people.
-        words: Gives the words after `servicio-ml`. Its parameters are results of other tasks, or names such
-            as `params` and `dag_run`, with a default, which Airflow gives.
-        result: Reads what is passed on from the command's result, one line of JSON.
-        arguments: Of the operator.
+        name: Task id.
+        description: One sentence for people.
+        build_arguments: Returns the arguments after `servicio-ml`. Its parameters are the results of other
+            tasks, or have a default and a name that Airflow fills in, such as `params` and `dag_run`.
+        parse_result: Turns the command's result, one line of JSON, into the task's result.
+        operator_arguments: Further arguments of the operator.
     """
 
-    @wraps(words)
-    def line(*args: Any, **kwargs: Any) -> str:
-        return command(*words(*args, **kwargs))
+    @wraps(build_arguments)
+    def build_line(*args: Any, **kwargs: Any) -> str:
+        return build_command_line(*build_arguments(*args, **kwargs))
 
-    line.__doc__ = does
+    build_line.__doc__ = description
     bash: Any = task.bash
-    return bash(task_id=name, output_processor=result, skip_on_exit_code=None, **arguments)(line)
+    return bash(
+        task_id=name, output_processor=parse_result, skip_on_exit_code=None, **operator_arguments
+    )(build_line)  # fmt: skip
 
 
-def command(*words: object) -> str:
-    """A line of shell that runs `servicio-ml` and ends with its result in one line.
+def build_command_line(*arguments: object) -> str:
+    """Build a line of shell that runs `servicio-ml` and prints its result as the last line.
 
-    The result is printed once the command has ended: the operator mixes both of its outputs, and what comes
-    last on the standard error would be taken for the result. `PYTHONPATH` is Airflow's.
+    The result is printed after the command has ended, because the operator mixes both outputs and would take
+    the last line on standard error for the result. `PYTHONPATH` is unset, because it is Airflow's.
     """
+    # the command runs in its own environment: Airflow pins other versions of the same libraries
     program = shlex.split(os.environ.get("SERVICIO_ML_COMMAND", "servicio-ml"))
-    line = " ".join(_quoted(word) for word in (*program, *words))
+    line = " ".join(_quote(word) for word in (*program, *arguments))
     return f"unset PYTHONPATH; result=$({line}) && printf %s \"$result\" | tr '\\n' ' '"
 
 
-def _quoted(word: object) -> str:
-    """One word for the shell, in which Jinja, which renders the line once more, finds nothing."""
+def _quote(word: object) -> str:
+    """Quote one word for the shell, and hide its braces from Jinja, which renders the line once more."""
     return shlex.quote(str(word)).replace("{", "{''")
 
 
-def period(dag_run: Any) -> str:
-    """The month of a run, as `YYYY-MM`: of its logical date, as a backfill has one, else of its start."""
+def get_period(dag_run: Any) -> str:
+    """Return a run's month as `YYYY-MM`: that of its logical date (backfill), else that of its start."""
     return f"{dag_run.logical_date or dag_run.run_after:%Y-%m}"
 
 
-def options(given: Mapping[str, object]) -> list[str]:
-    """Names and values as options; none for a value that is not set."""
-    return [f"--{name}={value}" for name, value in given.items() if value]
+def build_options(values: Mapping[str, object]) -> list[str]:
+    """Turn names and values into command-line options, leaving out empty values."""
+    return [f"--{name}={value}" for name, value in values.items() if value]
 
 
-def variable(name: str) -> str:
-    """A variable of Airflow; empty where it is not set."""
+def get_variable(name: str) -> str:
+    """Return an Airflow variable; empty where it is not set."""
     return str(Variable.get(name, default=""))
 
 
-def picked(name: str) -> Callable[[str], dict[str, Any]]:
-    """One part of a result that is too large to be passed on."""
+def keep_field(name: str) -> Callable[[str], dict[str, Any]]:
+    """Return a parser that keeps one field of a result too large for an XCom."""
     return lambda line: {name: json.loads(line)[name]}

@@ -8,14 +8,14 @@ from typing import Any
 from fastapi import FastAPI
 
 from servicio_ml.domain.schema import FeatureSchema
-from servicio_ml.features.request import request_model
+from servicio_ml.features.request_models import build_record_model
 
 ANSWER = {
     "prediction": 0, "label": "No", "probability": 0.125, "model": "rain_australia", "version": 1,
     "prediction_id": "00000000-0000-0000-0000-000000000000",
 }  # fmt: skip
 schema = FeatureSchema.from_json(json.loads(Path(os.environ["BENCHMARK_SCHEMA"]).read_text()))
-Record: Any = request_model(schema)
+Record: Any = build_record_model(schema)
 app = FastAPI()
 
 

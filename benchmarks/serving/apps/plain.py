@@ -20,7 +20,7 @@ app = FastAPI()
 
 
 class Answer(BaseModel):
-    """Of one record."""
+    """Prediction of one record: probability of the positive class (0–1)."""
 
     probability: float
 

@@ -1,5 +1,5 @@
 # Stand-ins in Python: moto for S3, which keeps its objects in files, and the tests' own statsd-exporter. The context
-# is a folder with the files that are copied, gathered by tests/compose/engine.py.
+# is a folder with the files that are copied; tests/compose/engine.py collects them.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 FROM ${PYTHON_IMAGE} AS base
 COPY bootstrap.txt dev.txt /requirements/

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from compose_stores import ROLES, Stores, compose_stores
+from compose_stores import ROLES, ComposeStores, start_compose_stores
 from deploy.backup import compose, manifest
 
 pytestmark = pytest.mark.slow
@@ -29,117 +29,121 @@ LAKE = {
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
-    with compose_stores(tmp_path_factory.mktemp("stores")) as made:
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComposeStores]:
+    with start_compose_stores(tmp_path_factory.mktemp("stores")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def backup(servers: Stores, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of the filled stack; not to be changed."""
-    servers.make()
+def backup(servers: ComposeStores, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Backup of the filled stack, which tests do not change."""
+    servers.reset()
     _fill(servers)
     folder = tmp_path_factory.mktemp("backups") / "to"
-    assert "5 files" in _done(_run(servers, "backup", folder, "--of", "compose"))
+    assert "5 files" in _assert_done(_run(servers, "backup", folder, "--of", "compose"))
     return folder
 
 
 @pytest.fixture
-def empty(servers: Stores, backup: Path) -> Stores:
+def empty(servers: ComposeStores, backup: Path) -> ComposeStores:
     """A new stack; the backup has been taken."""
     assert backup.exists()
-    servers.make()
+    servers.reset()
     return servers
 
 
 @pytest.fixture
-def filled(empty: Stores) -> Stores:
+def filled(empty: ComposeStores) -> ComposeStores:
     _fill(empty)
     return empty
 
 
-def _fill(stores: Stores) -> None:
+def _fill(stores: ComposeStores) -> None:
     for database in ROLES:
-        stores.sql(database, "CREATE TABLE kept (id serial PRIMARY KEY, text text)")
-        stores.sql(database, FILL)
+        stores.execute(database, "CREATE TABLE kept (id serial PRIMARY KEY, text text)")
+        stores.execute(database, FILL)
     for key, content in LAKE.items():
         stores.put("data", key, content)
     stores.put("mlflow", "1/models/m-1/artifacts/model.onnx", b"model")
 
 
-def _run(stores: Stores, *words: object) -> subprocess.CompletedProcess[str]:
+def _run(stores: ComposeStores, *words: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "deploy.backup", *map(str, words)]
     return subprocess.run(
         command, cwd=ROOT, env=stores.variables, capture_output=True, text=True, check=False
     )
 
 
-def _done(told: subprocess.CompletedProcess[str]) -> str:
-    assert told.returncode == 0, told.stderr
-    return told.stdout
+def _assert_done(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
-def _refused(told: subprocess.CompletedProcess[str]) -> str:
-    assert told.returncode == 1, told.stdout
-    assert told.stderr.startswith("make ")
-    return told.stderr
+def _assert_refused(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 1, done.stdout
+    assert done.stderr.startswith("make ")
+    return done.stderr
 
 
-def _is_whole(stores: Stores) -> None:
+def _is_whole(stores: ComposeStores) -> None:
     for database, role in ROLES.items():
-        assert stores.sql(database, COUNT) == [(1000, 1000, database)]
-        assert stores.sql(database, "SELECT tableowner FROM pg_tables WHERE tablename = 'kept'") == [(role,)]
+        assert stores.execute(database, COUNT) == [(1000, 1000, database)]
+        assert stores.execute(database, "SELECT tableowner FROM pg_tables WHERE tablename = 'kept'") == [
+            (role,)
+        ]
         # what is numbered is numbered on
-        assert stores.sql(database, "INSERT INTO kept (text) VALUES ('new') RETURNING id") == [(1001,)]
-    assert stores.objects("data") == LAKE
-    assert stores.objects("mlflow") == {"1/models/m-1/artifacts/model.onnx": b"model"}
+        assert stores.execute(database, "INSERT INTO kept (text) VALUES ('new') RETURNING id") == [(1001,)]
+    assert stores.read_objects("data") == LAKE
+    assert stores.read_objects("mlflow") == {"1/models/m-1/artifacts/model.onnx": b"model"}
 
 
-def test_it_is_restored_into_an_empty_stack(empty: Stores, backup: Path) -> None:
-    assert manifest.read(backup).of == "compose"
-    _done(_run(empty, "restore", backup))
+def test_it_is_restored_into_an_empty_stack(empty: ComposeStores, backup: Path) -> None:
+    assert manifest.read_manifest(backup).of == "compose"
+    _assert_done(_run(empty, "restore", backup))
     _is_whole(empty)
 
 
-def test_a_stack_with_data_is_not_replaced_unless_told(filled: Stores, backup: Path) -> None:
-    filled.sql("airflow", "CREATE TABLE newer (id int)")
+def test_a_stack_with_data_is_not_replaced_without_the_option(filled: ComposeStores, backup: Path) -> None:
+    filled.execute("airflow", "CREATE TABLE newer (id int)")
     filled.put("data", "lake/newer", b"newer")
-    said = _refused(_run(filled, "restore", backup))
+    said = _assert_refused(_run(filled, "restore", backup))
     assert "(bucket data, bucket mlflow, database airflow, database mlflow_db, database servicio_ml)" in said
     assert "REPLACE=yes deletes it" in said
-    assert "lake/newer" in filled.objects("data")
-    _done(_run(filled, "restore", backup, "--replace"))
+    assert "lake/newer" in filled.read_objects("data")
+    _assert_done(_run(filled, "restore", backup, "--replace"))
     _is_whole(filled)
     tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-    assert filled.sql("airflow", tables) == [("kept",)]
+    assert filled.execute("airflow", tables) == [("kept",)]
     # others than the owner make no tables, as in a new database
-    assert filled.sql("airflow", "SELECT has_schema_privilege('mlflow', 'public', 'CREATE')") == [(False,)]
+    assert filled.execute("airflow", "SELECT has_schema_privilege('mlflow', 'public', 'CREATE')") == [
+        (False,)
+    ]
 
 
-def test_a_stack_in_use_is_not_replaced(filled: Stores, backup: Path) -> None:
-    with psycopg.connect(filled.postgres.url("mlflow_db")):
-        said = _refused(_run(filled, "restore", backup, "--replace"))
-    assert "database mlflow_db is in use by postgres from 127.0.0.1; stop what uses it first" in said
+def test_a_stack_in_use_is_not_replaced(filled: ComposeStores, backup: Path) -> None:
+    with psycopg.connect(filled.postgres.build_url("mlflow_db")):
+        said = _assert_refused(_run(filled, "restore", backup, "--replace"))
+    assert "database mlflow_db is in use by postgres from 127.0.0.1; stop its clients first: docker" in said
     _is_whole(filled)
 
 
-def test_a_damaged_backup_is_not_restored(filled: Stores, backup: Path, tmp_path: Path) -> None:
+def test_a_damaged_backup_is_not_restored(filled: ComposeStores, backup: Path, tmp_path: Path) -> None:
     damaged = shutil.copytree(backup, tmp_path / "damaged")
     path = damaged / "servicio_ml.dump"
     path.write_bytes(path.read_bytes()[:-1])
-    said = _refused(_run(filled, "restore", damaged, "--replace"))
-    assert f"{path} is not what was backed up" in said
+    said = _assert_refused(_run(filled, "restore", damaged, "--replace"))
+    assert f"{path} has changed since the backup" in said
     _is_whole(filled)
 
 
 @pytest.mark.parametrize("what", ["database", "bucket"])
-def test_a_store_that_is_down_leaves_no_backup(empty: Stores, tmp_path: Path, what: str) -> None:
+def test_a_store_that_is_down_leaves_no_backup(empty: ComposeStores, tmp_path: Path, what: str) -> None:
     if what == "database":
         empty.postgres.stop()
     else:
         empty.s3.delete_bucket(Bucket="mlflow")
     try:
-        said = _refused(_run(empty, "backup", tmp_path / "to", "--of", "compose"))
+        said = _assert_refused(_run(empty, "backup", tmp_path / "to", "--of", "compose"))
     finally:
         if what == "database":
             empty.postgres.start()
@@ -149,11 +153,13 @@ def test_a_store_that_is_down_leaves_no_backup(empty: Stores, tmp_path: Path, wh
 
 def test_without_docker_it_says_so(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "deploy.backup", "backup", str(tmp_path / "to"), "--of", "compose"]
-    told = subprocess.run(
+    done = subprocess.run(
         command, cwd=ROOT, env={"PATH": str(tmp_path), "PYTHONPATH": str(ROOT / "servicio-ml" / "src")},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert told.stderr == "make backup: there is no docker; the command is run where the stack is\n"
+    assert (
+        done.stderr == "make backup: docker is not installed; run the command on the machine of the stack\n"
+    )
 
 
 def test_the_stores_are_those_of_the_stack() -> None:

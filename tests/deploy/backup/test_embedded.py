@@ -101,83 +101,83 @@ def _run_apart(var: Path, *words: object, program: str = "") -> subprocess.Compl
     return subprocess.run(command, cwd=var.parent, env=bare, capture_output=True, text=True, check=False)
 
 
-def _done(told: subprocess.CompletedProcess[str]) -> str:
-    assert told.returncode == 0, told.stderr
-    return told.stdout
+def _assert_done(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
-def _refused(told: subprocess.CompletedProcess[str]) -> str:
-    assert told.returncode == 1
-    assert len(told.stderr.splitlines()) == 1, told.stderr
-    return told.stderr
+def _assert_refused(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    return done.stderr
 
 
-def _files(folder: Path) -> Mapping[str, bytes]:
+def _read_files(folder: Path) -> Mapping[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
     }
 
 
 def test_it_holds_what_is_kept_and_nothing_else(var: Path, tmp_path: Path) -> None:
-    assert "4 files" in _done(_run_apart(var, "backup", tmp_path / "to"))
-    assert set(_files(tmp_path / "to" / "state")) == KEPT
+    assert "4 files" in _assert_done(_run_apart(var, "backup", tmp_path / "to"))
+    assert set(_read_files(tmp_path / "to" / "state")) == KEPT
     assert (tmp_path / "to").stat().st_mode & 0o077 == 0
-    assert manifest.read(tmp_path / "to").of == "embedded"
+    assert manifest.read_manifest(tmp_path / "to").of == "embedded"
 
 
 def test_it_is_restored_into_an_empty_platform(var: Path, tmp_path: Path) -> None:
-    _done(_run(var, "backup", tmp_path / "to"))
-    before = _files(var)
+    _assert_done(_run(var, "backup", tmp_path / "to"))
+    before = _read_files(var)
     shutil.rmtree(var)
-    _done(_run(var, "restore", tmp_path / "to"))
-    after = _files(var)
+    _assert_done(_run(var, "restore", tmp_path / "to"))
+    after = _read_files(var)
     assert set(after) == KEPT
     assert all(after[name] == before[name] for name in KEPT if not name.endswith(".db"))
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
 def test_what_runs_beside_the_data_stays(var: Path, tmp_path: Path) -> None:
-    _done(_run(var, "backup", tmp_path / "to"))
+    _assert_done(_run(var, "backup", tmp_path / "to"))
     (var / "lake" / "rain" / "2026-11" / "train-2.parquet").write_text("newer")
-    before = _files(var)
-    _done(_run(var, "restore", tmp_path / "to", "--replace"))
-    after = _files(var)
+    before = _read_files(var)
+    _assert_done(_run(var, "restore", tmp_path / "to", "--replace"))
+    after = _read_files(var)
     assert set(after) == KEPT | SPARED
     assert {name: after[name] for name in SPARED} == {name: before[name] for name in SPARED}
 
 
-def test_a_platform_with_data_is_not_replaced_unless_told(var: Path, tmp_path: Path) -> None:
-    _done(_run(var, "backup", tmp_path / "to"))
-    before = _files(var)
-    said = _refused(_run(var, "restore", tmp_path / "to"))
+def test_a_platform_with_data_is_not_replaced_without_the_option(var: Path, tmp_path: Path) -> None:
+    _assert_done(_run(var, "backup", tmp_path / "to"))
+    before = _read_files(var)
+    said = _assert_refused(_run(var, "restore", tmp_path / "to"))
     assert "has data (lake, log, mlflow-artifacts); REPLACE=yes deletes it" in said
-    assert _files(var) == before
+    assert _read_files(var) == before
 
 
 def test_a_platform_that_runs_is_not_replaced(var: Path, tmp_path: Path) -> None:
-    _done(_run(var, "backup", tmp_path / "to"))
-    before = _files(var)
+    _assert_done(_run(var, "backup", tmp_path / "to"))
+    before = _read_files(var)
     with (var / "log" / "journal-0.lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        said = _refused(_run(var, "restore", tmp_path / "to", "--replace"))
+        said = _assert_refused(_run(var, "restore", tmp_path / "to", "--replace"))
     assert "it holds journal-0.lock); stop it first: make down" in said
-    assert _files(var) == before
+    assert _read_files(var) == before
 
 
 def test_a_backup_is_never_written_over(var: Path, tmp_path: Path) -> None:
-    _done(_run(var, "backup", tmp_path / "to"))
-    before = _files(tmp_path / "to")
-    assert "is there already; name a new folder" in _refused(_run(var, "backup", tmp_path / "to"))
-    assert _files(tmp_path / "to") == before
+    _assert_done(_run(var, "backup", tmp_path / "to"))
+    before = _read_files(tmp_path / "to")
+    assert "exists already; name a new folder" in _assert_refused(_run(var, "backup", tmp_path / "to"))
+    assert _read_files(tmp_path / "to") == before
 
 
 def test_a_backup_within_what_is_backed_up_is_refused(var: Path) -> None:
-    assert "name another folder" in _refused(_run(var, "backup", var / "backup"))
+    assert "name another folder" in _assert_refused(_run(var, "backup", var / "backup"))
     assert not (var / "backup").exists()
 
 
 def test_nothing_to_back_up_is_said(tmp_path: Path) -> None:
-    said = _refused(_run(tmp_path / "var", "backup", tmp_path / "to"))
+    said = _assert_refused(_run(tmp_path / "var", "backup", tmp_path / "to"))
     assert "holds nothing to back up; SERVICIO_ML_STATE_DIR names the state folder" in said
     assert list(tmp_path.iterdir()) == []
 
@@ -187,36 +187,36 @@ def test_killed_it_is_not_taken_for_a_backup(var: Path, tmp_path: Path, after: i
     assert _run_apart(var, "backup", tmp_path / "to", program=KILLED.format(after=after)).returncode == 9
     assert not (tmp_path / "to").exists()
     [left] = [path for path in tmp_path.iterdir() if path != var]
-    assert "is no backup" in _refused(_run(tmp_path / "other", "restore", left))
-    _done(_run(var, "backup", tmp_path / "to"))
-    assert set(_files(tmp_path / "to" / "state")) == KEPT
+    assert "is not a backup" in _assert_refused(_run(tmp_path / "other", "restore", left))
+    _assert_done(_run(var, "backup", tmp_path / "to"))
+    assert set(_read_files(tmp_path / "to" / "state")) == KEPT
     assert not left.exists()
 
 
 def test_killed_while_restoring_it_is_run_again(var: Path, tmp_path: Path) -> None:
-    _done(_run(var, "backup", tmp_path / "to"))
-    before = _files(var)
+    _assert_done(_run(var, "backup", tmp_path / "to"))
+    before = _read_files(var)
     words = ("restore", tmp_path / "to", "--replace")
     assert _run_apart(var, *words, program=KILLED.format(after=2)).returncode == 9
-    assert _files(var) == before
-    _done(_run(var, *words))
-    assert set(_files(var)) == KEPT | SPARED
+    assert _read_files(var) == before
+    _assert_done(_run(var, *words))
+    assert set(_read_files(var)) == KEPT | SPARED
 
 
 @pytest.mark.parametrize("after", range(1, 1 + len(("unfinished", "old", "restored")) + len(SPARED)))
 def test_killed_while_folders_are_exchanged_it_is_run_again(var: Path, tmp_path: Path, after: int) -> None:
-    _done(_run(var, "backup", tmp_path / "to"))
+    _assert_done(_run(var, "backup", tmp_path / "to"))
     kept = {name: (var / name).read_text() for name in SPARED}
     words = ("restore", tmp_path / "to", "--replace")
     assert _run_apart(var, *words, program=RENAMED.format(after=after)).returncode == 9
-    _done(_run(var, *words))
-    assert set(_files(var)) == KEPT | SPARED
+    _assert_done(_run(var, *words))
+    assert set(_read_files(var)) == KEPT | SPARED
     assert {name: (var / name).read_text() for name in SPARED} == kept
     assert {path.name for path in tmp_path.iterdir()} == {"var", "to"}
 
 
 def test_a_full_disk_leaves_nothing(var: Path, tmp_path: Path) -> None:
-    said = _refused(_run_apart(var, "backup", tmp_path / "to", program=FULL))
+    said = _assert_refused(_run_apart(var, "backup", tmp_path / "to", program=FULL))
     assert said.startswith("make backup: ")
     assert [path for path in tmp_path.iterdir() if path != var] == []
 
@@ -224,24 +224,24 @@ def test_a_full_disk_leaves_nothing(var: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", sorted(KEPT))
 @pytest.mark.parametrize("how", ["changed", "cut", "gone"])
 def test_a_damaged_backup_is_not_restored(var: Path, tmp_path: Path, name: str, how: str) -> None:
-    _done(_run(var, "backup", tmp_path / "to"))
+    _assert_done(_run(var, "backup", tmp_path / "to"))
     path = tmp_path / "to" / "state" / name
     content = path.read_bytes()
     if how == "gone":
         path.unlink()
     else:
         path.write_bytes(bytes([content[0] ^ 1]) + content[1:] if how == "changed" else content[:-1])
-    said = _refused(_run(tmp_path / "other", "restore", tmp_path / "to"))
+    said = _assert_refused(_run(tmp_path / "other", "restore", tmp_path / "to"))
     assert str(path) in said
     assert "take another backup" in said
     assert not (tmp_path / "other").exists()
 
 
 def test_a_newer_backup_is_not_restored(var: Path, tmp_path: Path) -> None:
-    _done(_run(var, "backup", tmp_path / "to"))
-    path = tmp_path / "to" / manifest.NAME
+    _assert_done(_run(var, "backup", tmp_path / "to"))
+    path = tmp_path / "to" / manifest.MANIFEST_NAME
     path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
-    said = _refused(_run(tmp_path / "other", "restore", tmp_path / "to"))
+    said = _assert_refused(_run(tmp_path / "other", "restore", tmp_path / "to"))
     assert "has format 2, this program reads 1" in said
 
 
@@ -250,8 +250,8 @@ def test_what_is_kept_elsewhere_is_said(
 ) -> None:
     variables = {"SERVICIO_ML_STATE_DIR": str(var), "SERVICIO_ML_LAKE_URL": "s3://data/lake"}
     assert __main__.main(["backup", str(tmp_path / "to")], variables) == 0
-    told = "not in the backup: the lake, which SERVICIO_ML_LAKE_URL keeps elsewhere\n"
-    assert capsys.readouterr().err == told
+    warning = "not in the backup: the lake, which SERVICIO_ML_LAKE_URL keeps elsewhere\n"
+    assert capsys.readouterr().err == warning
 
 
 @pytest.fixture
@@ -280,7 +280,7 @@ def _written(var: Path) -> Iterator[None]:
 @pytest.mark.usefixtures("_written")
 def test_a_database_is_copied_as_of_one_moment_while_it_is_written(var: Path, tmp_path: Path) -> None:
     for number in range(5):
-        _done(_run(var, "backup", tmp_path / str(number)))
+        _assert_done(_run(var, "backup", tmp_path / str(number)))
         path = tmp_path / str(number) / "state" / "log" / "journal-0.db"
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
             [(count,)] = connection.execute("SELECT count(*) FROM chunk")
@@ -293,7 +293,7 @@ def test_a_damaged_database_is_not_backed_up(var: Path, tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[4096] = 0xFF  # of the second page, its kind
     path.write_bytes(content)
-    assert str(path) in _refused(_run(var, "backup", tmp_path / "to"))
+    assert str(path) in _assert_refused(_run(var, "backup", tmp_path / "to"))
     assert not (tmp_path / "to").exists()
 
 
@@ -306,14 +306,14 @@ def test_files_that_go_away_are_noticed_and_all_is_copied_again(
     ]
     kept = shutil.copyfile
 
-    def copyfile(source: Path, to: Path) -> Path:
+    def copy_file(source: Path, to: Path) -> Path:
         if pruned:
             pruned.pop(0).unlink()
         return kept(source, to)
 
-    monkeypatch.setattr(state.shutil, "copyfile", copyfile)  # type: ignore[attr-defined]  # a module's import
-    state.copy(var, tmp_path / "to")
-    assert set(_files(tmp_path / "to")) == {"lake/rain/2026-11/manifest.json", "log/journal-0.db"}
+    monkeypatch.setattr(state.shutil, "copyfile", copy_file)  # type: ignore[attr-defined]  # a module's import
+    state.copy_state(var, tmp_path / "to")
+    assert set(_read_files(tmp_path / "to")) == {"lake/rain/2026-11/manifest.json", "log/journal-0.db"}
 
 
 def test_files_that_go_away_again_and_again_end_it(
@@ -322,17 +322,17 @@ def test_files_that_go_away_again_and_again_end_it(
     gone = var / "lake/rain/2026-11/train-1.parquet"
     kept = shutil.copyfile
 
-    def copyfile(source: Path, to: Path) -> Path:
+    def copy_file(source: Path, to: Path) -> Path:
         made = kept(source, to)
         gone.unlink(missing_ok=True)
         return made
 
-    def rmtree(folder: Path, removed: object = shutil.rmtree) -> None:
+    def remove_tree(folder: Path, removed: object = shutil.rmtree) -> None:
         assert callable(removed)
         removed(folder)
         gone.write_text("there again")
 
-    monkeypatch.setattr(state.shutil, "copyfile", copyfile)  # type: ignore[attr-defined]  # a module's import
-    monkeypatch.setattr(state.shutil, "rmtree", rmtree)  # type: ignore[attr-defined]  # a module's import
-    with pytest.raises(state.ChangedError, match=r"train-1.parquet went away while it was copied"):
-        state.copy(var, tmp_path / "to")
+    monkeypatch.setattr(state.shutil, "copyfile", copy_file)  # type: ignore[attr-defined]  # a module's import
+    monkeypatch.setattr(state.shutil, "rmtree", remove_tree)  # type: ignore[attr-defined]  # a module's import
+    with pytest.raises(state.ChangedError, match=r"train-1.parquet was removed while it was copied"):
+        state.copy_state(var, tmp_path / "to")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from platforms import Shelf, serving
+from model_server import ModelShelf, run_model_server
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
@@ -18,32 +18,32 @@ RECORD = {"day": "2020-01-31", "size": 1.5, "weight": 0.25, "colour": "green"}
 ROWS = 50
 
 
-def _command(state: Path, *words: str) -> None:
+def _run_command(state: Path, *words: str) -> None:
     command = [sys.executable, "-m", "deploy.backup", *words]
     environment = {**os.environ, "SERVICIO_ML_STATE_DIR": str(state)}
-    told = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert told.returncode == 0, told.stderr
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_champion_answers_after_the_restore(artifact_folder: Path, tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path / "first")
+    shelf = ModelShelf(tmp_path / "first")
     shelf.add("small", artifact_folder)
-    with serving(shelf.state, workers=1) as platform:
+    with run_model_server(shelf.state, workers=1) as platform:
         batch = {"records": [RECORD] * ROWS}
         before = platform("POST", "/models/small/predict/batch", batch).document
-        _command(shelf.state, "backup", str(tmp_path / "backup"))
+        _run_command(shelf.state, "backup", str(tmp_path / "backup"))
         assert platform("POST", "/models/small/predict", RECORD).status == 200
     shutil.rmtree(shelf.state)
 
     second = tmp_path / "second"
-    _command(second, "restore", str(tmp_path / "backup"))
-    with serving(second, workers=1) as platform:
+    _run_command(second, "restore", str(tmp_path / "backup"))
+    with run_model_server(second, workers=1) as platform:
         after = platform("POST", "/models/small/predict", RECORD).document
         assert (after["model"], after["version"]) == ("small", 1)
         assert after["probability"] == before["predictions"][0]["probability"]
         known = {"prediction_id": before["predictions"][-1]["prediction_id"], "actual": "yes"}
-        told = platform("POST", "/models/small/feedback", known)
-        assert told.status == 200, told.document
+        response = platform("POST", "/models/small/feedback", known)
+        assert response.status == 200, response.document
     with closing(sqlite3.connect(second / "log" / "journal-0.db")) as connection:
         # those that were answered before the backup, and the one after the restore
         assert connection.execute("SELECT sum(rows) FROM chunk").fetchone() == (ROWS + 1,)

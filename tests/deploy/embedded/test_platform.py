@@ -22,7 +22,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from documents import ROOT
-from servers import free_port
+from servers import find_free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 VARIABLES = {
@@ -55,11 +55,11 @@ class Clone:
     """A clean clone with a user's terminals.
 
     Attributes:
-        folder: Of the repository.
-        environment: Of the user.
+        folder: Folder of the repository's clone.
+        environment: Variables of the user.
         ports: By part.
         user: Who it is, where it is not who runs the test.
-        prefix: That takes root's privileges away.
+        prefix: Command that drops root's privileges.
     """
 
     folder: Path
@@ -69,36 +69,38 @@ class Clone:
     prefix: list[str]
     terminals: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def url(self, part: str) -> str:
+    def build_url(self, part: str) -> str:
         return f"http://127.0.0.1:{self.ports[part]}"
 
     def make(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """What a user sees who runs make in another terminal."""
         return subprocess.run(
-            self._words(*words), cwd=self.folder, env={**self.environment, **variables}, user=self.user,
+            self._build_command(*words), cwd=self.folder, env={**self.environment, **variables},
+            user=self.user,
             group=self.user, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
             timeout=FIRST_SECONDS,
         )  # fmt: skip
 
     @contextmanager
-    def up(self, limit: float) -> Iterator["Terminal"]:
+    def start_platform(self, limit: float) -> Iterator["Terminal"]:
         """A terminal with `make up` in it, once everything is ready."""
-        with tempfile.TemporaryFile("w+") as screen, _every_processor():
+        with tempfile.TemporaryFile("w+") as screen, _use_every_processor():
             process = subprocess.Popen(
-                self._words("up"), cwd=self.folder, env=self.environment, user=self.user, group=self.user,
+                self._build_command("up"), cwd=self.folder, env=self.environment, user=self.user,
+                group=self.user,
                 stdout=screen, stderr=screen, stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
             self.terminals.append(process)
             terminal = Terminal(process=process, screen=screen.fileno())
-            terminal.until(READY, limit)
+            terminal.wait_for_text(READY, limit)
             yield terminal
             terminal.interrupt()
 
-    def _words(self, *words: str) -> list[str]:
+    def _build_command(self, *words: str) -> list[str]:
         # its environment is the test's, which is newer than the clone's files
         return [*self.prefix, "make", "--old-file=.venv/.ready", *words]
 
-    def processes(self) -> list[str]:
+    def list_processes(self) -> list[str]:
         """The command lines of the user's processes that belong to the clone."""
         found = []
         for folder in Path("/proc").glob("[0-9]*"):
@@ -116,14 +118,14 @@ class Terminal:
     process: subprocess.Popen[bytes]
     screen: int
 
-    def text(self) -> str:
+    def read_text(self) -> str:
         return os.pread(self.screen, 1 << 22, 0).decode()
 
-    def until(self, what: str, limit: float) -> None:
+    def wait_for_text(self, what: str, limit: float) -> None:
         end = time.monotonic() + limit
-        while what not in self.text():
-            assert self.process.poll() is None, self.text()
-            assert time.monotonic() < end, f"not within {limit} s: {what}\n{self.text()}"
+        while what not in self.read_text():
+            assert self.process.poll() is None, self.read_text()
+            assert time.monotonic() < end, f"not within {limit} s: {what}\n{self.read_text()}"
             threading.Event().wait(BETWEEN_LOOKS_SECONDS)
 
     def interrupt(self) -> None:
@@ -134,7 +136,7 @@ class Terminal:
 
 
 @contextmanager
-def _every_processor() -> Iterator[None]:
+def _use_every_processor() -> Iterator[None]:
     """A worker of pytest-xdist has one processor; the platform takes what the machine has."""
     mine = os.sched_getaffinity(0)
     os.sched_setaffinity(0, range(os.cpu_count() or 1))
@@ -144,7 +146,7 @@ def _every_processor() -> Iterator[None]:
         os.sched_setaffinity(0, mine)
 
 
-def _unprivileged(folder: Path) -> tuple[int | None, list[str]]:
+def _drop_privileges(folder: Path) -> tuple[int | None, list[str]]:
     """Whom to run as, and through what: nobody for root, or a root that may do no more than others."""
     if os.geteuid() != 0:
         return None, []
@@ -184,11 +186,11 @@ def clone() -> Iterator[Clone]:
             pytest.skip(f"not a git checkout: {done.stderr.strip()}")
         home.mkdir()
         (folder / ".venv").symlink_to(sys.prefix)
-        user, prefix = _unprivileged(place)
+        user, prefix = _drop_privileges(place)
         if user is not None:
             subprocess.run(["chown", "--recursive", f"{user}:{user}", place], check=True)
         made = Clone(
-            folder=folder, ports={part: free_port() for part in VARIABLES}, user=user, prefix=prefix,
+            folder=folder, ports={part: find_free_port() for part in VARIABLES}, user=user, prefix=prefix,
             environment={},
         )  # fmt: skip
         made.environment = {
@@ -208,7 +210,7 @@ def clone() -> Iterator[Clone]:
                 terminal.wait()
 
 
-def _until(what: str, holds: Any) -> Any:
+def _wait_until(what: str, holds: Any) -> Any:
     """What it gives as soon as that is something."""
     end = time.monotonic() + WAIT_SECONDS
     while True:
@@ -220,14 +222,14 @@ def _until(what: str, holds: Any) -> Any:
 
 
 def _record(clone: Clone) -> Mapping[str, Any]:
-    fields = httpx.get(f"{clone.url('api')}/models/{MODEL}/schema").raise_for_status().json()["fields"]
+    fields = httpx.get(f"{clone.build_url('api')}/models/{MODEL}/schema").raise_for_status().json()["fields"]
     return {each["name"]: each["example"] for each in fields}
 
 
-def _champion(clone: Clone) -> Mapping[str, Any]:
-    """The champion as MLflow's server tells of it."""
+def _read_champion(clone: Clone) -> Mapping[str, Any]:
+    """Read the champion from MLflow's server."""
     asked = {"name": MODEL, "alias": "champion"}
-    answer = httpx.get(f"{clone.url('mlflow')}/api/2.0/mlflow/registered-models/alias", params=asked)
+    answer = httpx.get(f"{clone.build_url('mlflow')}/api/2.0/mlflow/registered-models/alias", params=asked)
     found: Mapping[str, Any] = answer.raise_for_status().json()["model_version"]
     return found
 
@@ -235,85 +237,86 @@ def _champion(clone: Clone) -> Mapping[str, Any]:
 def test_everything_from_a_clean_clone(clone: Clone) -> None:
     if shutil.which("prometheus") is None or shutil.which("chromium") is None:
         pytest.skip("no prometheus or chromium; install the Debian packages prometheus and chromium")
-    with clone.up(FIRST_SECONDS) as terminal:
-        assert "look-alike rows: the original is not here" in terminal.text()
-        answer = httpx.post(f"{clone.url('api')}/predict", json=_record(clone)).raise_for_status()
+    with clone.start_platform(FIRST_SECONDS) as terminal:
+        assert "synthetic rows, because the original is not available" in terminal.read_text()
+        answer = httpx.post(f"{clone.build_url('api')}/predict", json=_record(clone)).raise_for_status()
         assert answer.json()["label"] in {"absent", "present"}
-        _see_it_measured(clone)
-        _see_the_page(clone)
-        champion = _champion(clone)
-        _see_the_run(clone, champion)
-        _see_the_hook(clone)
+        _assert_it_is_measured(clone)
+        _assert_the_page_answers(clone)
+        champion = _read_champion(clone)
+        _assert_the_run_is_logged(clone, champion)
+        _assert_the_hook_is_protected(clone)
         assert "is up already" in clone.make("up").stdout
-        _see_a_crash_mended(clone, terminal)
+        _assert_a_crash_is_mended(clone, terminal)
         terminal.interrupt()
-        assert "stopped; what was trained, predicted and measured is kept" in terminal.text()
-    assert clone.processes() == []
-    _see_a_port_in_use_named(clone)
+        assert "stopped; models, predictions and metrics are kept" in terminal.read_text()
+    assert clone.list_processes() == []
+    _assert_a_port_in_use_is_named(clone)
 
-    begun = time.monotonic()
-    with clone.up(LATER_SECONDS) as again:
-        assert time.monotonic() - begun < LATER_SECONDS
-        assert "tune" not in again.text()
-        assert _champion(clone)["version"] == champion["version"]
-        told = {"prediction_id": answer.json()["prediction_id"], "actual": "absent"}
-        kept = httpx.post(f"{clone.url('api')}/models/{MODEL}/feedback", json=told)
+    started = time.monotonic()
+    with clone.start_platform(LATER_SECONDS) as again:
+        assert time.monotonic() - started < LATER_SECONDS
+        assert "tune" not in again.read_text()
+        assert _read_champion(clone)["version"] == champion["version"]
+        truth = {"prediction_id": answer.json()["prediction_id"], "actual": "absent"}
+        kept = httpx.post(f"{clone.build_url('api')}/models/{MODEL}/feedback", json=truth)
         assert kept.json()["status"] == "accepted", kept.text
         assert clone.make("down").returncode == 0
         again.process.wait(timeout=STOP_SECONDS)
-    assert clone.processes() == []
-    assert "no platform runs here" in clone.make("status").stdout
+    assert clone.list_processes() == []
+    state = clone.folder / "var"
+    assert f"no platform runs under {state}" in clone.make("status").stdout
 
 
-def _see_it_measured(clone: Clone) -> None:
+def _assert_it_is_measured(clone: Clone) -> None:
     asked = {"query": f'servicio_ml_predictions_total{{model="{MODEL}"}} >= 1'}
-    url = f"{clone.url('prometheus')}/api/v1/query"
-    _until("the prediction in Prometheus", lambda: httpx.get(url, params=asked).json()["data"]["result"])
+    url = f"{clone.build_url('prometheus')}/api/v1/query"
+    _wait_until("the prediction in Prometheus", lambda: httpx.get(url, params=asked).json()["data"]["result"])
 
 
-def _see_the_page(clone: Clone) -> None:
+def _assert_the_page_answers(clone: Clone) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page()
-        page.goto(clone.url("streamlit"))
+        page.goto(clone.build_url("streamlit"))
         named = re.compile(MODEL.replace("_", " "), re.IGNORECASE)
         expect(page.get_by_label("Use case")).to_have_value(named, timeout=WAIT_SECONDS * 1000)
         expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=WAIT_SECONDS * 1000)
         browser.close()
 
 
-def _see_the_run(clone: Clone, champion: Mapping[str, Any]) -> None:
-    url = f"{clone.url('mlflow')}/api/2.0/mlflow/runs/get"
+def _assert_the_run_is_logged(clone: Clone, champion: Mapping[str, Any]) -> None:
+    url = f"{clone.build_url('mlflow')}/api/2.0/mlflow/runs/get"
     run = httpx.get(url, params={"run_id": champion["run_id"]}).raise_for_status().json()["run"]
     assert run["info"]["status"] == "FINISHED"
     assert run["data"]["metrics"]
 
 
-def _see_the_hook(clone: Clone) -> None:
-    """It is open to who has the token, which only its owner can read."""
+def _assert_the_hook_is_protected(clone: Clone) -> None:
+    """Check that the hook needs the token, which only its owner can read."""
     token = clone.folder / "var" / "secrets" / "hook_token"
     assert stat.S_IMODE(token.stat().st_mode) == 0o600
-    url, told = f"{clone.url('api')}/hooks/alertmanager", {"version": "4", "alerts": []}
-    assert httpx.post(url, json=told).status_code == httpx.codes.UNAUTHORIZED
-    let_in = httpx.post(url, json=told, headers={"Authorization": f"Bearer {token.read_text()}"})
-    assert let_in.json() == {"decisions": []}
+    url, notification = f"{clone.build_url('api')}/hooks/alertmanager", {"version": "4", "alerts": []}
+    assert httpx.post(url, json=notification).status_code == httpx.codes.UNAUTHORIZED
+    let_in = httpx.post(url, json=notification, headers={"Authorization": f"Bearer {token.read_text()}"})
+    assert let_in.json() == {"decisions": [], "unnamed_alerts": 0}
 
 
-def _see_a_crash_mended(clone: Clone, terminal: Terminal) -> None:
+def _assert_a_crash_is_mended(clone: Clone, terminal: Terminal) -> None:
     """A part that is killed is started again, and named with the end of its log."""
     [row] = [line for line in clone.make("status").stdout.splitlines() if line.startswith("│ api ")]
     pid = int(row.split("│")[3])
     os.kill(pid, signal.SIGKILL)
-    terminal.until("all of it: make logs PART=api", WAIT_SECONDS)
-    ready = f"{clone.url('api')}/health/ready"
-    _until("the server is back", lambda: httpx.get(ready).is_success)
+    terminal.wait_for_text("the complete log: make logs COMPONENT=api", WAIT_SECONDS)
+    ready = f"{clone.build_url('api')}/health/ready"
+    _wait_until("the server is back", lambda: httpx.get(ready).is_success)
 
 
-def _see_a_port_in_use_named(clone: Clone) -> None:
+def _assert_a_port_in_use_is_named(clone: Clone) -> None:
     port = clone.ports["streamlit"]
     with socket.create_server(("127.0.0.1", port)):
         refused = clone.make("up")
     assert refused.returncode != 0
     assert f"port {port}, which Pages wants, is taken" in refused.stdout
     assert "make up STREAMLIT_PORT=" in refused.stdout
-    assert clone.processes() == []
+    assert clone.list_processes() == []

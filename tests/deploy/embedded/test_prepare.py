@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from deploy.embedded import prepare, settings
-from deploy.embedded.settings import Setup
+from deploy.embedded.settings import PlatformSetup
 from servicio_ml.errors import UseCaseError
-from servicio_ml.use_cases.catalogue import catalogue, find
+from servicio_ml.use_cases.catalogue import find, load_catalogue
 
 RAIN = find("rain_australia")
 
 
-def _original(folder: Path, name: str) -> Path:
+def _read_original(folder: Path, name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text("Date,Location\n")
     return folder / name
@@ -26,41 +26,41 @@ def _no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_the_named_folder_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SERVICIO_ML_DATA_DIR", str(tmp_path / "mine"))
-    mine = _original(tmp_path / "mine", RAIN.origin.file)
-    _original(tmp_path / "neighbour", RAIN.origin.file)
-    assert prepare.data(settings.read(), RAIN) == mine
+    mine = _read_original(tmp_path / "mine", RAIN.origin.file)
+    _read_original(tmp_path / "neighbour", RAIN.origin.file)
+    assert prepare.find_data(settings.read_setup(), RAIN) == mine
 
 
 def test_then_the_folder_beside_the_repository(
-    setup: Setup, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    setup: PlatformSetup, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    beside = _original(tmp_path / "neighbour", RAIN.origin.file)
-    _original(setup.places.state / "data" / RAIN.name, RAIN.origin.file)
-    assert prepare.data(setup, RAIN) == beside
+    beside = _read_original(tmp_path / "neighbour", RAIN.origin.file)
+    _read_original(setup.paths.state / "data" / RAIN.name, RAIN.origin.file)
+    assert prepare.find_data(setup, RAIN) == beside
     assert "rain_australia: data: the original, beside the repository" in capsys.readouterr().out
 
 
-def test_an_original_may_bear_a_name_that_says_more(setup: Setup, tmp_path: Path) -> None:
-    beside = _original(tmp_path / "neighbour", "employee_burnout_train.csv")
-    assert prepare.data(setup, find("employee_burnout")) == beside
+def test_an_original_may_bear_a_name_that_says_more(setup: PlatformSetup, tmp_path: Path) -> None:
+    beside = _read_original(tmp_path / "neighbour", "employee_burnout_train.csv")
+    assert prepare.find_data(setup, find("employee_burnout")) == beside
 
 
-def test_then_what_was_fetched_before(setup: Setup) -> None:
-    fetched = _original(setup.places.state / "data" / RAIN.name, RAIN.origin.file)
-    _original(setup.places.state / "data" / RAIN.name, "sample.csv")
-    assert prepare.data(setup, RAIN) == fetched
+def test_then_what_was_fetched_before(setup: PlatformSetup) -> None:
+    fetched = _read_original(setup.paths.state / "data" / RAIN.name, RAIN.origin.file)
+    _read_original(setup.paths.state / "data" / RAIN.name, "sample.csv")
+    assert prepare.find_data(setup, RAIN) == fetched
 
 
-def test_look_alike_rows_are_the_last_resort(setup: Setup, capsys: pytest.CaptureFixture[str]) -> None:
-    sample = _original(setup.places.state / "data" / RAIN.name, "sample.csv")
-    assert prepare.data(setup, RAIN) == sample
-    assert "look-alike rows" in capsys.readouterr().out
+def test_synthetic_rows_are_the_last_resort(setup: PlatformSetup, capsys: pytest.CaptureFixture[str]) -> None:
+    sample = _read_original(setup.paths.state / "data" / RAIN.name, "sample.csv")
+    assert prepare.find_data(setup, RAIN) == sample
+    assert "synthetic rows" in capsys.readouterr().out
 
 
 @pytest.mark.slow
-def test_they_are_made_where_there_are_none(setup: Setup) -> None:
-    found = prepare.data(setup, find("heart_disease"))
-    assert found.is_relative_to(setup.places.state)
+def test_they_are_made_where_there_are_none(setup: PlatformSetup) -> None:
+    found = prepare.find_data(setup, find("heart_disease"))
+    assert found.is_relative_to(setup.paths.state)
     assert len(found.read_text().splitlines()) > 100
 
 
@@ -69,15 +69,15 @@ def test_they_are_made_where_there_are_none(setup: Setup) -> None:
     [
         ("", ["rain_australia"]),
         ("heart_disease, vehicle_price", ["heart_disease", "vehicle_price"]),
-        ("all", list(catalogue())),
+        ("all", list(load_catalogue())),
     ],
 )
 def test_use_cases_are_named(given: str, names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("USE_CASES", given)
-    assert [each.name for each in prepare.wanted(settings.read())] == names
+    assert [each.name for each in prepare.list_wanted(settings.read_setup())] == names
 
 
 def test_an_unknown_use_case_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("USE_CASES", "weather")
     with pytest.raises(UseCaseError, match="known are"):
-        prepare.wanted(settings.read())
+        prepare.list_wanted(settings.read_setup())

@@ -33,9 +33,13 @@ def test_regenerating_changes_nothing(tmp_path: Path) -> None:
     out = [f"--{kind}_out={tmp_path}" for kind in ("python", "pyi", "grpc_python")]
     command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{PACKAGE.parent}", *out, PROTO]
     subprocess.run(command, check=True, cwd=PACKAGE.parent)
-    made = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
-    assert [path.name for path in made] == ["inference_pb2.py", "inference_pb2.pyi", "inference_pb2_grpc.py"]
-    for path in made:
+    service_fixture = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
+    assert [path.name for path in service_fixture] == [
+        "inference_pb2.py",
+        "inference_pb2.pyi",
+        "inference_pb2_grpc.py",
+    ]
+    for path in service_fixture:
         assert (tmp_path / path).read_text() == (PACKAGE.parent / path).read_text(), f"{path} is old"
 
 
@@ -45,15 +49,15 @@ def test_regenerating_changes_nothing(tmp_path: Path) -> None:
 def test_every_field_is_the_stock_clients(
     message: object, stock_fields: dict[str, dict[str, list[object]]]
 ) -> None:
-    _same(message, stock_fields)
+    _assert_same(message, stock_fields)
 
 
-def _same(message: object, stock: dict[str, dict[str, list[object]]]) -> None:
+def _assert_same(message: object, stock: dict[str, dict[str, list[object]]]) -> None:
     for field in message.fields:  # type: ignore[attr-defined]  # descriptors of the C++ runtime
         theirs = stock[field.containing_type.full_name][field.name]
         assert [field.number, field.type, field.is_repeated] == theirs, field.full_name
     for nested in message.nested_types:  # type: ignore[attr-defined]  # the same
-        _same(nested, stock)
+        _assert_same(nested, stock)
 
 
 @pytest.fixture(scope="module")

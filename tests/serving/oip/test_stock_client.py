@@ -14,11 +14,11 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from servers import free_port
-from services import Bench, bench
-from servicio_ml.serving.app import application
-from servicio_ml.serving.oip.grpc_server import start
-from servicio_ml.serving.oip.rest import routes
+from servers import find_free_port
+from services import ServiceFixture, create_service
+from servicio_ml.serving.app import build_app
+from servicio_ml.serving.oip.grpc_server import start_grpc_server
+from servicio_ml.serving.oip.rest import build_routes
 
 pytestmark = pytest.mark.slow
 SECONDS = 60
@@ -27,19 +27,21 @@ TASKS = {"binary": "artifact_folder", "multiclass": "multiclass_folder", "regres
 
 
 @pytest.fixture(scope="module", params=TASKS.values(), ids=[*TASKS])
-def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return bench(tmp_path_factory.mktemp("stock"), request.getfixturevalue(request.param))
+def service_fixture(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> ServiceFixture:
+    return create_service(tmp_path_factory.mktemp("stock"), request.getfixturevalue(request.param))
 
 
 @pytest.fixture(scope="module")
-def ports(made: Bench) -> Iterator[tuple[int, int]]:
+def ports(service_fixture: ServiceFixture) -> Iterator[tuple[int, int]]:
     """HTTP and gRPC in one process, as a worker has them."""
-    http, grpc = free_port(), free_port()
+    http, grpc = find_free_port(), find_free_port()
     up = threading.Event()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        server = await start(made.service, "127.0.0.1", grpc)
+        server = await start_grpc_server(service_fixture.service, "127.0.0.1", grpc)
         yield
         await server.stop(0)
 
@@ -48,7 +50,7 @@ def ports(made: Bench) -> Iterator[tuple[int, int]]:
             await super().startup(sockets)
             up.set()
 
-    app = application(made.service, [routes(made.service)], lifespan)
+    app = build_app(service_fixture.service, [build_routes(service_fixture.service)], lifespan)
     server = Server(uvicorn.Config(app, port=http, log_config=None, lifespan="on"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -61,9 +63,9 @@ def ports(made: Bench) -> Iterator[tuple[int, int]]:
 
 
 @pytest.fixture(scope="module")
-def told(made: Bench, ports: tuple[int, int]) -> dict[str, dict[str, Any]]:
-    """What the client was told, by road."""
-    artifact = made.service.models.champion("small").artifact
+def message(service_fixture: ServiceFixture, ports: tuple[int, int]) -> dict[str, dict[str, Any]]:
+    """Results of the client, by protocol."""
+    artifact = service_fixture.service.models.get_champion("small").artifact
     records = artifact.golden["records"]
     columns = {name: [record.get(name) for record in records] for name in artifact.encoder.schema.field_names}
     done = subprocess.run(
@@ -75,12 +77,12 @@ def told(made: Bench, ports: tuple[int, int]) -> dict[str, dict[str, Any]]:
     return answers
 
 
-def golden(made: Bench, outputs: dict[str, Any]) -> None:
+def check_golden_rows(service_fixture: ServiceFixture, outputs: dict[str, Any]) -> None:
     """Hold the outputs against the golden answers."""
-    served = made.service.models.champion("small")
-    answers, labels = served.artifact.golden["answers"], served.labels
+    loaded_model = service_fixture.service.models.get_champion("small")
+    answers, labels = loaded_model.artifact.golden["answers"], loaded_model.labels
     values = [answer["value"] for answer in answers]
-    assert len(made.log.find(outputs["prediction_id"])) == len(answers)
+    assert len(service_fixture.log.find(outputs["prediction_id"])) == len(answers)
     if not labels:
         np.testing.assert_allclose(outputs["prediction"], values, rtol=1e-5)
         return
@@ -92,21 +94,23 @@ def golden(made: Bench, outputs: dict[str, Any]) -> None:
         np.testing.assert_allclose(outputs["probabilities"], wanted, atol=1e-5)
 
 
-@pytest.mark.parametrize(("road", "how"), [("http", "binary"), ("http", "json"), ("grpc", "binary")])
-def test_golden_rows(made: Bench, told: dict[str, dict[str, Any]], road: str, how: str) -> None:
-    golden(made, told[road][how])
+@pytest.mark.parametrize(("protocol", "how"), [("http", "binary"), ("http", "json"), ("grpc", "binary")])
+def test_golden_rows(
+    service_fixture: ServiceFixture, message: dict[str, dict[str, Any]], protocol: str, how: str
+) -> None:
+    check_golden_rows(service_fixture, message[protocol][how])
 
 
-def test_stream(made: Bench, told: dict[str, dict[str, Any]]) -> None:
-    first, second, third = told["grpc"]["streamed"]
-    golden(made, first)
-    golden(made, third)
+def test_stream(service_fixture: ServiceFixture, message: dict[str, dict[str, Any]]) -> None:
+    first, second, third = message["grpc"]["streamed"]
+    check_golden_rows(service_fixture, first)
+    check_golden_rows(service_fixture, third)
     assert "'mass'" in second
 
 
-@pytest.mark.parametrize("road", ["http", "grpc"])
-def test_health_metadata_repository(told: dict[str, dict[str, Any]], road: str) -> None:
-    given = told[road]
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_health_metadata_repository(message: dict[str, dict[str, Any]], protocol: str) -> None:
+    given = message[protocol]
     ready = [given[name] for name in ("live", "ready", "model ready", "version ready")]
     assert ready == [True, True, True, True]
     assert [given["version 9 ready"], given["unknown ready"]] == [False, False]
@@ -118,9 +122,9 @@ def test_health_metadata_repository(told: dict[str, dict[str, Any]], road: str) 
     assert "champion and challenger stay" in given["unload"]
 
 
-@pytest.mark.parametrize("road", ["http", "grpc"])
-def test_ids_outputs_and_refusals(told: dict[str, dict[str, Any]], road: str) -> None:
-    given = told[road]
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_ids_outputs_and_refusals(message: dict[str, dict[str, Any]], protocol: str) -> None:
+    given = message[protocol]
     assert (given["id"], given["only"]) == ("mine", ["prediction_id"])
     assert "field 'mass'" in given["refused"]
     assert "no such input" in given["refused"]

@@ -11,98 +11,110 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services import Bench, bench
-from servicio_ml.domain.prediction import Protocol
+from services import ServiceFixture, create_service
+from servicio_ml.domain.prediction import Interface
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind
+from servicio_ml.domain.values import FIRST_DAY, LAST_DAY
 from servicio_ml.errors import InvalidError, RequestError, ServicioError
 from servicio_ml.features.artifact import Artifact
 from servicio_ml.features.encoder import Encoder
-from servicio_ml.serving.oip.tensor import NUMBERS, Tensor, from_raw, from_values, to_raw
-from servicio_ml.serving.oip.tensors import from_answer, inputs_of, outputs_of, to_matrix
-from servicio_ml.serving.served import Served
+from servicio_ml.serving.models.loaded_model import LoadedModel
+from servicio_ml.serving.oip.tensor import NUMBER_DTYPES, Tensor, from_raw, from_values, to_raw
+from servicio_ml.serving.oip.tensors import describe_inputs, describe_outputs, from_result, to_rows
 
 MAX_ROWS = 50
 DAY, SIZE = ("day", "BYTES", ["2020-01-31"]), ("size", "FP64", [1.5])
 WEIGHT, COLOUR = ("weight", "FP64", [0.25]), ("colour", "BYTES", ["green"])
 RECORD = {"day": "2020-01-31", "size": 1.5, "weight": 0.25, "colour": "green"}
 ROW = [18292.0, 1.5, 0.25, 1.0]
-"""The same as matrix values."""
+"""Row of `RECORD` as values of the matrix."""
 
 
 @pytest.fixture(scope="module")
-def made(artifact_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return bench(tmp_path_factory.mktemp("bench"), artifact_folder)
+def service_fixture(artifact_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> ServiceFixture:
+    return create_service(tmp_path_factory.mktemp("bench"), artifact_folder)
 
 
 @pytest.fixture(scope="module")
-def served(made: Bench) -> Served:
-    return made.service.models.champion("small")
+def loaded_model(service_fixture: ServiceFixture) -> LoadedModel:
+    return service_fixture.service.models.get_champion("small")
 
 
-def tensors(*given: tuple[str, str, list[Any]]) -> list[Tensor]:
+def build_tensors(*given: tuple[str, str, list[Any]]) -> list[Tensor]:
     return [from_values(name, datatype, [len(data)], data) for name, datatype, data in given]
 
 
-def features(values: Any, datatype: str = "FP32") -> Tensor:
-    array = np.array(values, dtype=NUMBERS[datatype])
+def build_features_tensor(values: Any, datatype: str = "FP32") -> Tensor:
+    array = np.array(values, dtype=NUMBER_DTYPES[datatype])
     return from_raw("features", datatype, array.shape, array.tobytes())
 
 
-def matrix(served: Served, given: Sequence[Tensor]) -> Any:
-    return to_matrix(served, given, MAX_ROWS)
+def convert_to_matrix(loaded_model: LoadedModel, given: Sequence[Tensor]) -> Any:
+    return to_rows(loaded_model, given, MAX_ROWS).matrix
 
 
-def expected(served: Served, *records: dict[str, Any]) -> Any:
-    return served.artifact.encoder.records(records)
+def encode_expected(loaded_model: LoadedModel, *records: dict[str, Any]) -> Any:
+    return loaded_model.artifact.encoder.encode_records(records)
 
 
 @pytest.mark.parametrize("datatype", ["FP64", "FP32", "INT64", "INT8", "UINT8", "UINT64"])
-def test_numbers_of_any_datatype(served: Served, datatype: str) -> None:
-    given = tensors(DAY, ("size", datatype, [3]), ("weight", datatype, [2]), COLOUR)
-    np.testing.assert_array_equal(matrix(served, given), expected(served, {**RECORD, "size": 3, "weight": 2}))
+def test_numbers_of_any_datatype(loaded_model: LoadedModel, datatype: str) -> None:
+    given = build_tensors(DAY, ("size", datatype, [3]), ("weight", datatype, [2]), COLOUR)
+    np.testing.assert_array_equal(
+        convert_to_matrix(loaded_model, given),
+        encode_expected(loaded_model, {**RECORD, "size": 3, "weight": 2}),
+    )
 
 
 MISSING = {
-    "left out": tensors(DAY, WEIGHT),
-    "NaN and empty text": tensors(DAY, ("size", "FP32", [np.nan]), WEIGHT, ("colour", "BYTES", [""])),
-    "null": tensors(DAY, ("size", "FP64", [None]), WEIGHT, ("colour", "BYTES", [None])),
-    "NaN features": [features([[ROW[0], np.nan, ROW[2], np.nan]])],
+    "left out": build_tensors(DAY, WEIGHT),
+    "NaN and empty text": build_tensors(DAY, ("size", "FP32", [np.nan]), WEIGHT, ("colour", "BYTES", [""])),
+    "null": build_tensors(DAY, ("size", "FP64", [None]), WEIGHT, ("colour", "BYTES", [None])),
+    "NaN features": [build_features_tensor([[ROW[0], np.nan, ROW[2], np.nan]])],
 }
 
 
 @pytest.mark.parametrize("given", MISSING.values(), ids=MISSING)
-def test_missing_values(served: Served, given: list[Tensor]) -> None:
+def test_missing_values(loaded_model: LoadedModel, given: list[Tensor]) -> None:
     np.testing.assert_array_equal(
-        matrix(served, given), expected(served, {**RECORD, "size": None, "colour": None})
+        convert_to_matrix(loaded_model, given),
+        encode_expected(loaded_model, {**RECORD, "size": None, "colour": None}),
     )
 
 
 @pytest.mark.parametrize("datatype", ["FP32", "FP64"])
-def test_features_in_one_tensor(served: Served, datatype: str) -> None:
-    np.testing.assert_array_equal(matrix(served, [features([ROW], datatype)]), expected(served, RECORD))
+def test_features_in_one_tensor(loaded_model: LoadedModel, datatype: str) -> None:
+    np.testing.assert_array_equal(
+        convert_to_matrix(loaded_model, [build_features_tensor([ROW], datatype)]),
+        encode_expected(loaded_model, RECORD),
+    )
 
 
-def test_described_datatypes_can_hold_what_a_field_may(served: Served) -> None:
-    def whole(name: str, *, nullable: bool) -> Field:
+def test_described_datatypes_can_hold_what_a_field_may(loaded_model: LoadedModel) -> None:
+    def build_integer(name: str, *, nullable: bool) -> Field:
         return Field(
             name=name, kind=Kind.INTEGER, column=name, description=name, example=1, nullable=nullable
         )
 
-    schema = FeatureSchema(fields=(whole("rooms", nullable=False), whole("floors", nullable=True)))
-    artifact = replace(served.artifact, encoder=Encoder(schema))
-    described = inputs_of(replace(served, artifact=artifact))
+    schema = FeatureSchema(
+        fields=(build_integer("rooms", nullable=False), build_integer("floors", nullable=True))
+    )
+    artifact = replace(loaded_model.artifact, encoder=Encoder(schema))
+    described = describe_inputs(replace(loaded_model, artifact=artifact))
     assert described == [("rooms", "INT64", [-1]), ("floors", "FP64", [-1])]
 
 
-def test_columns_of_one(served: Served) -> None:
+def test_columns_of_one(loaded_model: LoadedModel) -> None:
     given = [from_values(name, kind, [1, 1], [data]) for name, kind, data in (DAY, SIZE, WEIGHT, COLOUR)]
-    np.testing.assert_array_equal(matrix(served, given), expected(served, RECORD))
+    np.testing.assert_array_equal(
+        convert_to_matrix(loaded_model, given), encode_expected(loaded_model, RECORD)
+    )
 
 
 WRONG_TENSORS: dict[str, tuple[str, str, list[int], list[Any], str]] = {
     "unknown datatype": ("size", "FP8", [1], [1.0], "'FP8'; datatypes are BYTES, "),
     "text for a number": ("size", "FP64", [1], ["x"], "\"'x'\"|'x' as value 0; FP64 takes numbers"),
-    "boolean": ("size", "FP64", [1], [True], "True as value 0; FP64 takes numbers"),
+    "boolean": ("size", "FP64", [1], [True], "true as value 0; FP64 takes numbers"),
     "number for a text": ("colour", "BYTES", [2], ["red", 1], "1 as value 1; BYTES takes texts"),
     "fraction for a whole number": ("size", "INT32", [1], [1.5], "1.5 as value 0; INT32 takes whole numbers"),
     "too great": ("size", "INT8", [1], [300], "out of range; its datatype is INT8"),
@@ -118,10 +130,10 @@ WRONG_TENSORS: dict[str, tuple[str, str, list[int], list[Any], str]] = {
 
 
 @pytest.mark.parametrize(
-    ("name", "datatype", "shape", "data", "told"), WRONG_TENSORS.values(), ids=WRONG_TENSORS
+    ("name", "datatype", "shape", "data", "message"), WRONG_TENSORS.values(), ids=WRONG_TENSORS
 )
-def test_wrong_tensor(name: str, datatype: str, shape: list[int], data: list[Any], told: str) -> None:
-    with pytest.raises(RequestError, match=told) as caught:
+def test_wrong_tensor(name: str, datatype: str, shape: list[int], data: list[Any], message: str) -> None:
+    with pytest.raises(RequestError, match=message) as caught:
         from_values(name, datatype, shape, data)
     assert f"tensor '{name}'" in str(caught.value)
 
@@ -136,18 +148,18 @@ WRONG_BYTES: dict[str, tuple[str, bytes, str]] = {
 }
 
 
-@pytest.mark.parametrize(("datatype", "raw", "told"), WRONG_BYTES.values(), ids=WRONG_BYTES)
-def test_wrong_bytes(datatype: str, raw: bytes, told: str) -> None:
-    with pytest.raises(RequestError, match=told):
+@pytest.mark.parametrize(("datatype", "raw", "message"), WRONG_BYTES.values(), ids=WRONG_BYTES)
+def test_wrong_bytes(datatype: str, raw: bytes, message: str) -> None:
+    with pytest.raises(RequestError, match=message):
         from_raw("x", datatype, [1], raw)
 
 
-@pytest.mark.parametrize("datatype", NUMBERS)
+@pytest.mark.parametrize("datatype", NUMBER_DTYPES)
 def test_numbers_survive_raw_bytes(datatype: str) -> None:
     given = from_values("x", datatype, [3], [1, 2, 3])
     again = from_raw("x", datatype, [3], to_raw(given))
     np.testing.assert_array_equal(np.asarray(again.values), [1, 2, 3])
-    assert len(to_raw(given)) == 3 * NUMBERS[datatype].itemsize
+    assert len(to_raw(given)) == 3 * NUMBER_DTYPES[datatype].itemsize
 
 
 def test_texts_survive_raw_bytes() -> None:
@@ -157,44 +169,71 @@ def test_texts_survive_raw_bytes() -> None:
 
 
 INVALID: dict[str, tuple[list[Tensor], str, str, int, str]] = {
-    "unknown input": (tensors(DAY, WEIGHT, ("mass", "FP64", [1])), "mass", "unknown_field", 0, "no such"),
-    "number as text": (tensors(DAY, ("weight", "BYTES", ["1"])), "weight", "type", 0, "as UINT8, "),
-    "text as number": (tensors(("day", "FP64", [1.0]), WEIGHT), "day", "type", 0, "as BYTES"),
-    "required left out": (tensors(DAY, SIZE), "weight", "missing", 0, "from -10 to 10 kg"),
-    "required is NaN": (tensors(DAY, ("weight", "FP64", [np.nan])), "weight", "missing", 0, "from -10"),
-    "required is empty": (tensors(("day", "BYTES", [""]), WEIGHT), "day", "missing", 0, "YYYY-MM-DD"),
+    "unknown input": (
+        build_tensors(DAY, WEIGHT, ("mass", "FP64", [1])),
+        "mass",
+        "unknown_field",
+        0,
+        "no such",
+    ),
+    "number as text": (build_tensors(DAY, ("weight", "BYTES", ["1"])), "weight", "type", 0, "as UINT8, "),
+    "text as number": (build_tensors(("day", "FP64", [1.0]), WEIGHT), "day", "type", 0, "as BYTES"),
+    "required left out": (build_tensors(DAY, SIZE), "weight", "missing", 0, "from -10 to 10 kg"),
+    "required is NaN": (build_tensors(DAY, ("weight", "FP64", [np.nan])), "weight", "missing", 0, "from -10"),
+    "required is empty": (build_tensors(("day", "BYTES", [""]), WEIGHT), "day", "missing", 0, "YYYY-MM-DD"),
     "out of range": (
-        tensors(("day", "BYTES", ["2020-01-31"] * 2), ("weight", "FP64", [1, 11])),
-        "weight", "range", 1, "to 10",
+        build_tensors(("day", "BYTES", ["2020-01-31"] * 2), ("weight", "FP64", [1, 11])),
+        "weight",
+        "range",
+        1,
+        "to 10",
     ),
-    "infinite": (tensors(DAY, WEIGHT, ("size", "FP64", [np.inf])), "size", "range", 0, "a number"),
-    "beyond float32": (tensors(DAY, WEIGHT, ("size", "FP64", [1e300])), "size", "range", 0, "a number"),
-    "beyond FP32": (tensors(DAY, WEIGHT, ("size", "FP32", [1e300])), "size", "range", 0, "a number"),
+    "infinite": (build_tensors(DAY, WEIGHT, ("size", "FP64", [np.inf])), "size", "range", 0, "a number"),
+    "beyond float32": (build_tensors(DAY, WEIGHT, ("size", "FP64", [1e300])), "size", "range", 0, "a number"),
+    "beyond FP32": (build_tensors(DAY, WEIGHT, ("size", "FP32", [1e300])), "size", "range", 0, "a number"),
     "unknown level": (
-        tensors(("day", "BYTES", ["2020-01-31"] * 2), ("weight", "FP64", [1, 2]),
-                ("colour", "BYTES", ["red", "puce"])),
-        "colour", "level", 1, "one of red, green, blue",
+        build_tensors(
+            ("day", "BYTES", ["2020-01-31"] * 2),
+            ("weight", "FP64", [1, 2]),
+            ("colour", "BYTES", ["red", "puce"]),
+        ),
+        "colour",
+        "level",
+        1,
+        "one of red, green, blue",
     ),
-    "no date": (tensors(("day", "BYTES", ["2020-02-31"]), WEIGHT), "day", "type", 0, "YYYY-MM-DD"),
-    "a week": (tensors(("day", "BYTES", ["2020-W05-5"]), WEIGHT), "day", "type", 0, "YYYY-MM-DD"),
-    "no rows": (tensors(("weight", "FP64", [])), "weight", "range", 0, "1 to 50 rows"),
-    "too many rows": ([features([ROW] * 51)], "features", "range", 0, "1 to 50 rows"),
-    "features of whole numbers": ([features([[1, 1, 1, 1]], "INT64")], "features", "type", 0, "FP32 or FP64"),
-    "no such code": ([features([ROW, [*ROW[:3], 3]])], "colour", "level", 1, "from 0 to 2"),
-    "negative code": ([features([[*ROW[:3], -1]])], "colour", "level", 0, "from 0 to 2"),
-    "fractional code": ([features([[*ROW[:3], 0.5]])], "colour", "level", 0, "from 0 to 2"),
-    "half a day": ([features([[0.5, *ROW[1:]]])], "day", "type", 0, "whole days"),
-    "no day": ([features([[1e9, *ROW[1:]]])], "day", "type", 0, "whole days"),
-    "range in features": ([features([[*ROW[:2], 11, 1]])], "weight", "range", 0, "from -10 to 10 kg"),
-}  # fmt: skip
+    "no date": (build_tensors(("day", "BYTES", ["2020-02-31"]), WEIGHT), "day", "type", 0, "YYYY-MM-DD"),
+    "a week": (build_tensors(("day", "BYTES", ["2020-W05-5"]), WEIGHT), "day", "type", 0, "YYYY-MM-DD"),
+    "no rows": (build_tensors(("weight", "FP64", [])), "weight", "range", 0, "1 to 50 rows"),
+    "too many rows": ([build_features_tensor([ROW] * 51)], "features", "range", 0, "1 to 50 rows"),
+    "features of whole numbers": (
+        [build_features_tensor([[1, 1, 1, 1]], "INT64")],
+        "features",
+        "type",
+        0,
+        "FP32 or FP64",
+    ),
+    "no such code": ([build_features_tensor([ROW, [*ROW[:3], 3]])], "colour", "level", 1, "from 0 to 2"),
+    "negative code": ([build_features_tensor([[*ROW[:3], -1]])], "colour", "level", 0, "from 0 to 2"),
+    "fractional code": ([build_features_tensor([[*ROW[:3], 0.5]])], "colour", "level", 0, "from 0 to 2"),
+    "half a day": ([build_features_tensor([[0.5, *ROW[1:]]])], "day", "type", 0, "whole days"),
+    "no day": ([build_features_tensor([[1e9, *ROW[1:]]])], "day", "type", 0, "whole days"),
+    "range in features": (
+        [build_features_tensor([[*ROW[:2], 11, 1]])],
+        "weight",
+        "range",
+        0,
+        "from -10 to 10 kg",
+    ),
+}
 
 
 @pytest.mark.parametrize(("given", "field", "reason", "row", "allowed"), INVALID.values(), ids=INVALID)
 def test_rows_that_do_not_fit(
-    served: Served, given: list[Tensor], field: str, reason: str, row: int, allowed: str
+    loaded_model: LoadedModel, given: list[Tensor], field: str, reason: str, row: int, allowed: str
 ) -> None:
     with pytest.raises(InvalidError) as caught:
-        matrix(served, given)
+        convert_to_matrix(loaded_model, given)
     (fault, *_) = caught.value.faults
     assert (fault.field, fault.reason, fault.row) == (field, reason, row)
     assert allowed in fault.allowed
@@ -202,30 +241,38 @@ def test_rows_that_do_not_fit(
 
 TOGETHER: dict[str, tuple[list[Tensor], str]] = {
     "none": ([], "no input tensor"),
-    "twice": (tensors(DAY, WEIGHT, WEIGHT), "'weight' stands twice"),
-    "other rows": (tensors(DAY, ("weight", "FP64", [1, 2])), "day 1, weight 2"),
+    "twice": (build_tensors(DAY, WEIGHT, WEIGHT), "'weight' stands twice"),
+    "other rows": (build_tensors(DAY, ("weight", "FP64", [1, 2])), "day 1, weight 2"),
     "two values a row": ([from_values("weight", "FP64", [1, 2], [1, 2])], r"'weight' has shape \[1, 2\]"),
-    "features and a field": ([features([ROW]), *tensors(WEIGHT)], "'features' is not the only"),
-    "too few features": ([features([ROW[:3]])], r"shape \[1, 3\]; it takes \[rows, 4\]: day, size"),
-    "flat features": ([features(ROW)], r"shape \[4\]; it takes \[rows, 4\]"),
+    "features and a field": (
+        [build_features_tensor([ROW]), *build_tensors(WEIGHT)],
+        "'features' is not the only",
+    ),
+    "too few features": (
+        [build_features_tensor([ROW[:3]])],
+        r"shape \[1, 3\]; it takes \[rows, 4\]: day, size",
+    ),
+    "flat features": ([build_features_tensor(ROW)], r"shape \[4\]; it takes \[rows, 4\]"),
 }
 
 
-@pytest.mark.parametrize(("given", "told"), TOGETHER.values(), ids=TOGETHER)
-def test_tensors_that_do_not_go_together(served: Served, given: list[Tensor], told: str) -> None:
-    with pytest.raises(RequestError, match=told):
-        matrix(served, given)
+@pytest.mark.parametrize(("given", "message"), TOGETHER.values(), ids=TOGETHER)
+def test_tensors_that_do_not_go_together(
+    loaded_model: LoadedModel, given: list[Tensor], message: str
+) -> None:
+    with pytest.raises(RequestError, match=message):
+        convert_to_matrix(loaded_model, given)
 
 
-def test_a_long_value_is_cut(served: Served) -> None:
+def test_a_long_value_is_cut(loaded_model: LoadedModel) -> None:
     with pytest.raises(InvalidError) as caught:
-        matrix(served, tensors(DAY, WEIGHT, ("colour", "BYTES", ["x" * 10_000])))
+        convert_to_matrix(loaded_model, build_tensors(DAY, WEIGHT, ("colour", "BYTES", ["x" * 10_000])))
     assert len(str(caught.value)) < 300
 
 
 RECORDS = st.fixed_dictionaries(
     {
-        "day": st.dates().map(str),
+        "day": st.dates(FIRST_DAY, LAST_DAY).map(str),
         "size": st.none() | st.floats(-(2.0**100), 2.0**100, width=32),
         "weight": st.floats(-10, 10, width=32),
         "colour": st.sampled_from(["red", "green", "blue"]) | st.none(),
@@ -235,40 +282,42 @@ RECORDS = st.fixed_dictionaries(
 
 @given(records=st.lists(RECORDS, min_size=1, max_size=8), by_bytes=st.booleans())
 def test_valid_rows_become_the_matrix_of_records(
-    served: Served,
+    loaded_model: LoadedModel,
     records: list[dict[str, Any]],
     by_bytes: bool,  # noqa: FBT001  drawn
 ) -> None:
-    wanted = expected(served, *records)
+    wanted = encode_expected(loaded_model, *records)
     given = [
         from_values(name, datatype, [len(records)], [record[name] for record in records])
-        for name, datatype, _ in inputs_of(served)
+        for name, datatype, _ in describe_inputs(loaded_model)
     ]
     if by_bytes:
         given = [from_raw(each.name, each.datatype, each.shape, to_raw(each)) for each in given]
-    np.testing.assert_array_equal(matrix(served, given), wanted)
-    np.testing.assert_array_equal(matrix(served, [features(wanted[:, :4])]), wanted)
+    np.testing.assert_array_equal(convert_to_matrix(loaded_model, given), wanted)
+    np.testing.assert_array_equal(
+        convert_to_matrix(loaded_model, [build_features_tensor(wanted[:, :4])]), wanted
+    )
 
 
 NAMES = st.sampled_from(["day", "size", "weight", "colour", "features", "other"]) | st.text(max_size=5)
-DATATYPES = st.sampled_from(["BYTES", "BOOL", *NUMBERS]) | st.text(max_size=5)
+DATATYPES = st.sampled_from(["BYTES", "BOOL", *NUMBER_DTYPES]) | st.text(max_size=5)
 SHAPES = st.lists(st.integers(-(2**63), 2**63) | st.integers(0, 5), max_size=4)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
 DATA = st.lists(SCALARS | st.lists(SCALARS | st.lists(SCALARS, max_size=2), max_size=4), max_size=6)
 
 
 @st.composite
-def likely(draw: st.DrawFn) -> tuple[str, str, list[int], list[Any]]:
+def draw_likely_tensor(draw: st.DrawFn) -> tuple[str, str, list[int], list[Any]]:
     """A tensor whose shape and values go together, so that more than the first look is tried."""
     rows = draw(st.integers(0, 3))
     name = draw(NAMES)
     width = [4] if name == "features" else draw(st.sampled_from([[], [1]]))
     count = rows * (width[0] if width else 1)
-    datatype = draw(st.sampled_from(["BYTES", *NUMBERS]))
+    datatype = draw(st.sampled_from(["BYTES", *NUMBER_DTYPES]))
     texts = st.sampled_from(["red", "2020-01-01", "", "20200101", "2020-W01-1", "٢٠٢٠-٠١-٠١"]) | st.text(
         max_size=9
     )
-    kind = NUMBERS[datatype].kind if datatype != "BYTES" else "t"
+    kind = NUMBER_DTYPES[datatype].kind if datatype != "BYTES" else "t"
     one = {
         "t": texts,
         "f": st.floats() | st.integers(0, 3),
@@ -278,32 +327,32 @@ def likely(draw: st.DrawFn) -> tuple[str, str, list[int], list[Any]]:
     return name, datatype, [rows, *width], draw(st.lists(one[kind], min_size=count, max_size=count))
 
 
-@given(given=st.lists(likely() | st.tuples(NAMES, DATATYPES, SHAPES, DATA), max_size=5))
-def test_any_values_are_taken_or_refused(served: Served, given: list[Any]) -> None:
+@given(given=st.lists(draw_likely_tensor() | st.tuples(NAMES, DATATYPES, SHAPES, DATA), max_size=5))
+def test_any_values_are_taken_or_refused(loaded_model: LoadedModel, given: list[Any]) -> None:
     try:
-        made = matrix(served, [from_values(*each) for each in given])
+        service_fixture = convert_to_matrix(loaded_model, [from_values(*each) for each in given])
     except ServicioError:
         return
-    assert made.shape[1] == len(served.artifact.encoder.schema.names)
-    assert not np.isnan(made[:, [0, 2]]).any()
+    assert service_fixture.shape[1] == len(loaded_model.artifact.encoder.schema.names)
+    assert not np.isnan(service_fixture[:, [0, 2]]).any()
 
 
 @given(given=st.lists(st.tuples(NAMES, DATATYPES, SHAPES, st.binary(max_size=40)), max_size=5))
-def test_any_bytes_are_taken_or_refused(served: Served, given: list[Any]) -> None:
+def test_any_bytes_are_taken_or_refused(loaded_model: LoadedModel, given: list[Any]) -> None:
     try:
-        made = matrix(served, [from_raw(*each) for each in given])
+        service_fixture = convert_to_matrix(loaded_model, [from_raw(*each) for each in given])
     except ServicioError:
         return
-    assert made.shape[1] == len(served.artifact.encoder.schema.names)
+    assert service_fixture.shape[1] == len(loaded_model.artifact.encoder.schema.names)
 
 
 @pytest.fixture(scope="module", params=["artifact_folder", "multiclass_folder", "regression_folder"])
-def each_task(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def each_task(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ServiceFixture:
     """A service of each task."""
-    return bench(tmp_path_factory.mktemp("each"), request.getfixturevalue(request.param))
+    return create_service(tmp_path_factory.mktemp("each"), request.getfixturevalue(request.param))
 
 
-def golden(artifact: Artifact) -> list[Tensor]:
+def build_golden_tensors(artifact: Artifact) -> list[Tensor]:
     """The golden rows as tensors."""
     records = artifact.golden["records"]
     fields = {each.name: each for each in artifact.encoder.schema.fields}
@@ -316,16 +365,16 @@ def golden(artifact: Artifact) -> list[Tensor]:
     ]  # fmt: skip
 
 
-def test_golden_rows_give_golden_answers(each_task: Bench) -> None:
-    served = each_task.service.models.champion("small")
-    artifact, rows = served.artifact, len(served.artifact.golden["records"])
-    given = matrix(served, golden(artifact))
-    answered = each_task.service.predictor.answer_now(served, given, Protocol.OIP)
-    outputs = {tensor.name: tensor for tensor in from_answer(answered, ())}
+def test_golden_rows_give_golden_answers(each_task: ServiceFixture) -> None:
+    loaded_model = each_task.service.models.get_champion("small")
+    artifact, rows = loaded_model.artifact, len(loaded_model.artifact.golden["records"])
+    given = convert_to_matrix(loaded_model, build_golden_tensors(artifact))
+    result = each_task.service.predictor.score_sync(loaded_model, given, Interface.OIP)
+    outputs = {tensor.name: tensor for tensor in from_result(result, ())}
     assert [(each.name, each.datatype) for each in outputs.values()] == [
-        (name, datatype) for name, datatype, _ in outputs_of(served)
+        (name, datatype) for name, datatype, _ in describe_outputs(loaded_model)
     ]
-    answers, labels = artifact.golden["answers"], served.labels
+    answers, labels = artifact.golden["answers"], loaded_model.labels
     values = [answer["value"] for answer in answers]
     if not labels:
         np.testing.assert_allclose(np.asarray(outputs["prediction"].values), values, rtol=1e-5)
@@ -338,4 +387,4 @@ def test_golden_rows_give_golden_answers(each_task: Bench) -> None:
         assert outputs["probabilities"].shape == (rows, len(labels))
         given_back = np.asarray(outputs["probabilities"].values).reshape(rows, -1)
         np.testing.assert_allclose(given_back, wanted, atol=1e-5)
-    assert outputs["prediction_id"].values == answered.ids
+    assert outputs["prediction_id"].values == result.ids

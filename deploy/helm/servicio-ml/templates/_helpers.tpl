@@ -49,7 +49,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end }}
 
 {{/* The longest end of a pod: preStop, then requests over HTTP, then those over gRPC, each drainSeconds at most, then
-the keeper's last shipment to PostgreSQL (8 s) and what is left to close. */}}
+the journal maintainer's last shipment to PostgreSQL (8 s) and what is left to close. */}}
 {{- define "servicio-ml.graceSeconds" -}}
 {{- add .Values.api.preStopSeconds (mul 2 .Values.api.drainSeconds) 15 }}
 {{- end }}
@@ -104,7 +104,7 @@ seccompProfile:
 {{- define "servicio-ml.podHead" -}}
 serviceAccountName: {{ include "servicio-ml.serviceAccount" .root }}
 automountServiceAccountToken: false
-# a Service called servicio-ml would give every pod a SERVICIO_ML_PORT of its own kind
+# for a Service called servicio-ml, Kubernetes would set a variable SERVICIO_ML_PORT, which is a setting of the server
 enableServiceLinks: false
 {{- with .root.Values.imagePullSecrets }}
 imagePullSecrets:
@@ -167,7 +167,7 @@ env:
 - name: tmp
   emptyDir:
     sizeLimit: 1Gi
-# the processes of a pod count in it
+# shared memory for the bin counts of a pod's processes
 - name: shared-memory
   emptyDir:
     medium: Memory

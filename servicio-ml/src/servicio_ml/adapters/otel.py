@@ -5,15 +5,15 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-TRACES = "/v1/traces"
+TRACES_PATH = "/v1/traces"
 
 
-def provider(endpoint: str) -> TracerProvider:
-    """A provider whose spans go to a collector in the background; `shutdown` sends what is left.
+def create_tracer_provider(endpoint: str) -> TracerProvider:
+    """Create a provider that sends spans to a collector in the background; `shutdown` sends the rest.
 
     Args:
-        endpoint: `http://` address of the collector.
+        endpoint: Address of the collector, `http://host:port`.
     """
     made = TracerProvider(resource=Resource.create({"service.name": "servicio-ml"}))
-    made.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint.rstrip("/") + TRACES)))
+    made.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint.rstrip("/") + TRACES_PATH)))
     return made

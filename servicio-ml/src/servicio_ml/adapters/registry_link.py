@@ -1,7 +1,7 @@
 """One registry for all processes of a server: MLflow's libraries would cost each of them 100 MB.
 
-The parent answers on a local socket; the workers ask through `RemoteRegistry` and `RemoteRecords`, each on a
-connection of its own, one call at a time: a look at old records holds up no look for a new champion.
+The parent serves calls on a local socket. The workers call it by `RemoteRegistry` and `RemoteModelHistory`,
+each on its own connection and one call at a time, so that reading the history delays no champion look-up.
 """
 
 import logging
@@ -12,50 +12,55 @@ from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Any
 
-from servicio_ml.domain.ports import ModelVersion, ServedRegistry
-from servicio_ml.domain.promotion import Dossier
-from servicio_ml.domain.records import Candidates, ServedRecords, Told
+from servicio_ml.domain.ports.registry import ModelVersion, RegistryReader
+from servicio_ml.domain.promotion import DecisionRecord
 from servicio_ml.errors import RegistryError, ServicioError
+from servicio_ml.lifecycle.model_history_reader import DecisionList, ModelHistoryReader, TrainingCandidates
 
 logger = logging.getLogger(__name__)
-REGISTRY_CALLS = frozenset({"models", "versions", "download", "notes", "note"})
-RECORDS_CALLS = frozenset({"decisions", "candidates", "pictures", "picture", "card", "crown"})
-"""What a server asks; it registers nothing, and moves an alias with a dossier only."""
-Opened = tuple[ServedRegistry, ServedRecords]
+REGISTRY_CALLS = frozenset({"list_models", "list_versions", "download", "get_model_tags", "set_model_tag"})
+HISTORY_CALLS = frozenset(
+    {"list_decisions", "get_candidates", "list_pictures", "get_picture", "get_card", "set_champion"}
+)
+"""Calls that a server needs; it registers no model, and moves an alias only with a decision record."""
+RegistryAndHistory = tuple[RegistryReader, ModelHistoryReader]
 
 
 class RegistryLink:
-    """Answers the calls of other processes by a registry that is opened in the background.
+    """Serves the registry and the model history, opened in the background, to other processes.
 
     Args:
-        place: Of the socket, a new path.
-        key: That the others must know.
-        opened: Opens the registry and its records; tried again with the next call when it fails.
+        socket_path: Path of the socket; it must not exist.
+        key: Secret that the callers must know.
+        open_registry: Opens the registry and the model history; retried at the next call when it fails.
     """
 
-    def __init__(self, place: Path, key: bytes, opened: Callable[[], Opened]) -> None:
-        self._listener = Listener(str(place), "AF_UNIX", authkey=key)
-        self._opened = opened
-        self._parts: Opened | None = None
+    def __init__(
+        self, socket_path: Path, key: bytes, open_registry: Callable[[], RegistryAndHistory]
+    ) -> None:
+        self._listener = Listener(str(socket_path), "AF_UNIX", authkey=key)
+        self._open_registry = open_registry
+        self._registry_and_history: RegistryAndHistory | None = None
         self._closed = False
         self._lock = threading.Lock()
-        threading.Thread(target=self._accept, name="registry-link", daemon=True).start()
-        threading.Thread(target=self._warm, name="registry-warm", daemon=True).start()
+        threading.Thread(target=self._accept_connections, name="registry-link", daemon=True).start()
+        threading.Thread(target=self._warm_up, name="registry-warm", daemon=True).start()
 
-    def _warm(self) -> None:
-        # to load and open it takes as long as the callers need to start
-        with suppress(Exception):  # the callers are told
+    def _warm_up(self) -> None:
+        # loading MLflow takes as long as the workers need to start
+        with suppress(Exception):  # the next call raises it again
             self._open()
 
-    def _accept(self) -> None:
+    def _accept_connections(self) -> None:
         while True:
             try:
                 connection = self._listener.accept()
-            except Exception:  # a stranger without the key, or a caller that ended before it had shown it
+            except Exception:  # a caller without the key, or one that ended before it sent the key
                 if self._closed:
                     return
-                logger.exception("a caller was turned away")
+                logger.exception("a caller of the registry was refused")
                 continue
+            # a thread for each caller: a slow download blocks nobody else
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: "Connection[Any, Any]") -> None:
@@ -65,101 +70,105 @@ class RegistryLink:
                     name, arguments = connection.recv()
                     connection.send(self._answer(name, arguments))
                 except (EOFError, OSError):
-                    return  # the caller is gone
+                    return  # the caller has ended
 
     def _answer(self, name: str, arguments: tuple[Any, ...]) -> tuple[bool, Any]:
         try:
             registry, records = self._open()
             asked = registry if name in REGISTRY_CALLS else records
-            return True, getattr(asked, name if name in REGISTRY_CALLS | RECORDS_CALLS else "")(*arguments)
+            # an unknown name becomes "", which no object has: only the listed calls can be made
+            return True, getattr(asked, name if name in REGISTRY_CALLS | HISTORY_CALLS else "")(*arguments)
         except ServicioError as error:
             return False, error
         except Exception as error:
             logger.exception("the registry failed")
             return False, RegistryError("the registry", f"{type(error).__name__}: {error}")
 
-    def _open(self) -> Opened:
+    def _open(self) -> RegistryAndHistory:
         with self._lock:
-            if self._parts is None:
-                self._parts = self._opened()
-            return self._parts
+            if self._registry_and_history is None:
+                self._registry_and_history = self._open_registry()
+            return self._registry_and_history
 
     def close(self) -> None:
-        """Take no more callers."""
+        """Accept no more callers."""
         self._closed = True
         self._listener.close()
 
 
-class _Caller:
-    """Connects when it first asks, and again after the connection was lost."""
+class _LinkClient:
+    """Connects at the first call, and again after the connection was lost."""
 
-    def __init__(self, place: Path, key: bytes) -> None:
-        self._place, self._key = place, key
+    def __init__(self, socket_path: Path, key: bytes) -> None:
+        self._socket_path, self._key = socket_path, key
         self._connection: Connection[Any, Any] | None = None
         self._lock = threading.Lock()
 
-    def _ask(self, name: str, *arguments: object) -> Any:
+    def _call(self, name: str, *arguments: object) -> Any:
         with self._lock:
             try:
                 if self._connection is None:
-                    self._connection = Client(str(self._place), "AF_UNIX", authkey=self._key)
+                    self._connection = Client(str(self._socket_path), "AF_UNIX", authkey=self._key)
                 self._connection.send((name, arguments))
                 good, answer = self._connection.recv()
             except (EOFError, OSError) as error:
+                # the next call connects again
                 self._connection = None
                 problem = f"the parent process does not answer ({error}); start the server again"
-                raise RegistryError(str(self._place), problem) from error
+                raise RegistryError(str(self._socket_path), problem) from error
         if good:
             return answer
         raise answer
 
 
-class RemoteRegistry(_Caller):
-    """The parent's registry."""
+class RemoteRegistry(_LinkClient):
+    """The registry of the parent process."""
 
-    def versions(self, model: str) -> Sequence[ModelVersion]:
-        found: Sequence[ModelVersion] = self._ask("versions", model)
+    def list_versions(self, model: str) -> Sequence[ModelVersion]:
+        found: Sequence[ModelVersion] = self._call("list_versions", model)
         return found
 
     def download(self, model: str, version: int) -> Path:
-        found: Path = self._ask("download", model, version)
+        found: Path = self._call("download", model, version)
         return found
 
-    def models(self) -> Sequence[str]:
-        found: Sequence[str] = self._ask("models")
+    def list_models(self) -> Sequence[str]:
+        found: Sequence[str] = self._call("list_models")
         return found
 
-    def notes(self, model: str) -> Mapping[str, str]:
-        found: Mapping[str, str] = self._ask("notes", model)
+    def get_model_tags(self, model: str) -> Mapping[str, str]:
+        found: Mapping[str, str] = self._call("get_model_tags", model)
         return found
 
-    def note(self, model: str, key: str, value: str) -> None:
-        self._ask("note", model, key, value)
+    def set_model_tag(self, model: str, key: str, value: str) -> None:
+        self._call("set_model_tag", model, key, value)
 
 
-class RemoteRecords(_Caller):
-    """The parent's records."""
+class RemoteModelHistory(_LinkClient):
+    """The model history of the parent process."""
 
-    def decisions(self, model: str) -> Told:
-        found: Told = self._ask("decisions", model)
+    def list_decisions(self, model: str) -> DecisionList:
+        found: DecisionList = self._call("list_decisions", model)
         return found
 
-    def candidates(self, model: str) -> Candidates:
-        found: Candidates = self._ask("candidates", model)
+    def get_candidates(self, model: str) -> TrainingCandidates:
+        found: TrainingCandidates = self._call("get_candidates", model)
         return found
 
-    def pictures(self, model: str, version: int) -> Sequence[str]:
-        found: Sequence[str] = self._ask("pictures", model, version)
+    def list_pictures(self, model: str, version: int) -> Sequence[str]:
+        found: Sequence[str] = self._call("list_pictures", model, version)
         return found
 
-    def picture(self, model: str, version: int, name: str) -> bytes:
-        found: bytes = self._ask("picture", model, version, name)
+    def get_picture(self, model: str, version: int, name: str) -> bytes:
+        found: bytes = self._call("get_picture", model, version, name)
         return found
 
-    def card(self, model: str, version: int) -> str:
-        found: str = self._ask("card", model, version)
+    def get_card(self, model: str, version: int) -> str:
+        found: str = self._call("get_card", model, version)
         return found
 
-    def crown(self, model: str, version: int, reason: str, by: str, instead_of: int | None = None) -> Dossier:
-        found: Dossier = self._ask("crown", model, version, reason, by, instead_of)
+    def set_champion(
+        self, model: str, version: int, reason: str, by: str, instead_of: int | None = None
+    ) -> DecisionRecord:
+        found: DecisionRecord = self._call("set_champion", model, version, reason, by, instead_of)
         return found

@@ -1,4 +1,4 @@
-"""StatsD: counts, gauges and timings of pipeline steps, by UDP."""
+"""StatsD: counters, gauges and timings of pipeline steps over UDP."""
 
 import logging
 from contextlib import AbstractContextManager, nullcontext
@@ -6,7 +6,7 @@ from weakref import finalize
 
 from statsd import StatsClient
 
-from servicio_ml.domain.ports import Stats
+from servicio_ml.domain.ports.stats import Stats
 
 logger = logging.getLogger(__name__)
 METRIC_PREFIX = "servicio_ml"
@@ -18,19 +18,19 @@ class StatsdStats:
 
     def __init__(self, host: str, port: int) -> None:
         self._client = StatsClient(host, port, prefix=METRIC_PREFIX)
-        finalize(self, self._client.close)  # its socket warns when nobody closes it
+        finalize(self, self._client.close)  # an unclosed socket raises a ResourceWarning
 
     def count(self, name: str, value: int = 1) -> None:
         self._client.incr(name, value)
 
-    def gauge(self, name: str, value: float) -> None:
+    def set_gauge(self, name: str, value: float) -> None:
         self._client.gauge(name, value)
 
-    def timer(self, name: str) -> AbstractContextManager[None]:
+    def time(self, name: str) -> AbstractContextManager[None]:
         timer: AbstractContextManager[None] = self._client.timer(name)
         return timer
 
-    def timing(self, name: str, seconds: float) -> None:
+    def add_timing(self, name: str, seconds: float) -> None:
         self._client.timing(name, seconds * MILLISECONDS)
 
 
@@ -40,20 +40,21 @@ class NoStats:
     def count(self, name: str, value: int = 1) -> None:
         """Nothing is sent."""
 
-    def gauge(self, name: str, value: float) -> None:
+    def set_gauge(self, name: str, value: float) -> None:
         """Nothing is sent."""
 
-    def timer(self, name: str) -> AbstractContextManager[None]:  # noqa: ARG002  the port's parameters
+    def time(self, name: str) -> AbstractContextManager[None]:  # noqa: ARG002  the port's parameters
         return nullcontext()
 
-    def timing(self, name: str, seconds: float) -> None:
+    def add_timing(self, name: str, seconds: float) -> None:
         """Nothing is sent."""
 
 
-def statsd_stats(host: str, port: int) -> Stats:
-    """Sends to a server; that its name is unknown, as a container's is while it is down, is no error."""
+def create_statsd_stats(host: str, port: int) -> Stats:
+    """Create the client of a server; an unknown host name, as of a stopped container, sends nothing."""
     try:
         return StatsdStats(host, port)
+    # metrics must not make a command fail
     except OSError as error:
-        logger.warning("no metrics of this command: STATSD_HOST %s: %s", host, error)
+        logger.warning("this command sends no metrics: STATSD_HOST %s: %s", host, error)
         return NoStats()

@@ -1,1 +1,1 @@
-"""The server's processes: the parent that holds registry and sockets, and the workers that answer."""
+"""The server's processes: the parent, which holds registry and sockets, and its workers."""

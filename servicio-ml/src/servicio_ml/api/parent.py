@@ -1,4 +1,4 @@
-"""The parent: holds the port, the registry and the run's folder, and keeps the workers alive."""
+"""The parent process: it holds the port, the registry and the run folder, and restarts workers."""
 
 import os
 import secrets
@@ -8,15 +8,17 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from servicio_ml import bootstrap
-from servicio_ml.api.run_folder import run_folder
+from servicio_ml.api.memory import MAX_ARENAS
+from servicio_ml.api.run_folder import create_run_folder
 from servicio_ml.errors import SettingsError
-from servicio_ml.settings import Settings, variable
+from servicio_ml.settings import Settings, get_variable
+from servicio_ml.use_cases.catalogue import UserFolder
 
 KEY_BYTES = 32
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address."""
+    """Return whether only this machine can reach an address."""
     if host == "localhost":
         return True
     try:
@@ -25,61 +27,68 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def check(settings: Settings) -> None:
-    """Refuse a server that anybody could ask, or that could not do what it is set to.
+def check_settings(settings: Settings) -> None:
+    """Refuse settings that would open the server to everybody, or that cannot work.
 
     Raises:
-        SettingsError: It binds to more than loopback without API keys, or their file is wrong, or the hook's;
-            or it could not start a retraining.
+        SettingsError: The server binds to more than loopback without API keys, the file of the keys or of the
+            hook's token is wrong, or a retraining could not be started.
     """
     if settings.keys_file is None and not is_loopback(settings.host):
         problem = (
             f"{settings.host!r} can be reached from other machines and no API keys are set; "
             "make one with `servicio-ml key` and name its file in SERVICIO_ML_KEYS_FILE, or bind to 127.0.0.1"
         )
-        raise SettingsError(variable("host"), problem)
+        raise SettingsError(get_variable("host"), problem)
     if settings.keys_file is not None:
-        from servicio_ml.serving.keys import read_keys  # noqa: PLC0415  after the cheap check
+        from servicio_ml.serving.http.api_keys import read_keys  # noqa: PLC0415  after the cheap check
 
         read_keys(settings.keys_file)
     if settings.hook_token_file is not None:
-        from servicio_ml.serving.hooks import read_token  # noqa: PLC0415  after the cheap check
+        from servicio_ml.serving.retraining.hook import read_token  # noqa: PLC0415  after the cheap check
 
         read_token(settings.hook_token_file)
     if settings.hook_token_file is not None or settings.airflow_url:
-        bootstrap.retrainer(settings)
+        bootstrap.create_retrainer(settings)
 
 
 def serve(settings: Settings) -> None:
-    """Serve until a signal says stop.
+    """Serve until a signal stops the process.
 
     Raises:
-        SettingsError: The server would be open to other machines, or the port is taken.
+        SettingsError: The settings are refused, or the port is taken.
     """
-    check(settings)
-    with run_folder() as folder:
-        # read by prometheus_client when it is imported, here and in the workers
+    check_settings(settings)
+    # named once at the start; a broken file does not keep the others from being served
+    UserFolder(settings.use_cases_dir).find_broken_files()
+    with create_run_folder() as folder:
+        # prometheus_client reads it when it is imported, here and in the workers
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder / "metrics")
+        # the C library reads it when a worker starts
+        os.environ.setdefault("MALLOC_ARENA_MAX", MAX_ARENAS)
         (folder / "metrics").mkdir()
-        _run(settings, folder)
+        _run_workers(settings, folder)
 
 
-def _run(settings: Settings, folder: Path) -> None:
+def _run_workers(settings: Settings, folder: Path) -> None:
     import uvicorn  # noqa: PLC0415  after the checks
 
-    from servicio_ml.api.protocol import ShortRoad  # noqa: PLC0415
+    from servicio_ml.api.protocol import FastPathProtocol  # noqa: PLC0415
     from servicio_ml.api.supervisor import Supervisor  # noqa: PLC0415  after the environment is set
-    from servicio_ml.api.worker import Plan, create  # noqa: PLC0415
+    from servicio_ml.api.worker import WorkerPlan, create_app  # noqa: PLC0415
 
-    plan = Plan(settings=settings, folder=folder, key=secrets.token_bytes(KEY_BYTES), parent=os.getpid())
+    plan = WorkerPlan(
+        settings=settings, folder=folder, key=secrets.token_bytes(KEY_BYTES), parent=os.getpid()
+    )
     config = uvicorn.Config(
-        partial(create, plan),
+        partial(create_app, plan),
         factory=True,
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
         lifespan="on",
-        http=ShortRoad,
+        # the class is imported by each worker, which uvicorn spawns
+        http=FastPathProtocol,
         access_log=False,
         log_config=None,
         server_header=False,
@@ -87,11 +96,12 @@ def _run(settings: Settings, folder: Path) -> None:
         timeout_graceful_shutdown=settings.drain_seconds,
     )
     try:
+        # bound before the workers start: they all inherit it
         socket = config.bind_socket()
     except SystemExit:
         problem = f"{settings.port} is taken on {settings.host}; stop what listens there or choose another"
-        raise SettingsError(variable("port"), problem) from None
-    with closing(bootstrap.registry_link(settings, plan.socket, plan.key)), socket:
-        # once, here: no worker has to load what migrations need
+        raise SettingsError(get_variable("port"), problem) from None
+    with closing(bootstrap.create_registry_link(settings, plan.socket, plan.key)), socket:
+        # migrated here once, so that no worker loads the migration library
         bootstrap.prepare_log(settings)
         Supervisor(config, sockets=[socket]).run()

@@ -1,36 +1,56 @@
-"""A retraining in a process of its own: runs the command, then notes its end in the decision log."""
+"""Entry point of a retraining process: runs the training command and records start and end."""
 
 import subprocess
 import sys
 import time
 
 from servicio_ml import bootstrap
-from servicio_ml.domain.retraining import MONTH_SECONDS, Entry, History, ended
-from servicio_ml.settings import Settings, load
+from servicio_ml.domain.ports.decision_log import DecisionLog
+from servicio_ml.domain.retraining import (
+    MONTH_SECONDS,
+    DecisionEntry,
+    RetrainingHistory,
+    get_pending_start,
+)
+from servicio_ml.lifecycle.retraining_starts import confirm_start, finish_retraining
+from servicio_ml.settings import Settings, load_settings
 
-TRAIN = (sys.executable, "-c", "from servicio_ml.cli import main; main()", "train")
+TRAIN_COMMAND = (sys.executable, "-c", "from servicio_ml.cli import main; main()", "train")
 
 
-def follow(settings: Settings, command: list[str], model: str, reference: str) -> int:
-    """Run a command to its end, write down how it ended, and give its exit code.
+def run_and_record(settings: Settings, command: list[str], model: str, reference: str, key: str) -> int:
+    """Run a command, record its start and its end in the decision log, and return its exit code.
 
     Args:
-        settings: Of the decision log.
-        command: What to run.
-        model: That it retrains.
-        reference: By which the decision log knows the run.
+        settings: Settings of the decision log.
+        command: Command to run.
+        model: Model that it retrains.
+        reference: Reference of the run in the decision log.
+        key: Key of the run.
     """
-    # what holds the model's lock is inherited, so that it is held as long as the command runs
+    log = bootstrap.open_decision_log(settings)
+    # before the command: a server that crashed after starting this process finds the start confirmed
+    confirm(log, model, key, reference)
+    # the inherited lock of the model stays open, so that it is held as long as the command runs
     code = subprocess.call(command, close_fds=False)  # noqa: S603  our own command
-    problem = f"exit code {code}, see {reference}" if code else ""
+    error = f"exit code {code}, see {reference}" if code else ""
 
-    def end(history: History) -> Entry:
-        return ended(model, history, reference, problem, time.time())
+    def build_end(history: RetrainingHistory) -> DecisionEntry:
+        return finish_retraining(model, history, reference, error, time.time())
 
-    bootstrap.decision_log(settings).settle(model, time.time() - MONTH_SECONDS, end)
+    log.record(model, time.time() - MONTH_SECONDS, build_end)
     return code
 
 
+def confirm(log: DecisionLog, model: str, key: str, reference: str) -> None:
+    """Record that the run of a pending start exists; without a pending start, record nothing."""
+    since = time.time() - MONTH_SECONDS
+    if get_pending_start(log.load_history(model, since)) is not None:
+        # the newest entry, returned again, adds nothing
+        log.record(model, since, lambda history: confirm_start(history, key, reference) or history[0])
+
+
 if __name__ == "__main__":
-    given_model, given_reference = sys.argv[1:]
-    sys.exit(follow(load(), [*TRAIN, given_model], given_model, given_reference))
+    given_model, given_reference, given_key = sys.argv[1:]
+    arguments = [*TRAIN_COMMAND, given_model]
+    sys.exit(run_and_record(load_settings(), arguments, given_model, given_reference, given_key))

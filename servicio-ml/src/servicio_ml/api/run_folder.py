@@ -1,4 +1,4 @@
-"""The folder of what the processes of a run share: metrics, tallies, the registry's socket."""
+"""The folder that the processes of a run share: metrics, bin counts, the registry's socket."""
 
 import fcntl
 import shutil
@@ -7,35 +7,36 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-MEMORY = Path("/dev/shm")  # noqa: S108  a folder of our own is made in it
-"""Where files are memory, on Linux."""
-PREFIX = "servicio-ml-run-"
-LOCK = "lock"
-"""Held as long as the run lasts, however it ends."""
+MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108  a private folder is created in it
+"""Folder whose files are in memory, on Linux."""
+FOLDER_PREFIX = "servicio-ml-run-"
+LOCK_FILE = "lock"
+"""File that is locked as long as the run lasts, however it ends."""
 
 
 @contextmanager
-def run_folder() -> Iterator[Path]:
-    """A folder, in memory where there is such a place; removed at the end.
+def create_run_folder() -> Iterator[Path]:
+    """Create a folder, in memory where the system has such a parent, and remove it at the end.
 
-    What killed runs have left is removed first.
+    Folders of killed runs are removed first.
     """
-    place = MEMORY if MEMORY.is_dir() else Path(tempfile.gettempdir())
-    for left in place.glob(f"{PREFIX}*/{LOCK}"):
-        _sweep(left)
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
+    parent = MEMORY_FOLDER if MEMORY_FOLDER.is_dir() else Path(tempfile.gettempdir())
+    for lock_file in parent.glob(f"{FOLDER_PREFIX}*/{LOCK_FILE}"):
+        _remove_abandoned(lock_file)
+    folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=parent))
     try:
-        with (folder / LOCK).open("w") as lock:
+        with (folder / LOCK_FILE).open("w") as lock:
+            # the kernel releases the lock of a killed process, so no stale folder is mistaken for a live one
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _sweep(left: Path) -> None:
+def _remove_abandoned(lock_file: Path) -> None:
     try:
-        with left.open() as lock:
+        with lock_file.open() as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(left.parent, ignore_errors=True)
+            shutil.rmtree(lock_file.parent, ignore_errors=True)
     except OSError:
-        return  # its run lasts, or it is somebody else's
+        return  # its run is alive, or it belongs to another user

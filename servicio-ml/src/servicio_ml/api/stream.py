@@ -1,4 +1,4 @@
-"""The process of a stream worker: its service, its metrics, and its life from start to stop."""
+"""The process of a stream worker: its service, its metrics, start and stop."""
 
 import logging
 import secrets
@@ -11,83 +11,88 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, start_http_server
 
 from servicio_ml import bootstrap
-from servicio_ml.api.run_folder import run_folder
-from servicio_ml.api.worker import build
-from servicio_ml.domain.ports import Broker
+from servicio_ml.api.run_folder import create_run_folder
+from servicio_ml.api.service import build_service
+from servicio_ml.domain.ports.broker import Broker
 from servicio_ml.errors import SettingsError
-from servicio_ml.serving.metrics import Current, Metrics
-from servicio_ml.serving.models import Models
-from servicio_ml.serving.stream import Backlog, StreamWorker
-from servicio_ml.serving.tally import Tallies
-from servicio_ml.settings import Settings, variable
+from servicio_ml.serving.metrics import Metrics
+from servicio_ml.serving.models.bin_counts import BinCountsFolder
+from servicio_ml.serving.models.models import LoadedModels
+from servicio_ml.serving.prediction.state_collector import StateCollector
+from servicio_ml.serving.stream.lag import StreamLagCollector
+from servicio_ml.serving.stream.worker import StreamWorker
+from servicio_ml.settings import Settings, get_variable
 
 logger = logging.getLogger(__name__)
 KEY_BYTES = 32
-SHARED = "stream"
-"""The journal that all stream workers of a machine write: what one has logged, another finds."""
+SHARED_JOURNAL = "stream"
+"""Name of the journal that all stream workers of a machine share: each finds what another has logged."""
 
 
-def work(settings: Settings, *, metrics_port: int, claim_after_seconds: float) -> None:
-    """Answer the requests of the streams until a signal says stop.
+def run_worker(settings: Settings, *, metrics_port: int, claim_after_seconds: float) -> None:
+    """Score the requests of the streams until a signal stops the process.
 
     Args:
-        settings: Of the process.
-        metrics_port: Where the metrics are scraped; 0 for nowhere.
-        claim_after_seconds: Age from which a request that another worker was handed is taken over.
+        settings: Settings of the process.
+        metrics_port: Port of the metrics; 0 for none.
+        claim_after_seconds: Idle time after which a request of another worker is claimed.
 
     Raises:
         SettingsError: No broker is set, or the port is taken.
         JournalError: The journal cannot be opened.
     """
-    broker = connected(settings)
+    broker = connect_broker(settings)
     stop = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: stop.set())
     try:
-        with run_folder() as folder:
-            _work(settings, broker, folder, stop, metrics_port, claim_after_seconds)
+        with create_run_folder() as folder:
+            _run_worker(settings, broker, folder, stop, metrics_port, claim_after_seconds)
     finally:
         broker.close()
 
 
-def connected(settings: Settings) -> Broker:
-    """The broker.
+def connect_broker(settings: Settings) -> Broker:
+    """Connect to the broker.
 
     Raises:
-        SettingsError: None is set.
+        SettingsError: No broker is set.
     """
-    broker = bootstrap.broker(settings)
+    broker = bootstrap.connect_broker(settings)
     if broker is None:
         problem = "it is empty; give the address of Redis or Valkey, such as redis://127.0.0.1:6379/0"
-        raise SettingsError(variable("redis_url"), problem)
+        raise SettingsError(get_variable("redis_url"), problem)
     return broker
 
 
-def _work(
+def _run_worker(
     settings: Settings, broker: Broker, folder: Path, stop: threading.Event,
     metrics_port: int, claim_after_seconds: float,
 ) -> None:  # fmt: skip
     key = secrets.token_bytes(KEY_BYTES)
-    # opened with the first look and tried again while MLflow is down
-    link = bootstrap.registry_link(settings, folder / "registry.sock", key)
-    registry = bootstrap.remote_registry(folder / "registry.sock", key)
-    prometheus, tallies = CollectorRegistry(), Tallies(folder / "tallies")
-    journal = bootstrap.journal(settings, shared=SHARED)
-    service = build(settings, registry, journal, tallies, Metrics(prometheus))
-    prometheus.register(Current(tallies, service.models, journal.pending))
-    prometheus.register(Backlog(broker, service.models))
+    # connects at the first refresh, and retries while MLflow is down
+    link = bootstrap.create_registry_link(settings, folder / "registry.sock", key)
+    registry = bootstrap.connect_registry(folder / "registry.sock", key)
+    prometheus, bin_counts = CollectorRegistry(), BinCountsFolder(folder / "bin_counts")
+    journal = bootstrap.open_journal(settings, shared=SHARED_JOURNAL)
+    service = build_service(settings, registry, journal, bin_counts, Metrics(prometheus))
+    prometheus.register(StateCollector(bin_counts, service.models, journal.count_pending))
+    prometheus.register(StreamLagCollector(broker, service.models))
     try:
-        with _scraped(settings.host, metrics_port, prometheus), _refreshed(service.models, settings, stop):
+        with (
+            _serve_metrics(settings.host, metrics_port, prometheus),
+            _refresh_in_background(service.models, settings, stop),
+        ):
             StreamWorker(service, broker, claim_after_seconds=claim_after_seconds).run(stop)
     finally:
         service.predictor.close()
-        tallies.flush()
+        bin_counts.flush()
         journal.close()
         link.close()
 
 
 @contextmanager
-def _scraped(host: str, port: int, registry: CollectorRegistry) -> Iterator[None]:
+def _serve_metrics(host: str, port: int, registry: CollectorRegistry) -> Iterator[None]:
     if not port:
         yield
         return
@@ -104,19 +109,20 @@ def _scraped(host: str, port: int, registry: CollectorRegistry) -> Iterator[None
 
 
 @contextmanager
-def _refreshed(models: Models, settings: Settings, stop: threading.Event) -> Iterator[None]:
-    """Look for new champions in the background until told to stop."""
+def _refresh_in_background(models: LoadedModels, settings: Settings, stop: threading.Event) -> Iterator[None]:
+    """Refresh the models in the background until the stop event."""
 
-    def look() -> None:
+    def refresh() -> None:
         while True:
             try:
                 models.refresh()
-            except Exception:  # whatever it is, the models that are loaded go on answering
+            except Exception:  # the loaded models go on answering after any error
                 logger.exception("the registry could not be read")
             if stop.wait(settings.poll_seconds):
                 return
 
-    thread = threading.Thread(target=look, name="champions")
+    # a thread, as the worker itself blocks on the broker
+    thread = threading.Thread(target=refresh, name="champions")
     thread.start()
     try:
         yield

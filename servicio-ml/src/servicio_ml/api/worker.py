@@ -1,4 +1,4 @@
-"""A worker: one process's service from its settings, and its life from start to drain."""
+"""A worker process: its service, its application, start and drain."""
 
 import asyncio
 import gc
@@ -8,58 +8,57 @@ import random
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client import CollectorRegistry
 from prometheus_client.registry import Collector
 
 from servicio_ml import bootstrap
-from servicio_ml.domain.ports import Journal, ServedRegistry
-from servicio_ml.domain.retraining import SECONDS_AN_HOUR, Policy
-from servicio_ml.serving import data_page, drift_page, enqueue, graphql, hooks, insight, succession
-from servicio_ml.serving.accesslog import AccessLog, JsonFormatter
-from servicio_ml.serving.app import application
-from servicio_ml.serving.edge import App, Edge
-from servicio_ml.serving.keys import Keys, read_keys
-from servicio_ml.serving.metrics import Current, Metrics
-from servicio_ml.serving.models import Models, Traffic
-from servicio_ml.serving.oip import rest as oip
-from servicio_ml.serving.predictor import Predictor
-from servicio_ml.serving.recorder import LogPolicy, Recorder
-from servicio_ml.serving.rest import health_routes, model_routes
-from servicio_ml.serving.retraining import Ledger
-from servicio_ml.serving.served import loader
-from servicio_ml.serving.service import Limits, Service
-from servicio_ml.serving.stream import Backlog
-from servicio_ml.serving.tally import Tallies
+from servicio_ml.api.memory import trim_memory
+from servicio_ml.api.metrics_endpoint import render_metrics
+from servicio_ml.api.routers import RouterPorts, build_routers
+from servicio_ml.api.service import SEED_BITS, build_decisions, build_hook, build_service
+from servicio_ml.domain.ports.journal import Journal
+from servicio_ml.domain.ports.registry import RegistryReader
+from servicio_ml.serving.app import build_app
+from servicio_ml.serving.gateway import Gateway
+from servicio_ml.serving.http.access_log import AccessLog, JsonFormatter
+from servicio_ml.serving.http.asgi import AsgiApp
+from servicio_ml.serving.metrics import Metrics
+from servicio_ml.serving.models.bin_counts import BinCountsFolder
+from servicio_ml.serving.prediction.service import Service
+from servicio_ml.serving.prediction.state_collector import StateCollector
+from servicio_ml.serving.retraining.decisions import RetrainingDecisions
+from servicio_ml.serving.stream.lag import StreamLagCollector
 from servicio_ml.settings import Settings
+from servicio_ml.use_cases.catalogue import UserFolder
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
 logger = logging.getLogger(__name__)
-LOOK_SECONDS = 0.5
-"""Between two looks at the parent, at calls to reload and at what is buffered."""
-SEED_BITS = 64
-COLLECT_AFTER = 50_000
-"""New objects before the collector looks for cycles."""
+TICK_SECONDS = 0.5
+"""Interval of checking the parent and reload requests, and of flushing buffers."""
+MAX_FIRST_REFRESH_SECONDS = 10.0
+"""Maximum wait for the models when a worker starts: without MLflow it must still report that it lives."""
+GC_THRESHOLD = 50_000
+"""Number of new objects that triggers a garbage collection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What the parent gives to each worker.
+class WorkerPlan:
+    """Settings and shared resources that the parent passes to each worker.
 
     Attributes:
-        settings: Of the whole server.
-        folder: Of the run: metrics, tallies and the registry's socket.
-        key: Of that socket.
-        parent: Its process id; without it a worker ends.
+        settings: Settings of the server.
+        folder: Run folder: metrics, bin counts and the registry's socket.
+        key: Authentication key of that socket.
+        parent: Process id of the parent; a worker stops when it is gone.
     """
 
     settings: Settings
@@ -69,208 +68,177 @@ class Plan:
 
     @property
     def socket(self) -> Path:
-        """Where the parent's registry answers."""
+        """Socket of the parent's registry."""
         return self.folder / "registry.sock"
 
     @property
     def metrics(self) -> Path:
-        """What prometheus_client shares between processes."""
+        """Folder of the files that prometheus_client shares between processes."""
         return self.folder / "metrics"
 
     @property
-    def announced(self) -> Path:
-        """A file whose time of change tells every worker to look at the registry."""
+    def reload_file(self) -> Path:
+        """File whose modification time makes every worker refresh its models."""
         return self.folder / "reload"
 
     def announce(self) -> None:
-        """Tell every worker to look at the registry."""
-        self.announced.touch()
+        """Make every worker refresh its models."""
+        self.reload_file.touch()
 
 
-def create(plan: Plan) -> App:
-    """The ASGI application of a worker."""
-    # what is imported stays: looking through it again and again would hold up requests
+def create_app(plan: WorkerPlan) -> AsgiApp:
+    """Create the ASGI application of a worker."""
+    # imported objects stay alive: collecting through them again and again would delay requests
     gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
+    gc.set_threshold(GC_THRESHOLD)
+    _init_logging()
+    registry = bootstrap.connect_registry(plan.socket, plan.key)
+    bin_counts, metrics = BinCountsFolder(plan.folder / "bin_counts"), Metrics(CollectorRegistry())
+    journal = bootstrap.open_journal(plan.settings)
+    service = build_service(plan.settings, registry, journal, bin_counts, metrics)
+    worker = _Worker(
+        plan=plan, service=service, decisions=build_decisions(plan.settings, service), journal=journal,
+        bin_counts=bin_counts, log=AccessLog(sys.stdout.buffer),
+    )  # fmt: skip
+    app = build_app(service, build_routers(service, _build_ports(worker, registry)), worker.run_lifespan)
+    seed = random.SystemRandom().getrandbits(SEED_BITS)
+    worker.gateway = Gateway(app, service, worker.log, random.Random(seed).getrandbits)  # noqa: S311  ids, no secrets
+    return _start_tracing(worker, worker.gateway)
+
+
+def _init_logging() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
-    settings = plan.settings
-    registry = bootstrap.remote_registry(plan.socket, plan.key)
-    tallies, metrics = Tallies(plan.folder / "tallies"), Metrics(CollectorRegistry())
-    journal = bootstrap.journal(settings)
-    service = build(settings, registry, journal, tallies, metrics)
-    broker = bootstrap.broker(settings)
-    ledger = decisions(settings, service)
-    collectors: list[Collector] = [Current(tallies, service.models, journal.pending), ledger]
+
+
+def _build_ports(worker: "_Worker", registry: RegistryReader) -> RouterPorts:
+    """Build what the routes use besides the service."""
+    plan, broker = worker.plan, bootstrap.connect_broker(worker.plan.settings)
+    collectors: list[Collector] = [
+        StateCollector(worker.bin_counts, worker.service.models, worker.journal.count_pending),
+        worker.decisions,
+    ]
     if broker is not None:
-        # told here too: with every stream worker dead, only this shows it
-        collectors.append(Backlog(broker, service.models))
-    log = AccessLog(sys.stdout.buffer)
-    bits = random.SystemRandom().getrandbits
-    worker = _Worker(plan=plan, service=service, ledger=ledger, journal=journal, tallies=tallies, log=log)
+        # exported here too: with every stream worker dead, only this shows the backlog
+        collectors.append(StreamLagCollector(broker, worker.service.models))
 
     def scrape() -> bytes:
-        worker.note_requests()
-        return scraped(plan.metrics, collectors)
+        worker.flush_request_counts()
+        return render_metrics(plan.metrics, collectors)
 
-    routers = [
-        health_routes(service, scrape),
-        model_routes(service, registry.note, plan.announce),
-        succession.routes(service, bootstrap.remote_records(plan.socket, plan.key), plan.announce),
-        insight.routes(service, time.time),
-        drift_page.routes(service, lambda: bootstrap.lake(settings)),
-        data_page.routes(service, lambda: bootstrap.lake(settings)),
-        enqueue.routes(service, broker),
-        hooks.routes(ledger, service.models, hook(settings, ledger)),
-        graphql.routes(service),
-        oip.routes(service, plan.announce),
-    ]
-    app = application(service, routers, worker.lifespan)
-    worker.edge = Edge(app, service, log, random.Random(bits(SEED_BITS)).getrandbits)  # noqa: S311  ids, no secrets
-    if not settings.otlp_endpoint:
-        return worker.edge
-    from servicio_ml.serving.tracing import traced  # noqa: PLC0415  only where it is asked for
-
-    worker.spans = bootstrap.traces(settings)
-    return traced(worker.edge, worker.spans.get_tracer("servicio_ml"))
+    return RouterPorts(
+        history=bootstrap.connect_model_history(plan.socket, plan.key), set_tag=registry.set_model_tag,
+        announce=plan.announce, open_lake=lambda: bootstrap.open_lake(plan.settings), broker=broker,
+        decisions=worker.decisions, hook=build_hook(plan.settings, worker.decisions), scrape=scrape,
+        use_cases=UserFolder(plan.settings.use_cases_dir),
+    )  # fmt: skip
 
 
-def build(
-    settings: Settings, registry: ServedRegistry, journal: Journal, tallies: Tallies, metrics: Metrics
-) -> Service:
-    """The service of one process, its ports given."""
-    names = [name.strip() for name in settings.models.split(",") if name.strip()]
-    models = Models(
-        registry,
-        loader(registry, max_rows=settings.max_rows, tally=tallies.open, now=time.time),
-        time.time,
-        names=names,
-        traffic=Traffic(shadow=settings.shadow_share, canary=settings.canary_share),
-        cached=settings.cached_versions,
-        failed=lambda model: metrics.load_failures.labels(model).inc(),
-    )
-    policy = LogPolicy(sampling=settings.log_sampling, drop=settings.log_full == "drop")
-    bits = random.Random(random.SystemRandom().getrandbits(SEED_BITS)).getrandbits  # noqa: S311  ids, no secrets
-    return Service(
-        models=models,
-        predictor=Predictor(models, Recorder(journal, metrics, time.time, policy), metrics, time.time, bits),
-        log=bootstrap.prediction_log(settings),
-        metrics=metrics,
-        keys=read_keys(settings.keys_file) if settings.keys_file else Keys(),
-        limits=Limits(
-            body_bytes=settings.max_body_bytes, rows=settings.max_rows, concurrency=settings.max_concurrency
-        ),
-        default_model=settings.default_model,
-    )
+def _start_tracing(worker: "_Worker", gateway: Gateway) -> AsgiApp:
+    """Wrap the gateway in the tracing of its calls, where an address for traces is set."""
+    if not worker.plan.settings.otlp_endpoint:
+        return gateway
+    from servicio_ml.serving.tracing import add_tracing  # noqa: PLC0415  only where it is set
 
-
-def decisions(settings: Settings, service: Service) -> Ledger:
-    """What alerts led to, and may lead to."""
-    policy = Policy(
-        cooldown_seconds=settings.retraining_cooldown_hours * SECONDS_AN_HOUR,
-        monthly_budget=settings.retraining_monthly_budget,
-    )
-    log = bootstrap.decision_log(settings)
-    return Ledger(log, policy, service.models, service.metrics.decisions, time.time)
-
-
-def hook(settings: Settings, ledger: Ledger) -> hooks.Hook | None:
-    """The hook of Alertmanager, None where no token is set."""
-    if settings.hook_token_file is None:
-        return None
-    token = hooks.read_token(settings.hook_token_file)
-    return hooks.Hook(token=token, retrainer=bootstrap.retrainer(settings), ledger=ledger)
-
-
-def scraped(folder: Path, collectors: Sequence[Collector]) -> bytes:
-    """The metrics of all processes as text."""
-    for path in folder.glob("gauge_live*.db"):
-        pid = int(path.stem.rsplit("_", 1)[1])
-        if not _alive(pid):
-            mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]  # it has no types
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]  # it has no types
-    for each in collectors:
-        registry.register(each)
-    return generate_latest(registry)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    worker.tracer_provider = bootstrap.create_tracer_provider(worker.plan.settings)
+    return add_tracing(gateway, worker.tracer_provider.get_tracer("servicio_ml"))
 
 
 @dataclass(slots=True, kw_only=True)
 class _Worker:
-    plan: Plan
+    plan: WorkerPlan
     service: Service
-    ledger: Ledger
+    decisions: RetrainingDecisions
     journal: Journal
-    tallies: Tallies
+    bin_counts: BinCountsFolder
     log: AccessLog
-    edge: Edge | None = None
-    spans: "TracerProvider | None" = None
+    gateway: Gateway | None = None
+    tracer_provider: "TracerProvider | None" = None
+    refreshed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def note_requests(self) -> None:
-        if self.edge is not None:
-            self.edge.requests.flush()
-            self.service.metrics.in_progress.set(self.edge.in_hand)
+    def flush_request_counts(self) -> None:
+        if self.gateway is not None:
+            self.gateway.request_counts.flush()
+            self.service.metrics.in_progress.set(self.gateway.in_flight)
 
     @asynccontextmanager
-    async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
-        ticking = asyncio.create_task(self._tick())
+    async def run_lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        refreshes, ticks = asyncio.create_task(self._refresh_forever()), asyncio.create_task(self._tick())
+        # a worker that replaces a dead one takes no request before it can answer
+        await asyncio.wait({asyncio.ensure_future(self.refreshed.wait())}, timeout=MAX_FIRST_REFRESH_SECONDS)
         grpc = None
         settings = self.plan.settings
         if settings.grpc_port:
-            from servicio_ml.serving.oip.grpc_server import start  # noqa: PLC0415  only where it is asked for
+            from servicio_ml.serving.oip.grpc_server import start_grpc_server  # noqa: PLC0415  only where it is set
 
-            grpc = await start(self.service, settings.host, settings.grpc_port, self.plan.announce)
+            grpc = await start_grpc_server(
+                self.service,
+                settings.host,
+                settings.grpc_port,
+                self.plan.announce,
+                ping_seconds=settings.grpc_ping_seconds,
+            )
         try:
             yield
         finally:
             if grpc is not None:
                 await grpc.stop(settings.drain_seconds)
-            ticking.cancel()
-            with suppress(asyncio.CancelledError):
-                await ticking
+            for each in (refreshes, ticks):
+                each.cancel()
+                with suppress(asyncio.CancelledError):
+                    await each
             self.service.predictor.close()
-            self.tallies.flush()
+            self.bin_counts.flush()
             self.journal.close()
             self.log.flush()
-            if self.spans is not None:
-                self.spans.shutdown()
+            if self.tracer_provider is not None:
+                self.tracer_provider.shutdown()
+
+    async def _refresh_forever(self) -> None:
+        # a task of its own: a registry that hangs must not hold up the log lines and counts of `_tick`
+        refreshed_at, reloaded_at = float("-inf"), 0.0
+        while True:
+            modified_at = _read_mtime(self.plan.reload_file)
+            if (
+                modified_at != reloaded_at
+                or time.monotonic() - refreshed_at >= self.plan.settings.poll_seconds
+            ):
+                refreshed_at, reloaded_at = time.monotonic(), modified_at
+                await asyncio.to_thread(self._refresh)
+                self.refreshed.set()
+            await asyncio.sleep(TICK_SECONDS)
 
     async def _tick(self) -> None:
-        looked, asked = float("-inf"), 0.0
+        seen = trimmed = 0
         while True:
-            changed = _changed(self.plan.announced)
-            if changed != asked or time.monotonic() - looked >= self.plan.settings.poll_seconds:
-                looked, asked = time.monotonic(), changed
-                await asyncio.to_thread(self._refresh)
-            self.log.flush()
-            self.note_requests()
-            await asyncio.to_thread(self.tallies.flush)
+            try:
+                large = self.service.predictor.finished_large_requests
+                # not in the midst of several: what the next one needs is not given back
+                if trimmed != large == seen:
+                    trimmed = large
+                    await asyncio.to_thread(trim_memory)
+                seen = large
+                self.log.flush()
+                self.flush_request_counts()
+                await asyncio.to_thread(self.bin_counts.flush)
+            except OSError:  # a full disk must not end the ticks
+                logger.exception("log lines or counts could not be written; tried again")
             if os.getppid() != self.plan.parent:
-                logger.error("the parent process is gone; this worker ends")
+                logger.error("the parent process is gone; this worker stops")
                 signal.raise_signal(signal.SIGTERM)
                 return
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(TICK_SECONDS)
 
     def _refresh(self) -> None:
         try:
             self.service.models.refresh()
-        except Exception:  # whatever it is, the models that are loaded go on answering
+        except Exception:  # the loaded models go on answering after any error
             logger.exception("the registry could not be read")
-        self.ledger.refresh()
+        self.decisions.refresh()
 
 
-def _changed(path: Path) -> float:
+def _read_mtime(path: Path) -> float:
     try:
         return path.stat().st_mtime
     except FileNotFoundError:

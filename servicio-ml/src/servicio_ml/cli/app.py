@@ -14,11 +14,12 @@ from servicio_ml.cli import (
     report,
     score,
     serve,
-    step,
     stream,
     train,
 )
+from servicio_ml.cli.step import app as step_app
 
+# imports alone create far more objects than the default of 700 between two collections
 COLLECT_AFTER = 100_000
 """New objects before the collector looks for cycles: imports make many that stay, and looking takes time."""
 
@@ -26,6 +27,7 @@ app = typer.Typer(
     name="servicio-ml",
     help="From a raw file to a monitored champion: ETL, training, promotion and serving of tabular models.",
     no_args_is_help=True,
+    # an unexpected error must show Python's own traceback, which a report can quote
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
@@ -35,7 +37,7 @@ app.command("train")(train.train)
 app.command("promote")(promote.promote)
 app.command("rollback")(promote.rollback)
 app.command("history")(promote.history)
-app.add_typer(step.app, name="step")
+app.add_typer(step_app.app, name="step")
 app.command("prune")(prune.prune)
 app.command("score")(score.score)
 app.command("drift")(drift.drift)
@@ -49,6 +51,7 @@ app.command("stream-sample")(stream.stream_sample)
 
 def main() -> None:
     """Run the command line."""
+    # before the commands import their libraries, which happens inside each command
     gc.set_threshold(COLLECT_AFTER)
     try:
         app()

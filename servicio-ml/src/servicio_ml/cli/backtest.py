@@ -4,93 +4,113 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from servicio_ml.cli.session import Debug, Json, Session, UseCaseName, processors, session
-from servicio_ml.domain.breakage import Breakage
+from servicio_ml.cli.options import (
+    Debug,
+    Fault,
+    FaultField,
+    FaultMonth,
+    FirstMonth,
+    Json,
+    LabelledSource,
+    LastMonth,
+    ModelVersionOrAlias,
+    RowsPerMonth,
+    RulesFolder,
+    UseCaseName,
+)
+from servicio_ml.cli.session import CommandSession, count_processors, open_session
+from servicio_ml.domain.use_case import UseCase
 from servicio_ml.errors import SettingsError
+from servicio_ml.pipeline.backtest.fault_kinds import FaultKind
 
+# for annotations only: `--help` must not load the pipeline's libraries
 if TYPE_CHECKING:
-    from servicio_ml.domain.ports import ModelVersion
+    from servicio_ml.domain.ports.registry import ModelVersion
     from servicio_ml.features.artifact import Artifact
-    from servicio_ml.pipeline.backtest import Month
-    from servicio_ml.pipeline.backtest_rules import Firing, Rules
-    from servicio_ml.pipeline.backtest_stream import Stream
+    from servicio_ml.pipeline.backtest.faults import StreamFault
+    from servicio_ml.pipeline.backtest.rule_files import RuleSet
+    from servicio_ml.pipeline.backtest.rules import FiringAlert
+    from servicio_ml.pipeline.backtest.run import BacktestMonth
+    from servicio_ml.pipeline.backtest.stream import LabelledStream
 
 RULES = Path("monitoring/backtest/rules")
 SHOWN_FEATURES = 4
-"""Of those that an alert is about, the ones that it was about on the most days."""
+"""Number of features shown for an alert: those that fired on the most days."""
 PREDICTION = "prediction"
 """The feature that is none."""
+# fixed, so that a replay with a fault and one without it draw the same rows
 SEED = 0
-"""Of the rows that are chosen."""
+"""Seed of the choice of rows."""
 
 
 def backtest(
     name: UseCaseName,
-    source: Annotated[
-        str, typer.Option("--stream", metavar="PATH|URL|S3", help="Labelled raw rows, CSV or Parquet.")
-    ],
-    first: Annotated[str, typer.Option("--from", metavar="YYYY-MM", help="First month.")],
-    last: Annotated[str, typer.Option("--to", metavar="YYYY-MM", help="Last month.")],
-    version: Annotated[str, typer.Option(help="Version or alias; the champion when not given.")] = "",
-    rows_per_month: Annotated[int, typer.Option(min=0, help="Most rows of a month; 0 for all.")] = 0,
-    fault: Annotated[Breakage | None, typer.Option(help="Replay the stream with this fault too.")] = None,
-    fault_from: Annotated[
-        str, typer.Option(metavar="YYYY-MM", help="First month of the fault; the last when not given.")
-    ] = "",
-    fault_field: Annotated[str, typer.Option(help="What breaks; one that can when not given.")] = "",
-    rules: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Rules that are evaluated once a day.")
-    ] = RULES,
+    source: LabelledSource,
+    first: FirstMonth,
+    last: LastMonth,
+    version: ModelVersionOrAlias = "",
+    rows_per_month: RowsPerMonth = 0,
+    fault: Fault = None,
+    fault_from: FaultMonth = "",
+    fault_field: FaultField = "",
+    rules: RulesFolder = RULES,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Replay a stream day by day through the server's counters and the rules of the alerts.
 
-    Tells which alerts would have fired in each month, beside the realised performance. Needs the programs
-    prometheus and promtool.
+    It shows which alerts would have fired in each month, beside the realised performance. It needs the
+    programs prometheus and promtool.
     """
-    with session(as_json=as_json, debug=debug) as here:
-        from servicio_ml import bootstrap
-        from servicio_ml.features.artifact import load_version
-        from servicio_ml.pipeline.backtest import caught, reference
-        from servicio_ml.pipeline.backtest_faults import broken
-        from servicio_ml.pipeline.backtest_rules import read_rules
-        from servicio_ml.pipeline.backtest_stream import between, read_stream, sampled
-        from servicio_ml.pipeline.score import find_version
+    with open_session(as_json=as_json, debug=debug) as here:
         from servicio_ml.use_cases.catalogue import find
 
-        use_case, read = find(name, here.settings.use_cases_dir), read_rules(rules)
-        tracker, registry = bootstrap.runs_and_models(here.settings)
-        info = find_version(registry, name, version)
-        artifact, title = load_version(registry, info, threads=processors()), f"{name} version {info.version}"
-        schema = artifact.encoder.schema
-        broke = None
+        use_case = find(name, here.settings.use_cases_dir)
+        tested = _load_version(here, use_case, version, rules)
+        # before the file is read: a wrong option is reported at once
+        broken = None
         if fault is not None:
-            broke = broken(fault, fault_from or last, fault_field, schema, use_case.target)
-            _refuse_outside(broke.month, first, last)
-        with tempfile.TemporaryDirectory(prefix="servicio-ml-backtest-") as folder:
-            with bootstrap.source(here.settings, source) as path:
-                stream = read_stream(path, source, use_case, schema, Path(folder), here.progress)
-            stream = between(stream, first, last)
-            if rows_per_month:
-                stream = sampled(stream, rows_per_month, SEED)
-        months, known = _replayed(here, stream, info, artifact, read), reference(tracker, info, use_case)
-        document = {"model": name, "version": info.version, "reference": known}
-        if broke is None:
-            _show(here, title, known, months)
-        else:
-            without, months = months, _replayed(here, broke.into(stream), info, artifact, read)
-            found = caught(months, without, broke)
-            _show(here, f"{title}: {broke.what} from {broke.month}", known, months)
-            here.line(f"caught in {broke.month} by: {_words(found) or 'nothing'}")
-            document |= {"fault": broke.what, "caught": [each.to_json() for each in found]}
-        here.document({**document, "months": [each.to_json() for each in months]})
+            broken = _build_fault(fault, fault_from or last, fault_field, tested, use_case)
+            _refuse_outside(broken.month, first, last)
+        stream = _read_months(here, source, use_case, tested, (first, last), rows_per_month)
+        here.print_document(_replay_and_show(here, tested, stream, broken))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _TestedVersion:
+    """Version and rules of a backtest, with the version's metrics on its holdout."""
+
+    info: "ModelVersion"
+    artifact: "Artifact"
+    rules: "RuleSet"
+    reference: Mapping[str, float]
+
+    @property
+    def title(self) -> str:
+        return f"{self.info.model} version {self.info.version}"
+
+
+def _load_version(here: CommandSession, use_case: UseCase, version: str, rules: Path) -> _TestedVersion:
+    from servicio_ml import bootstrap
+    from servicio_ml.features.artifact import load_version
+    from servicio_ml.pipeline.backtest.rule_files import read_rules
+    from servicio_ml.pipeline.backtest.run import read_reference_metrics
+    from servicio_ml.pipeline.scoring.run import find_version
+
+    rule_set = read_rules(rules)
+    tracker, registry = bootstrap.connect_mlflow(here.settings)
+    info = find_version(registry, use_case.name, version)
+    return _TestedVersion(
+        info=info,
+        artifact=load_version(registry, info, threads=count_processors()),
+        rules=rule_set,
+        reference=read_reference_metrics(tracker, info, use_case),
+    )
 
 
 def _refuse_outside(month: str, first: str, last: str) -> None:
@@ -98,45 +118,104 @@ def _refuse_outside(month: str, first: str, last: str) -> None:
         raise SettingsError("--fault-from", f"{month} is not from {first} to {last}")
 
 
-def _replayed(
-    here: Session, stream: "Stream", info: "ModelVersion", artifact: "Artifact", rules: "Rules"
-) -> "list[Month]":
+def _build_fault(
+    kind: FaultKind, month: str, field: str, tested: _TestedVersion, use_case: UseCase
+) -> "StreamFault":
+    from servicio_ml.pipeline.backtest.faults import build_fault
+
+    return build_fault(kind, month, field, tested.artifact.encoder.schema, use_case.target)
+
+
+def _read_months(
+    here: CommandSession,
+    source: str,
+    use_case: UseCase,
+    tested: _TestedVersion,
+    months: tuple[str, str],
+    rows_per_month: int,
+) -> "LabelledStream":
     from servicio_ml import bootstrap
-    from servicio_ml.pipeline.backtest import backtest as run
-    from servicio_ml.serving.replay import Replay
+    from servicio_ml.pipeline.backtest.stream import read_stream, sample_months, select_months
+
+    schema = tested.artifact.encoder.schema
+    with (
+        tempfile.TemporaryDirectory(prefix="servicio-ml-backtest-") as folder,
+        bootstrap.open_source(here.settings, source) as path,
+    ):
+        stream = read_stream(path, source, use_case, schema, Path(folder), here.progress)
+    stream = select_months(stream, *months)
+    return sample_months(stream, rows_per_month, SEED) if rows_per_month else stream
+
+
+def _replay_and_show(
+    here: CommandSession, tested: _TestedVersion, stream: "LabelledStream", fault: "StreamFault | None"
+) -> dict[str, Any]:
+    from servicio_ml.pipeline.backtest.run import find_caught_alerts
+
+    months = _run_replay(here, stream, tested)
+    document = {"model": tested.info.model, "version": tested.info.version, "reference": tested.reference}
+    if fault is None:
+        _show(here, tested.title, tested.reference, months)
+    else:
+        # both replays start from an empty server, so their alerts can be compared
+        without, months = months, _run_replay(here, fault.apply(stream), tested)
+        found = find_caught_alerts(months, without, fault)
+        _show(here, f"{tested.title}: {fault.what} from {fault.month}", tested.reference, months)
+        here.print_line(f"caught in {fault.month} by: {_format_alerts(found) or 'nothing'}")
+        document |= {"fault": fault.what, "caught": [each.to_json() for each in found]}
+    return {**document, "months": [each.to_json() for each in months]}
+
+
+def _run_replay(
+    here: CommandSession, stream: "LabelledStream", tested: _TestedVersion
+) -> "list[BacktestMonth]":
+    from servicio_ml import bootstrap
+    from servicio_ml.pipeline.backtest.run import run_backtest as run
+    from servicio_ml.serving.replay import ReplayServer
 
     with (
         tempfile.TemporaryDirectory(prefix="servicio-ml-backtest-") as folder,
-        bootstrap.history() as history,
-        closing(Replay(info, artifact, bootstrap.scratch_log(), Path(folder))) as server,
+        bootstrap.open_metrics_history() as history,
+        # a log in memory: replayed rows must never reach the real prediction log
+        closing(
+            ReplayServer(tested.info, tested.artifact, bootstrap.create_scratch_log(), Path(folder))
+        ) as server,
     ):
-        return run(stream, server, history, rules, here.progress)
+        return run(stream, server, history, tested.rules, here.progress)
 
 
-def _show(here: Session, title: str, known: Mapping[str, float], months: "Sequence[Month]") -> None:
-    from servicio_ml.pipeline.backtest import PAGE, TICKET
+def _show(
+    here: CommandSession, title: str, known: Mapping[str, float], months: "Sequence[BacktestMonth]"
+) -> None:
+    from servicio_ml.pipeline.backtest.run import PAGE, TICKET
 
     names = list(months[0].metrics)
     head = ["month", "rows", "refused", "labelled", *(name.replace("_", " ") for name in names)]
     rows = [
         [
             each.month, each.rows, each.refused, each.labelled,
-            *(_number(each.metrics[name]) for name in names), _number(each.drifted_share),
-            _words(each.alerts(PAGE)), _words(each.alerts(TICKET)),
+            *(_format_number(each.metrics[name]) for name in names), _format_number(each.drifted_share),
+            _format_alerts(each.list_alerts(PAGE)), _format_alerts(each.list_alerts(TICKET)),
         ]
         for each in months
     ]  # fmt: skip
-    reference = ["reference", "", "", "", *(_number(known[name]) if name in known else "" for name in names)]
-    here.table(title, [*head, "drifted", "pages", "tickets"], [[*reference, "", "", ""], *rows])
+    reference = [
+        "reference",
+        "",
+        "",
+        "",
+        *(_format_number(known[name]) if name in known else "" for name in names),
+    ]
+    here.print_table(title, [*head, "drifted", "pages", "tickets"], [[*reference, "", "", ""], *rows])
 
 
-def _words(firings: "Iterable[Firing]") -> str:
+def _format_alerts(firings: "Iterable[FiringAlert]") -> str:
     """Alerts by name, with the features that they are about."""
     by_name = groupby(sorted(firings, key=lambda each: each.alert), key=lambda each: each.alert)
-    return "; ".join(_one(name, list(group)) for name, group in by_name)
+    return "; ".join(_format_alert(name, list(group)) for name, group in by_name)
 
 
-def _one(name: str, firings: "Sequence[Firing]") -> str:
+def _format_alert(name: str, firings: "Sequence[FiringAlert]") -> str:
     days: Counter[str] = Counter()
     for each in firings:
         days[each.labels.get("feature", "")] += len(each.times)
@@ -146,5 +225,5 @@ def _one(name: str, firings: "Sequence[Firing]") -> str:
     return named if any(each.starts for each in firings) else f"{named} still"
 
 
-def _number(value: float) -> str:
+def _format_number(value: float) -> str:
     return "–" if value != value else f"{value:.4g}"  # noqa: PLR0124  NaN

@@ -1,98 +1,106 @@
 """`servicio-ml drift`: how the logged rows of a window compare with the training rows, and what it costs."""
 
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from servicio_ml.cli.session import Debug, Json, Session, UseCaseName, session
+from servicio_ml.cli.options import Debug, Json, UseCaseName, WindowLength, WindowVersion
+from servicio_ml.cli.session import CommandSession, open_session
 
 if TYPE_CHECKING:
-    from servicio_ml.pipeline.drift import Findings
-    from servicio_ml.pipeline.drift_window import Window
+    from servicio_ml.pipeline.drift.findings import DriftFindings
+    from servicio_ml.pipeline.drift.window import LoggedWindow
 
-LENGTH = Annotated[str, typer.Option("--window", help="Up to now, 1h to 90d.")]
-VERSION = Annotated[int | None, typer.Option(min=1, help="Version; the champion when not given.")]
-MOST_SHOWN = 5
-"""Fields that are named as telling the two sides apart."""
+MAX_SHOWN = 5
+"""Number of named fields by which the classifier distinguishes the two sides."""
 
 
 def drift(
     name: UseCaseName,
-    length: LENGTH = "30d",
-    version: VERSION = None,
+    length: WindowLength = "30d",
+    version: WindowVersion = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Judge the logged rows of a window: each column by its stability index, all of them by a classifier.
+    """Compare the logged rows of a window with the training rows: by PSI, and by a domain classifier.
 
-    The verdict is `none`, `drift`, or `impact`: expected or realised performance is beyond its limit. It is
-    no error.
+    The verdict is `none`, `drift`, or `impact`: expected or realised performance violates its limit. The
+    exit code is 0 for each of them.
     """
-    with session(as_json=as_json, debug=debug) as here:
+    with open_session(as_json=as_json, debug=debug) as here:
         from servicio_ml import bootstrap
-        from servicio_ml.pipeline.drift import find
+        from servicio_ml.pipeline.drift.findings import analyze_window
 
-        window = opened(here, name, length, version)
-        found = find(window, bootstrap.lake(here.settings))
-        show(here, found, length)
-        here.document(found.to_json())
+        window = open_window(here, name, length, version)
+        found = analyze_window(window, bootstrap.open_lake(here.settings))
+        show_findings(here, found, length)
+        here.print_document(found.to_json())
 
 
-def opened(here: Session, name: str, length: str, version: int | None) -> "Window":
+def open_window(here: CommandSession, name: str, length: str, version: int | None) -> "LoggedWindow":
     """The window up to now of a version that is loaded.
 
     Raises:
         UnknownUseCaseError: There is no such use case.
-        RequestError: It is no length of time.
+        RequestError: `length` is no duration.
         NoSuchModelError: There is no such version.
     """
     from servicio_ml import bootstrap
-    from servicio_ml.domain.window import window_seconds
     from servicio_ml.features.artifact import load_version
-    from servicio_ml.pipeline.drift_window import Window
-    from servicio_ml.pipeline.score import find_version
+    from servicio_ml.pipeline.drift.window import LoggedWindow
+    from servicio_ml.pipeline.scoring.run import find_version
+    from servicio_ml.serving.window import parse_window_seconds
     from servicio_ml.use_cases.catalogue import find
 
+    # an unknown name fails here with the list of known ones, before MLflow is asked
     find(name, here.settings.use_cases_dir)
-    seconds = window_seconds(length)
-    _, registry = bootstrap.runs_and_models(here.settings)
+    seconds = parse_window_seconds(length)
+    _, registry = bootstrap.connect_mlflow(here.settings)
     info = find_version(registry, name, "" if version is None else str(version))
+    # taken once: start and end of the window must belong together
     now = time.time()
-    return Window(
-        info=info, artifact=load_version(registry, info), log=bootstrap.prediction_log(here.settings),
+    return LoggedWindow(
+        info=info, artifact=load_version(registry, info), log=bootstrap.open_prediction_log(here.settings),
         start=now - seconds, end=now,
     )  # fmt: skip
 
 
-def show(here: Session, found: "Findings", length: str) -> None:
+def show_findings(here: CommandSession, found: "DriftFindings", length: str) -> None:
     """Print what was found for people."""
-    from servicio_ml.pipeline.drift_tables import COLUMNS, PERFORMANCE, columns, performance
+    from servicio_ml.pipeline.drift.tables import (
+        COLUMNS,
+        PERFORMANCE,
+        build_column_rows,
+        build_performance_rows,
+    )
 
     info = found.window.info
+    # a table of an empty window would show nothing but dashes
     if not found.drift.rows:
-        here.line(f"no rows of {info.model} version {info.version} were logged in the last {length}")
+        here.print_line(f"no rows of {info.model} version {info.version} were logged in the last {length}")
         return
     title = f"{info.model} version {info.version}: {found.drift.rows:,} rows of the last {length}"
-    here.table(title, COLUMNS, columns(found))
+    here.print_table(title, COLUMNS, build_column_rows(found))
     _show_together(here, found)
     if found.performance:
-        here.table("performance", PERFORMANCE, performance(found))
-    here.line(f"verdict: {found.verdict}")
+        here.print_table("performance", PERFORMANCE, build_performance_rows(found))
+    here.print_line(f"verdict: {found.verdict}")
 
 
-def _show_together(here: Session, found: "Findings") -> None:
-    from servicio_ml.pipeline.drift_tables import DRIFT, OK
+def _show_together(here: CommandSession, found: "DriftFindings") -> None:
+    from servicio_ml.pipeline.drift.tables import DRIFT, OK
 
-    apart = found.apart
-    if apart is None:
-        here.line(f"multivariate drift was not looked at: {found.note}")
+    result = found.classifier
+    if result is None:
+        here.print_line(f"multivariate drift was not computed: {found.note}")
         return
-    here.line(
-        f"a classifier tells {apart.rows:,} rows from {apart.reference_rows:,} training rows with an AUC of "
-        f"{apart.auc:.3f} ({apart.low:.3f} to {apart.high:.3f}; {apart.practical:.3f} is drift): "
-        f"{DRIFT if apart.drifted else OK}"
+    here.print_line(
+        f"a domain classifier distinguishes {result.rows:,} rows from {result.reference_rows:,} training "
+        f"rows with an AUC of {result.auc:.3f} ({result.low:.3f} to {result.high:.3f}; from "
+        f"{result.practical:.3f} on it is drift): "
+        f"{DRIFT if result.drifted else OK}"
     )
-    if apart.drifted:
-        shares = list(apart.features.items())[:MOST_SHOWN]
-        here.line(f"it tells them by {', '.join(f'{name} {share:.0%}' for name, share in shares)}")
+    if result.drifted:
+        shares = list(result.features.items())[:MAX_SHOWN]
+        here.print_line(
+            f"it distinguishes them by {', '.join(f'{name} {share:.0%}' for name, share in shares)}"
+        )

@@ -3,121 +3,138 @@
 import getpass
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated
 
-import typer
-
-from servicio_ml.cli.session import Debug, Json, Session, UseCaseName, session
-from servicio_ml.domain.ports import Registry, Tracker
-from servicio_ml.domain.promotion import Dossier
-from servicio_ml.domain.succession import Case, Court, carry_out, decisions, reigns
-from servicio_ml.domain.succession import rollback as put_back
+from servicio_ml.cli.options import Debug, Json, JudgedPeriod, RollbackVersion, UseCaseName
+from servicio_ml.cli.session import CommandSession, open_session
+from servicio_ml.domain.ports.registry import Registry
+from servicio_ml.domain.ports.tracker import Tracker
+from servicio_ml.domain.promotion import CHAMPION, ChampionTenure, DecisionRecord
 from servicio_ml.domain.use_case import UseCase
+from servicio_ml.lifecycle.admin_actions import rollback as put_back
+from servicio_ml.lifecycle.decision_history import build_tenures, list_decisions
+from servicio_ml.lifecycle.decisions import DecisionContext, DecisionRun, apply_decision
 
 
 def promote(
     name: UseCaseName,
-    period: Annotated[str, typer.Option(help="Month of the rows to judge on, YYYY-MM; the latest.")] = "",
+    period: JudgedPeriod = "",
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Judge the challenger against the champion on the same rows, and move the alias if every gate is passed.
+    """Compare the challenger with the champion on the same rows; promote it if it passes every gate.
 
-    The floor, a paired interval of the gain, the worst slice, calibration and latency are judged by the
-    use case's policy. The decision and its evidence are kept in MLflow either way.
+    The gates of the use case's policy are a floor, a paired interval of the gain, the worst slice,
+    calibration and latency. MLflow keeps the decision and its evidence, also of a rejection.
     """
-    with session(as_json=as_json, debug=debug) as here:
+    with open_session(as_json=as_json, debug=debug) as here:
         from servicio_ml import bootstrap
-        from servicio_ml.domain.published import read_manifest
-        from servicio_ml.pipeline.promote import challenger_of, judge
+        from servicio_ml.lifecycle.published import read_manifest
+        from servicio_ml.pipeline.promotion.judge import get_challenger, judge
         from servicio_ml.use_cases.catalogue import find
 
         use_case = find(name, here.settings.use_cases_dir)
-        store = bootstrap.lake(here.settings)
+        store = bootstrap.open_lake(here.settings)
         manifest = read_manifest(store, name, period or None)
-        who = court(here, *bootstrap.runs_and_models(here.settings))
-        case = judge(use_case, manifest, store, who, challenger_of(use_case, who))
-        here.document(carried_out(here, use_case, case, who).to_json())
+        # one time and one name for the decision and its record
+        who = build_context(here, *bootstrap.connect_mlflow(here.settings))
+        run = judge(use_case, manifest, store, who, get_challenger(use_case, who))
+        here.print_document(apply_and_show(here, use_case, run, who).to_json())
 
 
 def rollback(
     name: UseCaseName,
-    to: Annotated[
-        int | None, typer.Option(min=1, help="Version; the champion before this one if not given.")
-    ] = None,
+    to: RollbackVersion = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Make an earlier version champion again, at once."""
-    with session(as_json=as_json, debug=debug) as here:
+    """Make an earlier version champion again."""
+    with open_session(as_json=as_json, debug=debug) as here:
         from servicio_ml import bootstrap
         from servicio_ml.use_cases.catalogue import find
 
         use_case = find(name, here.settings.use_cases_dir)
-        dossier = put_back(use_case.name, to, court(here, *bootstrap.runs_and_models(here.settings)))
-        here.line(f"champion: version {dossier.challenger} (was version {dossier.champion})")
-        here.document(dossier.to_json())
+        # no gates: a rollback must be possible at once and without any data
+        record = put_back(use_case.name, to, build_context(here, *bootstrap.connect_mlflow(here.settings)))
+        here.print_line(f"champion: version {record.challenger} (was version {record.champion})")
+        here.print_document(record.to_json())
 
 
 def history(name: UseCaseName, as_json: Json = False, debug: Debug = False) -> None:
-    """Show who was champion from when to when, and why; and what was rejected."""
-    with session(as_json=as_json, debug=debug) as here:
+    """Show the champions with their tenure, the rejected challengers, and the reason of each decision."""
+    with open_session(as_json=as_json, debug=debug) as here:
         from servicio_ml import bootstrap
         from servicio_ml.use_cases.catalogue import find
 
-        use_case, tracker = find(name, here.settings.use_cases_dir), bootstrap.tracker(here.settings)
-        every = decisions(use_case.name, tracker)
-        reigned = reigns(every)
-        here.table(
-            f"{use_case.title}: champions",
-            ["version", "from", "to", "by", "why"],
-            [[each.version, _day(each.since), _day(each.until), each.by, each.reason] for each in reigned],
-        )
-        here.table(
-            f"{use_case.title}: decisions",
-            ["at", "decision", "version", "against", "why"],
-            [
-                [_day(each.at), each.decision, each.challenger, each.champion or "–", each.reason]
-                for each in every
-            ],
-        )
-        here.document(
-            {"champions": [asdict(each) for each in reigned], "decisions": [each.to_json() for each in every]}
+        use_case = find(name, here.settings.use_cases_dir)
+        tracker, registry = bootstrap.connect_mlflow(here.settings)
+        every = list_decisions(use_case.name, tracker)
+        tenures = build_tenures(every, registry.resolve(use_case.name, CHAMPION))
+        _show_history(here, use_case, every, tenures)
+        here.print_document(
+            {"champions": [asdict(each) for each in tenures], "decisions": [each.to_json() for each in every]}
         )
 
 
-def court(here: Session, tracker: Tracker, registry: Registry) -> Court:
+def _show_history(
+    here: CommandSession,
+    use_case: UseCase,
+    decisions: Sequence[DecisionRecord],
+    tenures: Sequence[ChampionTenure],
+) -> None:
+    here.print_table(
+        f"{use_case.title}: champions",
+        ["version", "from", "to", "by", "why"],
+        [
+            [each.version, _format_day(each.since), _format_day(each.until), each.by, each.reason]
+            for each in tenures
+        ],
+    )
+    here.print_table(
+        f"{use_case.title}: decisions",
+        ["at", "decision", "version", "against", "why"],
+        [
+            [_format_day(each.at), each.decision, each.challenger, each.champion or "–", each.reason]
+            for each in decisions
+        ],
+    )
+
+
+def build_context(here: CommandSession, tracker: Tracker, registry: Registry) -> DecisionContext:
     """Who decides: the user of this process, now."""
     from servicio_ml import bootstrap
 
-    return Court(
+    return DecisionContext(
         tracker=tracker, registry=registry,
-        stats=bootstrap.stats(here.settings), clock=time.time, by=_user(),
+        stats=bootstrap.create_stats(here.settings), clock=time.time, by=_get_user(),
     )  # fmt: skip
 
 
-def _user() -> str:
+def _get_user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container may run as a number without a name
         return f"user {os.getuid()}"
 
 
-def carried_out(here: Session, use_case: UseCase, case: Case, who: Court) -> Dossier:
+def apply_and_show(
+    here: CommandSession, use_case: UseCase, run: DecisionRun, who: DecisionContext
+) -> DecisionRecord:
     """Carry a decision out, and say what it is."""
-    dossier = carry_out(use_case.name, case.run_id, who)
-    gates = dossier.evidence["gates"]
-    against = f"version {dossier.champion}" if dossier.champion else "no champion"
-    here.table(
-        f"version {dossier.challenger} against {against}",
+    record = apply_decision(use_case.name, run.run_id, who)
+    gates = record.evidence["gates"]
+    against = f"version {record.champion}" if record.champion else "no champion"
+    here.print_table(
+        f"version {record.challenger} against {against}",
         ["gate", "passed", "measured"],
         [[gate["name"], "yes" if gate["passed"] else "NO", gate["detail"]] for gate in gates],
     )
-    here.line(f"{dossier.decision}: version {dossier.challenger}")
-    return dossier
+    here.print_line(f"{record.decision}: version {record.challenger}")
+    return record
 
 
-def _day(seconds: float | None) -> str:
+def _format_day(seconds: float | None) -> str:
+    # UTC with a mark: decisions may come from several machines
     return "now" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}Z"

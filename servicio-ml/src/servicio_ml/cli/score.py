@@ -1,79 +1,95 @@
 """`servicio-ml score`: predictions for every row of a file."""
 
 import time
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from servicio_ml.cli.session import Debug, Json, Session, UseCaseName, processors, session
+from servicio_ml.cli.options import (
+    Debug,
+    DialectName,
+    ForceScoring,
+    Json,
+    KeptColumns,
+    ModelThreads,
+    ModelVersionOrAlias,
+    ScoringInput,
+    ScoringOutput,
+    UseCaseName,
+)
+from servicio_ml.cli.session import CommandSession, count_processors, open_session
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.errors import UnknownUseCaseError
+
+if TYPE_CHECKING:
+    from servicio_ml.domain.ports.registry import ModelVersion
+    from servicio_ml.features.artifact import Artifact
 
 
 def score(
     name: UseCaseName,
-    source: Annotated[
-        str,
-        typer.Option("--input", metavar="PATH|URL|S3", help="CSV (also gzipped) or Parquet to be scored."),
-    ],
-    output: Annotated[
-        str, typer.Option(metavar="FOLDER|S3", help="Where to: a folder or s3://bucket/prefix of its own.")
-    ],
-    version: Annotated[str, typer.Option(help="Version or alias; the champion when not given.")] = "",
-    keep: Annotated[
-        list[str] | None, typer.Option(help="Column to be passed on to the output; may be given again.")
-    ] = None,
-    dialect: Annotated[
-        str,
-        typer.Option(help="Spelling of the file, where its columns fit several; `typed` for field names."),
-    ] = "",
-    threads: Annotated[int, typer.Option(min=0, help="Of the model; 0 for one per processor.")] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Throw away what the output holds.")] = False,
+    source: ScoringInput,
+    output: ScoringOutput,
+    version: ModelVersionOrAlias = "",
+    keep: KeptColumns = None,
+    dialect: DialectName = "",
+    threads: ModelThreads = 0,
+    force: ForceScoring = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Score every row of a file, read as a raw file of the use case or by the model's field names.
+    """Score every row of a file that has the columns of the raw file or the model's fields.
 
-    Rows that cannot be used go to quarantine with their reason and line. The same command again goes on
-    after an interruption.
+    Rejected rows go to quarantine with their reason and line. After an interruption, the same command
+    resumes.
     """
-    with session(as_json=as_json, debug=debug) as here:
+    with open_session(as_json=as_json, debug=debug) as here:
         from servicio_ml import bootstrap
-        from servicio_ml.features.artifact import load_version
-        from servicio_ml.pipeline.batches import examine
-        from servicio_ml.pipeline.layout import Wanted
-        from servicio_ml.pipeline.score import Job, find_version
-        from servicio_ml.pipeline.score import score as run
+        from servicio_ml.pipeline.reading.file_format import InputSpec
+        from servicio_ml.pipeline.reading.input_file import inspect_file
+        from servicio_ml.pipeline.scoring.run import ScoringJob, score_file
 
-        use_case = _known(name, here)
-        store = bootstrap.store(here.settings, output)
-        with bootstrap.source(here.settings, source) as path:
-            examined = examine(path, source)  # a wrong file is told before MLflow is asked
-            _, registry = bootstrap.runs_and_models(here.settings)
-            info = find_version(registry, name, version)
-            artifact = load_version(registry, info, threads=threads or processors())
-            wanted = Wanted(
-                schema=artifact.encoder.schema, use_case=use_case, keep=tuple(keep or ()), dialect=dialect
+        use_case, store = _find_use_case(name, here), bootstrap.open_store(here.settings, output)
+        with bootstrap.open_source(here.settings, source) as path:
+            examined = inspect_file(path, source)  # a wrong file is refused before MLflow is asked
+            info, artifact = _load_version(here, name, version, threads or count_processors())
+            wanted = InputSpec(
+                schema=artifact.encoder.schema, use_case=use_case, keep_columns=tuple(keep or ()),
+                dialect_name=dialect,
+            )  # fmt: skip
+            job = ScoringJob(
+                info=info, artifact=artifact, source=examined, wanted=wanted, store=store, force=force
             )
-            job = Job(info=info, artifact=artifact, source=examined, wanted=wanted, store=store, force=force)
-            manifest = run(job, here.progress, time.monotonic)
+            manifest = score_file(job, here.progress, time.monotonic)
         _show(here, manifest, store.uri)
-        here.document({**manifest, "output": store.uri})
+        here.print_document({**manifest, "output": store.uri})
 
 
-def _known(name: str, here: Session) -> UseCase | None:
+def _load_version(
+    here: CommandSession, model: str, wanted: str, threads: int
+) -> "tuple[ModelVersion, Artifact]":
+    from servicio_ml import bootstrap
+    from servicio_ml.features.artifact import load_version
+    from servicio_ml.pipeline.scoring.run import find_version
+
+    _, registry = bootstrap.connect_mlflow(here.settings)
+    # an alias is resolved once: a promotion in between must not change the scoring version
+    info = find_version(registry, model, wanted)
+    return info, load_version(registry, info, threads=threads)
+
+
+def _find_use_case(name: str, here: CommandSession) -> UseCase | None:
     """The use case, or None where only the registry knows the model."""
     from servicio_ml.use_cases.catalogue import find
 
     try:
         return find(name, here.settings.use_cases_dir)
+    # a model can be scored by its field names even where its use case is not installed
     except UnknownUseCaseError:
         return None
 
 
-def _show(here: Session, manifest: dict[str, Any], output: str) -> None:
+def _show(here: CommandSession, manifest: dict[str, Any], output: str) -> None:
     identity = manifest["identity"]
-    here.table(
+    here.print_table(
         f"{identity['model']} version {identity['version']}", ["rows", ""], [*manifest["counts"].items()]
     )
-    here.line(f"{len(manifest['parts'])} parts in {output}")
+    here.print_line(f"{len(manifest['parts'])} parts in {output}")

@@ -6,52 +6,49 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from servicio_ml.adapters.console import ConsoleProgress, SilentProgress
-from servicio_ml.domain.ports import Progress
+from servicio_ml.domain.ports.progress import Progress
 from servicio_ml.errors import ServicioError
-from servicio_ml.settings import Settings, load
+from servicio_ml.settings import Settings, load_settings
 
+# 130 is 128 + SIGINT, as shells report an interrupted program
 FAILED, INTERRUPTED = 1, 130
+# wide enough that no table is folded when its output goes to a file or a pipe
 UNFOLDED = 1000
 """Characters in a line of a table that goes to a file or another program."""
 
-UseCaseName = Annotated[
-    str, typer.Argument(metavar="USE_CASE", help="Name of a use case, such as rain_australia.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document, nothing else.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
-
-def processors() -> int:
+def count_processors() -> int:
     """How many processors this process may use."""
+    # a container may use fewer processors than the machine has
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class CommandSession:
     """One command's surroundings."""
 
     settings: Settings
     progress: Progress
     as_json: bool
 
-    def document(self, document: Mapping[str, Any]) -> None:
+    def print_document(self, document: Mapping[str, Any]) -> None:
         """Print the machine's result, where it was asked for."""
         if self.as_json:
             sys.stdout.write(json.dumps(document, indent=1, default=str) + "\n")
 
-    def line(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         """Print one line of the people's result."""
+        # standard output holds the document alone, so that it can be piped into `jq`
         if not self.as_json:
             Console(soft_wrap=True).print(text, highlight=False, markup=False)
 
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    def print_table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Print a table of the people's result."""
         if self.as_json:
             return
@@ -65,15 +62,18 @@ class Session:
 
 
 @contextmanager
-def session(*, as_json: bool, debug: bool) -> Iterator[Session]:
+def open_session(*, as_json: bool, debug: bool) -> Iterator[CommandSession]:
     """Open a command; an error of ours or the system's ends it with one message and exit code 1.
 
     An interrupt ends it with exit code 130; a fault of the program shows its traceback.
     """
+    from servicio_ml import bootstrap
+
+    # messages go to standard error and never mix with the result
     errors = Console(stderr=True, soft_wrap=True)
-    progress = SilentProgress() if as_json else ConsoleProgress(errors)
+    progress = bootstrap.create_progress(None if as_json else errors)
     try:
-        yield Session(settings=load(), progress=progress, as_json=as_json)
+        yield CommandSession(settings=load_settings(), progress=progress, as_json=as_json)
     except (ServicioError, OSError) as error:
         if debug:
             raise
@@ -82,5 +82,5 @@ def session(*, as_json: bool, debug: bool) -> Iterator[Session]:
         errors.print(f"error: {error}{remedy}", style="red", highlight=False, markup=False)
         raise typer.Exit(FAILED) from error
     except KeyboardInterrupt as interrupt:
-        errors.print("interrupted; the same command goes on from here", highlight=False, markup=False)
+        errors.print("interrupted; the same command resumes here", highlight=False, markup=False)
         raise typer.Exit(INTERRUPTED) from interrupt

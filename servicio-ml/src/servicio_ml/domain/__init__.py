@@ -1,1 +1,1 @@
-"""What the platform is about, in the standard library only."""
+"""Concepts and rules of the platform, on the standard library only."""

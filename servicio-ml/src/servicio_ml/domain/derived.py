@@ -1,31 +1,40 @@
-"""Derived columns: declared once, computed by the same code in training and in serving."""
+"""Derived columns: declared once and computed by the same code in training and in serving."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from servicio_ml.domain.checks.attributes import Name, Positive, check_attributes
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
-    """A number for each level of a category; a missing level gives a missing number."""
+    """Number by level of a category; a missing level gives a missing number."""
 
-    name: str
+    name: Name
     source: str
     table: Mapping[str, float]
 
+    def __post_init__(self) -> None:
+        _check_column(self)
+
     @property
     def sources(self) -> tuple[str, ...]:
         return (self.source,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+# sine and cosine together place the last day of a period beside its first
 class Cyclic:
     """`wave(2π · source / period)`: for a date, `source` is in days since 1970-01-01."""
 
-    name: str
+    name: Name
     source: str
-    period: float
+    period: Positive
     wave: Literal["sin", "cos"]
+
+    def __post_init__(self) -> None:
+        _check_column(self)
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -33,12 +42,16 @@ class Cyclic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+# only the two dates' distance is a feature: their absolute values lie beyond the training rows later
 class Difference:
     """`minuend − subtrahend`; of two dates, in days."""
 
-    name: str
+    name: Name
     minuend: str
     subtrahend: str
+
+    def __post_init__(self) -> None:
+        _check_column(self)
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -49,9 +62,12 @@ class Difference:
 class Ratio:
     """`numerator / denominator`; a denominator of 0 gives a missing number."""
 
-    name: str
+    name: Name
     numerator: str
     denominator: str
+
+    def __post_init__(self) -> None:
+        _check_column(self)
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -59,11 +75,15 @@ class Ratio:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+# a column of its own, because the missing value itself stays NaN in the matrix
 class Missing:
-    """1 where the source is missing, else 0."""
+    """Indicator of a missing source: 1 where it is missing, else 0."""
 
-    name: str
+    name: Name
     source: str
+
+    def __post_init__(self) -> None:
+        _check_column(self)
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -72,6 +92,7 @@ class Missing:
 
 Derived = Lookup | Cyclic | Difference | Ratio | Missing
 
+# these names stand in the schema.json of every exported model: an operation cannot be renamed
 _OPERATIONS: Mapping[str, type[Derived]] = {
     "lookup": Lookup,
     "cyclic": Cyclic,
@@ -82,10 +103,15 @@ _OPERATIONS: Mapping[str, type[Derived]] = {
 _NAMES = {operation: name for name, operation in _OPERATIONS.items()}
 
 
-def derived_to_json(column: Derived) -> dict[str, Any]:
+def _check_column(column: Derived) -> None:
+    check_attributes(column, f"derived column {column.name!r}")
+
+
+def convert_derived_to_json(column: Derived) -> dict[str, Any]:
     return {"operation": _NAMES[type(column)], **asdict(column)}
 
 
-def derived_from_json(document: Mapping[str, Any]) -> Derived:
-    parts = {**document}
-    return _OPERATIONS[parts.pop("operation")](**parts)
+def build_derived_from_json(document: Mapping[str, Any]) -> Derived:
+    # a copy: `pop` must not change the caller's document
+    attributes = {**document}
+    return _OPERATIONS[attributes.pop("operation")](**attributes)

@@ -1,4 +1,4 @@
-"""Whether the rows of a window still fall into the reference's bins as the training rows did."""
+"""Drift test of one column: population stability index against the reference and its threshold."""
 
 import math
 from collections.abc import Sequence
@@ -7,18 +7,19 @@ from statistics import NormalDist
 
 from servicio_ml.domain.policy import DriftPolicy
 
+# Jeffreys' half a row: without it an empty bin makes the logarithm infinite
 SMOOTHING = 0.5
-"""Rows added to every bin, so that an empty one neither hides nor dominates an index."""
+"""Number of rows added to every bin, so that an empty bin neither hides nor dominates the index."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shift:
-    """How far a column has moved.
+class DriftResult:
+    """Drift of one column.
 
     Attributes:
         psi: Population stability index.
-        threshold: From which it is drift.
-        drifted: Whether it is.
+        threshold: Minimum index that counts as drift.
+        drifted: True when the index reaches the threshold.
     """
 
     psi: float
@@ -26,67 +27,73 @@ class Shift:
     drifted: bool
 
 
-def shift(
+def measure_drift(
     counts: Sequence[int], shares: Sequence[float], *, reference_rows: float, columns: int,
     policy: DriftPolicy,
-) -> Shift | None:  # fmt: skip
-    """Judge one column; None when the window has no rows.
+) -> DriftResult | None:  # fmt: skip
+    """Test one column for drift; None when the window has no rows.
 
     Args:
-        counts: Rows of the window in each bin.
+        counts: Number of rows of the window in each bin.
         shares: Smoothed reference share of each bin.
-        reference_rows: That the shares were made of (of a mixture of seasons, as many as tell as much).
-        columns: How many are judged together, and share the rate of false alarms.
-        policy: The thresholds.
+        reference_rows: Number of rows behind the shares; for a mixture of seasons the effective number.
+        columns: Number of columns that share the rate of false alarms.
+        policy: Thresholds.
     """
     rows = sum(counts)
+    # an empty window says nothing, and its smoothed shares would be uniform and look like drift
     if not rows:
         return None
-    psi = stability_index(counts, shares)
-    limit = threshold(
+    psi = compute_psi(counts, shares)
+    limit = compute_threshold(
         bins=len(counts), rows=rows, reference_rows=reference_rows, columns=columns, policy=policy
     )
     # written so that NaN is drift
-    return Shift(psi=psi, threshold=limit, drifted=not psi < limit)
+    return DriftResult(psi=psi, threshold=limit, drifted=not psi < limit)
 
 
-def stability_index(counts: Sequence[int], shares: Sequence[float]) -> float:
-    """Sum over the bins of (current - reference) ln(current / reference), the current shares smoothed.
+def compute_psi(counts: Sequence[int], shares: Sequence[float]) -> float:
+    """Sum (current - reference) ln(current / reference) over the bins, with smoothed current shares.
 
-    An empty bin is no sign of a surplus: where smoothing alone puts it above the reference, it adds nothing.
+    An empty bin is no surplus: where smoothing alone lifts it above the reference, it adds nothing.
     """
     total = sum(counts) + SMOOTHING * len(counts)
-    parts = ((count, (count + SMOOTHING) / total, share) for count, share in zip(counts, shares, strict=True))
+    bins = ((count, (count + SMOOTHING) / total, share) for count, share in zip(counts, shares, strict=True))
     # written so that NaN is not left out
-    return sum((now - then) * math.log(now / then) for count, now, then in parts if count or not now >= then)
+    return sum((now - then) * math.log(now / then) for count, now, then in bins if count or not now >= then)
 
 
-def threshold(*, bins: int, rows: int, reference_rows: float, columns: int, policy: DriftPolicy) -> float:
-    """The index that is drift in a window of so many rows.
+def compute_threshold(
+    *, bins: int, rows: int, reference_rows: float, columns: int, policy: DriftPolicy
+) -> float:
+    """Compute the minimum index that counts as drift in a window of `rows` rows.
 
     Without drift, index / (1/rows + 1/reference_rows) is close to chi-squared with bins - 1 degrees of
     freedom (Yurdakul and Naranjo 2020, "Statistical properties of the population stability index"). Each
-    column gets its part of the rate of false alarms (Bonferroni).
+    column gets an equal share of the rate of false alarms (Bonferroni).
     """
-    quantile = null_quantile(bins=bins, columns=columns, policy=policy)
+    quantile = compute_null_quantile(bins=bins, columns=columns, policy=policy)
+    # with many rows every tiny shift is significant, so the practical limit takes over
     return max(policy.practical_psi, quantile * (1 / rows + 1 / reference_rows))
 
 
-def null_quantile(*, bins: int, columns: int, policy: DriftPolicy) -> float:
-    """What index / (1/rows + 1/reference_rows) exceeds without drift no more often than the policy allows.
+def compute_null_quantile(*, bins: int, columns: int, policy: DriftPolicy) -> float:
+    """Compute the quantile of index / (1/rows + 1/reference_rows) without drift.
 
-    Of rows that are not independent, the statistic is greater by the design effect (Rao and Scott 1981).
+    The design effect scales the statistic for rows that are not independent (Rao and Scott 1981).
     """
-    quantile = chi_squared_quantile(1 - policy.false_alarm_rate / columns, bins - 1)
+    # bins - 1: the shares add up to 1, which takes one degree of freedom
+    quantile = compute_chi_squared_quantile(1 - policy.false_alarm_rate / columns, bins - 1)
     return policy.design_effect * quantile
 
 
-def chi_squared_quantile(probability: float, freedom: int) -> float:
-    """The cube-root approximation of Wilson and Hilferty (1931): within 3 % for tails of 5 % down to .2 %.
+def compute_chi_squared_quantile(probability: float, freedom: int) -> float:
+    """Approximate by the cube root of Wilson and Hilferty (1931): within 3 % for tails of 5 % down to .2 %.
 
     Args:
-        probability: Strictly between 0 and 1.
+        probability: Probability, strictly between 0 and 1.
         freedom: Degrees of freedom, at least 1.
     """
+    # approximated here because `statistics` has no chi-squared and the domain imports no SciPy
     spread = 2 / (9 * freedom)
     return freedom * (1 - spread + NormalDist().inv_cdf(probability) * math.sqrt(spread)) ** 3

@@ -1,83 +1,118 @@
-"""Policies of a use case: promotion, drift and leaks, each threshold with its unit."""
+"""Policies of a use case for promotion, drift and leakage, each threshold with its unit."""
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated
 
-JUDGED_ROWS = 100
-"""From so many on, of the rarest class where it is F1, a performance is held against its limit."""
-JUDGED_DEVIATIONS = 3.09
-"""Standard deviations by which accuracy must be beyond it: a one-sided bound at 99.9 %."""
+from servicio_ml.domain.checks.attributes import (
+    Count,
+    InnerShare,
+    Limits,
+    NotNegative,
+    Positive,
+    Share,
+    check_attributes,
+)
+from servicio_ml.domain.metric import METRICS
+from servicio_ml.errors import UseCaseError, format_names
+
+# below it the standard error of an accuracy alone is about as large as its limit
+MIN_EVALUATED_ROWS = 100
+"""Minimum number of labelled rows (of the rarest class for F1) to compare a performance with its limit."""
+MAX_BINS = 1000
+"""Maximum number of quantile bins: each is a series of metrics."""
+MIN_DEVIATIONS = 3.09
+"""Minimum distance of accuracy beyond its limit, in standard deviations: a one-sided bound at 99.9 %."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionPolicy:
-    """When a challenger becomes champion.
+    """Conditions under which a challenger becomes champion.
 
     Attributes:
-        metric: By which the two are compared on the same rows (see `domain.metric`).
-        floor: The metric must be at least this good, also without a champion.
-        margin: How much worse than the champion the lower end of the paired interval may be, in the
-            metric's unit (of an error, a share of the champion's error).
-        slices: Fields whose levels are looked at one by one.
-        max_slice_loss: How much worse than the champion the worst slice may be, in the metric's unit
-            (of an error, a share of the champion's).
-        min_slice_rows: Smaller slices are not judged.
-        max_calibration_error: Greatest expected calibration error (0–1) of a classifier.
-        max_latency_seconds: Greatest median time of one row.
+        metric: Metric that compares the two on the same rows (see `domain.metric`).
+        floor: Minimum of the metric (maximum of an error), also without a champion.
+        margin: Maximum loss at the lower end of the paired interval, in the metric's unit (as a share of the
+            champion's error for an error).
+        slices: Fields whose levels are compared one by one.
+        max_slice_loss: Maximum loss of the worst slice, in the metric's unit (as a share of the champion's
+            error for an error).
+        min_slice_rows: Minimum number of rows of a compared slice.
+        max_calibration_error: Maximum expected calibration error (0–1) of a classifier.
+        max_latency_seconds: Maximum median time to score one row.
     """
 
     metric: str
     floor: float
-    margin: float = 0.005
+    # not zero: on the same rows two equal models still differ by chance
+    margin: Share = 0.005
     slices: tuple[str, ...] = ()
-    max_slice_loss: float = 0.05
-    min_slice_rows: int = 200
-    max_calibration_error: float = 0.05
-    max_latency_seconds: float = 0.02
+    max_slice_loss: Share = 0.05
+    min_slice_rows: Count = 200
+    max_calibration_error: Share = 0.05
+    max_latency_seconds: Positive = 0.02
+
+    def __post_init__(self) -> None:
+        check_attributes(self, "promotion policy")
+        if self.metric not in METRICS:
+            raise UseCaseError(
+                "promotion policy", f"unknown metric {self.metric!r}; metrics are {format_names(METRICS)}"
+            )
+        low, high = METRICS[self.metric].limits
+        if not low <= self.floor <= high:
+            raise UseCaseError(
+                "promotion policy", f"floor is {self.floor:g}; {self.metric} lies from {low:g} to {high:g}"
+            )
+        if len(set(self.slices)) != len(self.slices):
+            raise UseCaseError("promotion policy", f"slices name a field twice: {format_names(self.slices)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftPolicy:
-    """How the reference is made, and from when on a shift of rows or a loss of performance is told.
+    """Construction of the reference, and thresholds for drift and for a loss of performance.
 
     Attributes:
-        bins: Quantile bins of a number (missing has one of its own).
-        practical_psi: A population stability index below this is not worth a ticket at any size.
-        false_alarm_rate: Of the whole family of features, per window without drift (0–1).
-        design_effect: How many times more than those of independent rows the shares and the performance of
-            a window vary (Kish 1965): rows of one day, say, have their circumstances in common.
-        season: The date field whose calendar month picks the reference; empty for one reference.
-        season_rows: Least training rows, and least rows that the model had not seen, of a month with a
-            reference of its own.
-        max_accuracy_loss: How far accuracy may fall below that on unseen rows (0–1).
-        max_f1_macro_loss: The same of the mean of the classes' F1 (0–1).
-        max_mae_growth: How much greater than on unseen rows the absolute error may be, as a share of it.
+        bins: Number of quantile bins of a number; missing values have another bin.
+        practical_psi: Minimum population stability index that is worth a ticket at any number of rows.
+        false_alarm_rate: Probability of a false alarm in any feature, per window without drift (0–1).
+        design_effect: Variance of the shares and of the performance of a window, relative to independent
+            rows (Kish 1965): rows of one day, for example, share their circumstances.
+        season: Date field whose calendar month selects the reference; empty for a single reference.
+        season_rows: Minimum number of training rows, and of rows that the model was not trained on, of a
+            month with its own reference.
+        max_accuracy_loss: Maximum loss of accuracy against that on unseen rows (0–1).
+        max_f1_macro_loss: Maximum loss of the mean F1 of the classes against that on unseen rows (0–1).
+        max_mae_growth: Maximum growth of the mean absolute error, as a share of that on unseen rows.
     """
 
-    bins: int = 10
-    practical_psi: float = 0.1
-    false_alarm_rate: float = 0.05
-    design_effect: float = 1.0
+    bins: Annotated[int, Limits(minimum=2, maximum=MAX_BINS)] = 10
+    practical_psi: Positive = 0.1
+    false_alarm_rate: InnerShare = 0.05
+    design_effect: Annotated[float, Limits(minimum=1)] = 1.0
     season: str = ""
-    season_rows: int = 500
-    max_accuracy_loss: float = 0.05
-    max_f1_macro_loss: float = 0.1
-    max_mae_growth: float = 0.25
+    season_rows: Count = 500
+    max_accuracy_loss: Share = 0.05
+    max_f1_macro_loss: Share = 0.1
+    max_mae_growth: NotNegative = 0.25
 
-    def limit(self, metric: str, unseen: float) -> float:
-        """What a metric is paged beyond, from its value on unseen rows.
+    def __post_init__(self) -> None:
+        check_attributes(self, "drift policy")
+
+    def compute_limit(self, metric: str, unseen: float) -> float:
+        """Compute the limit beyond which a metric raises an alert.
 
         Args:
             metric: `accuracy`, `f1_macro` or `mae`.
-            unseen: In the metric's unit.
+            unseen: Value of the metric on unseen rows, in its unit.
         """
         if metric == "mae":
+            # relative for an error, whose unit depends on the target; absolute for shares
             return unseen * (1 + self.max_mae_growth)
         return unseen - (self.max_accuracy_loss if metric == "accuracy" else self.max_f1_macro_loss)
 
 
-class LeakPolicy(StrEnum):
-    """What is done about a feature that gives the target away by a single threshold."""
+class LeakagePolicy(StrEnum):
+    """Action on a feature that predicts the target by a single threshold."""
 
     DROP = "drop"
     FAIL = "fail"

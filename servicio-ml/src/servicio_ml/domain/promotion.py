@@ -1,4 +1,4 @@
-"""Promotion: the gates between a challenger and the alias `champion`, and the record of each decision."""
+"""Promotion: gates that a challenger must pass to become champion, and the record of each decision."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -8,27 +8,29 @@ from typing import Any
 from servicio_ml.domain.metric import Metric
 from servicio_ml.domain.policy import PromotionPolicy
 
+# aliases, not stages: MLflow has deprecated stages, and an alias moves atomically
 CHAMPION, CHALLENGER = "champion", "challenger"
-"""The aliases that promotion moves."""
+"""Aliases that promotion moves."""
 
 
-class Decision(StrEnum):
-    """What was decided."""
+class PromotionDecision(StrEnum):
+    """Outcome of a promotion decision."""
 
     PROMOTED = "promoted"
     REJECTED = "rejected"
+    # a rollback is an administrator's action and passes no gates
     ROLLED_BACK = "rolled back"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slice:
-    """One level of one field.
+class SliceResult:
+    """Comparison of challenger and champion on the rows of one level.
 
     Attributes:
-        field: Its name.
-        level: Its text.
-        rows: Rows of that level.
-        gain: Of the challenger over the champion (see `Metric.gain`).
+        field: Name of the field.
+        level: Text of the level.
+        rows: Number of rows of the level.
+        gain: Gain of the challenger over the champion (see `Metric.gain`).
     """
 
     field: str
@@ -38,18 +40,18 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """What was measured on the same rows.
+class PromotionComparison:
+    """Measurements of challenger and champion on the same rows.
 
     Attributes:
-        rows: How many.
-        challenger: The metric of the challenger.
-        champion: The metric of the champion; None where there is none.
-        gain: Of the challenger (see `Metric.gain`); None without a champion.
+        rows: Number of rows.
+        challenger: Metric of the challenger.
+        champion: Metric of the champion; None without a champion.
+        gain: Gain of the challenger (see `Metric.gain`); None without a champion.
         interval: 95 % interval of the gain; None without a champion.
-        slices: Judged levels; empty without a champion.
+        slices: Compared levels; empty without a champion.
         calibration_error: Expected calibration error of the challenger; None in a regression.
-        latency_seconds: Median time of one row of the challenger.
+        latency_seconds: Median time in which the challenger scores one row.
     """
 
     rows: int
@@ -58,12 +60,12 @@ class Comparison:
     champion: float | None = None
     gain: float | None = None
     interval: tuple[float, float] | None = None
-    slices: Sequence[Slice] = ()
+    slices: Sequence[SliceResult] = ()
     calibration_error: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
+class PromotionGate:
     """One condition of a promotion."""
 
     name: str
@@ -72,22 +74,22 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dossier:
-    """The whole record of one decision.
+class DecisionRecord:
+    """Complete record of one decision.
 
     Attributes:
-        use_case: Its name.
-        decision: What was decided.
-        reason: In one sentence.
-        challenger: Version judged, or put back.
-        champion: Version that was champion before; None where there was none.
-        by: Who decided.
-        at: Seconds since 1970.
-        evidence: Period, data digest, comparison, gates.
+        use_case: Name of the use case.
+        decision: Outcome.
+        reason: Explanation in one sentence.
+        challenger: Version that was compared, or restored.
+        champion: Version that was champion before; None without one.
+        by: Name of the person or program that decided.
+        at: Time of the decision, in seconds since 1970.
+        evidence: Period, data digest, comparison and gates; empty for an action of an administrator.
     """
 
     use_case: str
-    decision: Decision
+    decision: PromotionDecision
     reason: str
     challenger: int
     champion: int | None
@@ -100,8 +102,8 @@ class Dossier:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reign:
-    """A time during which one version was champion; `until` is None while it is. Seconds since 1970."""
+class ChampionTenure:
+    """Tenure of a champion, in seconds since 1970; `until` is None for the present champion."""
 
     version: int
     since: float
@@ -110,64 +112,71 @@ class Reign:
     by: str
 
 
-def gates(policy: PromotionPolicy, metric: Metric, comparison: Comparison) -> list[Gate]:
-    """Judge a comparison; a number that is NaN fails its gate.
+def evaluate_gates(
+    policy: PromotionPolicy, metric: Metric, comparison: PromotionComparison
+) -> list[PromotionGate]:
+    """Evaluate the gates of a comparison; a measurement of NaN fails its gate.
 
     Args:
-        policy: The thresholds.
-        metric: Of the policy.
-        comparison: What was measured.
+        policy: Thresholds.
+        metric: Metric that the policy names.
+        comparison: Measurements.
     """
     sign = ">=" if metric.greater_is_better else "<="
-    taken, most = comparison.latency_seconds * 1000, policy.max_latency_seconds * 1000
+    latency, max_latency = comparison.latency_seconds * 1000, policy.max_latency_seconds * 1000
     found = [
-        Gate(
+        PromotionGate(
             name="floor",
-            passed=metric.reaches(comparison.challenger, policy.floor),
+            passed=metric.has_reached(comparison.challenger, policy.floor),
             detail=f"{metric.name} {comparison.challenger:.5g} {sign} {policy.floor:g}",
         ),
-        Gate(
+        PromotionGate(
             name="latency",
             passed=comparison.latency_seconds <= policy.max_latency_seconds,
-            detail=f"one row {taken:.3g} ms <= {most:g} ms",
+            detail=f"one row {latency:.3g} ms <= {max_latency:g} ms",
         ),
     ]  # fmt: skip
+    # a regression has no probabilities to calibrate
     if comparison.calibration_error is not None:
         error, limit = comparison.calibration_error, policy.max_calibration_error
         found.append(
-            Gate(name="calibration", passed=error <= limit, detail=f"error {error:.4f} <= {limit:g}")
+            PromotionGate(name="calibration", passed=error <= limit, detail=f"error {error:.4f} <= {limit:g}")
         )
+    # the first champion has nothing to compare with, but the absolute gates still hold
     if comparison.champion is not None:
-        found += [_better(policy, comparison), _slices(policy, comparison)]
+        found += [_evaluate_gain(policy, comparison), _evaluate_slices(policy, comparison)]
     return found
 
 
-def _better(policy: PromotionPolicy, comparison: Comparison) -> Gate:
+def _evaluate_gain(policy: PromotionPolicy, comparison: PromotionComparison) -> PromotionGate:
+    # NaN instead of an error: a comparison without a gain fails the gate with a readable detail
     gain = comparison.gain if comparison.gain is not None else float("nan")
     low, high = comparison.interval or (float("nan"), float("nan"))
-    return Gate(
+    return PromotionGate(
         name="not worse than the champion",
+        # a gain whose interval lies below zero by more than the margin may be luck on these rows
         passed=gain > 0 and low >= -policy.margin,
         detail=f"gain {gain:+.5f} > 0, its interval [{low:+.5f}, {high:+.5f}] above {-policy.margin:+g}",
     )
 
 
-def _slices(policy: PromotionPolicy, comparison: Comparison) -> Gate:
+def _evaluate_slices(policy: PromotionPolicy, comparison: PromotionComparison) -> PromotionGate:
     if not comparison.slices:
-        return Gate(name="slices", passed=True, detail="no slice is large enough to be judged")
+        return PromotionGate(name="slices", passed=True, detail="no slice is large enough to be compared")
     # NaN first, so that an undefined slice is the worst
     worst = min(comparison.slices, key=lambda each: (each.gain == each.gain, each.gain))
-    return Gate(
+    return PromotionGate(
         name="slices",
         passed=worst.gain >= -policy.max_slice_loss,
         detail=f"worst {worst.field}={worst.level} {worst.gain:+.4f} >= {-policy.max_slice_loss:g} "
-        f"({len(comparison.slices)} judged)",
+        f"({len(comparison.slices)} compared)",
     )
 
 
-def verdict(found: Sequence[Gate]) -> tuple[Decision, str]:
-    """Promoted where every gate is passed, else rejected with what failed."""
+def decide(found: Sequence[PromotionGate]) -> tuple[PromotionDecision, str]:
+    """Promote when every gate is passed, else reject; the reason lists the gates."""
+    # all failed gates, not the first: whoever mends the challenger needs to see every reason
     failed = [gate for gate in found if not gate.passed]
     if failed:
-        return Decision.REJECTED, "; ".join(f"{gate.name}: not {gate.detail}" for gate in failed)
-    return Decision.PROMOTED, "; ".join(f"{gate.name}: {gate.detail}" for gate in found)
+        return PromotionDecision.REJECTED, "; ".join(f"{gate.name}: not {gate.detail}" for gate in failed)
+    return PromotionDecision.PROMOTED, "; ".join(f"{gate.name}: {gate.detail}" for gate in found)

@@ -5,18 +5,33 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from math import ceil, floor
+from typing import Annotated, Any
 
-from servicio_ml.domain.derived import Derived, Lookup, derived_from_json, derived_to_json
+from servicio_ml.domain.checks.attributes import (
+    SNAKE_CASE,
+    SNAKE_CASE_RULE,
+    Caption,
+    Label,
+    Limits,
+    Line,
+    Stripped,
+    check_attributes,
+)
+from servicio_ml.domain.checks.derived import find_derived_problems
+from servicio_ml.domain.checks.fields import find_field_problems
+from servicio_ml.domain.derived import Derived, build_derived_from_json, convert_derived_to_json
+from servicio_ml.domain.values import FIRST_DAY, LAST_DAY, MAX_NUMBER, MAX_WHOLE_NUMBER
 from servicio_ml.errors import UseCaseError
 
-SNAKE_CASE = re.compile(r"[a-z][a-z0-9_]*")
-NOT_COMMON = re.compile(r"\(\?<?[=!]|\\[1-9]")
-"""What Python's and Java's regular expressions have and Rust's have not."""
+# polars compiles the pattern with Rust's engine, Python only checks it here
+UNSUPPORTED_PATTERN = re.compile(r"\(\?(?:<?[=!]|>|\(|P)|\\[1-9Z]|[*+?}]\+")
+"""Syntax of Python's regular expressions that Rust's or Java's lack."""
+UnitFactor = Annotated[float, Limits(above=0)]
 
 
 class Kind(StrEnum):
-    """What a field holds; all of them become one float32 column."""
+    """Type of a field; each becomes one float32 column."""
 
     NUMBER = "number"
     INTEGER = "integer"
@@ -26,26 +41,30 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parse:
-    """How the text of a raw file becomes a field's value.
+    """Rules that parse the text of a raw file into the value of a field.
 
     Attributes:
-        pattern: A regular expression (the common ground of Rust's and Java's) whose first group is the value;
-            the whole text when empty. A text in which it is not found is rejected; an empty group is missing.
-        units: Spelling of a unit (any case) to the factor that turns the number into the field's unit.
-            The first of them found in the text counts; none found means the field's own unit.
-        missing: Texts that mean missing, besides the use case's own.
+        pattern: Regular expression (common subset of Rust and Java) whose first group is the value; empty
+            takes the full text. A text without a match is rejected; an empty group is missing.
+        units: Factor to the field's unit by name of a unit (any case). The first one found in the text
+            applies; a text without one is in the field's unit.
+        missing: Texts that mean missing, in addition to those of the use case.
         missing_numbers: Numbers, after conversion, that mean missing (a cloud cover of 9, an engine of 0 hp).
-        recode: Raw text to the value's text, applied before everything else. Where it is given, a text that
-            is not in it is left as it is.
+        recode: Replacement by raw text, applied before everything else; other texts stay unchanged.
     """
 
     pattern: str = ""
-    units: Mapping[str, float] = field(default_factory=dict)
-    missing: tuple[str, ...] = ()
+    units: Mapping[Label, UnitFactor] = field(default_factory=dict)
+    missing: tuple[Stripped, ...] = ()
     missing_numbers: tuple[float, ...] = ()
-    recode: Mapping[str, str] = field(default_factory=dict)
+    recode: Mapping[Stripped, Stripped] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_attributes(self, "parse")
+        factors = {unit.lower(): factor for unit, factor in self.units.items()}
+        if clashing := [unit for unit, factor in self.units.items() if factors[unit.lower()] != factor]:
+            problem = f"unit {clashing[0]!r} has two factors; units compare without regard to case"
+            raise UseCaseError("parse", problem)
         if not self.pattern:
             return
         try:
@@ -53,8 +72,11 @@ class Parse:
         except re.error as error:
             problem = f"it is no regular expression ({error})"
             raise UseCaseError(f"pattern {self.pattern!r}", problem) from error
-        if not groups or NOT_COMMON.search(self.pattern):
-            problem = "its first group must be the value, without look-around and back-references"
+        if not groups or UNSUPPORTED_PATTERN.search(self.pattern):
+            problem = (
+                "its first group must be the value, without look-around and back-references, possessive and "
+                "atomic groups"
+            )
             raise UseCaseError(f"pattern {self.pattern!r}", problem)
 
 
@@ -63,98 +85,101 @@ class Field:
     """One input of a model.
 
     Attributes:
-        name: Snake case; the name in requests, the lake and the metrics.
-        kind: What it holds.
-        column: Its name in the raw file.
-        description: One line for forms and documents.
-        example: A plausible value (a date as ISO text).
-        unit: Of a number, empty when it has none.
-        minimum: Least allowed number, inclusive.
-        maximum: Greatest allowed number, inclusive.
-        levels: The allowed texts of a category, in the order of their codes.
-        nullable: Whether a value may be missing.
-        optional: Whether a raw file may lack the column; the field is then no part of the model.
-        direct: Whether models read the column itself and not only what is derived from it. A trend learnt on
-            an absolute date, for one, does not go on after the training rows.
-        parse: How the raw text is read.
+        name: Name in requests, the lake and the metrics, in snake case.
+        kind: Type of the values.
+        column: Name in the raw file.
+        description: Label for forms and documents, one line.
+        example: Plausible value (a date as ISO text).
+        unit: Unit of a number; empty without one.
+        minimum: Minimum of a number, inclusive.
+        maximum: Maximum of a number, inclusive.
+        levels: Allowed texts of a category, in the order of their codes.
+        nullable: True when a value may be missing.
+        optional: True when a raw file may lack the column; the model then has no such field.
+        direct: False when models read only the columns derived from it. A trend over absolute dates, for
+            example, does not extend beyond the training rows.
+        parse: Rules for the raw text.
     """
 
     name: str
     kind: Kind
-    column: str
-    description: str
+    column: Line
+    description: Caption
     example: float | int | str
     unit: str = ""
     minimum: float | None = None
     maximum: float | None = None
-    levels: tuple[str, ...] = ()
+    levels: tuple[Label, ...] = ()
     nullable: bool = False
     optional: bool = False
     direct: bool = True
     parse: Parse = field(default_factory=Parse)
 
     def __post_init__(self) -> None:
+        where = f"field {self.name!r}"
+        check_attributes(self, where)
         if not SNAKE_CASE.fullmatch(self.name):
-            raise UseCaseError(f"field {self.name!r}", "names are snake case: a-z, 0-9 and _")
-        if (self.kind is Kind.CATEGORY) != bool(self.levels):
-            raise UseCaseError(f"field {self.name!r}", "a category has levels, and nothing else has")
-        if len(set(self.levels)) != len(self.levels):
-            raise UseCaseError(f"field {self.name!r}", "a level is named twice")
-        if self.levels and self.example not in self.levels:
-            raise UseCaseError(
-                f"field {self.name!r}", f"the example {self.example!r} is not one of its levels"
-            )
-        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
-            raise UseCaseError(f"field {self.name!r}", f"minimum {self.minimum} > maximum {self.maximum}")
+            raise UseCaseError(where, f"names are {SNAKE_CASE_RULE}")
+        if problem := next(find_field_problems(self), ""):
+            raise UseCaseError(where, problem)
 
     @property
     def allowed(self) -> str:
-        """What the field takes, in words, for messages and documents."""
-        what = {
+        """Description of the allowed values for messages and documents."""
+        text = {
             Kind.NUMBER: f"a number{self._bounds}",
             Kind.INTEGER: f"a whole number{self._bounds}",
             Kind.CATEGORY: f"one of {', '.join(self.levels)}",
-            Kind.DATE: "a date as YYYY-MM-DD",
+            Kind.DATE: f"a date as YYYY-MM-DD of the years {FIRST_DAY.year}–{LAST_DAY.year}",
         }[self.kind]
-        return what + (" or null" if self.nullable else "")
+        return text + (" or null" if self.nullable else "")
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Minimum and maximum of a number, inclusive; integers for an integer field.
+
+        They are those of the field, within what float32 can hold.
+        """
+        low, high = self.minimum, self.maximum
+        if self.kind is not Kind.INTEGER:
+            return -MAX_NUMBER if low is None else low, MAX_NUMBER if high is None else high
+        lowest = -MAX_WHOLE_NUMBER if low is None else max(ceil(low), -MAX_WHOLE_NUMBER)
+        return lowest, MAX_WHOLE_NUMBER if high is None else min(floor(high), MAX_WHOLE_NUMBER)
 
     @property
     def _bounds(self) -> str:
         unit = f" {self.unit}" if self.unit else ""
-        least = "" if self.minimum is None else f"{self.minimum:.10g}"
-        greatest = "" if self.maximum is None else f"{self.maximum:.10g}"
-        if least and greatest:
-            return f" from {least} to {greatest}{unit}"
-        if least:
-            return f" of at least {least}{unit}"
-        return f" of at most {greatest}{unit}" if greatest else ""
+        # an integer has both bounds, declared or not
+        bounds = self.limits if self.kind is Kind.INTEGER else (self.minimum, self.maximum)
+        # ten digits: enough for every bound, without the noise of a float's full text
+        low, high = ("" if bound is None else f"{bound:.10g}" for bound in bounds)
+        if low and high:
+            return f" from {low} to {high}{unit}"
+        if low:
+            return f" of at least {low}{unit}"
+        return f" of at most {high}{unit}" if high else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureSchema:
-    """The ordered columns of the float32 matrix: the fields, then the derived columns.
+    """Ordered columns of the float32 matrix: the fields, then the derived columns.
 
     Raises:
-        UseCaseError: A name stands twice, or a derived column names a field that is not there.
+        UseCaseError: A name is duplicated, or a derived column names an unknown field.
     """
 
     fields: tuple[Field, ...]
     derived: tuple[Derived, ...] = ()
 
     def __post_init__(self) -> None:
+        check_attributes(self, "schema")
         names = [*self.field_names, *(column.name for column in self.derived)]
+        # duplicates would overwrite each other in every mapping by name
         if twice := {name for name in names if names.count(name) > 1}:
             raise UseCaseError("schema", f"columns {', '.join(sorted(twice))} are named twice")
-        known = set(self.field_names)
         for column in self.derived:
-            if lacking := set(column.sources) - known:
-                raise UseCaseError(
-                    f"derived column {column.name!r}", f"no field {', '.join(sorted(lacking))}"
-                )
-            if isinstance(column, Lookup) and set(self.field(column.source).levels) != set(column.table):
-                raise UseCaseError(
-                    f"derived column {column.name!r}", "its table must hold every level, no other"
-                )
+            if problem := next(find_derived_problems(column, self), ""):
+                raise UseCaseError(f"derived column {column.name!r}", problem)
 
     @property
     def field_names(self) -> tuple[str, ...]:
@@ -162,23 +187,25 @@ class FeatureSchema:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The matrix's column names in order."""
+        """Names of the columns of the matrix, in order."""
         return (*self.field_names, *(column.name for column in self.derived))
 
     @property
     def inputs(self) -> tuple[int, ...]:
-        """Positions of the columns that models read."""
+        """Indices of the columns that models read."""
+        # hidden columns stay in the matrix: derived columns are computed from them
         hidden = {each.name for each in self.fields if not each.direct}
         return tuple(i for i, name in enumerate(self.names) if name not in hidden)
 
-    def field(self, name: str) -> Field:
+    def get_field(self, name: str) -> Field:
         for each in self.fields:
             if each.name == name:
                 return each
         raise UseCaseError("schema", f"no field {name!r}; fields are {', '.join(self.field_names)}")
 
-    def without(self, dropped: Iterable[str]) -> "FeatureSchema":
-        """The schema without some fields and without what is derived from them."""
+    def drop_fields(self, dropped: Iterable[str]) -> "FeatureSchema":
+        """Return the schema without some fields and without the columns derived from them."""
+        # derived columns go too: one without its source could not be computed when serving
         gone = set(dropped)
         return FeatureSchema(
             fields=tuple(each for each in self.fields if each.name not in gone),
@@ -188,22 +215,24 @@ class FeatureSchema:
     def to_json(self) -> dict[str, Any]:
         return {
             "fields": [asdict(each) for each in self.fields],
-            "derived": [derived_to_json(column) for column in self.derived],
+            "derived": [convert_derived_to_json(column) for column in self.derived],
         }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "FeatureSchema":
-        """The schema of a document made by `to_json`, also after a trip through JSON text."""
+        """Build a schema from a document of `to_json`, before or after conversion to JSON text."""
         return cls(
-            fields=tuple(_field_from_json(each) for each in document["fields"]),
-            derived=tuple(derived_from_json(each) for each in document["derived"]),
+            fields=tuple(_build_field_from_json(each) for each in document["fields"]),
+            derived=tuple(build_derived_from_json(each) for each in document["derived"]),
         )
 
-    def dumps(self) -> str:
+    # indented, so that a diff of two model versions shows the changed fields
+    def to_text(self) -> str:
         return json.dumps(self.to_json(), indent=1)
 
 
-def _field_from_json(document: Mapping[str, Any]) -> Field:
+def _build_field_from_json(document: Mapping[str, Any]) -> Field:
+    # JSON has lists only; the dataclasses are hashable and compare equal with tuples only
     parse = {**document["parse"]}
     parse["missing"] = tuple(parse["missing"])
     parse["missing_numbers"] = tuple(parse["missing_numbers"])

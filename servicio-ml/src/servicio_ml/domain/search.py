@@ -2,24 +2,65 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+from servicio_ml.domain.checks.attributes import Name, Natural, Positive, check_attributes, show
+from servicio_ml.errors import UseCaseError, format_names
+
+TASKS_OF_FAMILIES: Mapping[str, frozenset[str]] = {
+    name: frozenset(tasks.split())
+    for name, tasks in {
+        "lightgbm": "binary multiclass regression",
+        "xgboost": "binary multiclass regression",
+        "random_forest": "binary multiclass regression",
+        "decision_tree": "binary multiclass regression",
+        "logistic_regression": "binary multiclass",
+        "ridge": "regression",
+        "knn": "binary multiclass regression",
+        "svm": "binary multiclass regression",
+    }.items()
+}
+"""Values of `Task` that each family of models fits; `pipeline.training.estimators` makes them."""
+MAX_TRAIN_ROWS = "max_train_rows"
+"""Parameter of every family: maximum number of rows of a fit, 0 for all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Integer:
-    """A whole number from `low` to `high`, both inclusive; `log` samples orders of magnitude evenly."""
+    """An integer from `low` to `high`, both inclusive; `log` samples orders of magnitude evenly."""
 
     low: int
     high: int
     log: bool = False
 
+    def __post_init__(self) -> None:
+        check_attributes(self, "Integer")
+        _check_range(self)
+
+    def is_in_range(self, value: object) -> bool:
+        """Whether a value lies in the range."""
+        # `bool` is a subclass of `int` and would pass as a number
+        return isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+# learning rates and penalties act by orders of magnitude, hence `log`
 class Real:
     """A number from `low` to `high`; `log` samples orders of magnitude evenly."""
 
     low: float
     high: float
     log: bool = False
+
+    def __post_init__(self) -> None:
+        check_attributes(self, "Real")
+        _check_range(self)
+
+    def is_in_range(self, value: object) -> bool:
+        """Whether a value lies in the range."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return self.low <= value <= self.high
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +69,25 @@ class Choice:
 
     options: tuple[str | int | float | bool | None, ...]
 
+    def __post_init__(self) -> None:
+        check_attributes(self, "Choice")
+        if not self.options or len(set(self.options)) != len(self.options):
+            raise UseCaseError("Choice", f"options are {show(self.options)}; name at least one, each once")
 
-Range = Integer | Real | Choice
+    def is_in_range(self, value: object) -> bool:
+        """Whether a value is one of the options."""
+        return value in self.options
+
+
+def _check_range(given: Integer | Real) -> None:
+    where = type(given).__name__
+    if given.low > given.high:
+        raise UseCaseError(where, f"low {given.low} > high {given.high}; exchange them")
+    if given.log and given.low <= 0:
+        raise UseCaseError(where, f"low is {given.low}; log=True needs a low above 0")
+
+
+ParameterRange = Integer | Real | Choice
 Parameter = str | int | float | bool | None
 
 
@@ -38,19 +96,49 @@ class Candidate:
     """A model family with its search space.
 
     Attributes:
-        name: Also its alias in the registry: lower case.
-        family: A key of `pipeline.families`.
-        space: Parameter to its range.
-        start: The first trial's parameters; what it lacks is the family's default.
-        fixed: Parameters that are never varied.
-        tuning_rows: Trials see at most this many rows (0: all); the final fit sees all.
-        max_latency_seconds: Greatest median time of one row, above which it is not eligible.
+        name: Snake case; also the alias of its version in the registry.
+        family: Name of an estimator, see `pipeline.training.estimators`.
+        space: Range by name of each tuned parameter.
+        start: Parameters of the first trial; the estimator's defaults replace absent ones.
+        fixed: Parameters that are not tuned.
+        tuning_rows: Maximum number of rows of a trial, 0 for all; the final fit uses all rows.
+        max_latency_seconds: Maximum median time to score one row; a slower candidate is not eligible.
     """
 
-    name: str
+    name: Name
     family: str
-    space: Mapping[str, Range] = field(default_factory=dict)
+    space: Mapping[str, ParameterRange] = field(default_factory=dict)
+    # a known good first trial bounds the loss when a search has only a few trials
     start: Mapping[str, Parameter] = field(default_factory=dict)
     fixed: Mapping[str, Parameter] = field(default_factory=dict)
-    tuning_rows: int = 0
-    max_latency_seconds: float = 0.02
+    # trials rank parameters, and a sample ranks them nearly as well as all rows
+    tuning_rows: Natural = 0
+    max_latency_seconds: Positive = 0.02
+
+    def __post_init__(self) -> None:
+        where = f"candidate {self.name!r}"
+        check_attributes(self, where)
+        if self.family not in TASKS_OF_FAMILIES:
+            raise UseCaseError(
+                where, f"unknown family {self.family!r}; families are {format_names(TASKS_OF_FAMILIES)}"
+            )
+        self._check_parameters(where)
+
+    def _check_parameters(self, where: str) -> None:
+        for name, value in self.start.items():
+            if name not in self.space:
+                raise UseCaseError(
+                    where, f"start[{name!r}] has no range in space; give it one, or move it to fixed"
+                )
+            if not self.space[name].is_in_range(value):
+                raise UseCaseError(where, f"start[{name!r}] is {show(value)}, outside of {self.space[name]}")
+        if both := set(self.space) & set(self.fixed):
+            raise UseCaseError(
+                where, f"{format_names(sorted(both))} is tuned in space and fixed; leave out one"
+            )
+        if not _is_natural(self.fixed.get(MAX_TRAIN_ROWS, 0)):
+            raise UseCaseError(where, f"fixed[{MAX_TRAIN_ROWS!r}] must be a number of rows, 0 for all")
+
+
+def _is_natural(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

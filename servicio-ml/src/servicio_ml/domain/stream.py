@@ -1,58 +1,62 @@
-"""The streams of a model: requests, results and dead letters, and what stands in them."""
+"""Streams of a model: requests, results and dead letters, with the fields of their entries."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+# one group: the broker then delivers each request to one worker only
 GROUP = "servicio_ml"
-"""The consumer group that all workers share."""
+"""Consumer group that all workers share."""
 RECORD, KEY = "record", "key"
-"""Fields of a request: one record as JSON, and whatever its sender wants to find again beside the answer."""
+"""Fields of a request: one record as JSON, and a key that the result echoes to the sender."""
+# refusing is visible to the sender, whereas trimming the stream would lose accepted requests
 MAX_BACKLOG = 100_000
-"""Requests of one model that may wait for an answer; more are refused rather than some forgotten."""
+"""Maximum number of waiting requests of one model; further ones are refused, none is dropped."""
 
 
-class Stream(StrEnum):
-    """The streams of one model."""
+class StreamKind(StrEnum):
+    """Kinds of streams of one model."""
 
     REQUESTS = "requests"
     RESULTS = "results"
     DEAD = "dead"
 
 
-KEPT: Mapping[Stream, int] = {Stream.RESULTS: 100_000, Stream.DEAD: 10_000}
-"""Entries that a stream holds, about; the oldest make room."""
+# approximate, because Redis trims whole nodes of a stream far more cheaply than single entries
+MAX_ENTRIES: Mapping[StreamKind, int] = {StreamKind.RESULTS: 100_000, StreamKind.DEAD: 10_000}
+"""Approximate maximum number of entries of a stream; the oldest are removed first."""
 
 
-def stream_name(model: str, stream: Stream) -> str:
-    """What a model's stream is called."""
+def build_stream_name(model: str, stream: StreamKind) -> str:
+    """Build the name of a model's stream."""
     return f"servicio_ml:{model}:{stream.value}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """A request as a worker gets it.
+class StreamMessage:
+    """A request as a worker receives it.
 
     Attributes:
-        id: Given by the stream.
-        fields: As they were sent; bytes that are no UTF-8 are shown as escapes.
-        deliveries: How often it was handed to a worker, this time included.
+        id: Identifier that the broker assigned.
+        fields: Fields as sent; bytes that are not UTF-8 are escaped.
+        deliveries: Number of deliveries to workers, including this one.
     """
 
     id: str
     fields: Mapping[str, str]
+    # a request that crashes its workers is recognised by its number of deliveries
     deliveries: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """The answer to a request.
+class StreamResult:
+    """Result of a request.
 
     Attributes:
-        request: The message's id.
-        key: The request's own, echoed.
-        answer: The answer document as JSON.
+        request: Identifier of the request.
+        key: Key of the request, echoed.
+        answer: Response document as JSON.
     """
 
     request: str
@@ -60,22 +64,22 @@ class Result:
     answer: str
 
     @property
-    def stream(self) -> Stream:
-        return Stream.RESULTS
+    def stream(self) -> StreamKind:
+        return StreamKind.RESULTS
 
-    def entry(self) -> Mapping[str, str]:
-        """The fields of its entry."""
+    def to_fields(self) -> Mapping[str, str]:
+        """Return the fields of the stream entry."""
         return {"request": self.request, KEY: self.key, "answer": self.answer}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dead:
-    """A request that cannot be answered.
+class DeadLetter:
+    """A request that cannot be scored.
 
     Attributes:
-        request: The message's id.
-        reason: Why, in words.
-        fields: The message's, as they were sent.
+        request: Identifier of the request.
+        reason: Explanation for people.
+        fields: Fields of the request as sent.
     """
 
     request: str
@@ -83,13 +87,14 @@ class Dead:
     fields: Mapping[str, str]
 
     @property
-    def stream(self) -> Stream:
-        return Stream.DEAD
+    def stream(self) -> StreamKind:
+        return StreamKind.DEAD
 
-    def entry(self) -> Mapping[str, str]:
-        """The fields of its entry; the message's own stand in one of them, as JSON."""
+    def to_fields(self) -> Mapping[str, str]:
+        """Return the fields of the stream entry."""
+        # nested as JSON, so that no field of the request can replace `request` or `reason`
         return {"request": self.request, "reason": self.reason, "fields": json.dumps(dict(self.fields))}
 
 
-Verdict = Result | Dead
-"""What becomes of a request."""
+StreamOutcome = StreamResult | DeadLetter
+"""Outcome of a request."""

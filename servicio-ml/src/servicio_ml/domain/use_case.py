@@ -1,27 +1,45 @@
-"""A use case as data: where it comes from, what it predicts, how it is tuned, judged and watched."""
+"""A use case as data: origin, schema, target, candidates, split, promotion and drift policy."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated
 
-from servicio_ml.domain.dataset import SOURCE_LINE
-from servicio_ml.domain.metric import METRICS
-from servicio_ml.domain.policy import DriftPolicy, LeakPolicy, PromotionPolicy
-from servicio_ml.domain.sample import Sample
-from servicio_ml.domain.schema import SNAKE_CASE, FeatureSchema, Kind, Parse
+from servicio_ml.domain.checks.attributes import (
+    SNAKE_CASE,
+    SNAKE_CASE_RULE,
+    Caption,
+    InnerShare,
+    Label,
+    Limits,
+    Line,
+    Natural,
+    Share,
+    Stripped,
+    TextForm,
+    check_attributes,
+)
+from servicio_ml.domain.checks.targets import find_target_problems
+from servicio_ml.domain.checks.use_case import find_problems
+from servicio_ml.domain.policy import DriftPolicy, LeakagePolicy, PromotionPolicy
+from servicio_ml.domain.sample import SyntheticSample
+from servicio_ml.domain.schema import FeatureSchema, Parse
 from servicio_ml.domain.search import Candidate
-from servicio_ml.errors import UseCaseError, listed
+from servicio_ml.errors import UseCaseError
 
-BINARY_LABELS = 2
 MISSING = ("", "NA", "?")
-"""Texts that mean missing where a use case names no others."""
-RESERVED_ALIAS = re.compile(r"champion|challenger|latest|v\d+")
-"""What a candidate cannot be called: the platform's own aliases and those that MLflow refuses."""
+"""Default texts that mean missing."""
+# one fold validates nothing, and many only repeat the fits
+Folds = Annotated[int, Limits(minimum=2, maximum=100)]
+FileName = Annotated[
+    str, TextForm(pattern=re.compile(r"[^/\\\s][^/\\]*"), rule="the name of a file without a folder")
+]
+KaggleHandle = Annotated[str, TextForm(pattern=re.compile(r"|[^/\s]+/[^/\s]+"), rule="'owner/name'")]
 
 
 class Task(StrEnum):
-    """What is predicted."""
+    """Type of prediction."""
 
     BINARY = "binary"
     MULTICLASS = "multiclass"
@@ -30,26 +48,26 @@ class Task(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What is predicted and how it is made from the raw file.
+    """Predicted variable and its construction from the raw file.
 
     Attributes:
-        name: Snake case.
-        column: Its raw column.
-        description: One line for forms and documents.
-        labels: The classes in order (of a binary target the positive one is last); empty in a regression.
-        edges: Ascending cuts of a raw number: label i holds `edges[i-1] <= value < edges[i]`.
-            Empty where the raw text is the label itself.
-        unit: Of a regression's number.
-        minimum: Least allowed raw number, inclusive.
-        maximum: Greatest allowed raw number, inclusive.
-        log: Whether the model is fitted on the natural logarithm (the artifact inverts it).
-        parse: How the raw text is read.
+        name: Name in snake case.
+        column: Name in the raw file.
+        description: Label for forms and documents, one line.
+        labels: Classes in order, the positive one of a binary target last; empty in a regression.
+        edges: Ascending cuts of a raw number: label i holds `edges[i-1] <= value < edges[i]`; empty when the
+            raw text is the label.
+        unit: Unit of a regression's number.
+        minimum: Minimum of the raw number, inclusive.
+        maximum: Maximum of the raw number, inclusive.
+        log: True when the model is fitted to the natural logarithm (the artifact inverts it).
+        parse: Rules for the raw text.
     """
 
     name: str
-    column: str
-    description: str
-    labels: tuple[str, ...] = ()
+    column: Line
+    description: Caption
+    labels: tuple[Label, ...] = ()
     edges: tuple[float, ...] = ()
     unit: str = ""
     minimum: float | None = None
@@ -58,109 +76,130 @@ class Target:
     parse: Parse = field(default_factory=Parse)
 
     def __post_init__(self) -> None:
-        if self.edges and len(self.edges) != len(self.labels) - 1:
-            raise UseCaseError(
-                f"target {self.name!r}", f"{len(self.edges)} edges need {len(self.edges) + 1} labels"
-            )
-        if list(self.edges) != sorted(set(self.edges)):
-            raise UseCaseError(f"target {self.name!r}", "edges must ascend")
+        where = f"target {self.name!r}"
+        check_attributes(self, where)
+        if problem := next(find_target_problems(self), ""):
+            raise UseCaseError(where, problem)
 
     @property
     def numeric(self) -> bool:
-        """Whether the raw value is a number."""
+        """True when the raw value is a number."""
         return bool(self.edges) or not self.labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """One spelling of the raw file; the first whose columns are all there is taken.
+    """One format of the raw file; the first dialect whose columns are all present is used.
 
     Attributes:
-        name: For messages.
-        header: The column names of a file that has no header line, else empty.
-        columns: Field (or target) name to its column here, where it differs from `Field.column`.
-        parse: Field (or target) name to its parsing here, where it differs.
+        name: Name for messages.
+        header: Column names of a file without a header line; empty for a file with one.
+        columns: Raw column by name of field or target, where it differs from `Field.column`.
+        parse: Rules by name of field or target, where they differ.
+        decimal: Decimal mark of numbers, `.` or `,`; the other one may group thousands. Empty: a point, and
+            in a file with semicolons a number that either mark could be in is refused.
     """
 
-    name: str
+    name: Line
     header: tuple[str, ...] = ()
-    columns: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, Line] = field(default_factory=dict)
     parse: Mapping[str, Parse] = field(default_factory=dict)
+    decimal: str = ""
+
+    def __post_init__(self) -> None:
+        check_attributes(self, f"dialect {self.name!r}")
+        if self.decimal not in {"", ".", ","}:
+            problem = f"decimal mark {self.decimal!r} is neither '.' nor ','"
+            raise UseCaseError(f"dialect {self.name!r}", problem)
+        if len(set(self.header)) != len(self.header):
+            raise UseCaseError(f"dialect {self.name!r}", "its header names a column twice")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DateSplit:
-    """Test rows are the last by date, and cross-validation expands its window by date.
+    """Split by date: the last rows are test rows, and cross-validation expands its training window.
 
     Attributes:
-        field: The date field.
-        test_share: Of the labelled rows.
-        folds: How many validation windows follow each other.
+        field: Name of the date field.
+        test_share: Share of the labelled rows for the test.
+        folds: Number of consecutive validation windows.
     """
 
     field: str
-    test_share: float = 0.2
-    folds: int = 3
+    test_share: InnerShare = 0.2
+    folds: Folds = 3
+
+    def __post_init__(self) -> None:
+        check_attributes(self, "split by date")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HashedSplit:
-    """A row's side is a hash of its own features, so that it never changes and twins stay together.
+    """Split by a hash of the features: stable over time, and equal rows are on the same side.
 
     Attributes:
-        test_share: Of the rows, about.
-        folds: Of the cross-validation (stratified by class where there are classes).
+        test_share: Approximate share of the rows for the test.
+        folds: Number of folds of the cross-validation (stratified by class for a classifier).
     """
 
-    test_share: float = 0.2
-    folds: int = 5
+    test_share: InnerShare = 0.2
+    folds: Folds = 5
+
+    def __post_init__(self) -> None:
+        check_attributes(self, "split by hash")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where the original data is published.
+    """Publisher of the original data.
 
     Attributes:
-        file: The name of the file to keep.
-        kaggle: A dataset handle, `owner/name`; empty when it is not there.
-        uci: An id of the UCI repository; 0 when it is not there.
-        licence: As its publisher states it.
+        file: Name of the file to keep.
+        kaggle: Dataset handle on Kaggle, `owner/name`; empty without one.
+        uci: Identifier in the UCI repository; 0 without one.
+        licence: Licence as stated by the publisher.
     """
 
-    file: str
-    kaggle: str = ""
-    uci: int = 0
+    file: FileName
+    kaggle: KaggleHandle = ""
+    uci: Natural = 0
     licence: str = ""
+
+    def __post_init__(self) -> None:
+        check_attributes(self, "origin")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UseCase:
-    """Everything the platform knows of one prediction problem.
+    """Definition of one prediction problem.
 
     Attributes:
-        name: Snake case; also the registered model's name.
-        title: For people.
+        name: Name of the use case and of its registered model, in snake case.
+        title: Title for people.
         description: One paragraph for people.
-        task: What is predicted.
-        schema: The inputs.
-        target: The output.
-        candidates: The models to compare, each with its search space. Of those within one standard error of
-            the best, the one named first wins.
-        metric: By which trials and candidates are compared (see `domain.metric`).
-        split: How training and test rows part.
-        promotion: When a challenger becomes champion.
-        origin: Where the original data is.
-        sample: How look-alike rows are made.
-        drift: How the reference is binned and judged.
-        leaks: What is done about features that give the target away.
-        dialects: Spellings of the raw file.
+        task: Type of prediction.
+        schema: Inputs.
+        target: Output.
+        candidates: Models to compare, each with its search space. The first of those within one standard
+            error of the best wins.
+        metric: Metric that compares trials and candidates (see `domain.metric`).
+        split: Rule that separates training and test rows.
+        promotion: Conditions under which a challenger becomes champion.
+        origin: Publisher of the original data.
+        sample: Description of synthetic rows.
+        drift: Construction of the reference and thresholds.
+        leaks: Action on features that predict the target by a single threshold.
+        dialects: Formats of the raw file.
         missing: Texts that mean missing in every column.
-        event_date: The date field that orders rows in time; empty when there is none.
-        deduplicate: Whether rows that are equal in every raw column of the use case are dropped.
+        event_date: Date field that orders rows in time; empty without one.
+        deduplicate: True to drop rows that are equal in every raw column of the use case, False to keep
+            them. None drops them too, but refuses a file where such rows differ in a column that is not read.
+        max_quarantined_share: Maximum share (0-1) of the labelled rows in quarantine; with more, nothing is
+            published.
     """
 
     name: str
-    title: str
+    title: Line
     description: str
     task: Task
     schema: FeatureSchema
@@ -170,67 +209,28 @@ class UseCase:
     split: DateSplit | HashedSplit
     promotion: PromotionPolicy
     origin: Origin
-    sample: Sample
+    sample: SyntheticSample
     drift: DriftPolicy = field(default_factory=DriftPolicy)
-    leaks: LeakPolicy = LeakPolicy.DROP
+    leaks: LeakagePolicy = LeakagePolicy.DROP
     dialects: tuple[Dialect, ...] = (Dialect(name="original"),)
-    missing: tuple[str, ...] = MISSING
+    missing: tuple[Stripped, ...] = MISSING
     event_date: str = ""
-    deduplicate: bool = True
+    deduplicate: bool | None = None
+    max_quarantined_share: Share = 0.2
 
     def __post_init__(self) -> None:
+        where = repr(self.name)
+        check_attributes(self, where)
         if not SNAKE_CASE.fullmatch(self.name):
-            raise UseCaseError(repr(self.name), "names are snake case: a-z, 0-9 and _")
-        if problem := next(self._problems(), ""):
+            raise UseCaseError(where, f"names are {SNAKE_CASE_RULE}")
+        if problem := next(find_problems(self), ""):
             raise UseCaseError(self.name, problem)
 
-    def _problems(self) -> Iterator[str]:
-        labels = len(self.target.labels)
-        fits = {
-            Task.BINARY: labels == BINARY_LABELS,
-            Task.MULTICLASS: labels > BINARY_LABELS,
-            Task.REGRESSION: labels == 0,
-        }
-        if not fits[self.task]:
-            yield f"a {self.task} target cannot have {labels} labels"
-        if self.target.name in self.schema.names:
-            yield f"the target {self.target.name!r} is also a feature"
-        yield from self._candidate_problems()
-        for metric in (self.metric, self.promotion.metric):
-            if metric not in METRICS or self.task not in METRICS[metric].tasks:
-                fitting = listed(each.name for each in METRICS.values() if self.task in each.tasks)
-                yield f"{metric!r} is no metric of a {self.task} target; these are: {fitting}"
-        yield from self._naming_problems()
+    def get_candidates(self, names: Sequence[str] | None) -> tuple[Candidate, ...]:
+        """Return the candidates of the given names; all of them when none is given."""
+        return tuple(self.get_candidate(name) for name in names) if names else self.candidates
 
-    def _naming_problems(self) -> Iterator[str]:
-        fields = self.schema.field_names
-        dates = [self.event_date, getattr(self.split, "field", ""), self.drift.season]
-        for name in (*filter(None, dates), *self.promotion.slices):
-            if name not in fields:
-                yield f"{name!r} is named as a date or slice; fields are {listed(fields)}"
-        for each in self.schema.fields:
-            if each.name in dates and each.kind is not Kind.DATE:
-                yield f"{each.name!r} orders rows in time, but is no date"
-        if SOURCE_LINE in {*fields, self.target.name}:
-            yield f"{SOURCE_LINE!r} is what published rows call their line in the raw file; name it otherwise"
-        for dialect in self.dialects:
-            if strange := {*dialect.columns, *dialect.parse} - {*fields, self.target.name}:
-                yield f"dialect {dialect.name!r}: no field or target {listed(sorted(strange))}"
-
-    def _candidate_problems(self) -> Iterator[str]:
-        names = [candidate.name for candidate in self.candidates]
-        if not names:
-            yield "at least one candidate is needed"
-        if len(set(names)) != len(names):
-            yield "two candidates have the same name"
-        for name in names:
-            if not SNAKE_CASE.fullmatch(name) or RESERVED_ALIAS.fullmatch(name):
-                yield (
-                    f"candidate {name!r}: its name is also its alias in the registry; "
-                    "use snake case, but not champion, challenger, latest, v1, v2 …"
-                )
-
-    def candidate(self, name: str) -> Candidate:
+    def get_candidate(self, name: str) -> Candidate:
         for each in self.candidates:
             if each.name == name:
                 return each

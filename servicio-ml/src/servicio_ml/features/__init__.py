@@ -1,1 +1,1 @@
-"""From values to the float32 matrix, its reference profile, and the model artifact that reads it."""
+"""Feature matrix, reference profile and model artifact."""

@@ -1,4 +1,4 @@
-"""The model artifact: one folder that describes itself and answers rows."""
+"""Model artifact: a folder with the ONNX model and the documents that it needs for scoring."""
 
 import json
 import shutil
@@ -12,19 +12,21 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from servicio_ml.domain.ports import ModelVersion, ServedRegistry
+from servicio_ml.domain.ports.registry import ModelVersion, RegistryReader
 from servicio_ml.domain.schema import FeatureSchema
-from servicio_ml.errors import ArtifactError
+from servicio_ml.errors import ArtifactError, ServicioError
 from servicio_ml.features.encoder import Encoder, Matrix
-from servicio_ml.features.output import Output, Predictions
-from servicio_ml.features.profile import Profile
+from servicio_ml.features.output import OutputTransform, Predictions
+from servicio_ml.features.profile import ReferenceProfile
 
 MODEL, SCHEMA, OUTPUT = "model.onnx", "schema.json", "output.json"
 REFERENCE, GOLDEN, CARD = "reference.json", "golden.json", "card.md"
+# all six or none: a version that lacks a file is refused before it serves
 FILES = (MODEL, SCHEMA, OUTPUT, REFERENCE, GOLDEN, CARD)
 INPUT_NAME, SCORES_NAME = "features", "scores"
+# float32 sums differ in the last digits between processors, so equality would be too strict
 GOLDEN_TOLERANCE = 1e-5
-"""Greatest difference of a probability, or relative difference of a number, on golden rows."""
+"""Maximum difference of a probability, or relative difference of a number, on golden rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,50 +34,55 @@ class Artifact:
     """A loaded model.
 
     Attributes:
-        name: The model's name.
-        encoder: Records or tables to its matrix.
-        output: Its scores to answers.
-        reference: What its training rows looked like.
-        golden: Input rows and the answers it must give to them.
-        session: Its ONNX Runtime session.
+        name: Name of the model.
+        encoder: Encoder of records and tables.
+        output: Conversion of raw scores to predictions.
+        reference: Profile of the training rows.
+        golden: Golden records and the predictions expected for them.
+        session: ONNX Runtime session.
     """
 
     name: str
     encoder: Encoder
-    output: Output
-    reference: Profile
+    output: OutputTransform
+    reference: ReferenceProfile
     golden: Mapping[str, Any]
     session: ort.InferenceSession
 
-    def scores(self, matrix: Matrix) -> npt.NDArray[np.float32]:
-        """Raw scores of a matrix `[n, features]`: `[n, classes]`, or `[n, 1]` of a regression."""
+    def compute_scores(self, matrix: Matrix) -> npt.NDArray[np.float32]:
+        """Compute raw scores of a matrix `[n, features]`: `[n, classes]`, or `[n, 1]` for a regression."""
         out: npt.NDArray[np.float32] = self.session.run([SCORES_NAME], {INPUT_NAME: matrix})[0]
         return out
 
     def predict(self, matrix: Matrix) -> Predictions:
-        """Answers for a matrix `[n, features]`."""
-        return self.output.answer(self.scores(matrix))
+        """Predict for a matrix `[n, features]`."""
+        return self.output.transform(self.compute_scores(matrix))
 
-    def replay(self, encode: Callable[[Sequence[Mapping[str, Any]]], Matrix] | None = None) -> None:
-        """Answer the golden rows.
+    def check_golden_rows(
+        self, encode: Callable[[Sequence[Mapping[str, Any]]], Matrix] | None = None
+    ) -> None:
+        """Check the predictions for the golden rows.
 
         Args:
-            encode: Records to the matrix, where it is not the encoder itself that shall do it.
+            encode: Function from records to the matrix; by default the encoder.
 
         Raises:
-            ArtifactError: An answer differs from the one that was written down at export.
+            ArtifactError: A prediction differs from the one that was recorded at export.
         """
-        records, expected = self.golden["records"], self.golden["answers"]
-        given = answers(self.predict((encode or self.encoder.records)(records)))
-        for row, (mine, theirs) in enumerate(zip(given, expected, strict=True)):
-            if not _alike(mine, theirs):
-                raise ArtifactError(
-                    self.name, f"golden row {row} answers {mine}, not {theirs}; export it anew"
-                )
+        # checks encoder, graph and output together, on this machine and with these library versions
+        with _translate_damage(self.name):
+            records, expected = self.golden["records"], self.golden["answers"]
+            given = build_golden_answers(self.predict((encode or self.encoder.encode_records)(records)))
+            for row, (mine, theirs) in enumerate(zip(given, expected, strict=True)):
+                if not _is_close(mine, theirs):
+                    raise ArtifactError(
+                        self.name, f"golden row {row} gives {mine}, not {theirs}; export the model again"
+                    )
 
 
-def answers(predictions: Predictions) -> list[dict[str, Any]]:
-    """Answers row by row, as golden.json keeps them."""
+def build_golden_answers(predictions: Predictions) -> list[dict[str, Any]]:
+    """Build the predictions row by row in the format of golden.json."""
+    # `tolist` gives Python numbers, which `json` can write
     values = predictions.outcomes.tolist()
     if predictions.probabilities is None:
         return [{"value": value} for value in values]
@@ -86,65 +93,90 @@ def answers(predictions: Predictions) -> list[dict[str, Any]]:
 
 
 def load_artifact(folder: Path, *, threads: int = 1) -> Artifact:
-    """Load an artifact folder; nothing in it is unpickled.
+    """Load an artifact folder.
 
     Args:
-        folder: Holds `FILES`.
-        threads: Of ONNX Runtime within one call.
+        folder: Folder with `FILES`.
+        threads: Number of threads of ONNX Runtime in one call.
 
     Raises:
-        ArtifactError: A file is absent or wrong.
+        ArtifactError: A file is missing or wrong.
     """
-    documents = {name: _document(folder, name) for name in (SCHEMA, OUTPUT, REFERENCE, GOLDEN)}
-    try:
-        return Artifact(
-            name=documents[GOLDEN]["model"],
-            encoder=Encoder(FeatureSchema.from_json(documents[SCHEMA])),
-            output=Output.from_json(documents[OUTPUT]),
-            reference=Profile.from_json(documents[REFERENCE]),
-            golden=documents[GOLDEN],
-            session=open_session(folder / MODEL, threads=threads),
-        )
-    except (KeyError, TypeError) as error:
-        raise ArtifactError(str(folder), f"a document lacks {error}; export the model anew") from error
+    with _translate_damage(str(folder)):
+        return _load_documents(folder, threads)
+
+
+def _load_documents(folder: Path, threads: int) -> Artifact:
+    # JSON and ONNX only: a pickle would run the code of whoever can write to the registry
+    documents = {name: _read_document(folder, name) for name in (SCHEMA, OUTPUT, REFERENCE, GOLDEN)}
+    return Artifact(
+        name=documents[GOLDEN]["model"],
+        encoder=Encoder(FeatureSchema.from_json(documents[SCHEMA])),
+        output=OutputTransform.from_json(documents[OUTPUT]),
+        reference=ReferenceProfile.from_json(documents[REFERENCE]),
+        golden=documents[GOLDEN],
+        session=open_session(folder / MODEL, threads=threads),
+    )
 
 
 @contextmanager
-def downloaded(registry: ServedRegistry, model: str, version: int) -> Iterator[Path]:
-    """The artifact folder of a registered version, there until the context ends."""
+def _translate_damage(name: str) -> Iterator[None]:
+    """Translate what any damaged document or model raises.
+
+    Raises:
+        ArtifactError: A document lacks a part, or holds a value of another kind.
+    """
+    try:
+        yield
+    except ServicioError:
+        raise
+    except KeyError as error:
+        raise ArtifactError(name, f"a document lacks {error}; export the model again") from error
+    except Exception as error:  # damaged bytes can raise anything, also from ONNX Runtime
+        problem = f"it is damaged ({type(error).__name__}: {error}); export the model again"
+        raise ArtifactError(name, problem) from error
+
+
+@contextmanager
+def download_artifact(registry: RegistryReader, model: str, version: int) -> Iterator[Path]:
+    """Download the artifact folder of a registered version and delete it when the context ends."""
     folder = registry.download(model, version)
     try:
         yield folder
     finally:
+        # the registry downloads into a temporary folder, of which the artifact is a subfolder
         shutil.rmtree(folder.parent, ignore_errors=True)
 
 
-def load_version(registry: ServedRegistry, info: ModelVersion, *, threads: int = 1) -> Artifact:
-    """A registered version that has answered its golden rows.
+def load_version(registry: RegistryReader, info: ModelVersion, *, threads: int = 1) -> Artifact:
+    """Load a registered version and check its golden rows.
 
     Args:
-        registry: Where it is.
-        info: Which it is.
-        threads: Of ONNX Runtime within one call.
+        registry: Registry of the version.
+        info: Version to load.
+        threads: Number of threads of ONNX Runtime in one call.
 
     Raises:
-        ArtifactError: A file is absent or wrong, or an answer differs.
+        ArtifactError: A file is missing or wrong, or a prediction for a golden row differs.
     """
-    with downloaded(registry, info.model, info.version) as folder:
+    with download_artifact(registry, info.model, info.version) as folder:
         artifact = load_artifact(folder, threads=threads)
-    artifact.replay()
+    # before it serves: a model that computes differently here must never become active
+    artifact.check_golden_rows()
     return artifact
 
 
 def open_session(model: Path | bytes, *, threads: int = 1) -> ort.InferenceSession:
-    """An ONNX Runtime session on the CPU, from a file or from bytes.
+    """Open an ONNX Runtime session on the CPU from a file or from bytes.
 
     Raises:
-        ArtifactError: It is no ONNX model.
+        ArtifactError: The content is no ONNX model.
     """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
+    # parallel operators help graphs with branches only; here they would cost another thread pool
     options.inter_op_num_threads = 1
+    # errors only: warnings of the graph optimiser help nobody who serves a model
     options.log_severity_level = 3
     # a thread that waits for the next call busily takes its processor from whoever prepares that call
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -156,18 +188,19 @@ def open_session(model: Path | bytes, *, threads: int = 1) -> ort.InferenceSessi
         raise ArtifactError(where, f"no ONNX model: {error}") from error
 
 
-def _document(folder: Path, name: str) -> dict[str, Any]:
+def _read_document(folder: Path, name: str) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads((folder / name).read_text())
     except (OSError, ValueError) as error:
         raise ArtifactError(
-            str(folder / name), f"cannot be read: {error}; register the model anew"
+            str(folder / name), f"cannot be read: {error}; register the model again"
         ) from error
     return document
 
 
-def _alike(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
+def _is_close(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
     pairs: Sequence[tuple[float, float]] = [
         *zip(mine.get("probabilities", ()), theirs.get("probabilities", ()), strict=True)
     ] or [(mine["value"], theirs["value"])]
+    # absolute below 1 and relative above, so that one tolerance fits shares and prices
     return all(abs(a - b) <= GOLDEN_TOLERANCE * max(1.0, abs(b)) for a, b in pairs)

@@ -1,66 +1,83 @@
-"""Whether a matrix keeps to its schema, for whole columns at once."""
+"""Validation of a matrix against its schema, vectorised by column."""
 
+from collections.abc import Iterator
 from itertools import islice
-from math import ceil, floor
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from servicio_ml.domain.schema import FeatureSchema, Field, Kind
-from servicio_ml.errors import Fault
-from servicio_ml.features.encoder import Matrix
+from servicio_ml.domain.schema import FeatureSchema, Kind
+from servicio_ml.errors import FieldError
 
-GREATEST, GREATEST_WHOLE = float(np.finfo(np.float32).max), 2**53
-"""What the matrix can hold; the whole numbers up to which every reader of JSON counts one by one."""
-SHOWN_FAULTS = 100
-"""Faults that are looked up at the most: one is enough to refuse a request."""
+Values = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+MAX_SHOWN_FAULTS = 100
+"""Maximum number of reported errors: one is enough to refuse a request."""
 
 
-class Checker:
-    """Finds what is missing, out of range or no whole number.
+class SchemaChecker:
+    """Validates a matrix: missing values, ranges and integers.
 
-    Types and levels are the encoder's to find.
+    It takes values in float64, before they are rounded, or the float32 matrix. The encoder finds wrong types,
+    days and levels before.
     """
 
     def __init__(self, schema: FeatureSchema) -> None:
         self._fields = schema.fields
-        bounds = np.array([bounds_of(each) for each in self._fields], dtype=np.float32)
-        self._low, self._high = bounds.T
+        limits = np.array([each.limits for each in self._fields], dtype=np.float64)
+        # float32 like the matrix: in float64 a value equal to its limit could compare as outside
+        self._limits = {np.dtype(kind): limits.T.astype(kind) for kind in (np.float32, np.float64)}
+        # described once: a category may have thousands of levels, and a batch as many faults as values
+        self._allowed = [each.allowed for each in self._fields]
         self._required = np.array([not each.nullable for each in self._fields])
-        self._whole = _whole(schema)
+        self._integers = _list_integer_columns(schema)
 
-    def bad(self, matrix: Matrix) -> npt.NDArray[np.bool_]:
-        """Which values do not keep to the schema, `[n, fields]`."""
+    def mark_invalid(self, matrix: Values) -> npt.NDArray[np.bool_]:
+        """Return a mask of the values that do not fit the schema, `[n, fields]`."""
         values = matrix[:, : len(self._fields)]
-        bad = (values < self._low) | (values > self._high) | (np.isnan(values) & self._required)
-        whole = values[:, self._whole]
-        bad[:, self._whole] |= (np.floor(whole) != whole) & ~np.isnan(whole)
+        low, high = self._limits[values.dtype]
+        # NaN compares false with both limits, so a missing value is only an error where it is required
+        bad = (values < low) | (values > high) | (np.isnan(values) & self._required)
+        integers = values[:, self._integers]
+        bad[:, self._integers] |= (np.floor(integers) != integers) & ~np.isnan(integers)
         return bad  # type: ignore[no-any-return]  # NumPy's operators on booleans
 
-    def faults(self, matrix: Matrix) -> list[Fault]:
-        """The first `SHOWN_FAULTS` faults of a matrix `[n, features]`, row by row; none when it fits."""
-        bad = self.bad(matrix)
+    def find_faults(self, matrix: Values) -> list[FieldError]:
+        """Find the first `MAX_SHOWN_FAULTS` errors of a matrix `[n, features]`, row by row."""
+        return [*islice(self.iterate_faults(matrix), MAX_SHOWN_FAULTS)]
+
+    def iterate_faults(self, matrix: Values) -> Iterator[FieldError]:
+        """Iterate over the errors of a matrix `[n, features]`, row by row."""
+        bad = self.mark_invalid(matrix)
+        # the usual case ends here, before any Python loop over rows
         if not bad.any():
-            return []
-        places = zip(*(axis.tolist() for axis in np.nonzero(bad)), strict=True)
-        return [self._fault(matrix, row, column) for row, column in islice(places, SHOWN_FAULTS)]
+            return
+        for row, column in zip(*(axis.tolist() for axis in np.nonzero(bad)), strict=True):
+            yield self._build_fault(matrix, row, column)
 
-    def _fault(self, matrix: Matrix, row: int, column: int) -> Fault:
-        each, value = self._fields[column], float(str(matrix[row, column]))
+    def _build_fault(self, matrix: Values, row: int, column: int) -> FieldError:
+        each, value, allowed = (
+            self._fields[column],
+            shorten_number(matrix[row, column]),
+            self._allowed[column],
+        )
         if np.isnan(value):
-            return Fault(row=row, field=each.name, value=None, allowed=each.allowed, reason="missing")
+            return FieldError(row=row, field=each.name, value=None, allowed=allowed, reason="missing")
         reason = "type" if each.kind is Kind.INTEGER and value % 1 else "range"
-        return Fault(row=row, field=each.name, value=value, allowed=each.allowed, reason=reason)
+        return FieldError(row=row, field=each.name, value=value, allowed=allowed, reason=reason)
 
 
-def bounds_of(each: Field) -> tuple[float, float]:
-    """Least and greatest value of a field, inclusive; whole ones of an integer."""
-    least, greatest = each.minimum, each.maximum
-    if each.kind is Kind.INTEGER:
-        lowest = -GREATEST_WHOLE if least is None else ceil(least)
-        return lowest, GREATEST_WHOLE if greatest is None else floor(greatest)
-    return -GREATEST if least is None else least, GREATEST if greatest is None else greatest
+def shorten_number(value: Any) -> float:
+    """Return the number with the shortest text that is rounded to a value: 12.1, not 12.100000381.
+
+    Args:
+        value: A float32, or a float64 that may have been one.
+    """
+    with np.errstate(over="ignore"):
+        single = np.float32(value)
+    # the shortest text of the float32 is the number that the client sent
+    return float(str(single)) if single == value else float(value)
 
 
-def _whole(schema: FeatureSchema) -> npt.NDArray[np.intp]:
+def _list_integer_columns(schema: FeatureSchema) -> npt.NDArray[np.intp]:
     return np.array([i for i, each in enumerate(schema.fields) if each.kind is Kind.INTEGER], dtype=np.intp)

@@ -1,22 +1,22 @@
-"""What a report shows of a window beside its reference: rows, answers, ground truth and judged drift."""
+"""Content of a drift report: rows, predictions, ground truth and drift of a window and its reference."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from servicio_ml.domain.schema import FeatureSchema
-from servicio_ml.features.drift import Drift
-from servicio_ml.features.output import Output, Predictions
-from servicio_ml.features.profile import Numbers
+from servicio_ml.features.bins import Numbers
+from servicio_ml.features.output import OutputTransform, Predictions
+from servicio_ml.features.window_drift import WindowDrift
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """Answers to rows whose truth is known.
+class LabelledSample:
+    """Predictions for rows with ground truth.
 
     Attributes:
-        truth: `[n]`: class codes, or numbers in the target's unit.
-        answers: To the same rows.
+        truth: Ground truth `[n]`: class codes, or numbers in the target's unit.
+        answers: Predictions for the same rows.
     """
 
     truth: Numbers
@@ -24,44 +24,44 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """Samples of both sides, and what all the rows of the window were judged as.
+class WindowComparison:
+    """Samples of a window and of its reference, with the drift of all rows.
 
     Attributes:
-        schema: Of the rows.
+        schema: Schema of the rows.
         output: Task and labels.
-        drift: Of every column, from all the rows.
-        rows: `[n, fields]` of the window.
-        reference_rows: `[m, fields]` of the training rows.
-        answers: Of the window.
-        reference_answers: To rows of the same seasons that the model had not seen.
-        quality: Of the window, where ground truth is known; None without any.
-        reference_quality: On the rows of `reference_answers`.
+        drift: Drift of every column, from all rows of the window.
+        rows: Sample of the window, `[n, fields]`.
+        reference_rows: Sample of the training rows, `[m, fields]`.
+        answers: Predictions for the window.
+        reference_answers: Predictions for rows of the same seasons that the model was not trained on.
+        quality: Rows of the window with ground truth; None without any.
+        reference_quality: Rows of `reference_answers` with their targets.
     """
 
     schema: FeatureSchema
-    output: Output
-    drift: Drift
+    output: OutputTransform
+    drift: WindowDrift
     rows: Numbers
     reference_rows: Numbers
     answers: Predictions
     reference_answers: Predictions
-    quality: Judged | None
-    reference_quality: Judged
+    quality: LabelledSample | None
+    reference_quality: LabelledSample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """A comparison as it is shown.
+class ReportPage:
+    """Rendered comparison.
 
     Attributes:
-        html: One file that needs nothing else.
-        document: What the page says, as JSON has it.
+        html: Self-contained HTML page.
+        document: Content of the page as a JSON document.
     """
 
     html: str
     document: dict[str, Any]
 
 
-Explain = Callable[[Comparison, str], Page]
-"""Makes the page of a comparison; its second argument is HTML that the page begins with."""
+RenderPage = Callable[[WindowComparison, str], ReportPage]
+"""Function that renders a comparison; the second argument is HTML for the top of the page."""

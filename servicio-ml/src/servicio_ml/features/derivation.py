@@ -1,4 +1,4 @@
-"""Derived columns of a whole matrix, each kind of operation in one vectorised step."""
+"""Computation of derived columns, one vectorised step for each kind of operation."""
 
 from collections.abc import Callable
 
@@ -10,65 +10,75 @@ from servicio_ml.domain.schema import FeatureSchema
 
 Matrix = npt.NDArray[np.float32]
 Step = Callable[[Matrix, Matrix], None]
-"""Writes the columns of one kind: from their sources `[n, sources]` into the matrix."""
+"""Function that writes the columns of one kind, from their sources `[n, sources]` into the matrix."""
 
 
 class Derivation:
-    """Fills the derived columns of a matrix whose field columns are filled.
+    """Fills the derived columns of a matrix.
 
-    One row costs about as much as one NumPy call per kind of operation, not per column.
+    One row costs about one NumPy call for each kind of operation, not for each column.
     """
 
     def __init__(self, schema: FeatureSchema) -> None:
-        gathered = _Sources(schema)
-        made = [make(schema, gathered) for make in (_lookups, _cycles, _differences, _ratios, _missing)]
-        self._steps = [step for step in made if step is not None]
-        self._sources = np.array(gathered.positions, dtype=np.intp)
+        reads = _Sources(schema)
+        built = [
+            build(schema, reads)
+            for build in (
+                _build_lookups,
+                _build_cycles,
+                _build_differences,
+                _build_ratios,
+                _build_missing_indicators,
+            )
+        ]
+        self._steps = [step for step in built if step is not None]
+        self._sources = np.array(reads.positions, dtype=np.intp)
 
     def fill(self, matrix: Matrix) -> None:
         """Write the derived columns in place.
 
         Args:
-            matrix: `[n, features]`, float32; the columns of the fields are read only.
+            matrix: Matrix `[n, features]`, float32, with filled columns of the fields.
         """
+        # one copy of all sources, so that each step reads adjacent memory
         sources = matrix.take(self._sources, axis=1)
         for step in self._steps:
             step(sources, matrix)
 
 
 class _Sources:
-    """The columns that all steps read, gathered once."""
+    """Source columns of all steps, so that one `take` reads them."""
 
     def __init__(self, schema: FeatureSchema) -> None:
         self._schema = schema
         self.positions: list[int] = []
 
     def add(self, names: list[str]) -> slice:
-        """Where those columns will be among the gathered ones."""
+        """Add source columns and return their positions among the sources."""
         start = len(self.positions)
         self.positions += [self._schema.names.index(name) for name in names]
         return slice(start, len(self.positions))
 
 
-def _targets(schema: FeatureSchema, kind: type) -> slice | npt.NDArray[np.intp]:
-    """Columns of one kind; a slice where they lie side by side, which NumPy writes faster."""
+def _locate_columns(schema: FeatureSchema, kind: type) -> slice | npt.NDArray[np.intp]:
+    """Locate the columns of one kind; adjacent ones as a slice, which NumPy writes faster."""
     names = [column.name for column in schema.derived if isinstance(column, kind)]
     at = np.array([schema.names.index(name) for name in names], dtype=np.intp)
     together = len(at) > 0 and at[-1] - at[0] == len(at) - 1
     return slice(int(at[0]), int(at[-1]) + 1) if together else at
 
 
-def _lookups(schema: FeatureSchema, gathered: _Sources) -> Step | None:
+def _build_lookups(schema: FeatureSchema, reads: _Sources) -> Step | None:
     columns = [column for column in schema.derived if isinstance(column, Lookup)]
     if not columns:
         return None
-    read, targets = gathered.add([column.source for column in columns]), _targets(schema, Lookup)
+    read, targets = reads.add([column.source for column in columns]), _locate_columns(schema, Lookup)
     tables: list[list[float]] = []
     offsets: list[int] = []
     for column in columns:
         offsets.append(sum(len(table) for table in tables))
-        # the first entry answers a missing code
-        tables.append([np.nan, *(column.table[level] for level in schema.field(column.source).levels)])
+        # the first entry of each table belongs to a missing code
+        tables.append([np.nan, *(column.table[level] for level in schema.get_field(column.source).levels)])
     flat = np.array([value for table in tables for value in table], dtype=np.float32)
     shift = np.array(offsets, dtype=np.float32) + 1
 
@@ -81,11 +91,12 @@ def _lookups(schema: FeatureSchema, gathered: _Sources) -> Step | None:
     return fill
 
 
-def _cycles(schema: FeatureSchema, gathered: _Sources) -> Step | None:
+def _build_cycles(schema: FeatureSchema, reads: _Sources) -> Step | None:
     columns = [column for column in schema.derived if isinstance(column, Cyclic)]
     if not columns:
         return None
-    read, targets = gathered.add([column.source for column in columns]), _targets(schema, Cyclic)
+    read, targets = reads.add([column.source for column in columns]), _locate_columns(schema, Cyclic)
+    # float64: days since 1970 times the speed would lose the phase in float32
     speed = np.array([2 * np.pi / column.period for column in columns])
     # cos x = sin(x + π/2)
     phase = np.array([np.pi / 2 if column.wave == "cos" else 0.0 for column in columns])
@@ -96,13 +107,13 @@ def _cycles(schema: FeatureSchema, gathered: _Sources) -> Step | None:
     return fill
 
 
-def _differences(schema: FeatureSchema, gathered: _Sources) -> Step | None:
+def _build_differences(schema: FeatureSchema, reads: _Sources) -> Step | None:
     columns = [column for column in schema.derived if isinstance(column, Difference)]
     if not columns:
         return None
-    plus = gathered.add([column.minuend for column in columns])
-    minus = gathered.add([column.subtrahend for column in columns])
-    targets = _targets(schema, Difference)
+    plus = reads.add([column.minuend for column in columns])
+    minus = reads.add([column.subtrahend for column in columns])
+    targets = _locate_columns(schema, Difference)
 
     def fill(sources: Matrix, matrix: Matrix) -> None:
         matrix[:, targets] = sources[:, plus] - sources[:, minus]
@@ -110,27 +121,28 @@ def _differences(schema: FeatureSchema, gathered: _Sources) -> Step | None:
     return fill
 
 
-def _ratios(schema: FeatureSchema, gathered: _Sources) -> Step | None:
+def _build_ratios(schema: FeatureSchema, reads: _Sources) -> Step | None:
     columns = [column for column in schema.derived if isinstance(column, Ratio)]
     if not columns:
         return None
-    above = gathered.add([column.numerator for column in columns])
-    below = gathered.add([column.denominator for column in columns])
-    targets = _targets(schema, Ratio)
+    above = reads.add([column.numerator for column in columns])
+    below = reads.add([column.denominator for column in columns])
+    targets = _locate_columns(schema, Ratio)
 
     def fill(sources: Matrix, matrix: Matrix) -> None:
         divisor = sources[:, below]
+        # NaN and not infinity: trees and the drift bins know missing values only
         divisor[divisor == 0] = np.nan
         matrix[:, targets] = sources[:, above] / divisor
 
     return fill
 
 
-def _missing(schema: FeatureSchema, gathered: _Sources) -> Step | None:
+def _build_missing_indicators(schema: FeatureSchema, reads: _Sources) -> Step | None:
     columns = [column for column in schema.derived if isinstance(column, Missing)]
     if not columns:
         return None
-    read, targets = gathered.add([column.source for column in columns]), _targets(schema, Missing)
+    read, targets = reads.add([column.source for column in columns]), _locate_columns(schema, Missing)
 
     def fill(sources: Matrix, matrix: Matrix) -> None:
         matrix[:, targets] = np.isnan(sources[:, read])

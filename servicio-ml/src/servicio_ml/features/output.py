@@ -1,6 +1,6 @@
-"""From a model's raw scores to an answer: calibration table, threshold, labels, inverse transform."""
+"""Conversion of raw scores to predictions: calibration, threshold, labels and inverse transform."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,55 +12,63 @@ POSITIVE, BINARY_CLASSES = 1, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """A monotone, piecewise linear map from a raw score to a probability."""
+class CalibrationTable:
+    """Monotone, piecewise linear map from raw scores to probabilities."""
 
     scores: tuple[float, ...]
     probabilities: tuple[float, ...]
 
     def __call__(self, scores: Floats) -> Floats:
+        # linear between the points and constant beyond them, so probabilities stay within 0 and 1
         return np.interp(scores, self.scores, self.probabilities)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Predictions:
-    """Answers for n rows.
+    """Predictions for n rows.
 
     Attributes:
-        outcomes: `[n]`: the label's index of a classifier, the number of a regression.
-        probabilities: `[n, classes]`, calibrated; None in a regression.
+        outcomes: Indices of the labels, or the numbers of a regression, `[n]`.
+        probabilities: Calibrated probabilities, `[n, classes]`; None in a regression.
     """
 
     outcomes: Floats
     probabilities: Floats | None = None
 
     @property
-    def shown(self) -> Floats:
-        """`[n]`: what the prediction's bins count: a binary model's probability, else the outcome itself."""
+    def binned_values(self) -> Floats:
+        """Values `[n]` for the prediction's bins: a binary model's positive probability, else the outcome."""
         if self.probabilities is not None and self.probabilities.shape[1] == BINARY_CLASSES:
             return self.probabilities[:, POSITIVE]
         return self.outcomes
 
-    def part(self, rows: slice | npt.NDArray[np.bool_]) -> "Predictions":
-        """The answers of some of the rows."""
+    def select(self, rows: slice | npt.NDArray[np.bool_]) -> "Predictions":
+        """Select the predictions of some rows."""
         probabilities = None if self.probabilities is None else self.probabilities[rows]
         return Predictions(outcomes=self.outcomes[rows], probabilities=probabilities)
 
 
+def build_empty_predictions(labels: Collection[str]) -> Predictions:
+    """Build the predictions for no rows: some exported models refuse to be asked for none."""
+    probabilities = np.empty((0, len(labels))) if labels else None
+    return Predictions(outcomes=np.empty(0), probabilities=probabilities)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
-    """How scores become answers.
+class OutputTransform:
+    """Conversion of raw scores to predictions.
 
     Attributes:
         task: `binary`, `multiclass` or `regression`.
-        labels: Of the classes in order; empty in a regression.
-        description: What is predicted, in one line for people; empty in an artifact that does not say it.
-        unit: Of a regression's number; likewise.
-        threshold: Probability from which a binary answer is positive.
-        tables: Calibration: one for a binary model, one per class of several, none in a regression.
-        log: Whether a number was learnt as its natural logarithm.
-        minimum: Least answer of a regression.
-        maximum: Greatest answer of a regression.
+        labels: Labels of the classes in order; empty in a regression.
+        description: Description of the target, one line; empty in older artifacts.
+        unit: Unit of a regression's number; empty in older artifacts.
+        threshold: Minimum probability of a positive prediction of a binary model.
+        tables: Calibration tables: one for a binary model, one per class of a multiclass model, none in a
+            regression.
+        log: True when the model was fitted to the natural logarithm of the target.
+        minimum: Minimum prediction of a regression.
+        maximum: Maximum prediction of a regression.
     """
 
     task: str
@@ -68,30 +76,32 @@ class Output:
     description: str = ""
     unit: str = ""
     threshold: float = 0.5
-    tables: tuple[Table, ...] = field(default=())
+    tables: tuple[CalibrationTable, ...] = field(default=())
     log: bool = False
     minimum: float | None = None
     maximum: float | None = None
 
-    def answer(self, scores: Floats) -> Predictions:
-        """Answers for raw scores.
+    def transform(self, scores: Floats) -> Predictions:
+        """Convert raw scores to predictions.
 
         Args:
-            scores: `[n, classes]` of a classifier, `[n, 1]` or `[n]` of a regression.
+            scores: Raw scores, `[n, classes]` of a classifier, `[n, 1]` or `[n]` of a regression.
         """
         if not self.labels:
-            return Predictions(outcomes=self._numbers(np.asarray(scores, dtype=np.float64).reshape(-1)))
-        probabilities = self.calibrated(scores)
+            return Predictions(outcomes=self._invert_target(np.asarray(scores, dtype=np.float64).reshape(-1)))
+        probabilities = self.calibrate(scores)
         if self.task == "binary":
+            # the threshold was chosen on calibrated probabilities, hence the order
             positive = probabilities[:, POSITIVE] >= self.threshold
             return Predictions(outcomes=positive.astype(np.float64), probabilities=probabilities)
         return Predictions(
             outcomes=probabilities.argmax(axis=1).astype(np.float64), probabilities=probabilities
         )
 
-    def calibrated(self, scores: Floats) -> Floats:
-        """Probabilities `[n, classes]` that add up to 1."""
+    def calibrate(self, scores: Floats) -> Floats:
+        """Calibrate raw scores to probabilities `[n, classes]` that add up to 1."""
         if self.task == "binary":
+            # filled in place: single predictions pass here, and each NumPy call counts
             both = np.empty((len(scores), 2))
             both[:, POSITIVE] = self.tables[0](scores[:, POSITIVE]) if self.tables else scores[:, POSITIVE]
             np.subtract(1, both[:, POSITIVE], out=both[:, 1 - POSITIVE])
@@ -100,23 +110,25 @@ class Output:
             return scores
         each = np.column_stack([table(scores[:, i]) for i, table in enumerate(self.tables)])
         total = each.sum(axis=1, keepdims=True)
+        # tables may map every class of a row to 0; such a row gets equal probabilities
         return np.where(total > 0, each / np.where(total > 0, total, 1), 1 / each.shape[1])
 
-    def _numbers(self, scores: Floats) -> Floats:
+    def _invert_target(self, scores: Floats) -> Floats:
         numbers = np.exp(scores) if self.log else scores
+        # models may extrapolate beyond every plausible target, so their output is bounded
         return np.clip(numbers, self.minimum, self.maximum)
 
     def to_json(self) -> dict[str, Any]:
-        document = {name: getattr(self, name) for name in Output.__slots__}
+        document = {name: getattr(self, name) for name in OutputTransform.__slots__}
         document["tables"] = [
             {"scores": table.scores, "probabilities": table.probabilities} for table in self.tables
         ]
         return document
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "Output":
+    def from_json(cls, document: Mapping[str, Any]) -> "OutputTransform":
         tables = tuple(
-            Table(scores=tuple(each["scores"]), probabilities=tuple(each["probabilities"]))
+            CalibrationTable(scores=tuple(each["scores"]), probabilities=tuple(each["probabilities"]))
             for each in document["tables"]
         )
         return cls(**{**document, "labels": tuple(document["labels"]), "tables": tables})

@@ -1,8 +1,7 @@
-"""The reference profile: fixed bins, and what the training rows were like, by season where seasons matter."""
+"""Reference profile of a model version: fixed bins and the shares of its training rows, by season."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,58 +9,30 @@ import numpy.typing as npt
 
 from servicio_ml.domain.drift import SMOOTHING
 from servicio_ml.domain.policy import DriftPolicy
-from servicio_ml.domain.schema import FeatureSchema, Field, Kind
+from servicio_ml.domain.schema import FeatureSchema
+from servicio_ml.features.bins import (
+    ColumnBins,
+    Integers,
+    Numbers,
+    build_field_bins,
+    build_level_bins,
+    build_quantile_bins,
+)
 
-Numbers = npt.NDArray[np.floating[Any]]
-Integers = npt.NDArray[np.int64]
 ALL = "all"
-"""The season of all rows; it answers for a month that has no reference of its own."""
-MANY_ROWS = 4096
-"""From which on comparing all values with each edge is quicker than searching the edges for each value."""
+"""Season of all rows; the reference of a month with too few rows."""
 MONTHS = tuple(f"{month:02d}" for month in range(1, 13))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bins:
-    """The bins of one column.
+class SeasonProfile:
+    """Reference of one season.
 
     Attributes:
-        name: Of the column.
-        edges: Ascending inner edges: bin i holds `edges[i-1] <= value < edges[i]`. Of a category, the codes
-            1, 2, …, so that each level has a bin of its own.
-        labels: Text of each bin, the last of them `missing`.
-    """
-
-    name: str
-    edges: tuple[float, ...]
-    labels: tuple[str, ...]
-
-    def count(self, values: Numbers) -> Integers:
-        """How many of the values `[n]` fall into each bin, `[len(labels)]`; NaN counts as missing."""
-        if len(values) >= MANY_ROWS:
-            return self._compared(values)
-        places = np.searchsorted(np.asarray(self.edges), values, side="right")
-        places[np.isnan(values)] = len(self.labels) - 1
-        return np.bincount(places, minlength=len(self.labels))
-
-    def _compared(self, values: Numbers) -> Integers:
-        """As `count`; edges are values of the training rows, so that they are exact in the rows' own type."""
-        column = np.ascontiguousarray(values)
-        missing = np.count_nonzero(np.isnan(column))
-        reached = (np.count_nonzero(column >= edge) for edge in self.edges)
-        at_least = np.array([len(column) - missing, *reached, 0], dtype=np.int64)
-        return np.append(at_least[:-1] - at_least[1:], missing)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Season:
-    """What the rows of a season were like.
-
-    Attributes:
-        rows: The fewest that any of its shares was made of.
-        shares: Of each column's bins, smoothed; each adds up to 1. The columns are the fields, then the
-            prediction for rows that the model had not seen.
-        performance: `accuracy` and `f1_macro`, or `mae`, on rows that the model had not seen.
+        rows: Minimum number of rows behind any of the shares.
+        shares: Smoothed shares of the bins of each column, each adding up to 1: the fields, then the
+            prediction for rows that the model was not trained on.
+        performance: `accuracy` and `f1_macro`, or `mae`, on rows that the model was not trained on.
     """
 
     rows: int
@@ -70,23 +41,23 @@ class Season:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
-    """The reference of a model version.
+class ReferenceProfile:
+    """Reference of a model version.
 
     Attributes:
         features: Bins of each field, in the order of the matrix.
         prediction: Bins of the positive class's probability, of a number, or one per class.
-        seasons: `ALL` first, then the months (`01` to `12`) that have a reference of their own.
-        policy: How drift is judged.
+        seasons: References by season: `ALL` first, then the months (`01` to `12`) with enough rows.
+        policy: Thresholds of drift.
     """
 
-    features: tuple[Bins, ...]
-    prediction: Bins
-    seasons: Mapping[str, Season]
+    features: tuple[ColumnBins, ...]
+    prediction: ColumnBins
+    seasons: Mapping[str, SeasonProfile]
     policy: DriftPolicy
 
     @property
-    def every(self) -> tuple[Bins, ...]:
+    def all_bins(self) -> tuple[ColumnBins, ...]:
         """Bins of the features, then of the prediction."""
         return (*self.features, self.prediction)
 
@@ -95,13 +66,15 @@ class Profile:
         return [bins.count(matrix[:, i]) for i, bins in enumerate(self.features)]
 
     def count_seasons(self, matrix: Numbers) -> Integers:
-        """How many rows of a matrix `[n, features]` fall into each of `seasons`."""
+        """Count the rows of a matrix `[n, features]` in each of `seasons`."""
+        # without seasonal references no date needs to be decoded
         if len(self.seasons) == 1:
             return np.array([len(matrix)])
         column = next(i for i, bins in enumerate(self.features) if bins.name == self.policy.season)
         places = {season: i for i, season in enumerate(self.seasons)}
+        # position 0, a missing date or a month without a reference, falls back to all rows
         of_month = np.array([places.get(month, 0) for month in (ALL, *MONTHS)])
-        return np.bincount(of_month[months(matrix[:, column])], minlength=len(self.seasons))
+        return np.bincount(of_month[compute_months(matrix[:, column])], minlength=len(self.seasons))
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -112,70 +85,75 @@ class Profile:
         }
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "Profile":
+    def from_json(cls, document: Mapping[str, Any]) -> "ReferenceProfile":
         return cls(
-            features=tuple(_bins_from_json(each) for each in document["features"]),
-            prediction=_bins_from_json(document["prediction"]),
-            seasons={name: _season_from_json(each) for name, each in document["seasons"].items()},
+            features=tuple(_build_bins_from_json(each) for each in document["features"]),
+            prediction=_build_bins_from_json(document["prediction"]),
+            seasons={name: _build_season_from_json(each) for name, each in document["seasons"].items()},
             policy=DriftPolicy(**document["policy"]),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unseen:
-    """Rows that the model had not seen, with its answers.
+class UnseenRows:
+    """Rows that the model was not trained on, with its predictions.
 
     Attributes:
-        rows: `[m]`: their places among the training rows.
-        shown: `[m]`: what the prediction's bins count.
-        classes: Whose codes those are; empty where they are numbers.
-        performance: Metrics of those of them that a mask `[m]` picks.
+        rows: Indices among the training rows, `[m]`.
+        binned_values: Values that the prediction's bins count, `[m]`.
+        classes: Classes of a multiclass model, whose codes are the values; empty for numbers.
+        performance: Function from a mask `[m]` to the metrics of the selected rows.
     """
 
     rows: Integers
-    shown: Numbers
+    binned_values: Numbers
     classes: tuple[str, ...]
     performance: Callable[[npt.NDArray[np.bool_]], Mapping[str, float]]
 
 
-def profile(schema: FeatureSchema, matrix: Numbers, policy: DriftPolicy, unseen: Unseen) -> Profile:
-    """The profile of training rows.
+def build_profile(
+    schema: FeatureSchema, matrix: Numbers, policy: DriftPolicy, unseen: UnseenRows
+) -> ReferenceProfile:
+    """Build the profile of training rows.
 
     Args:
-        schema: Of the matrix.
-        matrix: `[n, features]`; only the fields' columns are profiled, not the derived ones.
-        policy: How it is binned and judged.
-        unseen: Of the model that is profiled.
+        schema: Schema of the matrix.
+        matrix: Matrix `[n, features]`; derived columns have no profile.
+        policy: Number of bins and thresholds.
+        unseen: Predictions of the model for rows that it was not trained on.
     """
-    features = tuple(_bins_of(each, matrix[:, i], policy) for i, each in enumerate(schema.fields))
+    features = tuple(
+        build_field_bins(each, matrix[:, i], policy.bins) for i, each in enumerate(schema.fields)
+    )
     prediction = (
-        level_bins("prediction", unseen.classes)
+        build_level_bins("prediction", unseen.classes)
         if unseen.classes
-        else numeric_bins("prediction", unseen.shown, policy.bins)
+        else build_quantile_bins("prediction", unseen.binned_values, policy.bins)
     )
 
-    def season(mine: npt.NDArray[np.bool_]) -> Season:
-        rows, answered = matrix[mine], mine[unseen.rows]
+    def build_season(mine: npt.NDArray[np.bool_]) -> SeasonProfile:
+        rows, predicted = matrix[mine], mine[unseen.rows]
         counts = [bins.count(rows[:, i]) for i, bins in enumerate(features)]
-        shares = map(smoothed, [*counts, prediction.count(unseen.shown[answered])])
-        return Season(
-            rows=min(len(rows), int(answered.sum())),
+        shares = map(smooth, [*counts, prediction.count(unseen.binned_values[predicted])])
+        return SeasonProfile(
+            rows=min(len(rows), int(predicted.sum())),
             shares=tuple(tuple(each.tolist()) for each in shares),
-            performance=unseen.performance(answered),
+            performance=unseen.performance(predicted),
         )
 
-    seasons = {ALL: season(np.ones(len(matrix), dtype=bool))}
+    seasons = {ALL: build_season(np.ones(len(matrix), dtype=bool))}
     if policy.season in schema.field_names:
-        month = months(matrix[:, schema.field_names.index(policy.season)])
+        month = compute_months(matrix[:, schema.field_names.index(policy.season)])
         for number, name in enumerate(MONTHS, start=1):
             mine = month == number
+            # both are needed: the features' shares and the performance each have a sampling error
             if min(mine.sum(), mine[unseen.rows].sum()) >= policy.season_rows:
-                seasons[name] = season(mine)
-    return Profile(features=features, prediction=prediction, seasons=seasons, policy=policy)
+                seasons[name] = build_season(mine)
+    return ReferenceProfile(features=features, prediction=prediction, seasons=seasons, policy=policy)
 
 
-def months(days: Numbers) -> Integers:
-    """Calendar months, 1 to 12, of days since 1970 `[n]`; 0 of a missing one."""
+def compute_months(days: Numbers) -> Integers:
+    """Compute the calendar months, 1 to 12, of days since 1970 `[n]`; 0 for a missing day."""
     known = ~np.isnan(days)
     found = np.zeros(len(days), dtype=np.int64)
     dates = days[known].astype(np.int64).astype("datetime64[D]")
@@ -183,43 +161,18 @@ def months(days: Numbers) -> Integers:
     return found
 
 
-def smoothed(counts: Numbers | Integers) -> Numbers:
-    """Shares of counts by bin, half a row added to each."""
+def smooth(counts: Numbers | Integers) -> Numbers:
+    """Compute shares of counts by bin, with `SMOOTHING` rows added to each bin."""
+    # the same smoothing as for the window, else equal counts would show drift
     padded = counts + SMOOTHING
     shares: Numbers = padded / padded.sum()
     return shares
 
 
-def _bins_of(each: Field, values: Numbers, policy: DriftPolicy) -> Bins:
-    if each.kind is Kind.CATEGORY:
-        return level_bins(each.name, each.levels)
-    # every date after the training rows is new: only a gap tells something
-    return numeric_bins(each.name, values, 1 if each.kind is Kind.DATE else policy.bins)
+def _build_bins_from_json(document: Mapping[str, Any]) -> ColumnBins:
+    return ColumnBins(name=document["name"], edges=tuple(document["edges"]), labels=tuple(document["labels"]))
 
 
-def numeric_bins(name: str, values: Numbers, bins: int) -> Bins:
-    """Quantile bins of numbers `[n]`: fewer than asked for where values repeat."""
-    known = values[~np.isnan(values)]
-    inner = np.linspace(0, 1, bins + 1)[1:-1]
-    quantiles = np.unique(np.quantile(known, inner, method="higher")) if len(known) else np.array([])
-    # an edge at the least value would leave an empty bin below it
-    edges = tuple(float(edge) for edge in quantiles if edge > known.min())
-    shown = [f"{edge:.6g}" for edge in edges]
-    between = [f"{low} to {high}" for low, high in pairwise(shown)]
-    labels = (f"< {shown[0]}", *between, f">= {shown[-1]}", "missing") if shown else ("any", "missing")
-    return Bins(name=name, edges=edges, labels=labels)
-
-
-def level_bins(name: str, levels: Sequence[str]) -> Bins:
-    """One bin per level."""
-    edges = tuple(float(code) for code in range(1, len(levels)))
-    return Bins(name=name, edges=edges, labels=(*levels, "missing"))
-
-
-def _bins_from_json(document: Mapping[str, Any]) -> Bins:
-    return Bins(name=document["name"], edges=tuple(document["edges"]), labels=tuple(document["labels"]))
-
-
-def _season_from_json(document: Mapping[str, Any]) -> Season:
+def _build_season_from_json(document: Mapping[str, Any]) -> SeasonProfile:
     shares = tuple(tuple(each) for each in document["shares"])
-    return Season(rows=document["rows"], shares=shares, performance=document["performance"])
+    return SeasonProfile(rows=document["rows"], shares=shares, performance=document["performance"])

@@ -1,1 +1,1 @@
-"""The pipeline: from a raw file to a champion. The world is reached through the ports passed in."""
+"""The pipeline: from a raw file to a champion. It reaches the outside world through the ports passed in."""

@@ -11,13 +11,14 @@ from servicio_ml.domain.metric import METRICS
 from servicio_ml.features.output import POSITIVE, Predictions
 
 Floats = npt.NDArray[np.floating[Any]]
+# equal mass and not equal width: each bin's share then has about the same error
 CALIBRATION_BINS = 10
 BINARY_CLASSES = 2
-LEAST_PROBABILITY = 1e-7
-"""Of the true class in the logarithmic loss, so that one certain error is not infinite."""
+MIN_PROBABILITY = 1e-7
+"""Minimum probability of the true class in the log loss, so that one certain error is not infinite."""
 
 
-def evaluate(task: str, truth: Floats, predictions: Predictions) -> dict[str, float]:
+def compute_metrics(task: str, truth: Floats, predictions: Predictions) -> dict[str, float]:
     """Every metric of a task.
 
     Args:
@@ -28,10 +29,14 @@ def evaluate(task: str, truth: Floats, predictions: Predictions) -> dict[str, fl
     Returns:
         Metric name to its value; NaN where it is not defined on these rows.
     """
-    return {name: score(name, truth, predictions) for name, metric in METRICS.items() if task in metric.tasks}
+    return {
+        name: compute_metric(name, truth, predictions)
+        for name, metric in METRICS.items()
+        if task in metric.tasks
+    }
 
 
-def score(metric: str, truth: Floats, predictions: Predictions) -> float:
+def compute_metric(metric: str, truth: Floats, predictions: Predictions) -> float:
     """One metric; NaN where it is not defined (a ranking of one class only, no rows)."""
     if not len(truth):
         return float("nan")
@@ -42,7 +47,7 @@ def score(metric: str, truth: Floats, predictions: Predictions) -> float:
     return _PROBABILITIES[metric](truth, predictions.probabilities)
 
 
-def expected_calibration_error(truth: Floats, probabilities: Floats) -> float:
+def compute_calibration_error(truth: Floats, probabilities: Floats) -> float:
     """Mean over ten bins of equal mass of |mean probability − share of positives|, weighted by their rows.
 
     Of several classes, the mean over the classes taken one against the rest.
@@ -51,52 +56,58 @@ def expected_calibration_error(truth: Floats, probabilities: Floats) -> float:
         truth: `[n]` class codes.
         probabilities: `[n, classes]`.
     """
-    classes = _classes(probabilities)
-    return float(np.mean([_binary_ece(truth == i, probabilities[:, i]) for i in classes]))
+    classes = _list_classes(probabilities)
+    return float(np.mean([_compute_binary_ece(truth == i, probabilities[:, i]) for i in classes]))
 
 
-def calibration_curve(positive: npt.NDArray[np.bool_], probability: Floats) -> list[tuple[float, float, int]]:
+def compute_calibration_curve(
+    positive: npt.NDArray[np.bool_], probability: Floats
+) -> list[tuple[float, float, int]]:
     """Mean probability, share of positives and rows of each bin of equal mass."""
     order = np.argsort(probability, kind="stable")
     return [
-        (float(probability[part].mean()), float(positive[part].mean()), len(part))
-        for part in np.array_split(order, CALIBRATION_BINS)
-        if len(part)
+        (float(probability[bin_rows].mean()), float(positive[bin_rows].mean()), len(bin_rows))
+        for bin_rows in np.array_split(order, CALIBRATION_BINS)
+        if len(bin_rows)
     ]
 
 
-def _binary_ece(positive: npt.NDArray[np.bool_], probability: Floats) -> float:
-    curve = calibration_curve(positive, probability)
+def _compute_binary_ece(positive: npt.NDArray[np.bool_], probability: Floats) -> float:
+    curve = compute_calibration_curve(positive, probability)
     return sum(abs(mean - share) * rows for mean, share, rows in curve) / len(positive)
 
 
-def _classes(probabilities: Floats) -> range:
+def _list_classes(probabilities: Floats) -> range:
     """The classes to look at one by one: of two only the positive one."""
     count = probabilities.shape[1]
     return range(POSITIVE, count) if count == BINARY_CLASSES else range(count)
 
 
-def _one_vs_rest(function: Callable[[Any, Any], float], truth: Floats, probabilities: Floats) -> float:
+def _average_one_vs_rest(
+    function: Callable[[Any, Any], float], truth: Floats, probabilities: Floats
+) -> float:
     each = []
-    for i in _classes(probabilities):
+    for i in _list_classes(probabilities):
         positive = truth == i
+        # NaN and not an exception: a slice or a resample may lack a class
         if not positive.any() or positive.all():
             return float("nan")
         each.append(function(positive, probabilities[:, i]))
     return float(np.mean(each))
 
 
-def _brier(truth: Floats, probabilities: Floats) -> float:
+def _compute_brier(truth: Floats, probabilities: Floats) -> float:
     hot = truth[:, None] == np.arange(probabilities.shape[1])
     return float(((probabilities - hot) ** 2).sum(axis=1).mean() / 2)
 
 
-def _log_loss(truth: Floats, probabilities: Floats) -> float:
+def _compute_log_loss(truth: Floats, probabilities: Floats) -> float:
     mine = probabilities[np.arange(len(truth)), truth.astype(int)]
-    return float(-np.log(np.clip(mine, LEAST_PROBABILITY, 1)).mean())
+    return float(-np.log(np.clip(mine, MIN_PROBABILITY, 1)).mean())
 
 
-def _mape(truth: Floats, numbers: Floats) -> float:
+def _compute_mape(truth: Floats, numbers: Floats) -> float:
+    # a relative error of 0 is undefined, and one such row would make the mean infinite
     some = truth != 0
     return (
         float(np.mean(np.abs(truth[some] - numbers[some]) / np.abs(truth[some])))
@@ -105,7 +116,7 @@ def _mape(truth: Floats, numbers: Floats) -> float:
     )
 
 
-def _f1_macro(truth: Floats, codes: Floats) -> float:
+def _compute_f1_macro(truth: Floats, codes: Floats) -> float:
     return float(metrics.f1_score(truth, codes, average="macro", zero_division=0.0))
 
 
@@ -114,18 +125,18 @@ _DECISIONS: Mapping[str, Callable[[Any, Any], float]] = {
     "precision": lambda truth, codes: float(metrics.precision_score(truth, codes, zero_division=0.0)),
     "recall": lambda truth, codes: float(metrics.recall_score(truth, codes, zero_division=0.0)),
     "f1": lambda truth, codes: float(metrics.f1_score(truth, codes, zero_division=0.0)),
-    "f1_macro": _f1_macro,
+    "f1_macro": _compute_f1_macro,
 }
 _PROBABILITIES: Mapping[str, Callable[[Floats, Floats], float]] = {
-    "roc_auc": lambda truth, p: _one_vs_rest(metrics.roc_auc_score, truth, p),
-    "pr_auc": lambda truth, p: _one_vs_rest(metrics.average_precision_score, truth, p),
-    "brier": _brier,
-    "ece": expected_calibration_error,
-    "log_loss": _log_loss,
+    "roc_auc": lambda truth, p: _average_one_vs_rest(metrics.roc_auc_score, truth, p),
+    "pr_auc": lambda truth, p: _average_one_vs_rest(metrics.average_precision_score, truth, p),
+    "brier": _compute_brier,
+    "ece": compute_calibration_error,
+    "log_loss": _compute_log_loss,
 }
 _NUMBERS: Mapping[str, Callable[[Any, Any], float]] = {
     "mae": lambda truth, numbers: float(metrics.mean_absolute_error(truth, numbers)),
     "rmse": lambda truth, numbers: float(metrics.root_mean_squared_error(truth, numbers)),
-    "mape": _mape,
+    "mape": _compute_mape,
     "r2": lambda truth, numbers: float(metrics.r2_score(truth, numbers)),
 }

@@ -1,11 +1,10 @@
-"""The FastAPI application: routes, documents, and errors as problem documents."""
+"""The FastAPI application: routes, documentation, and errors as problem documents."""
 
 from collections.abc import Sequence
-from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from fastapi_offline import FastAPIOffline
@@ -13,79 +12,59 @@ from starlette.exceptions import HTTPException
 from starlette.types import Lifespan
 
 from servicio_ml.errors import ServicioError
-from servicio_ml.serving import call, openapi
-from servicio_ml.serving.call import CALL, failure, plain_refusal, refusal
-from servicio_ml.serving.service import Service
+from servicio_ml.serving import openapi
+from servicio_ml.serving.http.call import CALL_KEY
+from servicio_ml.serving.http.error_responses import build_error_response
+from servicio_ml.serving.http.json_body import check_json_body
+from servicio_ml.serving.http.route_access import RouteAccess
+from servicio_ml.serving.prediction.service import Service
 
-STATIC = "/docs/static"
-"""Where the page of the documents finds its scripts: they are ours, it works without the Internet."""
-ABOUT = "Predictions of the champions, their explanations and their ground truth."
+STATIC_PATH = "/docs/static"
+"""Path of the documentation's own scripts, so that its page works without the Internet."""
+DESCRIPTION = "Predictions of the champions, their explanations and their ground truth."
 
 
-def application(
+def build_app(
     service: Service, routers: Sequence[APIRouter], lifespan: Lifespan[FastAPI] | None = None
 ) -> FastAPI:
-    """The application of the routes.
+    """Build the application.
 
     Args:
-        service: Of this process.
-        routers: Every route but the predictions, which the edge answers.
-        lifespan: What is started and stopped with it.
+        service: Service of this process.
+        routers: Every route but the predictions, which the gateway answers.
+        lifespan: Starts and stops the resources of the application.
     """
     app = FastAPIOffline(
-        title="servicio-ml", version=version("servicio-ml"), description=ABOUT,
-        redoc_url=None, static_url=STATIC, lifespan=lifespan,
+        title="servicio-ml", version=version("servicio-ml"), description=DESCRIPTION,
+        redoc_url=None, static_url=STATIC_PATH, lifespan=lifespan, redirect_slashes=False,
     )  # fmt: skip
+    # taken before the routers: the framework has added only its documentation so far
+    documentation = tuple(app.routes)
     for router in routers:
-        app.include_router(router)
-
-    @app.exception_handler(ServicioError)
-    async def told(request: Request, error: ServicioError) -> Response:
-        return _sent(refusal(error, request.url.path, _request_id(request)))
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return _refused(request, HTTPStatus.UNPROCESSABLE_ENTITY, f"{where}: {first['msg']}")
-
-    @app.exception_handler(HTTPException)
-    async def refused(request: Request, error: HTTPException) -> Response:
-        unknown = error.status_code == HTTPStatus.NOT_FOUND
-        detail = f"nothing is served at {request.url.path}; see /docs" if unknown else str(error.detail)
-        response = _refused(request, error.status_code, detail)
-        response.headers.update(error.headers or {})
-        return response
-
-    @app.exception_handler(Exception)
-    async def failed(request: Request, _: Exception) -> Response:
-        return _sent(failure(request.url.path, _request_id(request)))
-
-    _documents(app, service)
+        app.include_router(router, dependencies=[Depends(check_json_body)])
+    app.state.access = RouteAccess(documentation, [route for router in routers for route in router.routes])
+    # the framework has handlers of its own for its errors; each of them is replaced by the one function
+    for kind in (ServicioError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, _answer_error)
+    _set_openapi(app, service)
     return app
 
 
-def _documents(app: FastAPI, service: Service) -> None:
-    made: dict[tuple[tuple[str, int], ...], dict[str, Any]] = {}
+def _set_openapi(app: FastAPI, service: Service) -> None:
+    documents: dict[tuple[tuple[str, int], ...], dict[str, Any]] = {}
 
-    def document() -> dict[str, Any]:
-        loaded = tuple((served.model, served.version) for served in service.models.champions())
-        if loaded not in made:
-            made.clear()
-            made[loaded] = openapi.document(app, service)
-        return made[loaded]
+    def get_document() -> dict[str, Any]:
+        # the models decide the document, so it is built again when one of them changes
+        versions = tuple((champion.model, champion.version) for champion in service.models.list_champions())
+        if versions not in documents:
+            documents.clear()
+            documents[versions] = openapi.build_document(app, service)
+        return documents[versions]
 
-    app.openapi = document  # type: ignore[method-assign]  # the documented way to extend the document
-
-
-def _refused(request: Request, status: int, detail: str) -> Response:
-    return _sent(plain_refusal(status, detail, request.url.path, _request_id(request)))
+    app.openapi = get_document  # type: ignore[method-assign]  # the documented way to extend the document
 
 
-def _sent(ready: call.Response) -> Response:
+async def _answer_error(request: Request, error: Exception) -> Response:
+    call = request.scope.get(CALL_KEY)
+    ready = build_error_response(error, request.url.path, call.request_id if call else "")
     return Response(ready.body, ready.status, dict(ready.headers), ready.media_type)
-
-
-def _request_id(request: Request) -> str:
-    known = request.scope.get(CALL)
-    return known.request_id if known else ""

@@ -1,21 +1,23 @@
-"""The OpenAPI document: the routes, and the predictions of every model as its schema has them."""
+"""The OpenAPI document: all routes, and the predictions of every model by its schema."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 
-from servicio_ml.serving import arrow
-from servicio_ml.serving.call import JSON
-from servicio_ml.serving.problems import MEDIA_TYPE
-from servicio_ml.serving.served import Served
-from servicio_ml.serving.service import Service
+from servicio_ml.serving.http.call import JSON
+from servicio_ml.serving.http.problems import PROBLEM_MEDIA_TYPE
+from servicio_ml.serving.models import arrow
+from servicio_ml.serving.models.loaded_model import LoadedModel
+from servicio_ml.serving.models.row_faults import OnError
+from servicio_ml.serving.prediction.service import Service
 
-PROBLEM = "#/components/schemas/Problem"
-REFUSALS = (400, 401, 403, 404, 405, 413, 415, 422, 503)
-TEMPLATE = "#/components/schemas/{model}"
+PROBLEM_REF = "#/components/schemas/Problem"
+PREDICT_ERROR_STATUSES = (400, 401, 403, 404, 405, 413, 415, 422, 503)
+REF_TEMPLATE = "#/components/schemas/{model}"
 PROBLEM_SCHEMA: Mapping[str, Any] = {
     "title": "Problem",
     "description": "RFC 9457.",
@@ -43,140 +45,196 @@ PROBLEM_SCHEMA: Mapping[str, Any] = {
         },
     },
 }
-WANTED = [
+VERSION_PARAMETERS = [
     {
         "name": "alias",
         "in": "query",
-        "description": "Answer by the version of this alias, such as `challenger` or a candidate's name.",
+        "description": "Alias of the version that answers, such as `challenger` or a candidate's name.",
         "schema": {"type": "string", "minLength": 1},
     },
     {
         "name": "version",
         "in": "query",
-        "description": "Answer by this version; not together with `alias`.",
+        "description": "Number of the version that answers; not together with `alias`.",
         "schema": {"type": "integer", "minimum": 1},
     },
 ]
+ON_ERROR_PARAMETER: Mapping[str, Any] = {
+    "name": "on_error",
+    "in": "query",
+    "description": "`refuse`: a value that its field does not take refuses the batch. `partial`: the row is "
+    "answered with its `error` and null, beside the others.",
+    "schema": {"enum": [*OnError], "default": OnError.REFUSE},
+}
 
 
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The documented problem answers of a route."""
+def describe_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe the error responses of a route."""
     return {
         status: {
             "description": HTTPStatus(status).phrase,
-            "content": {MEDIA_TYPE: {"schema": {"$ref": PROBLEM}}},
+            "content": {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": PROBLEM_REF}}},
         }
         for status in statuses
     }
 
 
-def document(app: FastAPI, service: Service) -> dict[str, Any]:
-    """The document as of the models that are loaded now."""
-    made = get_openapi(
+def build_document(app: FastAPI, service: Service) -> dict[str, Any]:
+    """Build the document for the models that are loaded now."""
+    document = get_openapi(
         title=app.title,
         version=app.version,
         description=app.description,
         routes=app.routes,
         tags=app.openapi_tags,
     )
-    schemas = made.setdefault("components", {}).setdefault("schemas", {})
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"] = dict(PROBLEM_SCHEMA)
-    made["components"]["securitySchemes"] = {
+    document["components"]["securitySchemes"] = {
         "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
         "bearer": {"type": "http", "scheme": "bearer"},
     }
-    made["security"] = [{}] if service.keys.open else [{"key": []}, {"bearer": []}]
-    _with_names(made["paths"])
-    for served in service.models.champions():
-        _describe(made["paths"], schemas, served, f"/models/{served.model}/predict")
-        if served.model == service.default_model:
-            _describe(made["paths"], schemas, served, "/predict")
-    return made
+    # {} means that no key is required
+    document["security"] = [{}] if service.keys.is_open else [{"key": []}, {"bearer": []}]
+    _add_path_errors(document["paths"])
+    for loaded_model in service.models.list_champions():
+        _describe_model(document["paths"], schemas, loaded_model, f"/models/{loaded_model.model}/predict")
+        if loaded_model.model == service.default_model:
+            _describe_model(document["paths"], schemas, loaded_model, "/predict")
+    return document
 
 
-def _with_names(paths: Mapping[str, Mapping[str, Any]]) -> None:
-    """What the edge refuses of any path that takes a name: control characters."""
+def _add_path_errors(paths: Mapping[str, Mapping[str, Any]]) -> None:
+    """Describe the error of paths with a parameter: the gateway refuses control characters."""
     for path, operations in paths.items():
         for operation in operations.values():
             if "{" in path:
                 responses = operation["responses"]
-                responses.setdefault("400", refusals(HTTPStatus.BAD_REQUEST)[HTTPStatus.BAD_REQUEST])
+                responses.setdefault("400", describe_errors(HTTPStatus.BAD_REQUEST)[HTTPStatus.BAD_REQUEST])
 
 
-def _describe(paths: dict[str, Any], schemas: dict[str, Any], served: Served, path: str) -> None:
-    decoder = served.decoder
+def _describe_model(
+    paths: dict[str, Any], schemas: dict[str, Any], loaded_model: LoadedModel, path: str
+) -> None:
+    decoder = loaded_model.decoder
     for model in (decoder.record_model, decoder.batch_model):
-        schema = model.model_json_schema(ref_template=TEMPLATE)
+        schema = model.model_json_schema(ref_template=REF_TEMPLATE)
+        # the definitions move to the components, where `REF_TEMPLATE` points
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema
-    answer = _answer(served)
+    answer = _build_answer_schema(loaded_model)
     one, many = decoder.record_model.__name__, decoder.batch_model.__name__
-    fields = served.artifact.encoder.schema.fields
+    fields = loaded_model.artifact.encoder.schema.fields
     example = {each.name: each.example for each in fields}
+    # OpenAPI has no schema for Arrow and Parquet
     binary = {"schema": {"type": "string", "format": "binary"}}
     name = path.strip("/").replace("/", "_")
-    paths[path] = _operation(
-        served, f"{name}_one", f"Predict one record of {served.model}",
+    paths[path] = _build_operation(
+        loaded_model, f"{name}_one", f"Predict one record of {loaded_model.model}",
         {JSON: {"schema": {"$ref": f"#/components/schemas/{one}"}, "example": example}},
-        {JSON: {"schema": answer}},
+        {JSON: {"schema": answer}}, VERSION_PARAMETERS,
     )  # fmt: skip
     arrows = dict.fromkeys(arrow.READERS, binary)
-    paths[f"{path}/batch"] = _operation(
-        served, f"{name}_many", f"Predict many records of {served.model}",
+    paths[f"{path}/batch"] = _build_operation(
+        loaded_model, f"{name}_many", f"Predict many records of {loaded_model.model}",
         {
             JSON: {"schema": {"$ref": f"#/components/schemas/{many}"}, "example": {"records": [example]}},
             **arrows,
         },
-        {JSON: {"schema": _answers(answer)}, arrow.STREAM: binary},
+        {JSON: {"schema": _build_batch_schema(answer)}, arrow.STREAM_TYPE: binary},
+        [*VERSION_PARAMETERS, ON_ERROR_PARAMETER],
     )  # fmt: skip
 
 
-def _operation(
-    served: Served, name: str, summary: str, takes: Mapping[str, Any], gives: Mapping[str, Any]
+def _build_operation(
+    loaded_model: LoadedModel,
+    name: str,
+    summary: str,
+    request_content: Mapping[str, Any],
+    response_content: Mapping[str, Any],
+    parameters: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     return {
         "post": {
-            "tags": [served.model],
+            "tags": [loaded_model.model],
             "operationId": name,
             "summary": summary,
-            "parameters": WANTED,
-            "requestBody": {"required": True, "content": takes},
+            "parameters": parameters,
+            "requestBody": {"required": True, "content": request_content},
             "responses": {
-                "200": {"description": "The answer.", "content": gives},
-                **{str(status): refusal for status, refusal in refusals(*REFUSALS).items()},
+                "200": {"description": "The prediction.", "content": response_content},
+                **{
+                    str(status): refusal
+                    for status, refusal in describe_errors(*PREDICT_ERROR_STATUSES).items()
+                },
             },
         }
     }
 
 
-def _answer(served: Served) -> dict[str, Any]:
-    """The schema of one answer."""
+def _build_answer_schema(loaded_model: LoadedModel) -> dict[str, Any]:
+    """Build the schema of one prediction."""
     share = {"type": "number", "minimum": 0, "maximum": 1}
-    parts: dict[str, Any] = {"prediction": {"type": "number"}}
-    if served.labels:
-        parts = {
+    properties: dict[str, Any] = {"prediction": {"type": "number"}}
+    if loaded_model.labels:
+        properties = {
             "prediction": {"type": "integer", "description": "Index of the label."},
-            "label": {"enum": list(served.labels)},
+            "label": {"enum": list(loaded_model.labels)},
         }
-        if served.artifact.output.task == "binary":
-            parts["probability"] = {**share, "description": f"Of {served.labels[1]}."}
+        if loaded_model.artifact.output.task == "binary":
+            properties["probability"] = {**share, "description": f"Probability of {loaded_model.labels[1]}."}
         else:
-            each = dict.fromkeys(served.labels, share)
-            parts["probabilities"] = {"type": "object", "properties": each, "required": list(each)}
-    parts |= {
-        "model": {"const": served.model},
+            each = dict.fromkeys(loaded_model.labels, share)
+            properties["probabilities"] = {"type": "object", "properties": each, "required": list(each)}
+    properties |= {
+        "model": {"const": loaded_model.model},
         "version": {"type": "integer"},
         "prediction_id": {"type": "string", "format": "uuid"},
     }
-    return {"type": "object", "properties": parts, "required": list(parts), "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
 
 
-def _answers(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of many: by rows, or by columns as they came."""
+def _build_batch_schema(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Build the schema of a batch: rows or columns, as in the request."""
+    # model and version stand once above the rows, not in each of them
     head = {name: answer["properties"][name] for name in ("model", "version")}
-    row = {name: part for name, part in answer["properties"].items() if name not in head}
+    row = {name: schema for name, schema in answer["properties"].items() if name not in head}
+    partial = {name: {"anyOf": [schema, {"type": "null"}]} for name, schema in row.items()}
+    why = {"type": ["string", "null"], "description": "Why the row is refused; null if it is scored."}
+    number = {"type": "integer", "description": "Number of refused rows; with `on_error=partial` only."}
+    refused = {"refused": number, "errors": PROBLEM_SCHEMA["properties"]["errors"]}
+    predictions = {"anyOf": [*_build_shapes(row), *_build_shapes({**partial, "error": why})]}
+    properties = {**head, "predictions": predictions}
+    return {"type": "object", "properties": {**properties, **refused}, "required": list(properties)}
+
+
+def _build_shapes(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Build the schemas of many rows: as objects, and as columns."""
     rows = {"type": "array", "items": {"type": "object", "properties": row, "required": list(row)}}
-    lists = {name: {"type": "array", "items": part} for name, part in row.items()}
-    columns = {"type": "object", "properties": lists, "required": list(lists)}
-    parts = {**head, "predictions": {"anyOf": [rows, columns]}}
-    return {"type": "object", "properties": parts, "required": list(parts)}
+    lists = {name: {"type": "array", "items": schema} for name, schema in row.items()}
+    return [rows, {"type": "object", "properties": lists, "required": list(lists)}]
+
+
+def build_request_body(
+    model: type[BaseModel], *, required: bool, media_types: Sequence[str]
+) -> dict[str, Any]:
+    """Describe a body whose route parses it by hand, with its schema in place."""
+    schema = model.model_json_schema()
+    schema = _inline_references(schema, schema.pop("$defs", {}))
+    return {"required": required, "content": {media_type: {"schema": schema} for media_type in media_types}}
+
+
+def _inline_references(schema: Any, definitions: dict[str, Any]) -> Any:
+    """Replace the references of a JSON schema: OpenAPI would resolve them in its own components."""
+    if isinstance(schema, list):
+        return [_inline_references(each, definitions) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inline_references(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    return {key: _inline_references(value, definitions) for key, value in schema.items()}

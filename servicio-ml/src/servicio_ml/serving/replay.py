@@ -1,4 +1,4 @@
-"""A server without an address, at a time of one's own: it answers, refuses, learns the truth and counts."""
+"""A server without a socket, with its own clock, for backtests: it scores, refuses and counts."""
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,119 +8,128 @@ from typing import Protocol as Port
 
 from prometheus_client import CollectorRegistry
 
-from servicio_ml.domain.ports import Journal, ModelVersion, PredictionLog
-from servicio_ml.domain.prediction import Protocol
+from servicio_ml.domain.ports.journal import Journal
+from servicio_ml.domain.ports.prediction_log import PredictionLog
+from servicio_ml.domain.ports.registry import ModelVersion
+from servicio_ml.domain.prediction import Interface
 from servicio_ml.domain.promotion import CHAMPION
-from servicio_ml.errors import Fault, InvalidError, NoSuchModelError
+from servicio_ml.errors import FieldError, InvalidError, NoSuchModelError
 from servicio_ml.features.artifact import Artifact
 from servicio_ml.features.encoder import Matrix
 from servicio_ml.features.output import Predictions
-from servicio_ml.serving.decode import Decoder
-from servicio_ml.serving.feedback import Feedback, Truth
-from servicio_ml.serving.keys import Keys
-from servicio_ml.serving.metrics import Current, Metrics
-from servicio_ml.serving.models import Models
-from servicio_ml.serving.predictor import Predictor
-from servicio_ml.serving.recorder import LogPolicy, Recorder
-from servicio_ml.serving.served import Served
-from servicio_ml.serving.service import Limits, Service
-from servicio_ml.serving.tally import Tallies
+from servicio_ml.serving.http.api_keys import ApiKeys
+from servicio_ml.serving.metrics import Metrics
+from servicio_ml.serving.models.bin_counts import BinCountsFolder
+from servicio_ml.serving.models.loaded_model import LoadedModel
+from servicio_ml.serving.models.models import LoadedModels
+from servicio_ml.serving.models.request_decoder import Decoder
+from servicio_ml.serving.prediction.feedback import FeedbackRecorder
+from servicio_ml.serving.prediction.feedback_documents import GroundTruthInput
+from servicio_ml.serving.prediction.predictor import Predictor
+from servicio_ml.serving.prediction.recorder import LogPolicy, Recorder
+from servicio_ml.serving.prediction.service import RequestLimits, Service
+from servicio_ml.serving.prediction.state_collector import StateCollector
 
 MAX_ROWS = 1 << 20
-CREATED = "_created"
-"""Ends the name of the samples in which the client library tells when a counter was made."""
+CREATED_SUFFIX = "_created"
+"""Suffix of the samples in which the client library exports the creation time of a counter."""
 
 
-class Log(Journal, PredictionLog, Port):
-    """Both at once."""
+class ReplayLog(Journal, PredictionLog, Port):
+    """A journal that is also the prediction log."""
 
 
-class Replay:
-    """One version as champion of a service that nobody but the caller reaches.
+class ReplayServer:
+    """One version as champion of a service that only the caller can reach.
 
     Args:
-        info: The version.
-        artifact: Its model.
-        log: An empty one.
-        folder: For the counters.
+        info: Version.
+        artifact: Artifact of the version.
+        log: Empty log.
+        folder: Folder for the bin counts.
 
     Attributes:
-        now: What its clock shows, in seconds since 1970.
+        now: Time of its clock, in seconds since 1970.
     """
 
-    def __init__(self, info: ModelVersion, artifact: Artifact, log: Log, folder: Path) -> None:
+    def __init__(self, info: ModelVersion, artifact: Artifact, log: ReplayLog, folder: Path) -> None:
         self.now = 0.0
         self._model = info.model
-        self._registry, tallies = CollectorRegistry(), Tallies(folder)
+        self._registry, bin_counts = CollectorRegistry(), BinCountsFolder(folder)
         metrics = Metrics(self._registry)
 
-        def load(wanted: ModelVersion) -> Served:
-            decoder = Decoder(wanted.model, artifact.encoder, MAX_ROWS)
-            return Served(
-                info=wanted, artifact=artifact, decoder=decoder, tally=tallies.open(wanted, artifact),
-                card="", loaded=self.now,
+        def load(info: ModelVersion) -> LoadedModel:
+            decoder = Decoder(info.model, artifact.encoder, MAX_ROWS)
+            return LoadedModel(
+                info=info, artifact=artifact, decoder=decoder, bin_counts=bin_counts.open(info, artifact),
+                card="", loaded_at=self.now,
             )  # fmt: skip
 
-        models = Models(_Shelf(info), load, self._clock)
+        models = LoadedModels(_SingleVersionRegistry(info), load, self._read_clock)
         models.refresh()
-        recorder = Recorder(log, metrics, self._clock, LogPolicy())
+        recorder = Recorder(log, metrics, self._read_clock, LogPolicy())
+        # a fixed seed: the same backtest gives the same ids and so the same samples
         bits = random.Random(0).getrandbits  # noqa: S311  ids, no secrets
-        self._predictor = Predictor(models, recorder, metrics, self._clock, bits)
-        self._registry.register(Current(tallies, models, log.pending))
-        self._feedback = Feedback(
+        self._predictor = Predictor(models, recorder, metrics, self._read_clock, bits)
+        self._registry.register(StateCollector(bin_counts, models, log.count_pending))
+        self._feedback = FeedbackRecorder(
             service=Service(
-                models=models, predictor=self._predictor, log=log, metrics=metrics, keys=Keys(),
-                limits=Limits(body_bytes=1, rows=MAX_ROWS, concurrency=1), default_model=info.model,
+                models=models, predictor=self._predictor, log=log, metrics=metrics, keys=ApiKeys(),
+                limits=RequestLimits(body_bytes=1, rows=MAX_ROWS, concurrency=1), default_model=info.model,
             )
         )  # fmt: skip
 
-    def _clock(self) -> float:
+    def _read_clock(self) -> float:
         return self.now
 
-    def answer(self, matrix: Matrix) -> tuple[Sequence[str], Predictions]:
-        """Answer rows `[n, features]`, at least one; gives their prediction ids too."""
-        served, _ = self._predictor.choose(self._model)
-        answered = self._predictor.answer_now(served, matrix, Protocol.REST)
-        return answered.ids, answered.predictions
+    def predict(self, matrix: Matrix) -> tuple[Sequence[str], Predictions]:
+        """Score rows `[n, features]`, at least one; return their prediction ids and predictions."""
+        champion, _ = self._predictor.route(self._model)
+        result = self._predictor.score_sync(champion, matrix, Interface.REST)
+        return result.ids, result.predictions
 
-    def refuse(self, faults: Sequence[Fault]) -> None:
-        """Refuse a request for its faults, at least one."""
-        self._predictor.reject(InvalidError(self._model, faults))
+    def refuse(self, faults: Sequence[FieldError]) -> None:
+        """Count a request that is refused for its faults, at least one."""
+        self._predictor.count_rejected(InvalidError(self._model, faults))
 
-    def learn(self, ids: Sequence[str], truths: Sequence[str | float]) -> None:
-        """Take in the truth about answered rows: labels, or numbers."""
-        labels = [Truth(prediction_id=each, actual=truth) for each, truth in zip(ids, truths, strict=True)]
-        self._feedback.many(self._model, labels, self.now)
+    def add_ground_truth(self, ids: Sequence[str], truths: Sequence[str | float]) -> None:
+        """Record the ground truth of scored rows: labels, or numbers."""
+        labels = [
+            GroundTruthInput(prediction_id=each, actual=truth)
+            for each, truth in zip(ids, truths, strict=True)
+        ]
+        self._feedback.record_many(self._model, labels, self.now)
 
     def scrape(self) -> Iterator[tuple[str, Mapping[str, str], float]]:
-        """Name, labels and value of everything that is told now."""
+        """Yield name, labels and value of every sample."""
         for metric in self._registry.collect():
             for sample in metric.samples:
-                if not sample.name.endswith(CREATED):
+                # creation times would be wall-clock times in a simulated history
+                if not sample.name.endswith(CREATED_SUFFIX):
                     yield sample.name, sample.labels, float(sample.value)
 
     def close(self) -> None:
-        """End its threads."""
+        """Stop the threads."""
         self._predictor.close()
 
 
-class _Shelf:
-    """A registry that holds one version."""
+class _SingleVersionRegistry:
+    """A registry with a single version."""
 
     def __init__(self, info: ModelVersion) -> None:
         self._info = replace(info, aliases=(CHAMPION,))
 
-    def models(self) -> Sequence[str]:
+    def list_models(self) -> Sequence[str]:
         return [self._info.model]
 
-    def versions(self, model: str) -> Sequence[ModelVersion]:
+    def list_versions(self, model: str) -> Sequence[ModelVersion]:
         return [self._info] if model == self._info.model else []
 
     def download(self, model: str, version: int) -> Path:
         raise NoSuchModelError(model, f"artifact of version {version} here", "it is loaded already")
 
-    def notes(self, model: str) -> Mapping[str, str]:  # noqa: ARG002  of no model
+    def get_model_tags(self, model: str) -> Mapping[str, str]:  # noqa: ARG002  no model has tags
         return {}
 
-    def note(self, model: str, key: str, value: str) -> None:
-        """Nobody reads it."""
+    def set_model_tag(self, model: str, key: str, value: str) -> None:
+        """Ignore the tag."""

@@ -1,84 +1,114 @@
-"""The catalogue: the shipped use cases and a user's own, found by name."""
+"""Catalogue of the shipped use cases and of the user's, by name; a user's broken file disables itself alone."""
 
 import importlib
-import importlib.util
+import logging
 import pkgutil
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
 
 from servicio_ml import use_cases
 from servicio_ml.domain.use_case import UseCase
-from servicio_ml.errors import ServicioError, UnknownUseCaseError, UseCaseError
+from servicio_ml.errors import UnknownUseCaseError, UseCaseError
+from servicio_ml.use_cases.user_files import get_use_case, list_files, load_file
 
 DEFAULT = "rain_australia"
+# modules of this package that are no use cases
+OTHER_MODULES = frozenset({DEFAULT, "catalogue", "user_files"})
+
+logger = logging.getLogger(__name__)
 
 
-def catalogue(folder: Path | None = None) -> Mapping[str, UseCase]:
-    """Every use case by name, the default first, a user's own after the shipped ones.
+def load_catalogue(folder: Path | None = None) -> Mapping[str, UseCase]:
+    """Load all use cases by name: the default first, then the shipped ones, then the user's.
+
+    A broken file is left out and named in the log: it may not take the others with it.
 
     Args:
-        folder: Where a user's own are: one Python file each, holding `USE_CASE`.
+        folder: Folder of the user's use cases: one Python file with `USE_CASE` for each.
 
     Raises:
-        UseCaseError: The folder is not there, a file is wrong, or its name is taken or another than its file's.
+        UseCaseError: The folder is missing.
     """
-    found = {DEFAULT: _of(importlib.import_module(f"{use_cases.__name__}.{DEFAULT}"), DEFAULT)}
-    for module in pkgutil.iter_modules(use_cases.__path__):
-        if module.name not in {DEFAULT, "catalogue"}:
-            found[module.name] = _of(
-                importlib.import_module(f"{use_cases.__name__}.{module.name}"), module.name
-            )
-    for path in _files(folder):
-        if path.stem in found:
-            raise UseCaseError(
-                str(path), "a shipped use case has that name; rename the file and its use case"
-            )
-        found[path.stem] = _of(_imported(path), path.stem)
+    found = _load_shipped()
+    for path, use_case in _load_folder(folder):
+        if isinstance(use_case, UseCase):
+            found[path.stem] = use_case
+        else:
+            logger.error("%s; this file is disabled", use_case)
     return found
 
 
 def find(name: str, folder: Path | None = None) -> UseCase:
-    """One use case by name.
+    """Find a use case by name; other files of the folder are not read.
 
     Raises:
-        UnknownUseCaseError: There is none of that name.
+        UnknownUseCaseError: No use case has the name.
+        UseCaseError: The folder is missing, or the file of the use case is broken.
     """
-    every = catalogue(folder)
-    if name not in every:
-        raise UnknownUseCaseError(name, every)
-    return every[name]
+    files, shipped = {path.stem: path for path in list_files(folder)}, _load_shipped()
+    if name in shipped:
+        if name in files:
+            logger.error("%s; this file is disabled", _describe_taken_name(files[name]))
+        return shipped[name]
+    if name not in files:
+        raise UnknownUseCaseError(name, [*shipped, *files])
+    return load_file(files[name])
 
 
-def _files(folder: Path | None) -> list[Path]:
-    if folder is None:
-        return []
-    if not folder.is_dir():
-        raise UseCaseError(str(folder), "SERVICIO_ML_USE_CASES_DIR names no folder; make it or unset it")
-    return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
+class UserFolder:
+    """The user's folder as a server watches it: files are read again only after one of them has changed."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder, self._lock = folder, threading.Lock()
+        self._seen: tuple[object, ...] | None = None
+        self._broken: dict[str, str] = {}
+        self._titles: dict[str, str] = {}
+
+    def find_broken_files(self) -> Mapping[str, str]:
+        """Return what is wrong with each broken file, by its name without the suffix; log it once."""
+        with self._lock:
+            self._refresh()
+            return self._broken
+
+    def list_titles(self) -> Mapping[str, str]:
+        """Return the title of each use case, shipped or the user's, by its name."""
+        with self._lock:
+            self._refresh()
+            return self._titles
+
+    def _refresh(self) -> None:
+        folder = self._folder if self._folder is not None and self._folder.is_dir() else None
+        # helpers count, too: mending one mends the files that import it
+        files = sorted(folder.glob("*.py")) if folder else []
+        if (now := tuple((path, path.stat().st_mtime_ns) for path in files)) == self._seen:
+            return
+        self._seen, self._broken = now, {}
+        self._titles = {name: use_case.title for name, use_case in _load_shipped().items()}
+        for path, use_case in _load_folder(folder):
+            if isinstance(use_case, UseCase):
+                self._titles[path.stem] = use_case.title
+            else:
+                logger.error("%s; this file is disabled", use_case)
+                self._broken[path.stem] = str(use_case)
 
 
-def _imported(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"servicio_ml_user.{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise UseCaseError(str(path), "it cannot be loaded as a Python file")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except ServicioError as error:
-        raise UseCaseError(str(path), str(error)) from error
-    except Exception as error:
-        raise UseCaseError(
-            str(path), f"{type(error).__name__}: {error}; mend the file or move it away"
-        ) from error
-    return module
+def _load_shipped() -> dict[str, UseCase]:
+    names = [module.name for module in pkgutil.iter_modules(use_cases.__path__) if not module.ispkg]
+    # the default is first in the mapping, and so in every list that people see
+    every = (DEFAULT, *(name for name in names if name not in OTHER_MODULES))
+    modules = {name: importlib.import_module(f"{use_cases.__name__}.{name}") for name in every}
+    return {name: get_use_case(module, Path(str(module.__file__))) for name, module in modules.items()}
 
 
-def _of(module: ModuleType, name: str) -> UseCase:
-    use_case = getattr(module, "USE_CASE", None)
-    where = module.__file__ or name
-    if not isinstance(use_case, UseCase):
-        raise UseCaseError(where, "it must hold USE_CASE = UseCase(...)")
-    if use_case.name != name:
-        raise UseCaseError(where, f"it defines {use_case.name!r}; name the file {use_case.name}.py")
-    return use_case
+def _load_folder(folder: Path | None) -> Iterator[tuple[Path, UseCase | UseCaseError]]:
+    shipped = _load_shipped()
+    for path in list_files(folder):
+        try:
+            yield path, _describe_taken_name(path) if path.stem in shipped else load_file(path)
+        except UseCaseError as error:
+            yield path, error
+
+
+def _describe_taken_name(path: Path) -> UseCaseError:
+    return UseCaseError(str(path), "a shipped use case has that name; rename the file and its use case")

@@ -46,4 +46,5 @@ USE_CASE = UseCase(
     origin=ORIGIN,
     sample=SAMPLE,
     drift=DriftPolicy(bins=10, practical_psi=0.1, false_alarm_rate=0.05),
+    deduplicate=True,
 )  # fmt: skip

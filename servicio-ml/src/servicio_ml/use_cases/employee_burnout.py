@@ -2,7 +2,7 @@
 
 from servicio_ml.domain.derived import Cyclic, Missing
 from servicio_ml.domain.policy import DriftPolicy, PromotionPolicy
-from servicio_ml.domain.sample import Factor, Marginal, Sample, Switch, Text
+from servicio_ml.domain.sample import Factor, Marginal, Switch, SyntheticSample, Text
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.domain.search import Candidate, Integer, Real
 from servicio_ml.domain.use_case import HashedSplit, Origin, Target, Task, UseCase
@@ -11,7 +11,7 @@ LOW_BELOW, HIGH_FROM = 0.33, 0.66
 DAYS_PER_YEAR = 365.2425
 
 
-def _score(
+def _build_score_field(
     name: str, column: str, description: str, bounds: tuple[float, float], example: float, unit: str = ""
 ) -> Field:
     """A column that only the enriched file has."""
@@ -23,7 +23,7 @@ def _score(
 
 FIELDS = (
     Field(
-        name="date_of_joining", kind=Kind.DATE, column="Date of Joining", description="First day in the company",
+        name="date_of_joining", kind=Kind.DATE, column="Date of Joining", description="Date of joining",
         example="2008-06-30",
     ),
     Field(
@@ -31,33 +31,33 @@ FIELDS = (
         example="Female",
     ),
     Field(
-        name="company_type", kind=Kind.CATEGORY, column="Company Type", description="What the company sells",
+        name="company_type", kind=Kind.CATEGORY, column="Company Type", description="Company type",
         levels=("Product", "Service"), example="Service",
     ),
     Field(
         name="wfh_setup_available", kind=Kind.CATEGORY, column="WFH Setup Available",
-        description="Whether there is a place to work at home", levels=("No", "Yes"), example="Yes",
+        description="Work from home available", levels=("No", "Yes"), example="Yes",
     ),
     Field(
-        name="designation", kind=Kind.NUMBER, column="Designation", description="Seniority, 0 the lowest",
+        name="designation", kind=Kind.NUMBER, column="Designation", description="Seniority (0 = lowest)",
         minimum=0, maximum=5, example=2.0,
     ),
     Field(
         name="resource_allocation", kind=Kind.NUMBER, column="Resource Allocation",
-        description="Working hours allocated, 1 the least", minimum=1, maximum=10, example=5.0, nullable=True,
+        description="Allocated working hours (1 = fewest)", minimum=1, maximum=10, example=5.0, nullable=True,
     ),
     Field(
         name="mental_fatigue_score", kind=Kind.NUMBER, column="Mental Fatigue Score",
-        description="Mental fatigue, 10 the worst", minimum=0, maximum=10, example=5.9, nullable=True,
+        description="Mental fatigue (10 = worst)", minimum=0, maximum=10, example=5.9, nullable=True,
     ),
-    _score("years_in_company", "Years in Company", "Time in the company", (0, 60), 16.0, "years"),
-    _score("work_hours_per_week", "Work Hours per Week", "Working time in a week", (0, 120), 48.0, "h"),
-    _score("sleep_hours", "Sleep Hours", "Sleep in a night", (0, 24), 6.5, "h"),
-    _score("work_life_balance_score", "Work-Life Balance Score", "Work-life balance, 5 the best", (1, 5), 3.0),
-    _score("manager_support_score", "Manager Support Score", "Support by the manager, 5 the best", (1, 5), 3.0),
-    _score("deadline_pressure_score", "Deadline Pressure Score", "Deadline pressure, 5 the worst", (1, 5), 3.0),
-    _score("team_size", "Team Size", "People in the team", (1, 200), 10.0),
-    _score("recognition_frequency", "Recognition Frequency", "Recognition, 5 the most often", (0, 5), 2.0),
+    _build_score_field("years_in_company", "Years in Company", "Time in the company", (0, 60), 16.0, "years"),
+    _build_score_field("work_hours_per_week", "Work Hours per Week", "Weekly working time", (0, 120), 48.0, "h"),
+    _build_score_field("sleep_hours", "Sleep Hours", "Sleep per night", (0, 24), 6.5, "h"),
+    _build_score_field("work_life_balance_score", "Work-Life Balance Score", "Work-life balance (5 = best)", (1, 5), 3.0),
+    _build_score_field("manager_support_score", "Manager Support Score", "Manager support (5 = best)", (1, 5), 3.0),
+    _build_score_field("deadline_pressure_score", "Deadline Pressure Score", "Deadline pressure (5 = worst)", (1, 5), 3.0),
+    _build_score_field("team_size", "Team Size", "Team size", (1, 200), 10.0),
+    _build_score_field("recognition_frequency", "Recognition Frequency", "Recognition frequency (5 = most often)", (0, 5), 2.0),
 )  # fmt: skip
 
 SCHEMA = FeatureSchema(
@@ -74,27 +74,27 @@ ORIGIN = Origin(
 )
 
 
-def _whole(least: int, greatest: int) -> Marginal:
-    """Every whole number from `least` to `greatest` equally often."""
-    return Marginal(quantiles={0: least - 0.5, 1: greatest + 0.5})
+def _build_uniform_integers(low: int, high: int) -> Marginal:
+    """Every whole number from `low` to `high` equally often."""
+    return Marginal(quantiles={0: low - 0.5, 1: high + 0.5})
 
 
-def _sleep(mean: float) -> Marginal:
+def _build_sleep_hours(mean: float) -> Marginal:
     spread = {0: -1.7, 0.05: -0.8, 0.25: -0.3, 0.5: 0.0, 0.75: 0.3, 0.95: 0.8, 1: 1.8}
     return Marginal(quantiles={chance: mean + value for chance, value in spread.items()}, step=0.1)
 
 
-def _split(low: Marginal, high: Marginal) -> Switch:
+def _build_switch(low: Marginal, high: Marginal) -> Switch:
     """The enriched file's scores were made up from the burn rate: they part at 0.4, four of them without overlap."""
     return Switch(source="Burn Rate", above=0.4, low=low, high=high)
 
 
 # The sample's numbers are summary statistics of the enriched file and the factors of a factor analysis.
-SAMPLE = Sample(
+SAMPLE = SyntheticSample(
     rows=5000,
     factors=(Factor(name="strain"), Factor(name="seniority")),
     columns={
-        "Employee ID": Text(spellings={"fffe" + "".join(f"3{{row[{digit}]}}00" for digit in range(6)): 1}),
+        "Employee ID": Text(templates={"fffe" + "".join(f"3{{row[{digit}]}}00" for digit in range(6)): 1}),
         "Date of Joining": Marginal(dates=("2008-01-01", "2008-12-31")),
         "Gender": Marginal(shares={"Female": 522, "Male": 478}, loadings=(0.2, 0.03)),
         "Company Type": Marginal(shares={"Product": 348, "Service": 652}),
@@ -106,20 +106,20 @@ SAMPLE = Sample(
         ),
         "Mental Fatigue Score": Marginal(
             quantiles={0: 0, 0.01: 0.2, 0.05: 2.3, 0.1: 3.2, 0.25: 4.6, 0.5: 5.9, 0.75: 7.1, 0.9: 8.1, 0.95: 8.7, 0.99: 9.7, 1: 10},
-            step=0.1, form="", missing=0.093, loadings=(0.96, 0.14),
+            step=0.1, number_format="", missing=0.093, loadings=(0.96, 0.14),
         ),
         "Burn Rate": Marginal(
             quantiles={0: 0, 0.01: 0, 0.05: 0.12, 0.1: 0.19, 0.25: 0.31, 0.5: 0.45, 0.75: 0.59, 0.9: 0.71, 0.95: 0.78, 0.99: 0.92, 1: 1},
-            step=0.01, form="", missing=0.049, loadings=(0.97, 0.17),
+            step=0.01, number_format="", missing=0.049, loadings=(0.97, 0.17),
         ),
         "Years in Company": Marginal(shares={"16": 984, "17": 16}),
-        "Work Hours per Week": _split(_whole(35, 44), _whole(48, 59)),
-        "Sleep Hours": _split(_sleep(7.0), _sleep(5.5)),
-        "Work-Life Balance Score": _split(_whole(3, 5), _whole(1, 2)),
-        "Manager Support Score": _split(_whole(3, 5), _whole(1, 3)),
-        "Deadline Pressure Score": _split(_whole(1, 3), _whole(4, 5)),
-        "Team Size": _whole(3, 19),
-        "Recognition Frequency": _split(_whole(2, 5), _whole(0, 1)),
+        "Work Hours per Week": _build_switch(_build_uniform_integers(35, 44), _build_uniform_integers(48, 59)),
+        "Sleep Hours": _build_switch(_build_sleep_hours(7.0), _build_sleep_hours(5.5)),
+        "Work-Life Balance Score": _build_switch(_build_uniform_integers(3, 5), _build_uniform_integers(1, 2)),
+        "Manager Support Score": _build_switch(_build_uniform_integers(3, 5), _build_uniform_integers(1, 3)),
+        "Deadline Pressure Score": _build_switch(_build_uniform_integers(1, 3), _build_uniform_integers(4, 5)),
+        "Team Size": _build_uniform_integers(3, 19),
+        "Recognition Frequency": _build_switch(_build_uniform_integers(2, 5), _build_uniform_integers(0, 1)),
     },
 )  # fmt: skip
 
@@ -171,4 +171,5 @@ USE_CASE = UseCase(
     origin=ORIGIN,
     sample=SAMPLE,
     drift=DriftPolicy(bins=10, practical_psi=0.1, false_alarm_rate=0.05),
+    deduplicate=True,
 )  # fmt: skip

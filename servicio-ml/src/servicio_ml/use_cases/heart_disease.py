@@ -1,25 +1,25 @@
 """Heart disease: is a patient's coronary artery narrowed by more than half?"""
 
 from servicio_ml.domain.policy import DriftPolicy, PromotionPolicy
-from servicio_ml.domain.sample import Factor, Marginal, Sample
+from servicio_ml.domain.sample import Factor, Marginal, SyntheticSample
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind, Parse
 from servicio_ml.domain.search import Candidate, Choice, Integer, Real
 from servicio_ml.domain.use_case import Dialect, HashedSplit, Origin, Target, Task, UseCase
 
 
-def _codes(*levels: str) -> dict[str, str]:
+def _build_recode(*levels: str) -> dict[str, str]:
     """The UCI files write the codes 0, 1, 2 … as numbers with or without decimals."""
     return {text: level for code, level in enumerate(levels) for text in (f"{code}", f"{code}.0")}
 
 
-YES_NO = _codes("no", "yes")
+YES_NO = _build_recode("no", "yes")
 CHEST_PAIN = ("typical_angina", "atypical_angina", "non_anginal", "asymptomatic")
 ECG = ("normal", "st_t_abnormality", "left_ventricular_hypertrophy")
 SLOPE = ("upsloping", "flat", "downsloping")
 THAL = {"3": "normal", "6": "fixed_defect", "7": "reversible_defect"}
 
 
-def _category(
+def _build_category_field(
     name: str, column: str, description: str, recode: dict[str, str], *, example: str, nullable: bool = False
 ) -> Field:
     return Field(
@@ -28,7 +28,7 @@ def _category(
     )  # fmt: skip
 
 
-def _number(
+def _build_number_field(
     name: str, column: str, description: str, unit: str, bounds: tuple[float, float], example: float
 ) -> Field:
     return Field(
@@ -42,36 +42,36 @@ FIELDS = (
         name="age", kind=Kind.NUMBER, column="age", description="Age", unit="years",
         minimum=0, maximum=120, example=57.0,
     ),
-    _category("sex", "sex", "Sex", _codes("female", "male"), example="male"),
-    _category(
-        "chest_pain", "cp", "Type of chest pain",
+    _build_category_field("sex", "sex", "Sex", _build_recode("female", "male"), example="male"),
+    _build_category_field(
+        "chest_pain", "cp", "Chest pain type",
         {text: level for code, level in enumerate(CHEST_PAIN, 1) for text in (f"{code}", f"{code}.0")},
         example="asymptomatic",
     ),
     Field(
         name="resting_blood_pressure", kind=Kind.NUMBER, column="trestbps",
-        description="Blood pressure at rest on admission", unit="mmHg", minimum=50, maximum=300, example=132.0,
+        description="Resting blood pressure", unit="mmHg", minimum=50, maximum=300, example=132.0,
         nullable=True, parse=Parse(missing_numbers=(0,)),
     ),
     Field(
         name="cholesterol", kind=Kind.NUMBER, column="chol", description="Serum cholesterol", unit="mg/dl",
         minimum=50, maximum=700, example=246.0, nullable=True, parse=Parse(missing_numbers=(0,)),
     ),
-    _category(
-        "fasting_blood_sugar_high", "fbs", "Whether fasting blood sugar is above 120 mg/dl", YES_NO,
+    _build_category_field(
+        "fasting_blood_sugar_high", "fbs", "Fasting blood sugar above 120 mg/dl", YES_NO,
         example="no", nullable=True,
     ),
-    _category("resting_ecg", "restecg", "Electrocardiogram at rest", _codes(*ECG), example="normal", nullable=True),
-    _number("max_heart_rate", "thalach", "Greatest heart rate reached in exercise", "1/min", (40, 250), 150.0),
-    _category("exercise_angina", "exang", "Angina brought on by exercise", YES_NO, example="no", nullable=True),
-    _number("st_depression", "oldpeak", "ST depression in exercise against rest", "mm", (-5, 10), 1.0),
-    _category(
+    _build_category_field("resting_ecg", "restecg", "Resting electrocardiogram", _build_recode(*ECG), example="normal", nullable=True),
+    _build_number_field("max_heart_rate", "thalach", "Maximum heart rate in exercise", "1/min", (40, 250), 150.0),
+    _build_category_field("exercise_angina", "exang", "Exercise-induced angina", YES_NO, example="no", nullable=True),
+    _build_number_field("st_depression", "oldpeak", "ST depression in exercise relative to rest", "mm", (-5, 10), 1.0),
+    _build_category_field(
         "st_slope", "slope", "Slope of the ST segment at peak exercise",
         {text: level for code, level in enumerate(SLOPE, 1) for text in (f"{code}", f"{code}.0")},
         example="flat", nullable=True,
     ),
-    _number("major_vessels", "ca", "Major vessels coloured by fluoroscopy", "", (0, 3), 0.0),
-    _category(
+    _build_number_field("major_vessels", "ca", "Major vessels coloured by fluoroscopy", "", (0, 3), 0.0),
+    _build_category_field(
         "thallium", "thal", "Thallium stress test",
         {text: level for code, level in THAL.items() for text in (code, f"{code}.0")},
         example="normal", nullable=True,
@@ -92,7 +92,8 @@ KAGGLE = {
     "thallium": Parse(
         recode={"1": "fixed_defect", "2": "normal", "3": "reversible_defect"}, missing=("0",)
     ),
-    "disease": Parse(recode={"0": "1", "1": "0"}),
+    # the pattern refuses the 2, 3 and 4 of a UCI file whose `num` was renamed
+    "disease": Parse(recode={"0": "1", "1": "0"}, pattern="^([01])$"),
 }  # fmt: skip
 
 UCI_HEADER = (
@@ -101,27 +102,27 @@ UCI_HEADER = (
 )
 
 
-def _quantiles(*values: float) -> dict[float, float]:
+def _build_quantiles(*values: float) -> dict[float, float]:
     return dict(zip((0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1), values, strict=True))
 
 
 # The sample's numbers are summary statistics of the Cleveland file and the factors of a factor analysis.
-SAMPLE = Sample(
+SAMPLE = SyntheticSample(
     rows=600,
     missing="?",
     header=False,
     factors=(Factor(name="ischaemia"), Factor(name="maleness"), Factor(name="age")),
     columns={
-        "age": Marginal(quantiles=_quantiles(29, 35, 40, 48, 56, 61, 68, 71, 77), form=".1f", loadings=(0.27, -0.18, 0.57)),
+        "age": Marginal(quantiles=_build_quantiles(29, 35, 40, 48, 56, 61, 68, 71, 77), number_format=".1f", loadings=(0.27, -0.18, 0.57)),
         "sex": Marginal(shares={"0.0": 32, "1.0": 68}, loadings=(0.08, 0.82, -0.06)),
         "cp": Marginal(shares={"2.0": 165, "3.0": 284, "1.0": 76, "4.0": 475}, loadings=(0.66, 0.16, 0.09)),
-        "trestbps": Marginal(quantiles=_quantiles(94, 100, 108, 120, 130, 140, 160, 180, 200), form=".1f", loadings=(0.08, -0.03, 0.39)),
-        "chol": Marginal(quantiles=_quantiles(126, 149, 175, 211, 241, 275, 327, 407, 564), form=".1f", loadings=(0.09, -0.19, 0.27)),
+        "trestbps": Marginal(quantiles=_build_quantiles(94, 100, 108, 120, 130, 140, 160, 180, 200), number_format=".1f", loadings=(0.08, -0.03, 0.39)),
+        "chol": Marginal(quantiles=_build_quantiles(126, 149, 175, 211, 241, 275, 327, 407, 564), number_format=".1f", loadings=(0.09, -0.19, 0.27)),
         "fbs": Marginal(shares={"0.0": 85, "1.0": 15}, loadings=(-0.06, 0.14, 0.39)),
         "restecg": Marginal(shares={"0.0": 499, "2.0": 488, "1.0": 13}, loadings=(0.24, -0.1, 0.28)),
-        "thalach": Marginal(quantiles=_quantiles(71, 95, 108, 133, 153, 166, 182, 192, 202), form=".1f", loadings=(-0.65, 0.04, -0.16)),
+        "thalach": Marginal(quantiles=_build_quantiles(71, 95, 108, 133, 153, 166, 182, 192, 202), number_format=".1f", loadings=(-0.65, 0.04, -0.16)),
         "exang": Marginal(shares={"0.0": 67, "1.0": 33}, loadings=(0.68, 0.23, 0.01)),
-        "oldpeak": Marginal(quantiles=_quantiles(0, 0, 0, 0, 0.8, 1.6, 3.4, 4.2, 6.2), step=0.1, form=".1f", loadings=(0.65, 0.1, 0.16)),
+        "oldpeak": Marginal(quantiles=_build_quantiles(0, 0, 0, 0, 0.8, 1.6, 3.4, 4.2, 6.2), step=0.1, number_format=".1f", loadings=(0.65, 0.1, 0.16)),
         "slope": Marginal(shares={"1.0": 47, "3.0": 7, "2.0": 46}, loadings=(0.76, -0.04, 0.02)),
         "ca": Marginal(shares={"0.0": 589, "1.0": 217, "2.0": 127, "3.0": 67}, missing=0.013, loadings=(0.36, 0.22, 0.58)),
         "thal": Marginal(shares={"3.0": 551, "6.0": 60, "7.0": 389}, missing=0.007, loadings=(0.54, 0.65, 0.13)),
@@ -140,7 +141,7 @@ USE_CASE = UseCase(
     # derived columns and flags of missing values were tried: on three hundred rows they cost more than they give
     schema=FeatureSchema(fields=FIELDS),
     target=Target(
-        name="disease", column="num", description="Whether heart disease is present",
+        name="disease", column="num", description="Presence of heart disease",
         labels=("absent", "present"), edges=(0.5,), minimum=0, maximum=4,
     ),
     candidates=(
@@ -181,4 +182,5 @@ USE_CASE = UseCase(
         Dialect(name="UCI as published", header=UCI_HEADER),
         Dialect(name="Kaggle", columns={"disease": "target"}, parse=KAGGLE),
     ),
+    deduplicate=True,
 )  # fmt: skip

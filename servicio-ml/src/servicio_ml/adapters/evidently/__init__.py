@@ -1,5 +1,5 @@
-"""The page of a drift report, made by Evidently; never imported by the server."""
+"""The page of a drift report, rendered by Evidently; the server never imports it."""
 
-from servicio_ml.adapters.evidently.page import explain
+from servicio_ml.adapters.evidently.page import render_page
 
-__all__ = ["explain"]
+__all__ = ["render_page"]

@@ -1,4 +1,4 @@
-"""Rows, answers and ground truth as the pandas frames that Evidently reads, every column's kind stated."""
+"""Rows, predictions and ground truth as pandas frames for Evidently, with the kind of each column."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,21 +8,21 @@ import pandas as pd
 from evidently import BinaryClassification, DataDefinition, Dataset, MulticlassClassification, Regression
 
 from servicio_ml.domain.schema import FeatureSchema, Kind
-from servicio_ml.features.comparison import Judged
-from servicio_ml.features.output import POSITIVE, Output, Predictions
-from servicio_ml.features.profile import Numbers
+from servicio_ml.features.bins import Numbers
+from servicio_ml.features.comparison import LabelledSample
+from servicio_ml.features.output import POSITIVE, OutputTransform, Predictions
 
 TRUTH, ANSWER, PROBABILITY = "ground truth", "answer", "probability of the positive class"
 BINARY = "binary"
 
 
-def rows(schema: FeatureSchema, matrix: Numbers) -> pd.DataFrame:
-    """A matrix `[n, fields]` as its fields' values."""
+def build_rows(schema: FeatureSchema, matrix: Numbers) -> pd.DataFrame:
+    """Build a frame of field values from an encoded matrix `[n, fields]`."""
     columns: dict[str, Any] = {}
     for i, each in enumerate(schema.fields):
         values = matrix[:, i]
         if each.kind is Kind.CATEGORY:
-            columns[each.name] = labels(each.levels, values)
+            columns[each.name] = decode_labels(each.levels, values)
         elif each.kind is Kind.DATE:
             columns[each.name] = pd.to_datetime(pd.Series(values.astype(np.float64)), unit="D")
         else:
@@ -30,37 +30,37 @@ def rows(schema: FeatureSchema, matrix: Numbers) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def labels(names: Sequence[str], codes: Numbers) -> "pd.Series[str]":
-    """Codes `[n]` as their texts; NaN is missing."""
+def decode_labels(names: Sequence[str], codes: Numbers) -> "pd.Series[str]":
+    """Decode codes `[n]` to their labels; NaN is missing."""
     known = ~np.isnan(codes)
     texts = np.full(len(codes), None, dtype=object)
     texts[known] = np.array(names, dtype=object)[codes[known].astype(np.int64)]
     return pd.Series(texts, dtype="str")
 
 
-def described(schema: FeatureSchema, frame: pd.DataFrame, only: Sequence[str]) -> Dataset:
-    """Some columns of a frame as a data set of Evidently's."""
+def build_dataset(schema: FeatureSchema, frame: pd.DataFrame, names: Sequence[str]) -> Dataset:
+    """Build an Evidently data set of some columns of a frame."""
     kinds = {each.name: each.kind for each in schema.fields}
-    numbers = [name for name in only if kinds[name] in {Kind.NUMBER, Kind.INTEGER}]
+    numbers = [name for name in names if kinds[name] in {Kind.NUMBER, Kind.INTEGER}]
     definition = DataDefinition(
         numerical_columns=numbers,
-        categorical_columns=[name for name in only if kinds[name] is Kind.CATEGORY],
-        datetime_columns=[name for name in only if kinds[name] is Kind.DATE],
+        categorical_columns=[name for name in names if kinds[name] is Kind.CATEGORY],
+        datetime_columns=[name for name in names if kinds[name] is Kind.DATE],
     )
-    return Dataset.from_pandas(frame[list(only)], data_definition=definition)
+    return Dataset.from_pandas(frame[list(names)], data_definition=definition)
 
 
-def shown(name: str, output: Output, answers: Predictions) -> Dataset:
-    """What drift of the prediction is judged by, under a name of its own: see `Predictions.shown`."""
+def build_prediction_dataset(name: str, output: OutputTransform, answers: Predictions) -> Dataset:
+    """Build the data set by which drift of the prediction is evaluated, see `Predictions.shown`."""
     if output.labels and output.task != BINARY:
-        frame = pd.DataFrame({name: labels(output.labels, answers.outcomes)})
+        frame = pd.DataFrame({name: decode_labels(output.labels, answers.outcomes)})
         return Dataset.from_pandas(frame, data_definition=DataDefinition(categorical_columns=[name]))
-    frame = pd.DataFrame({name: answers.shown.astype(np.float64)})
+    frame = pd.DataFrame({name: answers.binned_values.astype(np.float64)})
     return Dataset.from_pandas(frame, data_definition=DataDefinition(numerical_columns=[name]))
 
 
-def judged(output: Output, quality: Judged) -> Dataset:
-    """Answers beside what really happened."""
+def build_quality_dataset(output: OutputTransform, quality: LabelledSample) -> Dataset:
+    """Build the data set of predictions and their ground truth."""
     answers = quality.answers
     if answers.probabilities is None:
         frame = pd.DataFrame({TRUTH: quality.truth, ANSWER: answers.outcomes})
@@ -69,7 +69,10 @@ def judged(output: Output, quality: Judged) -> Dataset:
         )
         return Dataset.from_pandas(frame, data_definition=regression)
     frame = pd.DataFrame(
-        {TRUTH: labels(output.labels, quality.truth), ANSWER: labels(output.labels, answers.outcomes)}
+        {
+            TRUTH: decode_labels(output.labels, quality.truth),
+            ANSWER: decode_labels(output.labels, answers.outcomes),
+        }
     )
     if output.task == BINARY:
         frame[PROBABILITY] = answers.probabilities[:, POSITIVE]
@@ -79,7 +82,7 @@ def judged(output: Output, quality: Judged) -> Dataset:
         )  # fmt: skip
         probabilities, task = [PROBABILITY], [binary]
     else:
-        # Evidently knows a class's probability by the class's own name
+        # Evidently expects a probability under the name of its class
         probabilities = list(output.labels)
         frame[probabilities] = answers.probabilities
         task = [

@@ -1,16 +1,26 @@
-"""Inference over gRPC: protocol buffers to tensors and back."""
+"""Inference messages of gRPC: protocol buffers to tensors and back."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from servicio_ml.errors import RequestError
+from servicio_ml.serving.models.loaded_model import PartialResult, PredictionResult
+from servicio_ml.serving.models.row_faults import OnError, parse_on_error
 from servicio_ml.serving.oip import inference_pb2 as pb
-from servicio_ml.serving.oip.infer import Inference
-from servicio_ml.serving.oip.tensor import BYTES, NUMBERS, Tensor, cut, from_raw, from_values, text_of, to_raw
-from servicio_ml.serving.served import Answered
+from servicio_ml.serving.oip.infer import REFUSED_PARAMETER, InferenceRequest
+from servicio_ml.serving.oip.tensor import (
+    BYTES,
+    NUMBER_DTYPES,
+    Tensor,
+    decode_text,
+    from_raw,
+    from_values,
+    to_raw,
+    truncate_text,
+)
 
-CONTENTS = {
+CONTENTS_FIELD = {
     **dict.fromkeys(("INT8", "INT16", "INT32"), "int_contents"),
     **dict.fromkeys(("UINT8", "UINT16", "UINT32"), "uint_contents"),
     "INT64": "int64_contents",
@@ -19,60 +29,82 @@ CONTENTS = {
     "FP64": "fp64_contents",
     BYTES: "bytes_contents",
 }
-"""Where the elements of a datatype stand."""
+"""Field of `InferTensorContents` that holds the elements of a datatype."""
+ON_ERROR_PARAMETER = "on_error"
 
 
-def read(message: pb.ModelInferRequest) -> Inference:
-    """The request of a message.
+def read_request(message: pb.ModelInferRequest) -> InferenceRequest:
+    """Read the request of a message.
 
     Raises:
-        RequestError: Its tensors do not fit their description.
+        RequestError: A tensor does not fit its description.
     """
     raw = message.raw_input_contents
+    # raw contents belong to the inputs by position; the protocol forbids mixing both kinds
     if raw and len(raw) != len(message.inputs):
         raise RequestError(
             f"{len(raw)} raw_input_contents were given", f"there are {len(message.inputs)} inputs"
         )
     if raw:
-        inputs = [_raw(each, data) for each, data in zip(message.inputs, raw, strict=True)]
+        inputs = [_read_raw(each, data) for each, data in zip(message.inputs, raw, strict=True)]
     else:
-        inputs = [_typed(each) for each in message.inputs]
+        inputs = [_read_typed(each) for each in message.inputs]
     outputs = [output.name for output in message.outputs]
-    return Inference(id=message.id, inputs=inputs, outputs=outputs, raw=lambda _: bool(raw))
+    return InferenceRequest(
+        id=message.id, inputs=inputs, outputs=outputs, wants_raw=lambda _: bool(raw),
+        on_error=_read_on_error(message),
+    )  # fmt: skip
 
 
-def _raw(each: pb.ModelInferRequest.InferInputTensor, data: bytes) -> Tensor:
+def _read_on_error(message: pb.ModelInferRequest) -> OnError:
+    if ON_ERROR_PARAMETER not in message.parameters:
+        return OnError.REFUSE
+    parameter = message.parameters[ON_ERROR_PARAMETER]
+    kind = parameter.WhichOneof("parameter_choice")
+    return parse_on_error(getattr(parameter, kind) if kind else None)
+
+
+def _read_raw(each: pb.ModelInferRequest.InferInputTensor, data: bytes) -> Tensor:
     if each.HasField("contents"):
         raise RequestError(
-            f"tensor {cut(each.name)!r} has contents and raw_input_contents", "give one of them"
+            f"tensor {truncate_text(each.name)!r} has contents and raw_input_contents", "give one of them"
         )
     return from_raw(each.name, each.datatype, each.shape, data)
 
 
-def _typed(each: pb.ModelInferRequest.InferInputTensor) -> Tensor:
-    field = CONTENTS.get(each.datatype, "")
+def _read_typed(each: pb.ModelInferRequest.InferInputTensor) -> Tensor:
+    field = CONTENTS_FIELD.get(each.datatype, "")
+    # protobuf keeps unset lists empty, so only a filled field of another datatype is a mistake
     if other := [given.name for given, _ in each.contents.ListFields() if given.name != field]:
         allowed = (
-            f"{each.datatype} stands in {field}" if field else f"datatypes are {', '.join((BYTES, *NUMBERS))}"
+            f"{each.datatype} stands in {field}"
+            if field
+            else f"datatypes are {', '.join((BYTES, *NUMBER_DTYPES))}"
         )
-        raise RequestError(f"tensor {cut(each.name)!r} of {cut(each.datatype)!r} has {other[0]}", allowed)
+        raise RequestError(
+            f"tensor {truncate_text(each.name)!r} of {truncate_text(each.datatype)!r} has {other[0]}", allowed
+        )
     data = getattr(each.contents, field) if field else ()
     if each.datatype == BYTES:
-        data = [text_of(each.name, place, value) for place, value in enumerate(data)]
+        data = [decode_text(each.name, place, value) for place, value in enumerate(data)]
     return from_values(each.name, each.datatype, each.shape, data)
 
 
-def write(inference: Inference, answered: Answered, tensors: Sequence[Tensor]) -> pb.ModelInferResponse:
-    """The message of an answer; raw where the request was."""
+def write_response(
+    inference: InferenceRequest, result: PredictionResult, tensors: Sequence[Tensor]
+) -> pb.ModelInferResponse:
+    """Build the message of a result; its outputs are raw if the inputs were."""
     message = pb.ModelInferResponse(
-        model_name=answered.served.model, model_version=str(answered.served.version), id=inference.id
+        model_name=result.loaded_model.model, model_version=str(result.loaded_model.version), id=inference.id
     )
+    if isinstance(result, PartialResult):
+        message.parameters[REFUSED_PARAMETER].int64_param = len(result.refusals.faults)
     for tensor in tensors:
-        told = message.outputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
-        if inference.raw(tensor.name):
+        output = message.outputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
+        if inference.wants_raw(tensor.name):
             message.raw_output_contents.append(to_raw(tensor))
         elif isinstance(tensor.values, np.ndarray):
-            getattr(told.contents, CONTENTS[tensor.datatype]).extend(tensor.values.tolist())
+            getattr(output.contents, CONTENTS_FIELD[tensor.datatype]).extend(tensor.values.tolist())
         else:
-            told.contents.bytes_contents.extend((text or "").encode() for text in tensor.values)
+            output.contents.bytes_contents.extend((text or "").encode() for text in tensor.values)
     return message

@@ -1,95 +1,111 @@
-"""Inference as both forms of the protocol do it: tensors in, one predictor, tensors out."""
+"""Inference for both forms of the protocol: tensors in, predictor, tensors out."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from servicio_ml.domain.prediction import Protocol, Purpose
+from servicio_ml.domain.prediction import Interface, Purpose
 from servicio_ml.errors import InvalidError
-from servicio_ml.features.encoder import Matrix
+from servicio_ml.serving.models.loaded_model import LoadedModel, PredictionResult
+from servicio_ml.serving.models.row_faults import OnError, RequestRows
 from servicio_ml.serving.oip.tensor import Tensor
-from servicio_ml.serving.oip.tensors import check_outputs, from_answer, to_matrix
-from servicio_ml.serving.predict import BODY_IN_LOOP
-from servicio_ml.serving.served import Answered, Served
-from servicio_ml.serving.service import Service
+from servicio_ml.serving.oip.tensors import check_outputs, from_result, to_rows
+from servicio_ml.serving.prediction.score_request import score_request, score_request_sync
+from servicio_ml.serving.prediction.service import Service
+from servicio_ml.serving.rest.predict import MAX_BODY_BYTES_IN_LOOP
 
 T = TypeVar("T")
+REFUSED_PARAMETER = "refused"
+"""Parameter of a response: number of rows that are refused beside the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inference:
-    """A request that was read.
+class InferenceRequest:
+    """Parsed inference request.
 
     Attributes:
-        id: Comes back in the answer.
-        inputs: Its tensors.
-        outputs: Names of those that are wanted; all when empty.
-        raw: Whether the output of a name is wanted as raw bytes.
+        id: Identifier that the response repeats.
+        inputs: Input tensors.
+        outputs: Names of the requested outputs; all outputs when empty.
+        wants_raw: Predicate: whether the output of a name is requested as raw bytes.
+        on_error: What a refused row does to the others.
     """
 
     id: str
     inputs: Sequence[Tensor]
     outputs: Sequence[str]
-    raw: Callable[[str], bool]
+    wants_raw: Callable[[str], bool]
+    on_error: OnError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """Who shall answer.
+class InferenceTarget:
+    """Model that a request addresses, and the request's origin.
 
     Attributes:
-        model: Its name.
-        version: A version or an alias; empty for the champion.
-        client: By which the canary's share is chosen.
-        protocol: The road of the request.
-        size: Of the request, in bytes.
+        model: Name of the model.
+        version: Version or alias; empty for the champion.
+        client: Client key, which decides whether the canary scores.
+        protocol: Protocol of the request.
+        size_bytes: Size of the request.
     """
 
     model: str
     version: str
     client: str
-    protocol: Protocol
-    size: int
+    protocol: Interface
+    size_bytes: int
 
 
-Read = Callable[[], Inference]
-Write = Callable[[Inference, Answered, Sequence[Tensor]], T]
+Read = Callable[[], InferenceRequest]
+Write = Callable[[InferenceRequest, PredictionResult, Sequence[Tensor]], T]
 
 
-async def infer(service: Service, asked: Asked, read: Read, write: Write[T]) -> T:
-    """Answer a request; a large one in a thread from beginning to end.
+async def infer(service: Service, target: InferenceTarget, read: Read, write: Write[T]) -> T:
+    """Score a request; a large one entirely in a thread.
 
     Args:
-        service: Of this process.
-        asked: Who shall answer.
+        service: Service of this process.
+        target: Model that is addressed.
         read: Reads the request.
-        write: Writes the answer.
+        write: Writes the response.
 
     Raises:
-        ServicioError: It cannot be answered.
+        ServicioError: The request is invalid or cannot be scored now.
     """
     predictor = service.predictor
-    served, purpose = await predictor.pick(asked.model, asked.version, asked.client)
-    if asked.size > BODY_IN_LOOP:
-        return await predictor.aside(_whole, service, served, purpose, asked.protocol, read, write)
-    inference, matrix = _read(service, served, read)
-    answered = await predictor.answer(served, matrix, asked.protocol, purpose)
-    return write(inference, answered, from_answer(answered, inference.outputs))
+    loaded_model, purpose = await predictor.resolve(target.model, target.version, target.client)
+    # decoding blocks the event loop, so that a large body would delay all other requests
+    if target.size_bytes > MAX_BODY_BYTES_IN_LOOP:
+        return await predictor.run_in_thread(
+            _infer_sync, service, loaded_model, purpose, target.protocol, read, write
+        )
+    inference, rows = _read_rows(service, loaded_model, read)
+    result = await score_request(predictor, loaded_model, rows, target.protocol, purpose)
+    return write(inference, result, from_result(result, inference.outputs))
 
 
-def _whole(
-    service: Service, served: Served, purpose: Purpose, protocol: Protocol, read: Read, write: Write[T]
+def _infer_sync(
+    service: Service,
+    loaded_model: LoadedModel,
+    purpose: Purpose,
+    protocol: Interface,
+    read: Read,
+    write: Write[T],
 ) -> T:
-    inference, matrix = _read(service, served, read)
-    answered = service.predictor.answer_now(served, matrix, protocol, purpose)
-    return write(inference, answered, from_answer(answered, inference.outputs))
+    inference, rows = _read_rows(service, loaded_model, read)
+    result = score_request_sync(service.predictor, loaded_model, rows, protocol, purpose)
+    return write(inference, result, from_result(result, inference.outputs))
 
 
-def _read(service: Service, served: Served, read: Read) -> tuple[Inference, Matrix]:
+def _read_rows(
+    service: Service, loaded_model: LoadedModel, read: Read
+) -> tuple[InferenceRequest, RequestRows]:
     inference = read()
-    check_outputs(served, inference.outputs)
+    # before the inputs: unknown outputs are cheap to detect
+    check_outputs(loaded_model, inference.outputs, inference.on_error)
     try:
-        return inference, to_matrix(served, inference.inputs, service.limits.rows)
+        return inference, to_rows(loaded_model, inference.inputs, service.limits.rows, inference.on_error)
     except InvalidError as error:
-        service.predictor.reject(error)
+        service.predictor.count_rejected(error)
         raise

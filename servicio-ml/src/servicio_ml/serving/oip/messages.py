@@ -1,42 +1,43 @@
-"""The JSON documents of the protocol, as they are read and described."""
+"""JSON documents of the protocol."""
 
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from servicio_ml.serving.oip.tensor import BYTES, NUMBERS
+from servicio_ml.serving.models.row_faults import OnError
+from servicio_ml.serving.oip.tensor import BYTES, NUMBER_DTYPES
 
-DATATYPES = (BYTES, *NUMBERS)
-Parameters = dict[str, bool | int | float | str]
+DATATYPES = (BYTES, *NUMBER_DTYPES)
+TensorParameters = dict[str, bool | int | float | str]
 
 
 class OipError(BaseModel):
-    """Why a request is refused."""
+    """Error of a request."""
 
     error: str
 
 
-class Live(BaseModel):
-    """The process is up."""
+class ServerLive(BaseModel):
+    """Liveness of the process."""
 
     live: bool
 
 
-class Ready(BaseModel):
-    """The server answers."""
+class ServerReady(BaseModel):
+    """Readiness of the server."""
 
     ready: bool
 
 
-class ModelIsReady(BaseModel):
-    """The model answers."""
+class ModelReady(BaseModel):
+    """Readiness of a model."""
 
     name: str
     ready: bool
 
 
 class ServerMetadata(BaseModel):
-    """What the server is."""
+    """Name, version and extensions of the server."""
 
     name: str
     version: str
@@ -44,104 +45,119 @@ class ServerMetadata(BaseModel):
 
 
 class TensorMetadata(BaseModel):
-    """An input or an output."""
+    """Description of an input or an output."""
 
     name: str
     datatype: str = Field(examples=[*DATATYPES])
-    shape: list[int] = Field(description="-1 stands for any number of rows.")
+    shape: list[int] = Field(description="-1 means any number of rows.")
 
 
 class ModelMetadata(BaseModel):
-    """What a model takes and gives."""
+    """Inputs and outputs of a model."""
 
     name: str
     versions: list[str]
     platform: str
     inputs: list[TensorMetadata] = Field(
-        description="One for each field. In their place one tensor `features` of FP32 or FP64 may be given, "
+        description="One for each field. One tensor `features` of FP32 or FP64 may replace them, "
         "[rows, fields]: categories as the index of their level, dates as days since 1970-01-01, "
-        "NaN for what is missing."
+        "NaN for missing values."
     )
     outputs: list[TensorMetadata]
 
 
-class Received(BaseModel):
-    """What a client sends: `0` is no boolean and `"1"` no number."""
+# pydantic would accept "1" as a number, which a typed client of the protocol never sends
+class StrictDocument(BaseModel):
+    """Document of a client, validated strictly: `0` is no boolean and `"1"` no number."""
 
     model_config = ConfigDict(strict=True)
 
 
-class InputParameters(Received):
-    """Of an input; others are ignored."""
+class InputParameters(StrictDocument):
+    """Parameters of an input; unknown ones are ignored."""
 
-    binary_data_size: int | None = Field(default=None, ge=0, description="Its bytes behind the JSON.")
+    binary_data_size: int | None = Field(
+        default=None, ge=0, description="Size of its data after the JSON, in bytes."
+    )
 
 
-class InferInput(Received):
-    """An input tensor, with its data here or as bytes behind the JSON."""
+class InferInput(StrictDocument):
+    """Input tensor, with its data here or as bytes after the JSON."""
 
     name: str
     datatype: str = Field(examples=[*DATATYPES])
     shape: list[int]
     parameters: InputParameters = Field(default_factory=InputParameters)
-    data: list[Any] | None = Field(default=None, description="Row by row, flat or nested; null is missing.")
+    data: list[Any] | None = Field(
+        default=None, description="Values in row-major order, flat or nested; null is missing."
+    )
 
 
-class OutputParameters(Received):
-    """Of an output; others are ignored."""
+class OutputParameters(StrictDocument):
+    """Parameters of an output; unknown ones are ignored."""
 
-    binary_data: bool | None = Field(default=None, description="Give it as bytes behind the JSON.")
+    binary_data: bool | None = Field(default=None, description="Send the data as bytes after the JSON.")
 
 
-class InferOutput(Received):
-    """An output that is wanted."""
+class InferOutput(StrictDocument):
+    """Requested output."""
 
     name: str
     parameters: OutputParameters = Field(default_factory=OutputParameters)
 
 
-class RequestParameters(Received):
-    """Of a request; others are ignored."""
+class RequestParameters(StrictDocument):
+    """Parameters of a request; unknown ones are ignored."""
 
-    binary_data_output: bool = Field(default=False, description="Give outputs as bytes behind the JSON.")
+    binary_data_output: bool = Field(
+        default=False, description="Send the data of all outputs as bytes after the JSON."
+    )
+    on_error: OnError = Field(
+        default=OnError.REFUSE,
+        description="`refuse`: a value that its field does not take refuses the request. `partial`: the row "
+        "is answered beside the others, with its problem in the output `error` and null in the others.",
+    )
 
 
-class InferRequest(Received):
-    """What shall be answered."""
+class InferRequest(StrictDocument):
+    """Inference request."""
 
-    id: str = Field(default="", description="Comes back in the answer.")
+    id: str = Field(default="", description="Identifier that the response repeats.")
     parameters: RequestParameters = Field(default_factory=RequestParameters)
     inputs: list[InferInput] = Field(min_length=1)
-    outputs: list[InferOutput] = Field(default_factory=list, description="Those wanted; all when empty.")
+    outputs: list[InferOutput] = Field(default_factory=list, description="Requested outputs; all when empty.")
 
 
 class OutputTensor(BaseModel):
-    """An output, with its data here or as bytes behind the JSON."""
+    """Output tensor, with its data here or as bytes after the JSON."""
 
     name: str
     datatype: str
     shape: list[int]
-    parameters: Parameters | None = None
-    data: list[Any] | None = Field(default=None, description="Row by row.")
+    parameters: TensorParameters | None = None
+    data: list[Any] | None = Field(default=None, description="Values in row-major order.")
 
 
 class InferResponse(BaseModel):
-    """The answer."""
+    """Inference response."""
 
     model_name: str
     model_version: str
     id: str | None = None
+    parameters: TensorParameters | None = Field(
+        default=None, description="`refused`: number of refused rows, if the request has `on_error: partial`."
+    )
     outputs: list[OutputTensor]
 
 
-class IndexRequest(Received):
-    """What the index shall list."""
+class IndexRequest(StrictDocument):
+    """Filter of the index."""
 
-    ready: bool = Field(default=False, description="Only what is loaded.")
+    ready: bool = Field(default=False, description="List only loaded versions.")
 
 
 class IndexEntry(BaseModel):
-    """A registered version."""
+    """Registered version of a model."""
 
     name: str
     version: str

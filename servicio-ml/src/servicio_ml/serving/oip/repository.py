@@ -1,25 +1,25 @@
-"""The model repository of the protocol: what is registered, what is loaded, and what may be dropped."""
+"""Model repository of the protocol: list, load and unload registered versions."""
 
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from servicio_ml.errors import NoSuchModelError, NotReadyError, RequestError
-from servicio_ml.serving.models import Models
+from servicio_ml.serving.models.models import LoadedModels
 
 READY, UNAVAILABLE = "READY", "UNAVAILABLE"
-UPON_REQUEST = "it is loaded when it is asked for"
+NOT_LOADED_REASON = "it is loaded at its first request"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A registered version.
+class RepositoryEntry:
+    """Registered version.
 
     Attributes:
-        name: Of the model.
-        version: Its number; empty for a model without versions.
+        name: Name of the model.
+        version: Number of the version; empty for a model without versions.
         state: `READY` or `UNAVAILABLE`.
-        reason: Why it is unavailable; else empty.
+        reason: Why the version is unavailable; else empty.
     """
 
     name: str
@@ -28,61 +28,63 @@ class Entry:
     reason: str
 
 
-def index(models: Models, *, ready: bool) -> list[Entry]:
-    """Every version of every model; with `ready` only those that are loaded."""
-    entries = [entry for name in sorted(models.known) for entry in _entries(models, name)]
+def list_versions(models: LoadedModels, *, ready: bool) -> list[RepositoryEntry]:
+    """List the versions of all models; with `ready`, only the loaded ones."""
+    entries = [entry for name in sorted(models.statuses) for entry in _iterate_entries(models, name)]
     return [entry for entry in entries if not ready or entry.state == READY]
 
 
-def _entries(models: Models, name: str) -> Iterator[Entry]:
-    known = models.known[name]
-    if not known.versions:
-        yield Entry(name=name, version="", state=UNAVAILABLE, reason=known.problem)
-    for info in known.versions:
-        loaded = models.loaded(name, str(info.version)) is not None
-        state, reason = (READY, "") if loaded else (UNAVAILABLE, UPON_REQUEST)
-        yield Entry(name=name, version=str(info.version), state=state, reason=reason)
+def _iterate_entries(models: LoadedModels, name: str) -> Iterator[RepositoryEntry]:
+    status = models.statuses[name]
+    # listed all the same, so that clients see why the model is missing
+    if not status.versions:
+        yield RepositoryEntry(name=name, version="", state=UNAVAILABLE, reason=status.error)
+    for info in status.versions:
+        loaded = models.get_loaded(name, str(info.version)) is not None
+        state, reason = (READY, "") if loaded else (UNAVAILABLE, NOT_LOADED_REASON)
+        yield RepositoryEntry(name=name, version=str(info.version), state=state, reason=reason)
 
 
-def is_ready(models: Models, name: str, version: str) -> bool:
-    """Whether the champion, or a version or alias, is loaded; never raises."""
+def is_ready(models: LoadedModels, name: str, version: str) -> bool:
+    """Whether the champion, or a version or alias, is loaded; False for an unknown model."""
     try:
         if not version:
-            return models.state(name).champion is not None
-        return models.loaded(name, version) is not None
+            return models.get_status(name).champion is not None
+        return models.get_loaded(name, version) is not None
     except NoSuchModelError:
         return False
 
 
-async def load(models: Models, name: str, announce: Callable[[], None]) -> None:
-    """Look at the registry now, and tell the other processes to.
+async def load_registered_model(models: LoadedModels, name: str, announce: Callable[[], None]) -> None:
+    """Read the registry now, in this and the other processes.
 
     Raises:
-        NoSuchModelError: It has no such model.
-        NotReadyError: Its champion could not be loaded.
+        NoSuchModelError: The registry has no such model.
+        NotReadyError: The champion could not be loaded.
     """
+    # in a thread: the registry may be remote, and loading a model takes seconds
     await asyncio.to_thread(models.refresh)
+    # before the check: other processes may load what this one cannot
     announce()
-    known = models.state(name)
-    if known.champion is None:
-        raise NotReadyError(name, known.problem)
+    status = models.get_status(name)
+    if status.champion is None:
+        raise NotReadyError(name, status.error)
 
 
-def unload(models: Models, name: str) -> None:
-    """Drop the versions of a model that were loaded because somebody asked for them.
+def unload_registered_model(models: LoadedModels, name: str) -> None:
+    """Evict the versions of a model that were loaded on request.
 
     Raises:
         NoSuchModelError: The model is not served.
-        RequestError: Only its champion or challenger is loaded, and those answer until another takes over.
+        RequestError: Only its champion or challenger is loaded, and those stay until another takes over.
     """
-    known = models.state(name)
-    kept = {each.version for each in (known.champion, known.challenger) if each is not None}
-    loaded = [info.version for info in known.versions if models.loaded(name, str(info.version)) is not None]
-    others = [version for version in loaded if version not in kept]
+    status = models.get_status(name)
+    # the router of predictions holds these two, so evicting them would not free them
+    kept = {each.version for each in (status.champion, status.challenger) if each is not None}
+    numbers = [info.version for info in status.versions if info.version not in kept]
+    others = [number for number in numbers if models.get_loaded(name, str(number)) is not None]
     if not others:
-        raise RequestError(
-            f"model {name!r} has nothing that could be unloaded",
-            "its champion and challenger stay; move their aliases in the registry instead",
-        )
+        remedy = "its champion and challenger stay; move their aliases in the registry instead"
+        raise RequestError(f"model {name!r} has nothing that could be unloaded", remedy)
     for version in others:
-        models.forget(name, version)
+        models.evict(name, version)

@@ -1,243 +1,249 @@
-"""The Open Inference Protocol over HTTP."""
+"""Routes of the Open Inference Protocol over HTTP."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from importlib.metadata import version as version_of
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
-from pydantic import BaseModel
 
-from servicio_ml.domain.prediction import Protocol
-from servicio_ml.errors import RequestError
-from servicio_ml.serving.call import CALL, JSON, Call
-from servicio_ml.serving.oip import wire
-from servicio_ml.serving.oip.infer import Asked, Inference, infer
+from servicio_ml.domain.prediction import Interface
+from servicio_ml.serving.http.call import CALL_KEY, JSON, HttpCall
+from servicio_ml.serving.http.route_access import Access, require
+from servicio_ml.serving.models.loaded_model import PredictionResult
+from servicio_ml.serving.oip import http_messages
+from servicio_ml.serving.oip.infer import InferenceRequest, InferenceTarget, infer
 from servicio_ml.serving.oip.messages import (
     IndexEntry,
     IndexRequest,
     InferRequest,
     InferResponse,
-    Live,
-    ModelIsReady,
     ModelMetadata,
+    ModelReady,
     OipError,
-    Ready,
+    ServerLive,
     ServerMetadata,
-    TensorMetadata,
+    ServerReady,
 )
-from servicio_ml.serving.oip.repository import index, is_ready, load, unload
+from servicio_ml.serving.oip.metadata import build_model_metadata, build_server_metadata
+from servicio_ml.serving.oip.repository import (
+    is_ready,
+    list_versions,
+    load_registered_model,
+    unload_registered_model,
+)
 from servicio_ml.serving.oip.tensor import Tensor
-from servicio_ml.serving.oip.tensors import Signature, inputs_of, outputs_of
-from servicio_ml.serving.served import Answered, Served
-from servicio_ml.serving.service import Service
+from servicio_ml.serving.openapi import build_request_body
+from servicio_ml.serving.prediction.service import Service
 
-NAME = "servicio-ml"
-PLATFORM = "onnxruntime_onnx"
-EXTENSIONS = ("binary_tensor_data", "model_repository")
-BINARY = "application/octet-stream"
-CLIENT_KEY = "x-client-key"
-MODEL = "/models/{model}"
-VERSION = MODEL + "/versions/{version}"
-REPOSITORY = "/repository/models/{model}"
-REASONS = {
-    400: "The request is not what the protocol takes.",
-    401: "No known API key.",
-    403: "The API key is not good for this.",
+BINARY_MEDIA_TYPE = "application/octet-stream"
+CLIENT_KEY_HEADER = "x-client-key"
+MODEL_PATH = "/models/{model}"
+VERSION_PATH = MODEL_PATH + "/versions/{version}"
+REPOSITORY_PATH = "/repository/models/{model}"
+# the protocol defines no errors beyond 400; these are the ones of the application
+ERROR_DESCRIPTIONS = {
+    400: "The request does not follow the protocol.",
+    401: "The API key is absent or unknown.",
+    403: "The API key lacks the required scope.",
     404: "There is no such model or version.",
     413: "The body is too large.",
     422: "The rows do not fit the model's schema.",
-    503: "The model does not answer yet, or the server is busy.",
+    503: "The model is not ready yet, or the server is busy.",
 }
-NOT_READY: dict[int | str, dict[str, Any]] = {400: {"model": OipError, "description": "Not ready."}}
+NOT_READY_RESPONSE: dict[int | str, dict[str, Any]] = {400: {"model": OipError, "description": "Not ready."}}
 
 
-def _not_ready(problem: str) -> HTTPException:
-    """What the protocol says of it: a status of the client's errors, which the application renders."""
+def _build_not_ready_error(problem: str) -> HTTPException:
+    """Build the protocol's status for a model that is not ready; the application renders it."""
     return HTTPException(HTTPStatus.BAD_REQUEST, problem)
 
 
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The documented refusals of a route."""
-    return {status: {"model": OipError, "description": REASONS[status]} for status in statuses}
+def describe_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Document the errors of a route."""
+    return {status: {"model": OipError, "description": ERROR_DESCRIPTIONS[status]} for status in statuses}
 
 
-def server_metadata() -> ServerMetadata:
-    """What the server is."""
-    return ServerMetadata(name=NAME, version=version_of(NAME), extensions=list(EXTENSIONS))
-
-
-def model_metadata(service: Service, served: Served) -> ModelMetadata:
-    """What a model takes and gives."""
-    versions = service.models.state(served.model).versions
-    return ModelMetadata(
-        name=served.model,
-        versions=[str(info.version) for info in versions],
-        platform=PLATFORM,
-        inputs=_described(inputs_of(served)),
-        outputs=_described(outputs_of(served)),
-    )
-
-
-def _described(signatures: Sequence[Signature]) -> list[TensorMetadata]:
-    return [TensorMetadata(name=name, datatype=kind, shape=shape) for name, kind, shape in signatures]
-
-
-def routes(service: Service, announce: Callable[[], None] = lambda: None) -> APIRouter:
-    """Every route below `/v2`.
+def build_routes(service: Service, announce: Callable[[], None] = lambda: None) -> APIRouter:
+    """Build the routes below `/v2`.
 
     Args:
-        service: Of this process.
-        announce: Tells the other processes to look at the registry now.
+        service: Service of this process.
+        announce: Makes the other processes read the registry now.
     """
-    router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"], responses=refusals(401, 403, 503))
-    _server_routes(router, service)
-    _model_routes(router, _Endpoints(service=service))
-    _repository_routes(router, service, announce)
+    router = APIRouter(
+        prefix="/v2", tags=["Open Inference Protocol"], responses=describe_errors(401, 403, 503)
+    )
+    # without FastAPI models of the bodies: OIP errors and binary bodies differ from the rest of the API
+    _add_server_routes(router, service)
+    endpoints = _Endpoints(service=service)
+    _add_metadata_routes(router, endpoints)
+    _add_ready_routes(router, endpoints)
+    _add_infer_routes(router, endpoints)
+    _add_repository_routes(router, service, announce)
     return router
 
 
-def _server_routes(router: APIRouter, service: Service) -> None:
+def _add_server_routes(router: APIRouter, service: Service) -> None:
     @router.get("")
-    async def metadata() -> ServerMetadata:
-        return server_metadata()
+    @require(Access.PREDICT)
+    async def get_server_metadata() -> ServerMetadata:
+        return build_server_metadata()
 
     @router.get("/health/live")
-    async def live() -> Live:
-        return Live(live=True)
+    @require(Access.PUBLIC)
+    async def get_live() -> ServerLive:
+        return ServerLive(live=True)
 
-    @router.get("/health/ready", responses=NOT_READY)
-    async def ready() -> Ready:
-        if not service.models.ready:
-            raise _not_ready(service.models.problem or "no model answers yet; try again")
-        return Ready(ready=True)
+    @router.get("/health/ready", responses=NOT_READY_RESPONSE)
+    @require(Access.PUBLIC)
+    async def get_ready() -> ServerReady:
+        if not service.models.is_ready:
+            raise _build_not_ready_error(service.models.registry_error or "no model answers yet; try again")
+        return ServerReady(ready=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Endpoints:
     service: Service
 
-    async def metadata(self, request: Request, model: str, version: str = "") -> ModelMetadata:
-        served, _ = await self.service.predictor.pick(model, version, _client(request))
-        return model_metadata(self.service, served)
+    async def get_metadata(self, request: Request, model: str, version: str = "") -> ModelMetadata:
+        loaded_model, _ = await self.service.predictor.resolve(model, version, _get_client_key(request))
+        return build_model_metadata(self.service, loaded_model)
 
-    def ready(self, model: str, version: str = "") -> ModelIsReady:
-        self.service.models.state(model)
+    def get_ready(self, model: str, version: str = "") -> ModelReady:
+        # an unknown model is 404, unlike a known one that is not loaded
+        self.service.models.get_status(model)
         if not is_ready(self.service.models, model, version):
-            raise _not_ready(f"model {model!r} {version or 'champion'} is not loaded")
-        return ModelIsReady(name=model, ready=True)
+            raise _build_not_ready_error(f"model {model!r} {version or 'champion'} is not loaded")
+        return ModelReady(name=model, ready=True)
 
     async def infer(self, request: Request, model: str, version: str = "") -> Response:
-        if encoding := request.headers.get("content-encoding"):
-            raise RequestError(f"content encoding {encoding!r}", "send the body as it is")
+        # read here, not by FastAPI: what the body means depends on its length header
         body = await request.body()
-        length = request.headers.get(wire.HEADER_LENGTH)
-        asked = Asked(
-            model=model, version=version, client=_client(request), protocol=Protocol.OIP, size=len(body)
+        length = request.headers.get(http_messages.HEADER_LENGTH)
+        target = InferenceTarget(
+            model=model,
+            version=version,
+            client=_get_client_key(request),
+            protocol=Interface.OIP,
+            size_bytes=len(body),
         )
 
-        def read() -> Inference:
-            text, binary = wire.split(body, length)
-            return wire.read(wire.parsed(InferRequest, text), binary)
+        def read() -> InferenceRequest:
+            text, binary = http_messages.split_body(body, length)
+            return http_messages.read_request(http_messages.parse_document(InferRequest, text), binary)
 
-        def write(inference: Inference, answered: Answered, tensors: Sequence[Tensor]) -> Response:
-            _note(request, answered)
-            answer, head = wire.write(inference, answered, tensors)
-            headers = {} if head is None else {wire.HEADER_LENGTH: str(head)}
-            return Response(answer, headers=headers, media_type=JSON if head is None else BINARY)
+        def write(
+            inference: InferenceRequest, result: PredictionResult, tensors: Sequence[Tensor]
+        ) -> Response:
+            _add_log_details(request, result)
+            content, json_length = http_messages.write_response(inference, result, tensors)
+            if json_length is None:
+                return Response(content, media_type=JSON)
+            headers = {http_messages.HEADER_LENGTH: str(json_length)}
+            return Response(content, headers=headers, media_type=BINARY_MEDIA_TYPE)
 
-        return await infer(self.service, asked, read, write)
-
-
-def _note(request: Request, answered: Answered) -> None:
-    """What the log line of the call says besides."""
-    call = request.scope.get(CALL)
-    if isinstance(call, Call):
-        call.details.update(model=answered.served.model, version=answered.served.version, rows=answered.rows)
+        return await infer(self.service, target, read, write)
 
 
-def _client(request: Request) -> str:
-    call = request.scope.get(CALL)
-    return call.client if isinstance(call, Call) else request.headers.get(CLIENT_KEY, "")
+def _add_log_details(request: Request, result: PredictionResult) -> None:
+    """Add model, version and row count to the log line of the call."""
+    call = request.scope.get(CALL_KEY)
+    if isinstance(call, HttpCall):
+        call.details.update(
+            model=result.loaded_model.model, version=result.loaded_model.version, rows=result.row_count
+        )
 
 
-def _model_routes(router: APIRouter, endpoints: _Endpoints) -> None:
-    refused, not_there = refusals(400, 404, 413, 422), refusals(400, 404)
-    not_ready = {**NOT_READY, **not_there}
-    answers: dict[int | str, dict[str, Any]] = {
-        200: {"model": InferResponse, "content": {BINARY: {"schema": {"type": "string", "format": "binary"}}}}
+def _get_client_key(request: Request) -> str:
+    # without the gateway, as in tests of the routes, no call is in the scope
+    call = request.scope.get(CALL_KEY)
+    return call.client_key if isinstance(call, HttpCall) else request.headers.get(CLIENT_KEY_HEADER, "")
+
+
+def _add_metadata_routes(router: APIRouter, endpoints: _Endpoints) -> None:
+    lookup_errors = describe_errors(400, 404)
+
+    @router.get(MODEL_PATH, responses=lookup_errors)
+    @require(Access.PREDICT)
+    async def get_model_metadata(request: Request, model: str) -> ModelMetadata:
+        return await endpoints.get_metadata(request, model)
+
+    @router.get(VERSION_PATH, responses=lookup_errors)
+    @require(Access.PREDICT)
+    async def get_version_metadata(request: Request, model: str, version: str) -> ModelMetadata:
+        return await endpoints.get_metadata(request, model, version)
+
+
+def _add_ready_routes(router: APIRouter, endpoints: _Endpoints) -> None:
+    not_ready = {**NOT_READY_RESPONSE, **describe_errors(400, 404)}
+
+    @router.get(MODEL_PATH + "/ready", responses=not_ready)
+    @require(Access.PREDICT)
+    async def get_model_ready(model: str) -> ModelReady:
+        return endpoints.get_ready(model)
+
+    @router.get(VERSION_PATH + "/ready", responses=not_ready)
+    @require(Access.PREDICT)
+    async def get_version_ready(model: str, version: str) -> ModelReady:
+        return endpoints.get_ready(model, version)
+
+
+def _add_infer_routes(router: APIRouter, endpoints: _Endpoints) -> None:
+    responses: dict[int | str, dict[str, Any]] = {
+        200: {
+            "model": InferResponse,
+            "content": {BINARY_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+        },
+        **describe_errors(400, 404, 413, 422),
     }
-    body = {"requestBody": _body(InferRequest, required=True, media_types=(JSON, BINARY))}
+    # the body is parsed by hand, so FastAPI cannot derive its schema
+    body = {
+        "requestBody": build_request_body(InferRequest, required=True, media_types=(JSON, BINARY_MEDIA_TYPE))
+    }
 
-    @router.get(MODEL, responses=not_there)
-    async def model_metadata(request: Request, model: str) -> ModelMetadata:
-        return await endpoints.metadata(request, model)
-
-    @router.get(VERSION, responses=not_there)
-    async def version_metadata(request: Request, model: str, version: str) -> ModelMetadata:
-        return await endpoints.metadata(request, model, version)
-
-    @router.get(MODEL + "/ready", responses=not_ready)
-    async def model_ready(model: str) -> ModelIsReady:
-        return endpoints.ready(model)
-
-    @router.get(VERSION + "/ready", responses=not_ready)
-    async def version_ready(model: str, version: str) -> ModelIsReady:
-        return endpoints.ready(model, version)
-
-    @router.post(MODEL + "/infer", responses={**answers, **refused}, openapi_extra=body)
+    @router.post(MODEL_PATH + "/infer", responses=responses, openapi_extra=body)
+    @require(Access.PREDICT)
     async def infer_model(request: Request, model: str) -> Response:
-        """Answer rows; JSON, or JSON with the tensors' bytes behind it, either way."""
+        """Score rows by the champion; JSON, or JSON followed by the bytes of tensors, in either direction."""
         return await endpoints.infer(request, model)
 
-    @router.post(VERSION + "/infer", responses={**answers, **refused}, openapi_extra=body)
+    @router.post(VERSION_PATH + "/infer", responses=responses, openapi_extra=body)
+    @require(Access.PREDICT)
     async def infer_version(request: Request, model: str, version: str) -> Response:
-        """Answer rows by a version or an alias, which is loaded when it is first asked for."""
+        """Score rows by a version or an alias, which is loaded at its first request."""
         return await endpoints.infer(request, model, version)
 
 
-def _repository_routes(router: APIRouter, service: Service, announce: Callable[[], None]) -> None:
-    refused = refusals(400, 404)
-    listing = {"requestBody": _body(IndexRequest, required=False, media_types=(JSON,))}
+def _add_repository_routes(router: APIRouter, service: Service, announce: Callable[[], None]) -> None:
+    errors = describe_errors(400, 404)
+    listing = {"requestBody": build_request_body(IndexRequest, required=False, media_types=(JSON,))}
 
-    @router.post("/repository/index", responses=refusals(400), openapi_extra=listing)
-    async def repository_index(request: Request) -> list[IndexEntry]:
-        """Every registered version of the models, loaded or not."""
+    @router.post("/repository/index", responses=describe_errors(400), openapi_extra=listing)
+    @require(Access.PREDICT)
+    async def list_repository(request: Request) -> list[IndexEntry]:
+        """List the registered versions of the models, loaded or not."""
+        # Triton's clients post an empty body
         body = await request.body()
-        wanted = wire.parsed(IndexRequest, body) if body else IndexRequest()
-        entries = index(service.models, ready=wanted.ready)
+        index_filter = http_messages.parse_document(IndexRequest, body) if body else IndexRequest()
+        entries = list_versions(service.models, ready=index_filter.ready)
         return [
             IndexEntry(name=each.name, version=each.version, state=each.state, reason=each.reason)
             for each in entries
         ]
 
-    @router.post(REPOSITORY + "/load", responses=refused)
+    @router.post(REPOSITORY_PATH + "/load", responses=errors)
+    @require(Access.ADMIN)
     async def load_model(model: str) -> Response:
-        """Look at the registry now and load what changed."""
-        await load(service.models, model, announce)
+        """Read the registry now and load what changed."""
+        await load_registered_model(service.models, model, announce)
         return Response(b"{}", media_type=JSON)
 
-    @router.post(REPOSITORY + "/unload", responses=refused)
+    @router.post(REPOSITORY_PATH + "/unload", responses=errors)
+    @require(Access.ADMIN)
     async def unload_model(model: str) -> Response:
-        """Drop the versions that were loaded on request; refused where only champion and challenger are."""
-        unload(service.models, model)
+        """Evict the versions that were loaded on request; champion and challenger stay."""
+        unload_registered_model(service.models, model)
         return Response(b"{}", media_type=JSON)
-
-
-def _body(model: type[BaseModel], *, required: bool, media_types: Sequence[str]) -> dict[str, Any]:
-    schema = model.model_json_schema()
-    schema = _inlined(schema, schema.pop("$defs", {}))
-    return {"required": required, "content": {media_type: {"schema": schema} for media_type in media_types}}
-
-
-def _inlined(schema: Any, parts: dict[str, Any]) -> Any:
-    """A JSON schema without references, for OpenAPI keeps its parts elsewhere."""
-    if isinstance(schema, list):
-        return [_inlined(each, parts) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if "$ref" in schema:
-        return _inlined(parts[schema["$ref"].rpartition("/")[2]], parts)
-    return {key: _inlined(value, parts) for key, value in schema.items()}

@@ -1,207 +1,254 @@
-"""Tensors to the matrix of a model, and its answers to tensors.
+"""Conversion of tensors to the matrix of a model, and of its results to tensors.
 
 A request has a tensor for each field, or one named `features` that holds the matrix's values of all fields in
-their order: categories as the index of their level, dates as days since 1970-01-01, NaN for what is missing.
+their order: categories as the index of their level, dates as days since 1970-01-01, NaN for missing values.
 """
 
-import re
 from collections.abc import Sequence
-from datetime import date
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from servicio_ml.domain.schema import Field, Kind
-from servicio_ml.errors import EncodingError, Fault, InvalidError, RequestError
-from servicio_ml.features.encoder import Matrix, days
+from servicio_ml.domain.values import FIRST_DAY, LAST_DAY
+from servicio_ml.errors import FieldError, InvalidError, RequestError
+from servicio_ml.features.check import shorten_number
+from servicio_ml.features.column_values import count_days, restore_limits
 from servicio_ml.features.output import POSITIVE
-from servicio_ml.serving.oip.tensor import BYTES, FLOATS, FP64, INT64, NUMBERS, Tensor, cut
-from servicio_ml.serving.served import Answered, Served
+from servicio_ml.serving.models.loaded_model import LoadedModel, PartialResult, PredictionResult
+from servicio_ml.serving.models.row_faults import OnError, RequestRows, RowFaults, RowRefusals
+from servicio_ml.serving.oip.tensor import (
+    BYTES,
+    FLOATS,
+    FP32,
+    FP64,
+    INT64,
+    NUMBER_DTYPES,
+    Tensor,
+    truncate_text,
+)
 
 FEATURES = "features"
 PREDICTION, PREDICTION_ID = "prediction", "prediction_id"
+ERROR = "error"
+"""Output of a request whose refused rows are answered."""
 PROBABILITY, PROBABILITIES = "probability", "probabilities"
 NUMERIC = (Kind.NUMBER, Kind.INTEGER)
-ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 ANY_ROWS = -1
 Signature = tuple[str, str, list[int]]
-"""Name, datatype and shape of an input or output; `ANY_ROWS` stands for the number of rows."""
+"""Name, datatype and shape of an input or output; `ANY_ROWS` replaces the number of rows."""
 
 
-def to_matrix(served: Served, tensors: Sequence[Tensor], max_rows: int) -> Matrix:
-    """The matrix `[n, features]` of a request's tensors.
+def to_rows(
+    loaded_model: LoadedModel, tensors: Sequence[Tensor], max_rows: int, on_error: OnError = OnError.REFUSE
+) -> RequestRows:
+    """Convert the tensors of a request to its rows.
 
     Raises:
-        InvalidError: A tensor is no field, or a value does not fit its field.
-        RequestError: The tensors do not go together.
+        InvalidError: A tensor is no field, or a value does not fit its field and refuses the request.
+        RequestError: The tensors do not fit together.
     """
     names = [tensor.name for tensor in tensors]
     if not names:
         raise RequestError("no input tensor was given", f"give one for each field, or {FEATURES!r}")
-    if twice := sorted({cut(name) for name in names if names.count(name) > 1}):
+    if twice := sorted({truncate_text(name) for name in names if names.count(name) > 1}):
         raise RequestError(f"input tensor {twice[0]!r} stands twice", "give each once")
-    fields = served.artifact.encoder.schema.field_names
-    # too great numbers become infinite, which no field takes
-    with np.errstate(over="ignore", invalid="ignore"):
-        if FEATURES in names and FEATURES not in fields:
-            matrix = _of_features(served, tensors, max_rows)
-        else:
-            matrix = _of_fields(served, tensors, max_rows)
-        served.decoder.check(matrix)
-    return matrix
+    fields = loaded_model.artifact.encoder.schema.field_names
+    # a model may have a field of that name, which then wins
+    if FEATURES in names and FEATURES not in fields:
+        return _read_features(loaded_model, tensors, max_rows, on_error)
+    return _read_fields(loaded_model, tensors, max_rows, on_error)
 
 
-def inputs_of(served: Served) -> list[Signature]:
-    """The inputs of a model: one for each field, of a datatype that can hold what the field may."""
-    return [(each.name, _datatype(each), [ANY_ROWS]) for each in served.artifact.encoder.schema.fields]
+def describe_inputs(loaded_model: LoadedModel) -> list[Signature]:
+    """Describe the inputs of a model: one for each field, of a datatype that holds all its values."""
+    return [
+        (each.name, _choose_datatype(each), [ANY_ROWS])
+        for each in loaded_model.artifact.encoder.schema.fields
+    ]
 
 
-def _datatype(each: Field) -> str:
+def _choose_datatype(each: Field) -> str:
     if each.kind not in NUMERIC:
         return BYTES
-    # a whole number cannot say that it is missing
+    # INT64 has no value for missing, unlike NaN of FP64
     return INT64 if each.kind is Kind.INTEGER and not each.nullable else FP64
 
 
-def outputs_of(served: Served) -> list[Signature]:
-    """The outputs of a model."""
-    labels, named = served.labels, (PREDICTION_ID, BYTES, [ANY_ROWS])
+def describe_outputs(loaded_model: LoadedModel) -> list[Signature]:
+    """Describe the outputs of a model."""
+    labels, named = loaded_model.labels, (PREDICTION_ID, BYTES, [ANY_ROWS])
     if not labels:
         return [(PREDICTION, FP64, [ANY_ROWS]), named]
-    if served.artifact.output.task == "binary":
+    if loaded_model.artifact.output.task == "binary":
         return [(PREDICTION, BYTES, [ANY_ROWS]), (PROBABILITY, FP64, [ANY_ROWS]), named]
     return [(PREDICTION, BYTES, [ANY_ROWS]), (PROBABILITIES, FP64, [ANY_ROWS, len(labels)]), named]
 
 
-def check_outputs(served: Served, wanted: Sequence[str]) -> None:
-    """Refuse outputs that the model has not.
+def check_outputs(loaded_model: LoadedModel, names: Sequence[str], on_error: OnError) -> None:
+    """Check the names of requested outputs; `error` is one where refused rows are answered.
 
     Raises:
-        RequestError: One is not there, or stands twice.
+        RequestError: The model has no such output, or a name is repeated.
     """
-    known = [name for name, *_ in outputs_of(served)]
-    for name in wanted:
+    # a list, since the message shows the names in the order of the outputs
+    known = [name for name, *_ in describe_outputs(loaded_model)]
+    if on_error is OnError.PARTIAL:
+        known.append(ERROR)
+    for name in names:
         if name not in known:
-            raise RequestError(f"output {cut(name)!r} is not there", f"outputs are {', '.join(known)}")
-    if len(set(wanted)) != len(wanted):
-        raise RequestError("an output is asked for twice", "name each once")
+            raise RequestError(
+                f"output {truncate_text(name)!r} is not there", f"outputs are {', '.join(known)}"
+            )
+    if len(set(names)) != len(names):
+        raise RequestError("an output is requested twice", "name each once")
 
 
-def from_answer(answered: Answered, wanted: Sequence[str]) -> list[Tensor]:
-    """The output tensors that are wanted, in that order; all when none is named."""
-    signatures = {name: (datatype, shape) for name, datatype, shape in outputs_of(answered.served)}
-    return [_output(answered, name, *signatures[name]) for name in wanted or signatures]
+def from_result(result: PredictionResult, names: Sequence[str]) -> list[Tensor]:
+    """Build the requested output tensors, in that order; all outputs when none is named."""
+    signatures = {name: (datatype, shape) for name, datatype, shape in describe_outputs(result.loaded_model)}
+    if not isinstance(result, PartialResult):
+        return [_build_output(result, name, *signatures[name]) for name in names or signatures]
+    return [
+        _build_errors(result.refusals)
+        if name == ERROR
+        else _add_refused_rows(_build_output(result, name, *signatures[name]), result.refusals)
+        for name in names or [*signatures, ERROR]
+    ]
 
 
-def _output(answered: Answered, name: str, datatype: str, shape: list[int]) -> Tensor:
-    labels, predictions = answered.served.labels, answered.predictions
+def _build_errors(refusals: RowRefusals) -> Tensor:
+    return Tensor(name=ERROR, datatype=BYTES, shape=(refusals.row_count,), values=refusals.errors)
+
+
+def _add_refused_rows(tensor: Tensor, refusals: RowRefusals) -> Tensor:
+    """Add the refused rows to the output of the scored ones: NaN, or a missing text."""
+    shape = (refusals.row_count, *tensor.shape[1:])
+    if isinstance(tensor.values, list):
+        return replace(tensor, shape=shape, values=refusals.fill(tensor.values, None))
+    values = np.full(shape, np.nan)
+    values[refusals.scored_rows] = tensor.values.reshape(tensor.shape)
+    return replace(tensor, shape=shape, values=values.reshape(-1))
+
+
+def _build_output(result: PredictionResult, name: str, datatype: str, shape: list[int]) -> Tensor:
+    labels, predictions = result.loaded_model.labels, result.predictions
     values: npt.NDArray[Any] | list[str | None]
     if name == PREDICTION_ID:
-        values = [*answered.ids]
+        values = [*result.ids]
     elif name == PREDICTION:
         outcomes = predictions.outcomes
         values = [labels[int(code)] for code in outcomes.tolist()] if labels else outcomes
     elif predictions.probabilities is not None and name == PROBABILITY:
+        # a copy: the raw bytes must be contiguous
         values = predictions.probabilities[:, POSITIVE].copy()
     else:
         values = np.asarray(predictions.probabilities).reshape(-1)
-    return Tensor(name=name, datatype=datatype, shape=(answered.rows, *shape[1:]), values=values)
+    return Tensor(name=name, datatype=datatype, shape=(result.row_count, *shape[1:]), values=values)
 
 
-def _fault(
-    served: Served, field: str, value: object, allowed: str, reason: str, row: int = 0
+def _build_error(
+    loaded_model: LoadedModel, field: str, value: object, allowed: str, reason: str
 ) -> InvalidError:
-    fault = Fault(row=row, field=cut(field), value=value, allowed=allowed, reason=reason)
-    return InvalidError(served.model, [fault])
+    fault = FieldError(row=0, field=truncate_text(field), value=value, allowed=allowed, reason=reason)
+    return InvalidError(loaded_model.model, [fault])
 
 
-def _check_rows(served: Served, tensor: Tensor, max_rows: int) -> int:
+def _check_rows(loaded_model: LoadedModel, tensor: Tensor, max_rows: int) -> int:
     rows = tensor.shape[0]
     if not 1 <= rows <= max_rows:
-        raise _fault(served, tensor.name, f"{rows} rows", f"1 to {max_rows} rows", "range")
+        raise _build_error(loaded_model, tensor.name, f"{rows} rows", f"1 to {max_rows} rows", "range")
     return rows
 
 
-def _of_fields(served: Served, tensors: Sequence[Tensor], max_rows: int) -> Matrix:
-    encoder = served.artifact.encoder
+def _read_fields(
+    loaded_model: LoadedModel, tensors: Sequence[Tensor], max_rows: int, on_error: OnError
+) -> RequestRows:
+    encoder = loaded_model.artifact.encoder
     fields = {each.name: each for each in encoder.schema.fields}
     columns: dict[str, Any] = {}
     for tensor in tensors:
         each = fields.get(tensor.name)
         if each is None:
             allowed = f"no such input; inputs are {', '.join(fields)}, or {FEATURES} alone"
-            raise _fault(served, tensor.name, f"a {tensor.datatype} tensor", allowed, "unknown_field")
-        columns[each.name] = _column(served, tensor, each)
-    rows = {_check_rows(served, tensor, max_rows) for tensor in tensors}
+            raise _build_error(
+                loaded_model, tensor.name, f"a {tensor.datatype} tensor", allowed, "unknown_field"
+            )
+        columns[each.name] = _convert_column(loaded_model, tensor, each)
+    # after all columns: a wrong field name is the likelier mistake
+    rows = {_check_rows(loaded_model, tensor, max_rows) for tensor in tensors}
     if len(rows) > 1:
         lengths = ", ".join(f"{tensor.name} {tensor.shape[0]}" for tensor in tensors)
         raise RequestError(
             f"input tensors differ in rows: {lengths}", "give each field a value for every row"
         )
-    try:
-        _check_dates(fields, columns)
-        return encoder.columns(columns, rows.pop())
-    except EncodingError as error:
-        shown = EncodingError(error.field, cut(str(error.value)), error.allowed)
-        raise served.decoder.encoding(shown, columns[error.field].index(error.value)) from error
+    number = rows.pop()
+    faults = loaded_model.decoder.create_faults(columns, on_error)
+    return loaded_model.decoder.encode_rows(
+        lambda on_fault: encoder.read_columns(columns, number, on_fault), faults
+    )
 
 
-def _column(served: Served, tensor: Tensor, each: Field) -> npt.NDArray[Any] | list[str | None]:
+def _convert_column(
+    loaded_model: LoadedModel, tensor: Tensor, each: Field
+) -> npt.NDArray[Any] | list[str | None]:
     if tensor.shape[1:] not in {(), (1,)}:
         raise RequestError(
             f"tensor {each.name!r} has shape {list(tensor.shape)}", "a field takes [rows] or [rows, 1]"
         )
     if (tensor.datatype == BYTES) == (each.kind in NUMERIC):
-        taken = ", ".join(NUMBERS) if each.kind in NUMERIC else BYTES
-        raise _fault(served, each.name, f"a {tensor.datatype} tensor", f"{each.allowed}, as {taken}", "type")
+        taken = ", ".join(NUMBER_DTYPES) if each.kind in NUMERIC else BYTES
+        raise _build_error(
+            loaded_model, each.name, f"a {tensor.datatype} tensor", f"{each.allowed}, as {taken}", "type"
+        )
+    # an empty text is missing: BYTES has no other value for it
     if isinstance(tensor.values, list):
         return [text or None for text in tensor.values]
-    return tensor.values
+    return restore_limits(tensor.values, each) if tensor.datatype == FP32 else tensor.values
 
 
-def _check_dates(fields: dict[str, Field], columns: dict[str, Any]) -> None:
-    """Refuse what Python reads as a date and the schema does not take, such as a week."""
-    for name, values in columns.items():
-        if fields[name].kind is Kind.DATE:
-            for text in values:
-                if text is not None and not ISO_DATE.fullmatch(text):
-                    raise EncodingError(name, text, fields[name].allowed)
-
-
-def _of_features(served: Served, tensors: Sequence[Tensor], max_rows: int) -> Matrix:
-    encoder = served.artifact.encoder
-    fields, (tensor, *others) = encoder.schema.fields, tensors
+def _read_features(
+    loaded_model: LoadedModel, tensors: Sequence[Tensor], max_rows: int, on_error: OnError
+) -> RequestRows:
+    schema = loaded_model.artifact.encoder.schema
+    fields, (tensor, *others) = schema.fields, tensors
     if others:
         raise RequestError(
             f"{FEATURES!r} is not the only input tensor", "it holds every field; give it alone"
         )
     if tensor.datatype not in FLOATS:
-        raise _fault(
-            served, FEATURES, f"a {tensor.datatype} tensor", f"a tensor of {' or '.join(FLOATS)}", "type"
+        raise _build_error(
+            loaded_model,
+            FEATURES,
+            f"a {tensor.datatype} tensor",
+            f"a tensor of {' or '.join(FLOATS)}",
+            "type",
         )
     if tensor.shape[1:] != (len(fields),):
-        allowed = f"it takes [rows, {len(fields)}]: {', '.join(encoder.schema.field_names)}"
+        allowed = f"it takes [rows, {len(fields)}]: {', '.join(schema.field_names)}"
         raise RequestError(f"tensor {FEATURES!r} has shape {list(tensor.shape)}", allowed)
-    rows = _check_rows(served, tensor, max_rows)
-    matrix = np.empty((rows, len(encoder.schema.names)), dtype=np.float32)
-    matrix[:, : len(fields)] = np.asarray(tensor.values).reshape(tensor.shape)
+    _check_rows(loaded_model, tensor, max_rows)
+    values = np.array(tensor.values, dtype=np.float64).reshape(tensor.shape)
+    faults = loaded_model.decoder.create_faults(schema.field_names, on_error)
     for column, each in enumerate(fields):
-        _check_codes(served, each, matrix[:, column])
-    encoder.derive(matrix)
-    return matrix
+        if each.kind not in NUMERIC:
+            _check_codes(each, values[:, column], faults)
+        elif tensor.datatype == FP32:
+            values[:, column] = restore_limits(values[:, column], each)
+    return loaded_model.decoder.encode_rows(lambda _: values, faults)
 
 
-def _check_codes(served: Served, each: Field, values: npt.NDArray[np.float32]) -> None:
-    if each.kind in NUMERIC:
-        return
+def _check_codes(each: Field, values: npt.NDArray[np.float64], faults: RowFaults) -> None:
     if each.kind is Kind.CATEGORY:
         low, high, reason = 0, len(each.levels) - 1, "level"
         allowed = f"the index of {each.allowed}: from 0 to {high}"
     else:
-        low, high, reason = days(date.min), days(date.max), "type"
-        allowed = "a date as whole days since 1970-01-01"
+        low, high, reason = count_days(FIRST_DAY), count_days(LAST_DAY), "type"
+        allowed = f"a date as whole days since 1970-01-01: from {low} to {high}"
+    # NaN is missing, which the decoder checks against the field
     good = (values >= low) & (values <= high) & (np.floor(values) == values) | np.isnan(values)
-    if not good.all():
-        row = int(np.argmin(good))
-        raise _fault(served, each.name, float(str(values[row])), allowed, reason, row)
+    for row in np.flatnonzero(~good).tolist():
+        value = shorten_number(values[row])
+        faults.add(FieldError(row=row, field=each.name, value=value, allowed=allowed, reason=reason))

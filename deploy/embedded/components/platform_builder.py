@@ -1,0 +1,144 @@
+"""Choice of the components that this machine can run, and of those that are missing."""
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from deploy.embedded import monitoring_config
+from deploy.embedded.components import programs
+from deploy.embedded.components.component import Component, EmbeddedPlatform, MissingComponent
+from deploy.embedded.processes import ports
+from deploy.embedded.settings import LOOPBACK, PlatformSetup, build_local_url
+
+REDIS_PORT = 6379
+REDIS_SECONDS = 3
+TOKEN_BYTES = 32
+PROMETHEUS_VARIABLE = "SERVICIO_ML_PROMETHEUS_URL"
+"""Variable with the Prometheus that the pages query; the server has no such setting."""
+PACKAGES = {
+    "Redis": (("redis-server", "valkey-server"), "the stream worker needs Redis or Valkey", "redis-server"),
+    "Prometheus": (("prometheus",), "metrics, drift over time and alerts need it", "prometheus"),
+    "Alertmanager": (
+        ("prometheus-alertmanager", "alertmanager"),
+        "alerts that start a retraining need it",
+        "prometheus-alertmanager",
+    ),
+}
+"""Title to the names of its program, its purpose, and its Debian package."""
+
+
+def build_platform(setup: PlatformSetup) -> EmbeddedPlatform:
+    """Build the platform from the programs that this machine has."""
+    builder = PlatformBuilder(setup)
+    builder.add_broker()
+    builder.add(programs.build_api(setup))
+    if setup.settings.mlflow_url:
+        # the address may hold a password: the message names the variable, not its value
+        builder.add_missing("MLflow", "SERVICIO_ML_MLFLOW_URL names another")
+    else:
+        builder.add(programs.build_mlflow(setup))
+    builder.add(programs.build_streamlit(setup))
+    builder.add_monitoring()
+    components = sorted(builder.components, key=lambda each: each.order)
+    return EmbeddedPlatform(components=components, missing=builder.missing, variables=builder.variables)
+
+
+class PlatformBuilder:
+    """Collects components, missing components and environment variables.
+
+    Args:
+        setup: Options, settings and paths of the platform.
+    """
+
+    def __init__(self, setup: PlatformSetup) -> None:
+        self._setup, self._options = setup, setup.options
+        self.components: list[Component] = []
+        self.missing: list[MissingComponent] = []
+        prometheus = os.environ.get(PROMETHEUS_VARIABLE) or build_local_url(setup.options.prometheus_port)
+        self.variables = {**setup.build_variables(), PROMETHEUS_VARIABLE: prometheus}
+
+    def add(self, component: Component) -> None:
+        self.components.append(component)
+
+    def add_missing(self, title: str, reason: str) -> None:
+        self.missing.append(MissingComponent(title=title, reason=reason))
+
+    def add_broker(self) -> None:
+        """Add the stream worker if a Redis answers or can be started."""
+        url = self._setup.settings.redis_url
+        if url:
+            if problem := _check_redis(url):
+                self.add_missing(
+                    "Stream worker",
+                    f"SERVICIO_ML_REDIS_URL: {problem}; start that server and `make up` again",
+                )
+                return
+        elif program := self._find_program("Redis"):
+            # another Redis often has 6379 already; no other program needs to know the port
+            port = self._options.redis_port or ports.find_free_port(REDIS_PORT, self._list_ports())
+            self.add(programs.build_redis(self._setup, program, port))
+            url = f"redis://{LOOPBACK}:{port}/0"
+        else:
+            return
+        self.variables["SERVICIO_ML_REDIS_URL"] = url
+        self.add(programs.build_stream_worker(self._options.stream_metrics_port))
+
+    def add_monitoring(self) -> None:
+        """Add Prometheus and Alertmanager if their programs exist; only Alertmanager opens the hook."""
+        folder = self._setup.paths.run
+        targets = {"servicio-ml": self._setup.settings.port}
+        if any(component.name == "stream-worker" for component in self.components):
+            targets["stream-worker"] = self._options.stream_metrics_port
+        if program := self._find_program("Alertmanager"):
+            token = (self._setup.settings.hook_token_file or _ensure_token(self._setup.paths.token)).resolve()
+            self.variables["SERVICIO_ML_HOOK_TOKEN_FILE"] = str(token)
+            targets["alertmanager"] = self._options.alertmanager_port
+            config = monitoring_config.write_alertmanager_config(self._setup, folder / "alertmanager", token)
+            self.add(programs.build_alertmanager(self._setup, program, config))
+        if program := self._find_program("Prometheus"):
+            targets["prometheus"] = self._options.prometheus_port
+            config = monitoring_config.write_prometheus_config(self._setup, folder / "prometheus", targets)
+            self.add(programs.build_prometheus(self._setup, program, config))
+        self.add_missing("Airflow", "it runs beside the platform, on the same state: make airflow")
+        self.add_missing("Grafana", "its dashboards are in grafana/; see docs/deploy-compose.md")
+
+    def _find_program(self, title: str) -> str:
+        """Find the path of a program; if there is none, record it as missing and return an empty string."""
+        names, purpose, package = PACKAGES[title]
+        found = next(filter(None, map(shutil.which, names)), "")
+        if not found:
+            self.add_missing(title, f"{purpose}; on Debian and Ubuntu: apt-get install {package}")
+        return found
+
+    def _list_ports(self) -> list[int]:
+        options, settings = self._options, self._setup.settings
+        return [
+            *(settings.port, settings.grpc_port, options.mlflow_port, options.streamlit_port),
+            *(options.prometheus_port, options.alertmanager_port, options.stream_metrics_port),
+        ]
+
+
+def _check_redis(url: str) -> str:
+    """Describe why a Redis does not answer; empty if it does."""
+    try:
+        with Redis.from_url(
+            url, socket_connect_timeout=REDIS_SECONDS, socket_timeout=REDIS_SECONDS
+        ) as connection:
+            connection.ping()
+    except (RedisError, OSError, ValueError) as error:
+        return str(error)
+    return ""
+
+
+def _ensure_token(path: Path) -> Path:
+    """Create the file with the hook's token, readable by its owner only, unless it exists."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists() or not path.read_text().strip():
+        # the mode comes first, so that the token is never readable by others
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(TOKEN_BYTES))
+    return path

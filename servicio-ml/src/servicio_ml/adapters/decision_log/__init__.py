@@ -1,0 +1,1 @@
+"""The decision log in SQLite or PostgreSQL."""

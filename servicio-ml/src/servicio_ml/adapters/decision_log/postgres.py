@@ -1,0 +1,55 @@
+"""The decision log in PostgreSQL, which all replicas share."""
+
+from collections.abc import Callable
+
+from servicio_ml.adapters.decision_log.rows import COLUMNS, build_decision, build_row
+from servicio_ml.adapters.prediction_log.postgres.database import LogDatabase, PgConnection
+from servicio_ml.domain.retraining import DecisionEntry, RetrainingHistory
+
+LOCK_SPACE = 0x5E42
+"""First key of the advisory locks, one for each model."""
+LOCK = "SELECT pg_advisory_xact_lock(%s, hashtext(%s))"
+INSERT_DECISION = f"INSERT INTO retraining_decision ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s)"  # noqa: S608  constants
+READ_HISTORY = f"""
+SELECT {COLUMNS} FROM retraining_decision
+WHERE model = %(model)s AND (
+    at >= %(since)s OR seq = (SELECT max(seq) FROM retraining_decision WHERE model = %(model)s)
+) ORDER BY seq DESC
+"""  # noqa: S608  constants
+
+
+class PostgresDecisionLog:
+    """The shared decision log of all machines.
+
+    Args:
+        database: Database, whose schema is upgraded when the server can be reached.
+
+    Raises:
+        LogError: The schema is newer than this program.
+    """
+
+    def __init__(self, database: LogDatabase) -> None:
+        self._database = database
+        database.prepare_schema()
+
+    def record(
+        self, model: str, since: float, decide: Callable[[RetrainingHistory], DecisionEntry]
+    ) -> DecisionEntry:
+        def record_decision(connection: PgConnection) -> DecisionEntry:
+            # before anything is decided, so that a stale connection is found out here
+            connection.execute(LOCK, (LOCK_SPACE, model))
+            history = _read_history(connection, model, since)
+            entry = decide(history)
+            if entry not in history[:1]:
+                connection.execute(INSERT_DECISION.encode(), build_row(entry))
+            return entry
+
+        return self._database.run_in_transaction(record_decision)
+
+    def load_history(self, model: str, since: float) -> RetrainingHistory:
+        return self._database.run_in_transaction(lambda connection: _read_history(connection, model, since))
+
+
+def _read_history(connection: PgConnection, model: str, since: float) -> RetrainingHistory:
+    rows = connection.execute(READ_HISTORY.encode(), {"model": model, "since": since}).fetchall()
+    return [build_decision(row) for row in rows]

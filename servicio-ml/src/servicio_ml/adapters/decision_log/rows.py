@@ -1,0 +1,44 @@
+"""Conversion between retraining decisions and table rows, the same in SQLite and in PostgreSQL."""
+
+import json
+from typing import Any
+
+from servicio_ml.domain.retraining import DecisionEntry, ModelAlert, RetrainingDecision
+
+COLUMNS = "model, at, decision, reason, reference, alerts"
+DecisionRow = tuple[str, float, str, str, str, str]
+# stored names; they are older than those of the attributes
+ALERT_KEYS = {
+    "name": "name",
+    "cause": "cause",
+    "severity": "severity",
+    "firing": "firing",
+    "starts": "started_at",
+    "fingerprint": "fingerprint",
+    "retrained": "retrained_at",
+    "lifted": "quarantine_lifted",
+}
+
+
+def build_row(entry: DecisionEntry) -> DecisionRow:
+    """Build the values of `COLUMNS` from a decision; its alerts become JSON."""
+    # alerts are never queried, so they need no table
+    alerts = json.dumps([_build_document(alert) for alert in entry.alerts])
+    return entry.model, entry.decided_at, entry.decision.value, entry.reason, entry.reference, alerts
+
+
+def build_decision(row: DecisionRow) -> DecisionEntry:
+    """Build a decision from the values of `COLUMNS`."""
+    model, at, decision, reason, reference, alerts = row
+    return DecisionEntry(
+        model=model, decided_at=at, decision=RetrainingDecision(decision), reason=reason,
+        reference=reference, alerts=tuple(_build_alert(alert) for alert in json.loads(alerts)),
+    )  # fmt: skip
+
+
+def _build_document(alert: ModelAlert) -> dict[str, Any]:
+    return {key: getattr(alert, attribute) for key, attribute in ALERT_KEYS.items()}
+
+
+def _build_alert(document: dict[str, Any]) -> ModelAlert:
+    return ModelAlert(**{ALERT_KEYS[key]: value for key, value in document.items()})

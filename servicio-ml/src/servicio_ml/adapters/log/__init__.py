@@ -1,1 +1,0 @@
-"""The prediction log: SQLite journals of every process, read as they are or shipped to PostgreSQL."""

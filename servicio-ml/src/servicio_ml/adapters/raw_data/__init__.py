@@ -1,0 +1,1 @@
+"""Raw files: local files, addresses and original publishers."""

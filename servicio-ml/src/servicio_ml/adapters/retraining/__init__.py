@@ -1,0 +1,1 @@
+"""Retrainers: Airflow, or a command on this machine."""

@@ -1,0 +1,118 @@
+"""Journal, prediction log and decision log."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from servicio_ml.domain.ports.decision_log import DecisionLog
+from servicio_ml.domain.ports.journal import Journal
+from servicio_ml.domain.ports.prediction_log import PredictionLog
+from servicio_ml.settings import Settings
+
+if TYPE_CHECKING:
+    from servicio_ml.adapters.prediction_log.journal import SqliteJournal
+    from servicio_ml.adapters.prediction_log.maintainer import JournalMaintainer
+    from servicio_ml.adapters.prediction_log.postgres.database import LogDatabase
+    from servicio_ml.adapters.prediction_log.scratch_log import ScratchLog
+
+SECONDS_PER_DAY = 86_400
+
+
+def open_journal(settings: Settings, *, shared: str = "") -> Journal:
+    """Open the journal of this process with its maintainer; with a name, one that several processes write."""
+    from servicio_ml.adapters.prediction_log.journal import SqliteJournal
+    from servicio_ml.adapters.prediction_log.maintainer import MaintainedJournal
+
+    folder = get_log_folder(settings)
+    sqlite_journal = (
+        SqliteJournal.open_shared(folder, shared) if shared else SqliteJournal.open_exclusive(folder)
+    )
+    return MaintainedJournal(sqlite_journal, _create_maintainer(settings, sqlite_journal))
+
+
+def _create_maintainer(settings: Settings, journal: "SqliteJournal") -> "JournalMaintainer":
+    from servicio_ml.adapters.prediction_log.maintainer import JournalMaintainer, RetentionLimits
+
+    database = _open_log_database(settings)
+    keep = RetentionLimits(
+        max_age_seconds=settings.log_retention_days * SECONDS_PER_DAY, max_bytes=settings.log_max_bytes
+    )
+    shipper = None
+    if database is not None:
+        from servicio_ml.adapters.prediction_log.postgres.shipper import Shipper
+
+        shipper = Shipper(database)
+    return JournalMaintainer(get_log_folder(settings), journal, keep, shipper, time.time)
+
+
+def open_prediction_log(settings: Settings) -> PredictionLog:
+    """Open the prediction log: SQLite by default, PostgreSQL by setting."""
+    database = _open_log_database(settings)
+    if database is not None:
+        from servicio_ml.adapters.prediction_log.postgres.log import PostgresPredictionLog
+
+        return PostgresPredictionLog(database, get_log_folder(settings))
+    from servicio_ml.adapters.prediction_log.sqlite_log import SqlitePredictionLog
+
+    return SqlitePredictionLog(get_log_folder(settings))
+
+
+def prepare_log(settings: Settings) -> None:
+    """Migrate the log before the workers open it, so that none of them loads Alembic."""
+    from contextlib import ExitStack, closing
+
+    from servicio_ml.adapters.prediction_log.journal import SqliteJournal
+
+    open_prediction_log(settings)
+    open_decision_log(settings)
+    # all open together: each worker takes a journal file of its own
+    with ExitStack() as stack:
+        for _ in range(settings.workers):
+            stack.enter_context(closing(SqliteJournal.open_exclusive(get_log_folder(settings))))
+
+
+def open_decision_log(settings: Settings) -> DecisionLog:
+    """Open the decision log, which is stored beside the prediction log."""
+    database = _open_log_database(settings)
+    if database is not None:
+        from servicio_ml.adapters.decision_log.postgres import PostgresDecisionLog
+
+        return PostgresDecisionLog(database)
+    from servicio_ml.adapters.decision_log.sqlite import SqliteDecisionLog
+
+    return SqliteDecisionLog(get_log_folder(settings))
+
+
+def create_scratch_log() -> "ScratchLog":
+    """Create a journal and log in memory, for this process only."""
+    from servicio_ml.adapters.prediction_log.scratch_log import ScratchLog
+
+    return ScratchLog()
+
+
+def prune_log(settings: Settings) -> None:
+    """Delete expired rows of the prediction log, as every server does."""
+    from servicio_ml.adapters.prediction_log.journal import SqliteJournal
+
+    # a journal of its own: the maintainer needs one, and the server's are locked
+    journal = SqliteJournal.open_exclusive(get_log_folder(settings))
+    try:
+        maintainer = _create_maintainer(settings, journal)
+        maintainer.run_cycle()
+        maintainer.stop()
+    finally:
+        journal.close()
+
+
+def get_log_folder(settings: Settings) -> Path:
+    """Return the folder of the journals of this machine."""
+    return settings.state_dir / "log"
+
+
+def _open_log_database(settings: Settings) -> "LogDatabase | None":
+    # the local log needs no server: PostgreSQL's driver is not even imported then
+    if not settings.log_url:
+        return None
+    from servicio_ml.adapters.prediction_log.postgres.database import LogDatabase
+
+    return LogDatabase(settings.log_url)

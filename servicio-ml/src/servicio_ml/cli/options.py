@@ -1,0 +1,153 @@
+"""Arguments and options of the commands, as annotated types."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from servicio_ml.pipeline.backtest.fault_kinds import FaultKind
+
+UseCaseName = Annotated[
+    str, typer.Argument(metavar="USE_CASE", help="Name of a use case, such as rain_australia.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document, nothing else.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+# the raw data
+RawSource = Annotated[
+    str,
+    typer.Option(
+        metavar="PATH|URL|S3",
+        help="Raw file: a path, http(s)://… or s3://…; when not given, the original in "
+        "SERVICIO_ML_DATA_DIR, else what `servicio-ml data fetch` or `sample` left.",
+    ),
+]
+DescribedSource = Annotated[
+    str,
+    typer.Option(
+        metavar="PATH|URL|S3",
+        help="Raw file: a path, http(s)://… or s3://…; when not given, the one that `etl` takes.",
+    ),
+]
+SampleRows = Annotated[
+    int | None, typer.Option(min=1, help="Number of rows; the use case's default when not given.")
+]
+SampleSeed = Annotated[
+    int, typer.Option(min=0, help="Seed of the random numbers; the same seed gives the same file.")
+]
+SampleFile = Annotated[Path | None, typer.Option(help="File to write; when not given, where `etl` finds it.")]
+FetchSeconds = Annotated[float, typer.Option(min=1, help="Maximum duration of the download, in seconds.")]
+
+ForceSynthetic = Annotated[
+    bool, typer.Option("--force", help="Let synthetic rows replace real ones in the period.")
+]
+
+# periods
+Period = Annotated[str, typer.Option(help="Month of the data, YYYY-MM.")]
+PeriodOrCurrent = Annotated[
+    str, typer.Option(help="Month of the data, YYYY-MM; this month (UTC) when not given.")
+]
+PeriodOrLatest = Annotated[str, typer.Option(help="Month of the data, YYYY-MM; the latest when not given.")]
+JudgedPeriod = Annotated[
+    str, typer.Option(help="Month of the evaluation rows, YYYY-MM; the latest when not given.")
+]
+
+# training
+Trials = Annotated[int, typer.Option(min=1, help="Number of trials of each candidate.")]
+TrainingSeconds = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        help="Time limit for tuning and refining, in seconds; each candidate runs at least one trial.",
+    ),
+]
+CandidateNames = Annotated[list[str] | None, typer.Option(help="Train only this candidate; may be repeated.")]
+InitialParams = Annotated[
+    Path | None, typer.Option(help="YAML file with the parameters of each candidate's first trial.")
+]
+ForceTraining = Annotated[bool, typer.Option("--force", help="Train even if nothing is new.")]
+NoPromotion = Annotated[bool, typer.Option("--no-promote", help="Set the challenger without a promotion.")]
+RollbackVersion = Annotated[
+    int | None, typer.Option(min=1, help="Version; the previous champion when not given.")
+]
+
+# scoring
+ModelVersionOrAlias = Annotated[str, typer.Option(help="Version or alias; the champion when not given.")]
+ScoringInput = Annotated[
+    str,
+    typer.Option(
+        "--input", metavar="PATH|URL|S3", help="File to score: CSV or JSON lines (also packed), or Parquet."
+    ),
+]
+ScoringOutput = Annotated[
+    str, typer.Option(metavar="FOLDER|S3", help="Empty folder or s3://bucket/prefix for the output.")
+]
+KeptColumns = Annotated[list[str] | None, typer.Option(help="Column to copy to the output; may be repeated.")]
+DialectName = Annotated[
+    str, typer.Option(help="Dialect of the file, if its columns match several; `typed` for field names.")
+]
+ModelThreads = Annotated[
+    int, typer.Option(min=0, help="Number of threads of the model; 0 for one per processor.")
+]
+ForceScoring = Annotated[bool, typer.Option("--force", help="Delete the existing output.")]
+
+# drift and backtest
+WindowLength = Annotated[str, typer.Option("--window", help="Length of the window that ends now, 1h to 90d.")]
+WindowVersion = Annotated[int | None, typer.Option(min=1, help="Version; the champion when not given.")]
+LabelledSource = Annotated[
+    str,
+    typer.Option("--stream", metavar="PATH|URL|S3", help="Labelled raw rows: CSV, JSON lines or Parquet."),
+]
+FirstMonth = Annotated[str, typer.Option("--from", metavar="YYYY-MM", help="First month of the replay.")]
+LastMonth = Annotated[str, typer.Option("--to", metavar="YYYY-MM", help="Last month of the replay.")]
+RowsPerMonth = Annotated[int, typer.Option(min=0, help="Maximum number of rows of a month; 0 for all.")]
+Fault = Annotated[FaultKind | None, typer.Option(help="Replay the stream a second time, with this fault.")]
+FaultMonth = Annotated[
+    str, typer.Option(metavar="YYYY-MM", help="First month of the fault; the last when not given.")
+]
+FaultField = Annotated[str, typer.Option(help="Field that the fault affects; a suitable one when not given.")]
+RulesFolder = Annotated[
+    Path, typer.Option(metavar="FOLDER", help="Folder of the rules, which are evaluated once a day.")
+]
+
+# streams
+StreamModels = Annotated[
+    list[str] | None,
+    typer.Option(help="Serve only this model; may be repeated. Default: SERVICIO_ML_MODELS."),
+]
+MetricsPort = Annotated[int, typer.Option(min=0, max=65535, help="Port of the worker's metrics; 0 for none.")]
+ClaimSeconds = Annotated[
+    float,
+    typer.Option(min=0.1, help="Seconds after which other workers take over the requests of a dead one."),
+]
+RequestCount = Annotated[int, typer.Option(min=1, help="Number of requests.")]
+RequestRate = Annotated[float, typer.Option(min=0, help="Requests per second; 0 for no limit.")]
+RequestSeed = Annotated[
+    int, typer.Option(min=0, help="Seed of the random numbers; the same seed gives the same requests.")
+]
+
+# retention
+KeptPeriods = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Number of periods of each use case to keep. Default: SERVICIO_ML_RETENTION_PERIODS."
+    ),
+]
+KeptRunsDays = Annotated[
+    float | None,
+    typer.Option(
+        min=0, help="Days to keep runs, versions and reports. Default: SERVICIO_ML_RETENTION_RUNS_DAYS."
+    ),
+]
+
+# steps
+RawUri = Annotated[str, typer.Option(metavar="URI", help="Raw file, from the step `extract`.")]
+RawFileSource = Annotated[str, typer.Option(help="Source of the file, from the step `extract`.")]
+StagedUri = Annotated[str, typer.Option(metavar="URI", help="Typed rows, from the step `transform`.")]
+PreparedUri = Annotated[str, typer.Option(metavar="URI", help="Split rows, from the step `split`.")]
+CandidateName = Annotated[str, typer.Option(help="Candidate of the plan.")]
+RunId = Annotated[str, typer.Option("--run", metavar="ID", help="Parent run, from the step `plan`.")]
+TrainingRunId = Annotated[str, typer.Option("--run", metavar="ID", help="Parent run of a training.")]
+DecisionRunId = Annotated[
+    str, typer.Option("--decision-run", metavar="ID", help="Run of the decision, from the step `judge`.")
+]

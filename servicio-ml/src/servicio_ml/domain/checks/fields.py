@@ -1,0 +1,95 @@
+"""Checks of fields, their parsing and derived columns beyond the types of their attributes."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from servicio_ml.domain.checks.exactness import has_exact_range
+from servicio_ml.domain.checks.parsing import find_parse_problems
+from servicio_ml.domain.values import DATE_CHARACTERS, MAX_WHOLE_NUMBER, normalize_code, parse_date
+
+if TYPE_CHECKING:
+    from servicio_ml.domain.schema import Field
+
+# the label of missing values in bins, metrics and pages: a level of that name would give two equal series
+MISSING_LABEL = "missing"
+RESERVED_FIELDS = frozenset({"prediction", "features", "line"})
+"""Names of the platform's own columns, tensors and series that stand beside fields."""
+
+
+def find_field_problems(field: "Field") -> Iterator[str]:
+    """Describe what is wrong with a field whose attributes have the right types."""
+    kind = field.kind.value
+    if field.name in RESERVED_FIELDS:
+        yield "the platform has a column of that name; choose another, such as input_" + field.name
+    # the codes of a category are the positions of its levels
+    if (kind == "category") != bool(field.levels):
+        yield "a category has levels, and nothing else has"
+    yield from find_level_problems(field.levels, "a level")
+    yield from _find_bound_problems(field)
+    yield from _find_example_problems(field)
+    yield from find_parse_problems(field.parse, is_number=kind in {"number", "integer"})
+
+
+def find_level_problems(levels: Sequence[str], what: str) -> Iterator[str]:
+    """Describe levels of a category or labels of a target that cannot be distinguished."""
+    # a repeated level would have two codes, of which decoding knows only one
+    if len(set(levels)) != len(levels):
+        yield f"{what} is named twice"
+    if MISSING_LABEL in levels:
+        yield f"{what} is called {MISSING_LABEL!r}, as absent values are; choose another, such as 'unknown'"
+    values = [normalize_code(level) for level in levels]
+    # codes compare by value, so that 3 and 3.0 are one level
+    if None not in values and len(set(values)) != len(levels):
+        yield f"{what} has the value of another ({', '.join(levels[:3])} …); numbers compare by value"
+
+
+def _find_bound_problems(field: "Field") -> Iterator[str]:
+    low, high = field.minimum, field.maximum
+    bounds = [bound for bound in (low, high) if bound is not None]
+    if bounds and field.kind.value not in {"number", "integer"}:
+        yield f"a {field.kind.value} has no minimum and no maximum"
+    if low is not None and high is not None and low > high:
+        yield f"minimum {low} > maximum {high}"
+    if field.kind.value == "integer":
+        yield from _find_inexact_integers(bounds)
+    elif not has_exact_range(low, high):
+        yield (
+            f"its values {field.allowed.removeprefix('a number ')} are too coarse in float32 (7 digits); "
+            "make it a date, or subtract an origin in the raw file"
+        )
+
+
+def _find_inexact_integers(bounds: Sequence[float]) -> Iterator[str]:
+    for bound in bounds:
+        if abs(bound) > MAX_WHOLE_NUMBER:
+            yield (
+                f"its bound {bound:.10g} is beyond ±{MAX_WHOLE_NUMBER:,}, to which whole numbers are exact; "
+                "make it a date, subtract an origin, count in thousands or declare Kind.NUMBER"
+            )
+
+
+def _find_example_problems(field: "Field") -> Iterator[str]:
+    example, kind = field.example, field.kind.value
+    if kind == "category":
+        if example not in field.levels:
+            yield f"the example {example!r} is not one of its levels"
+    elif kind == "date":
+        if not is_day(example):
+            yield f"the example {example!r} is no date; write YYYY-MM-DD, such as '2016-06-15'"
+    elif isinstance(example, str) or not _is_within(field, example):
+        yield f"the example {example!r} is not {field.allowed}"
+
+
+def _is_within(field: "Field", value: float) -> bool:
+    low = -math.inf if field.minimum is None else field.minimum
+    high = math.inf if field.maximum is None else field.maximum
+    return low <= value <= high and (field.kind.value == "number" or float(value).is_integer())
+
+
+def is_day(text: object) -> bool:
+    """Whether a text is a day of the calendar as YYYY-MM-DD, of the years 1000 to 2999."""
+    try:
+        return isinstance(text, str) and len(text) == DATE_CHARACTERS and bool(parse_date(text))
+    except ValueError:
+        return False

@@ -1,0 +1,148 @@
+"""Checks of what the parts of a use case say together: names, task, dates, dialects, missing texts."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from servicio_ml.domain.checks.attributes import SNAKE_CASE
+from servicio_ml.domain.checks.parsing import find_parse_problems, find_recode_problems
+from servicio_ml.domain.metric import METRICS
+from servicio_ml.domain.schema import Field, Kind, Parse
+from servicio_ml.domain.search import TASKS_OF_FAMILIES
+from servicio_ml.errors import format_names
+
+if TYPE_CHECKING:
+    from servicio_ml.domain.use_case import Dialect, UseCase
+
+BINARY_LABELS = 2
+RESERVED_ALIAS = re.compile(r"champion|challenger|latest|v\d+")
+"""Names that a candidate cannot have: aliases of the platform and those that MLflow refuses."""
+RESERVED_DIALECT = "typed"
+"""Dialect of a table that has the fields' own names and values."""
+
+
+def find_problems(use_case: "UseCase") -> Iterator[str]:
+    """Describe what is wrong with a use case whose parts are right by themselves."""
+    labels = len(use_case.target.labels)
+    fits = {
+        "binary": labels == BINARY_LABELS,
+        "multiclass": labels > BINARY_LABELS,
+        "regression": labels == 0,
+    }
+    if not fits[use_case.task]:
+        yield f"a {use_case.task} target cannot have {labels} labels"
+    if use_case.target.name in use_case.schema.names:
+        yield f"the target {use_case.target.name!r} is also a feature"
+    bounds = (use_case.target.minimum, use_case.target.maximum)
+    if not use_case.target.numeric and bounds != (None, None):
+        yield "labels that are texts have no minimum and no maximum; leave them out, or give the target edges"
+    if not use_case.schema.inputs:
+        yield "models read no column: declare a field, or a column derived from one"
+    yield from _find_candidate_problems(use_case)
+    yield from _find_metric_problems(use_case)
+    yield from _find_naming_problems(use_case)
+    yield from _find_camel_case_problems(use_case)
+    yield from _find_dialect_problems(use_case)
+    yield from _find_missing_problems(use_case)
+
+
+def _find_candidate_problems(use_case: "UseCase") -> Iterator[str]:
+    names = [candidate.name for candidate in use_case.candidates]
+    if not names:
+        yield "at least one candidate is needed"
+    if len(set(names)) != len(names):
+        yield "two candidates have the same name"
+    for candidate in use_case.candidates:
+        if not SNAKE_CASE.fullmatch(candidate.name) or RESERVED_ALIAS.fullmatch(candidate.name):
+            yield (
+                f"candidate {candidate.name!r}: its name is also its alias in the registry; "
+                "use snake case, but not champion, challenger, latest, v1, v2 …"
+            )
+        if use_case.task not in TASKS_OF_FAMILIES[candidate.family]:
+            fitting = format_names(
+                name for name, tasks in TASKS_OF_FAMILIES.items() if use_case.task in tasks
+            )
+            yield (
+                f"candidate {candidate.name!r}: the family {candidate.family!r} fits no {use_case.task} "
+                f"target; these do: {fitting}"
+            )
+
+
+def _find_metric_problems(use_case: "UseCase") -> Iterator[str]:
+    for metric in (use_case.metric, use_case.promotion.metric):
+        if metric not in METRICS or use_case.task not in METRICS[metric].tasks:
+            fitting = format_names(each.name for each in METRICS.values() if use_case.task in each.tasks)
+            yield f"{metric!r} is no metric of a {use_case.task} target; these are: {fitting}"
+
+
+def _find_naming_problems(use_case: "UseCase") -> Iterator[str]:
+    fields: Mapping[str, Field] = {each.name: each for each in use_case.schema.fields}
+    dates = {use_case.event_date, getattr(use_case.split, "field", ""), use_case.drift.season} - {""}
+    for name in (*sorted(dates), *use_case.promotion.slices):
+        if name not in fields:
+            yield f"{name!r} is named as a date or slice; fields are {format_names(fields)}"
+        elif name in dates and fields[name].kind is not Kind.DATE:
+            yield f"{name!r} orders rows in time, but is no date"
+        elif name not in dates and fields[name].kind is not Kind.CATEGORY:
+            yield f"the slice {name!r} is no category; slices compare the levels of a category"
+    for name in sorted(dates & set(fields)):
+        if fields[name].optional:
+            yield f"{name!r} orders rows in time, but is optional; a file without it could not be split"
+
+
+def _find_camel_case_problems(use_case: "UseCase") -> Iterator[str]:
+    # GraphQL names fields in camel case, which drops underscores
+    names: dict[str, str] = {}
+    for name in use_case.schema.field_names:
+        other = names.setdefault(name.replace("_", ""), name)
+        if other != name:
+            yield f"fields {other!r} and {name!r} are one in GraphQL, which drops underscores; rename one"
+
+
+def _find_dialect_problems(use_case: "UseCase") -> Iterator[str]:
+    names = [each.name for each in use_case.dialects]
+    if not names or len(set(names)) != len(names) or RESERVED_DIALECT in names:
+        yield f"dialects are {names}; name at least one, each once, none of them {RESERVED_DIALECT!r}"
+    for dialect in use_case.dialects:
+        for problem in _find_problems_of_dialect(use_case, dialect):
+            yield f"dialect {dialect.name!r}: {problem}"
+
+
+def _find_problems_of_dialect(use_case: "UseCase", dialect: "Dialect") -> Iterator[str]:
+    fields, target = {each.name: each for each in use_case.schema.fields}, use_case.target
+    if strange := {*dialect.columns, *dialect.parse} - {*fields, target.name}:
+        yield f"no field or target {format_names(sorted(strange))}"
+        return
+    for name, parse in dialect.parse.items():
+        is_number = (
+            target.numeric if name == target.name else fields[name].kind in {Kind.NUMBER, Kind.INTEGER}
+        )
+        for problem in find_parse_problems(parse, is_number=is_number):
+            yield f"parse[{name!r}]: {problem}"
+    columns = [dialect.columns.get(each.name, each.column) for each in fields.values() if not each.optional]
+    needed = {*columns, dialect.columns.get(target.name, target.column)}
+    if dialect.header and (lacking := needed - set(dialect.header)):
+        yield f"its header lacks the columns {format_names(sorted(lacking))}"
+
+
+def _find_missing_problems(use_case: "UseCase") -> Iterator[str]:
+    for name, levels, parse in _list_texts(use_case):
+        if hidden := sorted({*levels} & {*use_case.missing, *parse.missing}):
+            yield (
+                f"{name!r}: the level {hidden[0]!r} also means missing, so that it is never read; "
+                "set missing= of the use case without it"
+            )
+        for problem in find_recode_problems(parse, levels, use_case.missing):
+            yield f"{name!r}: {problem}"
+
+
+def _list_texts(use_case: "UseCase") -> Iterator[tuple[str, tuple[str, ...], Parse]]:
+    """List the name, levels and parsing of each category and of a target of labels, in every dialect."""
+    levels = {each.name: each.levels for each in use_case.schema.fields}
+    levels[use_case.target.name] = () if use_case.target.numeric else use_case.target.labels
+    for each in use_case.schema.fields:
+        yield each.name, each.levels, each.parse
+    yield use_case.target.name, levels[use_case.target.name], use_case.target.parse
+    for dialect in use_case.dialects:
+        for name, parse in dialect.parse.items():
+            yield name, levels[name], parse

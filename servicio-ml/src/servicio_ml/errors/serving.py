@@ -1,0 +1,44 @@
+"""Errors of a server that cannot answer."""
+
+from servicio_ml.errors.base import ServicioError
+
+
+class ServingError(ServicioError):
+    """A request cannot be answered."""
+
+
+class BusyError(ServingError):
+    """Too many requests are in flight."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} requests are in flight already; try again")
+
+
+class NotReadyError(ServingError):
+    """No version of a model is loaded yet."""
+
+    def __init__(self, model: str, problem: str) -> None:
+        super().__init__(f"model {model!r} is not ready: {problem}")
+
+
+class JournalError(ServingError):
+    """The journal cannot be written."""
+
+    def __init__(self, place: object, problem: str) -> None:
+        super().__init__(f"prediction journal {place}: {problem}; make room or set SERVICIO_ML_STATE_DIR")
+
+
+class LogError(ServingError):
+    """The prediction log cannot be reached or refuses."""
+
+    def __init__(self, place: str, problem: str) -> None:
+        super().__init__(
+            f"prediction log {place}: {problem}; check SERVICIO_ML_LOG_URL and that the database is up"
+        )
+
+
+class BrokerError(ServingError):
+    """The stream cannot be reached or refuses."""
+
+    def __init__(self, place: str, problem: str) -> None:
+        super().__init__(f"stream {place}: {problem}; check SERVICIO_ML_REDIS_URL and that Redis is up")

@@ -1,0 +1,229 @@
+"""Columns of tables and tensors as float64 values, each checked against the kind of its field."""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import numpy.typing as npt
+
+from servicio_ml.domain.schema import Field, Kind
+from servicio_ml.domain.values import FIRST_DAY, LAST_DAY, LevelFinder, parse_date, truncate_midnight
+from servicio_ml.errors import EncodingError
+
+Column = npt.NDArray[np.float64]
+ReadValue = Callable[[Any], float]
+OnFault = Callable[[EncodingError], None]
+"""Called with the fault of one value; the value counts as missing if it returns."""
+NAN = float("nan")
+EPOCH = date(1970, 1, 1)
+EPOCH_ORDINAL = EPOCH.toordinal()
+KNOWN_DAYS = 1 << 14
+"""Number of texts of days that are kept with their number: the days of 45 years."""
+FIRST, LAST = np.datetime64(FIRST_DAY), np.datetime64(LAST_DAY)
+# exact types: `bool` is a subclass of `int` and must not pass as a number
+NUMBERS = (float, int)
+NUMERIC = (Kind.NUMBER, Kind.INTEGER)
+TEXTS = (nw.String, nw.Categorical, nw.Enum)
+
+
+def raise_fault(fault: EncodingError) -> None:
+    """Raise a fault: the first one ends the reading."""
+    raise fault
+
+
+def count_days(value: str | date) -> int:
+    """Count the days from 1970-01-01 to a day, or to its text (see `domain.values.DATE_PATTERN`).
+
+    Raises:
+        ValueError: The value is no day.
+    """
+    if isinstance(value, str):
+        return count_text_days(value)
+    return truncate_midnight(value).toordinal() - EPOCH_ORDINAL
+
+
+# requests hold the same few days: a lookup costs a fifth of parsing
+@lru_cache(KNOWN_DAYS)
+def count_text_days(text: str) -> int:
+    """Count the days from 1970-01-01 to the day of a text.
+
+    Raises:
+        ValueError: The text is no day.
+    """
+    return parse_date(text).toordinal() - EPOCH_ORDINAL
+
+
+def build_reader(each: Field) -> ReadValue:
+    """Build the function that reads one value of a field; it raises `EncodingError`."""
+    if each.kind is Kind.CATEGORY:
+        return _build_category_reader(each)
+    return _build_date_reader(each) if each.kind is Kind.DATE else _build_number_reader(each)
+
+
+def read_series(series: nw.Series[Any], each: Field, on_fault: OnFault = raise_fault) -> Column:
+    """Read a column of a table.
+
+    Args:
+        series: Column.
+        each: Field of the values.
+        on_fault: Called for each value that is no day or no level.
+
+    Raises:
+        EncodingError: The column has the wrong type.
+    """
+    # a column of nulls has the type Null or Object, which does not cast everywhere
+    if series.null_count() == len(series):
+        return np.full(len(series), np.nan)
+    if each.kind is Kind.CATEGORY:
+        return _read_levels(series, each, on_fault)
+    if each.kind is Kind.DATE:
+        return _read_days(series, each, on_fault)
+    if not series.dtype.is_numeric():
+        raise EncodingError(each.name, series.drop_nulls()[0], each.allowed, _find_row(series))
+    # NumPy has no null for integers, float64 has NaN
+    values = np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
+    return restore_limits(values, each) if series.dtype in {nw.Float32, nw.Float16} else values
+
+
+def read_list(
+    values: Sequence[Any] | npt.NDArray[Any], each: Field, read: ReadValue, on_fault: OnFault
+) -> Column:
+    """Read a list of values, with None for missing ones.
+
+    Args:
+        values: Numbers of a numeric field; otherwise values that `read` takes.
+        each: Field of the values.
+        read: Reader of the field.
+        on_fault: Called for each value that is no day or no level.
+    """
+    if each.kind in NUMERIC:
+        # NumPy reads None as NaN
+        return np.array(values, dtype=np.float64)
+    return _read_one_by_one(values, read, on_fault)
+
+
+def restore_limits(values: npt.NDArray[Any], each: Field) -> Column:
+    """Widen values of float32, so that one that is equal to a limit of its field in float32 is that limit.
+
+    Without it, a float32 of 0.1 would be beyond a maximum of 0.1.
+
+    Args:
+        values: Values in float32, or in float64 where those that float32 cannot represent stay unchanged.
+        each: Field of the values.
+    """
+    wide = values.astype(np.float64)
+    with np.errstate(over="ignore"):
+        single = wide.astype(np.float32)
+    for limit in each.limits:
+        wide[(single == np.float32(limit)) & (single == wide)] = limit
+    return wide
+
+
+def _build_number_reader(each: Field) -> ReadValue:
+    def read(value: Any) -> float:
+        if type(value) in NUMBERS:
+            return value  # type: ignore[no-any-return]  # NumPy narrows int and float alike
+        if value is None:
+            return NAN
+        if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
+            return float(value)
+        raise EncodingError(each.name, value, each.allowed)
+
+    return read
+
+
+def _build_category_reader(each: Field) -> ReadValue:
+    # one dictionary lookup per value; None has an entry of its own
+    codes: dict[Any, float] = {level: float(code) for code, level in enumerate(each.levels)} | {None: NAN}
+    finder, allowed = LevelFinder(each.levels), each.allowed
+
+    def read(value: Any) -> float:
+        # numbers and lists are looked up by the finder: 1 and True are one key of a dictionary
+        if (type(value) is str and value in codes) or value is None:
+            return codes[value]
+        if isinstance(value, float) and np.isnan(value):
+            return NAN
+        level = finder.find(value)
+        if level is None:
+            raise EncodingError(each.name, value, allowed)
+        return codes[level]
+
+    return read
+
+
+def _build_date_reader(each: Field) -> ReadValue:
+    allowed = each.allowed
+
+    def read(value: Any) -> float:
+        if value is None:
+            return NAN
+        try:
+            return count_days(value)
+        except (ValueError, TypeError, AttributeError):
+            raise EncodingError(each.name, value, allowed) from None
+
+    return read
+
+
+def _read_levels(series: nw.Series[Any], each: Field, on_fault: OnFault) -> Column:
+    if series.dtype in TEXTS:
+        text = series.cast(nw.String)
+        # checked first: `replace_strict` with a default would turn an unknown level into a missing value
+        if (text.is_in(each.levels) | text.is_null()).all():
+            codes = [float(code) for code in range(len(each.levels))]
+            found = text.replace_strict([*each.levels], codes, default=None, return_dtype=nw.Float64)
+            return np.asarray(found.to_numpy(), dtype=np.float64)
+    # a float32 code as its shortest text: 0.1, not 0.10000000149
+    values = [*series.to_numpy()] if series.dtype == nw.Float32 else series.to_list()
+    return _read_one_by_one(values, _build_category_reader(each), on_fault)
+
+
+def _read_days(series: nw.Series[Any], each: Field, on_fault: OnFault) -> Column:
+    read = _build_date_reader(each)
+    if series.dtype == nw.Datetime:
+        series = _drop_time_zone(series, each)
+    filled = ~np.asarray(series.is_null().to_numpy(), dtype=bool)
+    # nulls are filtered out before: NaT would become the smallest integer
+    moments = series.filter(~series.is_null()).to_numpy() if series.dtype != nw.Object else np.empty(0)
+    if moments.dtype.kind != "M":
+        return _read_one_by_one(series.to_list(), read, on_fault)
+    days = moments.astype("datetime64[D]")
+    good = (days.astype(moments.dtype) == moments) & (days >= FIRST) & (days <= LAST)
+    rows, allowed = np.flatnonzero(filled), each.allowed
+    for bad in np.flatnonzero(~good):
+        on_fault(EncodingError(each.name, str(moments[bad]), allowed, int(rows[bad])))
+    column = np.full(len(series), np.nan)
+    column[rows[good]] = days[good].astype(np.int64)
+    return column
+
+
+def _drop_time_zone(series: nw.Series[Any], each: Field) -> nw.Series[Any]:
+    """Return the date and time in the column's own time zone."""
+    try:
+        return series.dt.replace_time_zone(None)
+    # Arrow's error of a zone that it does not know; other engines refuse such a column when it is built
+    except ValueError as error:
+        raise EncodingError(each.name, f"a column of {series.dtype}", each.allowed) from error
+
+
+def _read_one_by_one(values: Sequence[Any] | npt.NDArray[Any], read: ReadValue, on_fault: OnFault) -> Column:
+    column = np.empty(len(values))
+    known: dict[Any, float] = {}
+    for row, value in enumerate(values):
+        try:
+            # a column has far fewer texts than rows, so each is read once
+            column[row] = known[value] if type(value) is str and value in known else read(value)
+        except EncodingError as error:
+            error.row, column[row] = row, NAN
+            on_fault(error)
+            continue
+        if type(value) is str:
+            known[value] = column[row]
+    return column
+
+
+def _find_row(series: nw.Series[Any]) -> int:
+    return int(np.argmin(np.asarray(series.is_null().to_numpy(), dtype=bool)))

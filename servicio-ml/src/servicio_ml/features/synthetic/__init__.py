@@ -1,0 +1,1 @@
+"""Synthetic rows for a fresh machine, tests and demonstrations."""

@@ -1,0 +1,1 @@
+"""What several layers decide and read together: champion decisions, model history, published data."""

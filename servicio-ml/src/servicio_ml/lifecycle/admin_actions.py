@@ -1,0 +1,113 @@
+"""Actions of administrators: roll back, or make a version champion without an evaluation."""
+
+from servicio_ml.domain.ports.registry import ModelVersion
+from servicio_ml.domain.ports.tracker import Tracker
+from servicio_ml.domain.promotion import CHAMPION, DecisionRecord, PromotionDecision
+from servicio_ml.errors import NoSuchModelError, PromotionError
+from servicio_ml.lifecycle.decision_history import list_tenures
+from servicio_ml.lifecycle.decisions import (
+    OPEN,
+    STEP,
+    DecisionContext,
+    apply_decision,
+    build_record_from_tags,
+    count_decision,
+    write_decision,
+)
+
+
+def rollback(model: str, to: int | None, context: DecisionContext) -> DecisionRecord:
+    """Make an earlier version champion again.
+
+    Args:
+        model: Name of the model.
+        to: Version to restore; None restores the champion before the present one.
+        context: Ports and the deciding person.
+
+    Raises:
+        NoSuchModelError: The version does not exist, or there was no earlier champion.
+        PromotionError: The version is the champion already.
+    """
+    champion = context.registry.resolve(model, CHAMPION)
+    if champion is None:
+        raise NoSuchModelError(model, "champion", f"run `servicio-ml promote {model}` first")
+    version = to if to is not None else _get_previous_champion(model, champion.version, context.tracker)
+    reason = f"from version {champion.version}"
+    return _move_alias(model, champion, version, PromotionDecision.ROLLED_BACK, reason, context)
+
+
+def set_champion(
+    model: str, version: int, reason: str, context: DecisionContext, instead_of: int | None = None
+) -> DecisionRecord:
+    """Make a version champion: a roll-back if it was champion before, else a promotion.
+
+    A decision that a killed process applied without ending its run is closed first; if it is the same
+    decision, nothing else happens.
+
+    Args:
+        model: Name of the model.
+        version: New champion.
+        reason: Explanation by the administrator.
+        context: Ports and the deciding person.
+        instead_of: Champion that the administrator knows of; None accepts any.
+
+    Raises:
+        NoSuchModelError: The version does not exist.
+        PromotionError: The version is the champion already, or the champion is not the expected one.
+    """
+    champion = context.registry.resolve(model, CHAMPION)
+    now = champion.version if champion else None
+    closed = _close_interrupted_decision(model, now, context)
+    if closed is not None and now == version:
+        return closed
+    # the new version itself is allowed, so that the error below says that it is the champion already
+    if instead_of is not None and now not in {instead_of, version}:
+        present = "no version" if now is None else f"version {now}"
+        problem = f"{present} is champion, not version {instead_of}: refresh, then decide again"
+        raise PromotionError(model, problem)
+    was_champion = any(each.version == version for each in list_tenures(model, context.tracker))
+    decision = PromotionDecision.ROLLED_BACK if was_champion else PromotionDecision.PROMOTED
+    return _move_alias(model, champion, version, decision, reason, context)
+
+
+def _move_alias(
+    model: str,
+    champion: ModelVersion | None,
+    version: int,
+    decision: PromotionDecision,
+    reason: str,
+    context: DecisionContext,
+) -> DecisionRecord:
+    if champion is not None and version == champion.version:
+        problem = f"version {version} is the champion already; see `servicio-ml history {model}`"
+        raise PromotionError(model, problem)
+    # raises for a version that does not exist, before a record about it is written
+    context.registry.get_version(model, version)
+    record = DecisionRecord(
+        use_case=model, decision=decision, reason=reason, challenger=version,
+        champion=champion.version if champion else None, by=context.by, at=context.clock(),
+    )  # fmt: skip
+    return apply_decision(model, write_decision(record, context).run_id, context)
+
+
+def _close_interrupted_decision(
+    model: str, champion: int | None, context: DecisionContext
+) -> DecisionRecord | None:
+    """End the run of the decision that made a version champion, if its process was killed before that."""
+    tenures = list_tenures(model, context.tracker)
+    if champion is None or (tenures and tenures[0].version == champion):
+        return None
+    for run in context.tracker.find_runs(model, {"step": STEP, "challenger": str(champion)}):
+        record = build_record_from_tags(model, run)
+        if run.status == OPEN and record.decision is not PromotionDecision.REJECTED:
+            with context.tracker.open_run(model, "", resume=run.id):
+                count_decision(record, context)
+            return record
+    return None
+
+
+def _get_previous_champion(model: str, present: int, tracker: Tracker) -> int:
+    for tenure in list_tenures(model, tracker):
+        if tenure.version != present:
+            return tenure.version
+    raise NoSuchModelError(model, "earlier champion", "name a version: --to VERSION")

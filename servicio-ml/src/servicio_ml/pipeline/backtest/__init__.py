@@ -1,0 +1,1 @@
+"""Alerts that a past stream of rows would have fired."""

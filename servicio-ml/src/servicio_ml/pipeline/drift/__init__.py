@@ -1,0 +1,1 @@
+"""Drift of logged rows against the training rows, as findings and reports."""

@@ -1,0 +1,106 @@
+"""Performance in a window: expected and realised metrics, beside the limits of the reference."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from servicio_ml.domain.policy import MIN_DEVIATIONS, MIN_EVALUATED_ROWS
+from servicio_ml.features.bins import Integers, Numbers
+from servicio_ml.features.comparison import LabelledSample
+from servicio_ml.features.profile import ReferenceProfile
+from servicio_ml.pipeline.drift.window import (
+    compute_realised_confusion,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowPerformance:
+    """One metric of the window.
+
+    Attributes:
+        metric: `accuracy`, `f1_macro` or `mae`.
+        source: `expected`, from the model's own probabilities, or `realised`, from ground truth.
+        value: Value in the metric's unit.
+        limit: What the reference allows, its seasons weighted by the window's rows.
+        rows: Number of rows that it was measured on.
+        beyond: Whether it is beyond the limit, on enough rows, and by more than chance.
+    """
+
+    metric: str
+    source: str
+    value: float
+    limit: float
+    rows: int
+    beyond: bool
+
+
+def compute_performance(
+    reference: ReferenceProfile, seasons: Integers, expected: Numbers, truths: LabelledSample
+) -> list[WindowPerformance]:
+    """Each watched metric, as expected and as realised, beside its limit.
+
+    Args:
+        reference: Has the limits.
+        seasons: Rows of the window in each season.
+        expected: `[classes, classes]`, predicted by expected; empty in a regression.
+        truths: Labelled rows of the window.
+    """
+    found: list[WindowPerformance] = []
+    if rows := len(truths.truth):
+        if classes := len(expected):
+            found += _compute_class_performance(
+                reference, seasons, "realised", compute_realised_confusion(truths, classes)
+            )
+        else:
+            value = float(np.abs(truths.truth - truths.answers.outcomes).mean())
+            max_error = _compute_limit(reference, seasons, "mae")
+            found.append(
+                WindowPerformance(
+                    metric="mae", source="realised", value=value, limit=max_error, rows=rows,
+                    beyond=rows >= MIN_EVALUATED_ROWS and not value <= max_error,
+                )
+            )  # fmt: skip
+    if expected.sum():
+        found += _compute_class_performance(reference, seasons, "expected", expected)
+    return found
+
+
+def compute_confusion_scores(confusion: Numbers) -> dict[str, float]:
+    """Accuracy and F1-macro of a confusion matrix `[classes, classes]`, predicted by actual.
+
+    The mean of F1 is over the classes that were predicted or happened.
+    """
+    # a class that neither occurs nor is predicted has no F1
+    both = confusion.sum(axis=0) + confusion.sum(axis=1)
+    f1 = 2 * np.diag(confusion)[both > 0] / both[both > 0]
+    return {"accuracy": float(np.trace(confusion) / confusion.sum()), "f1_macro": float(f1.mean())}
+
+
+def _compute_class_performance(
+    reference: ReferenceProfile, seasons: Integers, source: str, confusion: Numbers
+) -> Iterator[WindowPerformance]:
+    """Both metrics of a confusion matrix; the alerts judge by the same numbers."""
+    # F1 of a rare class varies by its own number of rows, not by that of all rows
+    rows, rarest = confusion.sum(), confusion.sum(axis=0).min()
+    for metric, value in compute_confusion_scores(confusion).items():
+        minimum = _compute_limit(reference, seasons, metric)
+        accuracy = metric == "accuracy"
+        variance = reference.policy.design_effect * minimum * (1 - minimum) / rows
+        chance = MIN_DEVIATIONS * np.sqrt(variance) if accuracy else 0.0
+        enough = (rows if accuracy else rarest) >= MIN_EVALUATED_ROWS
+        # written so that NaN is beyond
+        yield WindowPerformance(
+            metric=metric, source=source, value=value, limit=minimum, rows=round(rows),
+            beyond=bool(enough and not value >= minimum - chance),
+        )  # fmt: skip
+
+
+def _compute_limit(reference: ReferenceProfile, seasons: Integers, metric: str) -> float:
+    """What a metric is beyond, the seasons weighted by the window's rows."""
+    limits = [
+        reference.policy.compute_limit(metric, each.performance[metric])
+        for each in reference.seasons.values()
+    ]
+    # weighted like the expected shares, so that a winter window has winter's limits
+    return float(seasons @ np.array(limits) / seasons.sum())

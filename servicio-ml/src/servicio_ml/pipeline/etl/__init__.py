@@ -1,0 +1,1 @@
+"""A raw file becomes a validated, published period."""

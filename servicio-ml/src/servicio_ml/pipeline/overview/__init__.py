@@ -1,0 +1,1 @@
+"""Summaries of a period for the pages: columns, bins, counts, rejected rows."""

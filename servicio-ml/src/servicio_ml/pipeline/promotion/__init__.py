@@ -1,0 +1,1 @@
+"""The challenger is compared with the champion and judged."""

@@ -1,0 +1,1 @@
+"""Raw files become typed columns and batches of rows."""

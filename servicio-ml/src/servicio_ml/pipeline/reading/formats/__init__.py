@@ -1,0 +1,1 @@
+"""Formats of raw files, found by their content."""

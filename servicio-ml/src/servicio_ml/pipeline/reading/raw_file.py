@@ -1,0 +1,151 @@
+"""All rows of a use case's raw file as text, with the dialect they are in; read lazily by the ETL."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from servicio_ml.domain.use_case import Dialect, UseCase
+from servicio_ml.pipeline.reading.batches import find_short_rows, read_blocks
+from servicio_ml.pipeline.reading.columns import build_target_field
+from servicio_ml.pipeline.reading.dialects import DialectMatch, DialectSpec, is_data_row, match_dialect
+from servicio_ml.pipeline.reading.formats.text_format import count_cells
+from servicio_ml.pipeline.reading.input_file import FIRST_LINE, InputFile, translate_read_errors
+from servicio_ml.pipeline.reading.number_text import POINT
+from servicio_ml.pipeline.reading.text import (
+    LINE,
+    SURPLUS,
+    cast_to_text,
+    count_needed_cells,
+    drop_blank_lines,
+    mark_short_rows,
+    read_first_record,
+    read_header,
+    scan_csv,
+)
+from servicio_ml.pipeline.reading.typed_columns import copy_readable_columns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawRows:
+    """Rows of text, lazily: `LINE`, `SURPLUS` and the raw columns that are read.
+
+    `LINE` is the row's line in the file, as long as no text above it holds a line break.
+
+    Attributes:
+        frame: The rows; an empty text is null and a blank line is no row.
+        dialect: Dialect of the file.
+        columns: Raw columns that are read.
+        absent_fields: Optional fields that the file lacks.
+        ignored_columns: Columns of the file that the use case does not read, as far as they have a name.
+        every_column: Rows of `frame` with the unread columns as well.
+        unread_columns: Names of the unread columns in `every_column`; those of Parquet that are no text,
+            number, date or boolean are left out.
+    """
+
+    frame: pl.LazyFrame
+    dialect: Dialect
+    columns: tuple[str, ...]
+    absent_fields: tuple[str, ...]
+    ignored_columns: tuple[str, ...]
+    every_column: pl.LazyFrame
+    unread_columns: tuple[str, ...]
+
+
+def read_rows(file: InputFile, use_case: UseCase) -> RawRows:
+    """Read the rows of a use case's raw file, with every required field and the target.
+
+    Raises:
+        SourceError: The file cannot be parsed.
+        ColumnsError: No dialect of the use case fits.
+    """
+    header = read_header(file)
+    match = match_dialect(
+        _create_dialect_spec(use_case),
+        header,
+        source_name=file.source_name,
+        headless=not file.has_names and is_data_row(header, use_case),
+    )
+    names = match.column_names
+    # two fields may read one column
+    columns = tuple(dict.fromkeys(match.columns.values()))
+    frame = _scan(file, match, columns)
+    # the format completes the rows where it names the columns
+    short = () if file.has_names else _find_short_rows(file, names, 0 if match.dialect.header else 1)
+    every = mark_short_rows(drop_blank_lines(frame), short)
+    unread = (name for name in every.collect_schema().names() if name not in {LINE, SURPLUS, *columns})
+    return RawRows(
+        frame=every.select(LINE, SURPLUS, *columns),
+        dialect=match.dialect,
+        columns=columns,
+        absent_fields=match.absent_fields,
+        ignored_columns=tuple(name for name in names if name and name not in columns),
+        every_column=every,
+        unread_columns=tuple(unread),
+    )
+
+
+def _create_dialect_spec(use_case: UseCase) -> DialectSpec:
+    fields = (*use_case.schema.fields, build_target_field(use_case.target))
+    # a model's missing optional field is null at scoring; training drops it, whether nullable or not
+    optional = {each.name for each in use_case.schema.fields if each.optional}
+    return DialectSpec(
+        fields=fields,
+        required=frozenset(each.name for each in fields if each.name not in optional),
+        dialects=use_case.dialects,
+        target=use_case.target,
+    )
+
+
+def _scan(file: InputFile, match: DialectMatch, columns: tuple[str, ...]) -> pl.LazyFrame:
+    if file.is_parquet:
+        return _scan_parquet(file, match.dialect, columns)
+    return _scan_text(file, match.dialect, match.column_names)
+
+
+def _scan_text(file: InputFile, dialect: Dialect, names: tuple[str, ...]) -> pl.LazyFrame:
+    # only a headerless dialect brings names of its own
+    header_lines = 0 if dialect.header or file.has_names else 1
+    first, delimiter = FIRST_LINE + header_lines, file.text_format.delimiter
+    text = _unpack(file, dialect.decimal or POINT)
+    return scan_csv(text, names, skipped_lines=header_lines, first_line=first, delimiter=delimiter)
+
+
+def _find_short_rows(file: InputFile, names: tuple[str, ...], header_lines: int) -> list[int]:
+    """Find the lines of the rows with too few cells, which a scan shows as empty cells."""
+    needed, line, found = count_needed_cells(names), FIRST_LINE + header_lines, list[int]()
+    with file.open_text() as text, translate_read_errors(file):
+        if header_lines:
+            read_first_record(text)
+        for _, block in read_blocks(text, line, file.source_name):
+            cells = count_cells(block, file.text_format.delimiter)
+            found += find_short_rows(cells, line, needed)
+            # rows and not lines are counted, as the scan does
+            line += len(cells)
+    return found
+
+
+def _unpack(file: InputFile, decimal: str) -> Path:
+    """Write a packed or encoded text beside the file, so that it is scanned in bounded memory."""
+    if file.text_format.is_plain:
+        return file.path
+    unpacked = file.path.with_name(f"{file.path.name}.unpacked")
+    with file.open_text(decimal) as packed, unpacked.open("wb") as text:
+        shutil.copyfileobj(packed, text)
+    return unpacked
+
+
+def _scan_parquet(file: InputFile, dialect: Dialect, columns: tuple[str, ...]) -> pl.LazyFrame:
+    """Scan the rows as text, so that they pass the same checks as a CSV."""
+    path = copy_readable_columns(file, columns)
+    rows = pl.scan_parquet(path, glob=False, row_index_name=LINE, row_index_offset=FIRST_LINE)
+    # what cannot be text is only a problem where a field is read from it
+    types = rows.collect_schema()
+    kept = [name for name, dtype in types.items() if name in columns or not _is_opaque(dtype)]
+    return cast_to_text(rows.select(kept), dialect.decimal or POINT)
+
+
+def _is_opaque(dtype: pl.DataType) -> bool:
+    """Whether values of a type have no text: lists, structures, bytes and Python objects."""
+    return dtype.is_nested() or dtype in (pl.Binary, pl.Object)

@@ -1,0 +1,133 @@
+"""Typed columns of Parquet files: timestamps become days, and other values the text that a CSV would hold."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from servicio_ml.domain.values import FIRST_DAY, LAST_DAY
+from servicio_ml.errors import SourceError
+from servicio_ml.pipeline.reading.input_file import InputFile
+from servicio_ml.pipeline.reading.number_text import POINT
+
+TIME_FORMAT = "%Y-%m-%d %H:%M:%S%.f"
+EXPONENTS_FROM = 1e15
+"""Absolute number from which Polars may write floats with an exponent."""
+MAX_INTEGER = 2.0**63
+
+
+def drop_time_zones(table: Any, columns: Sequence[str], source_name: str) -> Any:
+    """Replace timestamps with a time zone by the date and time in that zone.
+
+    Polars knows no zone such as `+05:30`, and Parquet stores every timestamp in UTC.
+
+    Args:
+        table: Table or record batch of Arrow.
+        columns: Columns that are read; in the others a zone may be unknown.
+        source_name: Name by which the user knows the file, for messages.
+
+    Raises:
+        SourceError: A column that is read has an unknown zone.
+    """
+    for position, field in enumerate(table.schema):
+        if _has_zone(field):
+            try:
+                local = pc.local_timestamp(table.column(position))
+            except pa.ArrowInvalid as error:
+                if field.name in columns:
+                    problem = f"column {field.name!r} has the unknown time zone {field.type.tz!r}"
+                    raise SourceError(source_name, f"{problem}; name one of the IANA database") from error
+                local = table.column(position).cast(pa.timestamp(field.type.unit))
+            table = table.set_column(position, field.name, local)
+    return table
+
+
+def copy_readable_columns(file: InputFile, columns: Sequence[str]) -> Path:
+    """Return the path of a Parquet file that Polars reads: the file itself, or a copy beside it.
+
+    The copy has no time zones, and no unread column whose values have no text (lists, durations) or whose
+    name stands twice.
+
+    Raises:
+        SourceError: A column that is read stands twice, or has an unknown time zone.
+    """
+    schema = pq.read_schema(file.path)
+    if twice := [name for name in columns if schema.names.count(name) > 1]:
+        raise SourceError(file.source_name, f"column {twice[0]!r} stands twice; keep one of them")
+    kept = [i for i, field in enumerate(schema) if field.name in columns or _is_copied(schema, i)]
+    if len(kept) == len(schema.names) and not any(map(_has_zone, schema)):
+        return file.path
+    path = file.path.with_name(f"{file.path.name}.local")
+    empty = schema.empty_table().select(kept)
+    local = drop_time_zones(empty, columns, file.source_name).schema
+    with pq.ParquetFile(file.path, pre_buffer=False) as parquet, pq.ParquetWriter(path, local) as writer:
+        for batch in parquet.iter_batches():
+            writer.write_batch(drop_time_zones(batch.select(kept), columns, file.source_name))
+    return path
+
+
+def _has_zone(field: Any) -> bool:
+    return pa.types.is_timestamp(field.type) and field.type.tz is not None
+
+
+def _is_copied(schema: Any, position: int) -> bool:
+    """Whether an unread column has values with a text, under a name of its own."""
+    kind, types = schema.field(position).type, pa.types
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    has_text = types.is_primitive(kind) or types.is_null(kind) or types.is_string(kind)
+    has_text |= types.is_large_string(kind) or types.is_decimal128(kind)
+    is_opaque = types.is_duration(kind) or types.is_interval(kind)
+    return bool(has_text and not is_opaque and schema.names.index(schema.names[position]) == position)
+
+
+def is_day_type(dtype: pl.DataType) -> bool:
+    """Whether a type is a date or a timestamp."""
+    return isinstance(dtype, (pl.Date, pl.Datetime))
+
+
+def is_day(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Whether a date or timestamp is a day, or its midnight; null is none."""
+    day = column.cast(pl.Date)
+    within = day.is_between(FIRST_DAY, LAST_DAY)
+    return within & (day.cast(dtype) == column) if isinstance(dtype, pl.Datetime) else within
+
+
+def convert_to_text(name: str, dtype: pl.DataType, decimal: str = POINT) -> pl.Expr:
+    """Convert a typed column to the text that a CSV would hold; NaN is how pandas writes a missing float.
+
+    Args:
+        name: Name of the column.
+        dtype: Its type.
+        decimal: Decimal mark of the text.
+    """
+    column = pl.col(name)
+    if is_day_type(dtype):
+        return _write_day(column, dtype)
+    if dtype.is_decimal():
+        return _replace_mark(column.cast(pl.String), decimal)
+    if not dtype.is_float():
+        return column.cast(pl.String)
+    number = column.fill_nan(None)
+    whole = (number.abs() >= EXPONENTS_FROM) & (number.abs() < MAX_INTEGER)
+    digits = number.cast(pl.Int64, strict=False).cast(pl.String)
+    return pl.when(whole).then(digits).otherwise(_replace_mark(number.cast(pl.String), decimal))
+
+
+def _replace_mark(number: pl.Expr, decimal: str) -> pl.Expr:
+    return number if decimal == POINT else number.str.replace(POINT, decimal, literal=True)
+
+
+def _write_day(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    local = column.dt.replace_time_zone(None) if isinstance(dtype, pl.Datetime) else column
+    naive = pl.Datetime(dtype.time_unit) if isinstance(dtype, pl.Datetime) else dtype
+    # Polars panics when it writes a day that its calendar lacks
+    written = pl.when(local.cast(pl.Date).is_between(FIRST_DAY, LAST_DAY)).then(local)
+    unwritable = pl.format("{} days since 1970-01-01", local.cast(pl.Date).to_physical())
+    time = written.dt.strftime(TIME_FORMAT) if isinstance(dtype, pl.Datetime) else unwritable
+    day = pl.when(is_day(local, naive)).then(written.cast(pl.Date)).cast(pl.String)
+    return pl.coalesce(day, time, unwritable)

@@ -1,0 +1,1 @@
+"""Checks of rows before anything is published or trained."""

@@ -1,0 +1,1 @@
+"""Predictions for a file of any size."""

@@ -1,0 +1,1 @@
+"""A published period becomes registered candidates."""

@@ -1,0 +1,144 @@
+"""From chosen hyperparameters to a checked, calibrated, judged model artifact."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from servicio_ml.domain.search import Candidate
+from servicio_ml.domain.use_case import Task
+from servicio_ml.features.output import OutputTransform, Predictions
+from servicio_ml.features.profile import ReferenceProfile, UnseenRows, build_profile
+from servicio_ml.pipeline.evaluate import compute_metric, compute_metrics
+from servicio_ml.pipeline.training.calibrate import build_calibrated_output, build_plain_output
+from servicio_ml.pipeline.training.dataset import Holdout
+from servicio_ml.pipeline.training.export import PARITY_TOLERANCE, ExportedModel, export_model, write_artifact
+from servicio_ml.pipeline.training.fitting import TrainingProblem, compute_scores, fit, score_out_of_fold
+from servicio_ml.pipeline.training.model_card import render_model_card
+
+Floats = npt.NDArray[np.floating[Any]]
+# the drift policy has limits for these metrics, and serving can compute them from counts
+WATCHED_CLASSES, WATCHED_NUMBER = ("accuracy", "f1_macro"), ("mae",)
+"""The metrics that a window of production can be compared by: a confusion matrix gives the first two."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltCandidate:
+    """A candidate's best model.
+
+    Attributes:
+        candidate: What it is.
+        params: Its hyperparameters.
+        validation: Mean over the windows of cross-validation of the use case's metric on unseen rows.
+        validation_error: Its standard error, from the spread between the windows.
+        metrics: Every metric on the holdout, and `ece_uncalibrated`.
+        predictions: On the holdout.
+        output: Calibration and threshold.
+        exported: Parity, latency, eligibility.
+        folder: Its artifact; None where parity failed.
+    """
+
+    candidate: Candidate
+    params: Mapping[str, Any]
+    validation: float
+    validation_error: float
+    metrics: Mapping[str, float]
+    predictions: Predictions
+    output: OutputTransform
+    exported: ExportedModel
+    folder: Path | None
+
+    @property
+    def eligible(self) -> bool:
+        return not self.exported.reason
+
+
+def build_candidate(
+    problem: TrainingProblem,
+    test: Holdout,
+    candidate: Candidate,
+    params: Mapping[str, Any],
+    folder: Path,
+    source: str,
+) -> BuiltCandidate:
+    """Calibrate on validation rows, fit on all training rows, export, check and judge.
+
+    Args:
+        problem: The training rows.
+        test: The holdout, for parity, latency and metrics only.
+        candidate: What to fit.
+        params: Its hyperparameters.
+        folder: Folder of the artifact to write.
+        source: What the training data is, for the card.
+    """
+    windows = score_out_of_fold(problem, candidate, params)
+    rows, raw = (np.concatenate(arrays) for arrays in zip(*windows, strict=True))
+    # from out-of-fold scores: on its own training rows a model is too sure of itself
+    output = build_calibrated_output(problem.use_case, problem.truth[rows], raw)
+    metric, truth = problem.use_case.metric, problem.truth
+    # by window, as in tuning: models of different windows are not ranked against each other
+    values = [compute_metric(metric, truth[at], output.transform(scores)) for at, scores in windows]
+    # the final fit uses all rows; the models of the folds only served to calibrate
+    estimator = fit(problem, candidate, params, np.arange(len(problem.matrix)))
+    exported = export_model(candidate, estimator, test.matrix)
+    raw_test = compute_scores(estimator, test.matrix)
+    predictions = output.transform(raw_test)
+    metrics = _compute_metrics(problem, test, predictions, raw_test)
+    # compared so that a parity of NaN is not usable
+    usable = exported.onnx is not None and exported.parity <= PARITY_TOLERANCE
+    if usable and exported.onnx is not None:
+        reference = build_reference_profile(problem, output, rows, raw)
+        text = render_model_card(problem, candidate, params, metrics, exported, source)
+        write_artifact(folder, problem, exported.onnx, output, reference, text)
+    return BuiltCandidate(
+        candidate=candidate, params=params, validation=float(np.mean(values)),
+        validation_error=compute_standard_error(values), metrics=metrics, predictions=predictions,
+        output=output, exported=exported, folder=folder if usable else None,
+    )  # fmt: skip
+
+
+def _compute_metrics(
+    problem: TrainingProblem, test: Holdout, predictions: Predictions, raw: Floats
+) -> dict[str, float]:
+    task = problem.use_case.task
+    metrics = compute_metrics(task, test.truth, predictions)
+    if predictions.probabilities is None:
+        return metrics
+    return {
+        **metrics,
+        "ece_uncalibrated": compute_metric("ece", test.truth, build_plain_output(problem).transform(raw)),
+    }
+
+
+def compute_standard_error(values: Sequence[float]) -> float:
+    """Compute the standard error of the mean of independent values: s / √n; 0 for one value."""
+    return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+
+
+def build_reference_profile(
+    problem: TrainingProblem, output: OutputTransform, rows: npt.NDArray[np.int64], raw: Floats
+) -> ReferenceProfile:
+    """The profile of the training rows, and of predictions for rows that the model had not seen.
+
+    Args:
+        problem: The training rows.
+        output: Calibration and threshold.
+        rows: `[m]`: places among the training rows of those that a fold's model had not seen.
+        raw: `[m, classes]`: its scores for them; a model's answers to its own training rows are too sure.
+    """
+    predictions, truth, task = output.transform(raw), problem.truth[rows], problem.use_case.task
+    watched = WATCHED_NUMBER if task is Task.REGRESSION else WATCHED_CLASSES
+
+    def compute_performance(mask: npt.NDArray[np.bool_]) -> dict[str, float]:
+        return {name: compute_metric(name, truth[mask], predictions.select(mask)) for name in watched}
+
+    unseen = UnseenRows(
+        rows=rows,
+        binned_values=predictions.binned_values,
+        classes=problem.use_case.target.labels if task is Task.MULTICLASS else (),
+        performance=compute_performance,
+    )
+    return build_profile(problem.setting.schema, problem.matrix, problem.use_case.drift, unseen)

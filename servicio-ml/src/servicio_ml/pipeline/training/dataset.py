@@ -1,0 +1,140 @@
+"""Published rows as models see them: matrix and truth."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from servicio_ml.domain.dataset import Manifest
+from servicio_ml.domain.schema import FeatureSchema
+from servicio_ml.domain.use_case import DateSplit, Target, UseCase
+from servicio_ml.errors import TrainingError
+from servicio_ml.features.encoder import Encoder, Matrix
+from servicio_ml.pipeline.row_checks.required_rows import describe_few_test_rows, describe_shortage
+from servicio_ml.pipeline.training.estimators import EstimatorSettings
+from servicio_ml.pipeline.training.fitting import TrainingProblem, build_cross_validation
+
+Floats = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holdout:
+    """Rows that no model is fitted on.
+
+    Attributes:
+        frame: As published.
+        matrix: `[n, features]` of the period's schema.
+        truth: `[n]`: class codes, or numbers in the target's unit.
+    """
+
+    frame: pl.DataFrame
+    matrix: Matrix
+    truth: Floats
+
+
+def check_training_rows(
+    use_case: UseCase, manifest: Manifest, train: pl.DataFrame, tests: pl.DataFrame
+) -> None:
+    """Check that a period has enough rows to train on and to compare models with, in every fold.
+
+    Raises:
+        TrainingError: Rows are missing; the message says which, and how many are needed.
+    """
+    problem = (
+        describe_shortage(use_case, *(_count_labels(use_case.target, frame) for frame in (train, tests)))
+        or describe_few_test_rows(use_case, len(tests))
+        or _find_fold_problem(use_case, train)
+    )
+    if problem:
+        raise TrainingError(use_case.name, f"the period {manifest.period} has too few rows: {problem}")
+
+
+def _count_labels(target: Target, frame: pl.DataFrame) -> dict[str, int]:
+    """Count the rows of each label; in a regression, all of them under an empty text."""
+    return dict(frame[target.name].value_counts().iter_rows()) if target.labels else {"": len(frame)}
+
+
+def _find_fold_problem(use_case: UseCase, frame: pl.DataFrame) -> str:
+    """Find a window of dates that lacks a class, or its rows; folds by a hash have every class."""
+    if not isinstance(use_case.split, DateSplit):
+        return ""
+    days = frame[use_case.split.field].to_physical().to_numpy().astype(float)
+    truth = read_true_values(use_case.target, frame)
+    windows = build_cross_validation(use_case, truth, days, seed=0)
+    if len(windows) < use_case.split.folds:
+        return (
+            f"its dates give {len(windows)} of {use_case.split.folds} windows; add days or set fewer `folds`"
+        )
+    for number, rows in enumerate(windows, 1):
+        for label in _find_missing_labels(use_case.target, [truth[side] for side in rows]):
+            return (
+                f"window {number} of {use_case.split.folds} has no row of class {label!r} on one side;"
+                " add days with it or set fewer `folds`"
+            )
+    return ""
+
+
+def _find_missing_labels(target: Target, sides: Sequence[Floats]) -> list[str]:
+    return [
+        label for code, label in enumerate(target.labels) if not all((side == code).any() for side in sides)
+    ]
+
+
+def build_problem(
+    use_case: UseCase, schema: FeatureSchema, frame: pl.DataFrame, *, seed: int, threads: int
+) -> TrainingProblem:
+    """The training rows of a period as a problem."""
+    matrix, truth = Encoder(schema).encode_frame(frame), read_true_values(use_case.target, frame)
+    # the date may have been dropped from the schema as an absent column
+    dated = use_case.event_date in schema.field_names
+    dates = matrix[:, schema.field_names.index(use_case.event_date)] if dated else None
+    return TrainingProblem(
+        use_case=use_case,
+        setting=EstimatorSettings(
+            schema=schema, classes=len(use_case.target.labels), seed=seed, threads=threads
+        ),
+        matrix=matrix,
+        truth=truth,
+        target=np.log(truth) if use_case.target.log else truth,
+        folds=tuple(build_cross_validation(use_case, truth, dates, seed)),
+    )
+
+
+def build_holdout(use_case: UseCase, schema: FeatureSchema, frame: pl.DataFrame) -> Holdout:
+    """The test rows of a period."""
+    truth = read_true_values(use_case.target, frame)
+    return Holdout(frame=frame, matrix=Encoder(schema).encode_frame(frame), truth=truth)
+
+
+def find_last_training_day(use_case: UseCase, frame: pl.DataFrame) -> str:
+    """The last day of training rows that are split by date, as ISO text; empty where they are not."""
+    return str(frame[use_case.split.field].max()) if isinstance(use_case.split, DateSplit) else ""
+
+
+def filter_unseen_rows(use_case: UseCase, frame: pl.DataFrame, until: Sequence[str]) -> pl.DataFrame:
+    """The rows that no model has been trained on.
+
+    Args:
+        use_case: Says how rows part: a hash keeps a row on one side for ever, a split by date does not.
+        frame: Test rows.
+        until: Last training date of each model, from `trained_until`.
+    """
+    # a hash of the row keeps it on the same side in every period
+    if not isinstance(use_case.split, DateSplit):
+        return frame
+    # the latest end of all models: the rows must be new to each of them
+    last = max((date.fromisoformat(day) for day in until if day), default=date.min)
+    return frame.filter(pl.col(use_case.split.field) > last)
+
+
+def read_true_values(target: Target, frame: pl.DataFrame) -> Floats:
+    """The target column `[n]`: class codes, or numbers."""
+    column = frame[target.name]
+    if not target.labels:
+        return column.cast(pl.Float64).to_numpy()
+    codes = {label: float(code) for code, label in enumerate(target.labels)}
+    return column.replace_strict(codes, return_dtype=pl.Float64).to_numpy()

@@ -1,0 +1,185 @@
+"""Export: a fitted estimator becomes a model artifact, checked against its original."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from servicio_ml.domain.search import Candidate
+from servicio_ml.errors import ArtifactError
+from servicio_ml.features.artifact import (
+    CARD,
+    GOLDEN,
+    INPUT_NAME,
+    MODEL,
+    OUTPUT,
+    REFERENCE,
+    SCHEMA,
+    SCORES_NAME,
+    build_golden_answers,
+    load_artifact,
+    open_session,
+)
+from servicio_ml.features.encoder import Encoder, Matrix
+from servicio_ml.features.output import OutputTransform
+from servicio_ml.features.profile import ReferenceProfile
+from servicio_ml.features.request_models import build_record_model
+from servicio_ml.pipeline.training.estimators import get_family
+from servicio_ml.pipeline.training.fitting import TrainingProblem, compute_scores
+
+# float32 against float64: sums over many trees differ in their last digits
+PARITY_TOLERANCE = 1e-4
+"""Greatest difference of a score, relative where it is above 1, between ONNX and scikit-learn."""
+# the first calls allocate memory, which later ones reuse
+LATENCY_ROWS, LATENCY_WARM_UP = 200, 20
+# few enough to replay at every load, enough to cover the training rows
+GOLDEN_ROWS = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedModel:
+    """An exported model and whether it may be promoted.
+
+    Attributes:
+        onnx: The model's bytes, None where the conversion failed.
+        parity: Greatest difference to the original on the holdout (see `PARITY_TOLERANCE`).
+        latency_seconds: Median time of one row.
+        reason: Why it is not eligible; empty when it is.
+    """
+
+    onnx: bytes | None
+    parity: float
+    latency_seconds: float
+    reason: str
+
+
+def export_model(candidate: Candidate, estimator: Any, holdout: Matrix) -> ExportedModel:
+    """Convert an estimator and check it on a holdout.
+
+    Args:
+        candidate: With its latency budget.
+        estimator: Fitted.
+        holdout: `[n, features]`, gaps and all.
+    """
+    nan = float("nan")
+    try:
+        model = _rename_output(get_family(candidate.family).convert(estimator, holdout.shape[1]))
+        session = open_session(model)
+    except Exception as error:  # noqa: BLE001  converters fail in many ways, and each makes the candidate ineligible
+        reason = f"cannot be exported: {type(error).__name__}: {error}"
+        return ExportedModel(onnx=None, parity=nan, latency_seconds=nan, reason=reason)
+    # on rows with missing values too, where converters err most often
+    difference = measure_parity(session, estimator, holdout)
+    latency = measure_latency(session, holdout)
+    return ExportedModel(
+        onnx=model,
+        parity=difference,
+        latency_seconds=latency,
+        reason=_find_ineligibility(difference, latency, candidate.max_latency_seconds),
+    )
+
+
+def _find_ineligibility(difference: float, latency: float, budget: float) -> str:
+    if not difference <= PARITY_TOLERANCE:
+        return f"ONNX differs from scikit-learn by {difference:.2g} (tolerance {PARITY_TOLERANCE:g})"
+    if not latency <= budget:
+        return f"one row takes {latency * 1000:.2f} ms (budget {budget * 1000:g} ms)"
+    return ""
+
+
+def _rename_output(model: Any) -> bytes:
+    """The model with one output, `scores`."""
+    # a classifier also has an output with labels, which is computed from the scores here
+    wanted = next(
+        (out.name for out in model.graph.output if "prob" in out.name.lower()), model.graph.output[0].name
+    )
+    for node in model.graph.node:
+        node.output[:] = [SCORES_NAME if name == wanted else name for name in node.output]
+        node.input[:] = [SCORES_NAME if name == wanted else name for name in node.input]
+    kept = next(out for out in model.graph.output if out.name == wanted)
+    kept.name = SCORES_NAME
+    # converters write shapes that their own models do not keep
+    kept.type.tensor_type.ClearField("shape")
+    del model.graph.output[:]
+    model.graph.output.append(kept)
+    return bytes(model.SerializeToString())
+
+
+def measure_parity(session: ort.InferenceSession, estimator: Any, holdout: Matrix) -> float:
+    """Greatest difference between the two on `[n, features]`, relative where a score is above 1."""
+    mine = session.run([SCORES_NAME], {INPUT_NAME: holdout})[0]
+    theirs = compute_scores(estimator, holdout)
+    scale = np.maximum(1.0, np.abs(theirs))
+    return float(np.max(np.abs(mine.reshape(theirs.shape) - theirs) / scale))
+
+
+def measure_latency(session: ort.InferenceSession, matrix: Matrix) -> float:
+    """Median seconds of one row, over rows that change."""
+    rows = [matrix[i % len(matrix)][None, :] for i in range(LATENCY_WARM_UP + LATENCY_ROWS)]
+    taken = []
+    for row in rows:
+        started = time.perf_counter()
+        session.run([SCORES_NAME], {INPUT_NAME: row})
+        taken.append(time.perf_counter() - started)
+    return float(np.median(taken[LATENCY_WARM_UP:]))
+
+
+def write_artifact(
+    folder: Path,
+    problem: TrainingProblem,
+    onnx: bytes,
+    output: OutputTransform,
+    reference: ReferenceProfile,
+    card: str,
+) -> None:
+    """Write the artifact folder; its golden answers are its own.
+
+    Raises:
+        ArtifactError: The artifact predicts its golden rows differently the second time, or rejects one.
+    """
+    folder.mkdir(parents=True)
+    (folder / MODEL).write_bytes(onnx)
+    (folder / SCHEMA).write_text(problem.setting.schema.to_text())
+    _write_document(folder / OUTPUT, output.to_json())
+    _write_document(folder / REFERENCE, reference.to_json())
+    (folder / CARD).write_text(card)
+    name = problem.use_case.name
+    records = select_golden_records(problem)
+    _write_document(folder / GOLDEN, {"model": name, "records": records, "answers": []})
+    # loaded from disk, so the recorded predictions are those of the written files
+    artifact = load_artifact(folder)
+    given = build_golden_answers(artifact.predict(artifact.encoder.encode_records(records)))
+    _write_document(folder / GOLDEN, {"model": name, "records": records, "answers": given})
+    load_artifact(folder).check_golden_rows()
+
+
+def select_golden_records(problem: TrainingProblem) -> list[dict[str, Any]]:
+    """Rows to replay: spread over the training rows, then one with every nullable field missing.
+
+    Raises:
+        ArtifactError: A row is no valid request.
+    """
+    schema = problem.setting.schema
+    encoder, check = Encoder(schema), build_record_model(schema)
+    # evenly over the rows, so that no part of the file goes untested
+    spread = np.linspace(0, len(problem.matrix) - 1, GOLDEN_ROWS).astype(int)
+    records = [encoder.decode_row(problem.matrix[row]) for row in np.unique(spread)]
+    nullable = {each.name for each in schema.fields if each.nullable}
+    records.append({name: None if name in nullable else value for name, value in records[0].items()})
+    for record in records:
+        try:
+            check.model_validate(record)
+        except ValueError as error:
+            raise ArtifactError(
+                problem.use_case.name, f"a training row is no valid request: {error}"
+            ) from error
+    return records
+
+
+def _write_document(path: Path, document: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(document, indent=1, default=str))

@@ -1,0 +1,106 @@
+"""Fitting one candidate: estimators, scores and cross-validation windows."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import KFold, StratifiedKFold
+
+from servicio_ml.domain.search import MAX_TRAIN_ROWS, Candidate
+from servicio_ml.domain.use_case import DateSplit, UseCase
+from servicio_ml.features.encoder import Matrix
+from servicio_ml.pipeline.training.estimators import EstimatorSettings, get_family
+
+Floats = npt.NDArray[np.floating[Any]]
+Rows = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingProblem:
+    """The training rows of one use case, as models see them.
+
+    Attributes:
+        use_case: What is solved.
+        setting: Schema, classes, seed, threads.
+        matrix: `[n, features]`.
+        truth: `[n]`: class codes, or numbers in the target's unit.
+        target: `[n]`: what is fitted: the truth, or its logarithm where the use case says so.
+        folds: Training and validation rows of each cross-validation window.
+    """
+
+    use_case: UseCase
+    setting: EstimatorSettings
+    matrix: Matrix
+    truth: Floats
+    target: Floats
+    folds: tuple[tuple[Rows, Rows], ...]
+
+
+def build_cross_validation(
+    use_case: UseCase, target: Floats, dates: Floats | None, seed: int
+) -> list[tuple[Rows, Rows]]:
+    """Windows that fit the use case's split.
+
+    Args:
+        use_case: Says how rows part.
+        target: `[n]`.
+        dates: `[n]`, days; of a split by date, else None. A window is validated on the dates that follow it.
+        seed: Seed of a shuffled split.
+    """
+    if isinstance(use_case.split, DateSplit) and dates is not None:
+        return list(_build_expanding_windows(dates, use_case.split.folds))
+    # stratified for classes, so that a rare class occurs in every window
+    kind = StratifiedKFold if use_case.target.labels else KFold
+    split = kind(n_splits=use_case.split.folds, shuffle=True, random_state=seed)
+    return list(split.split(np.zeros(len(target)), target))
+
+
+def _build_expanding_windows(dates: Floats, folds: int) -> Iterator[tuple[Rows, Rows]]:
+    # half of the rows come before the first validation window
+    edges = np.quantile(dates, np.linspace(0.5, 1, folds + 1), method="lower")
+    edges[-1] = np.inf
+    for start, end in pairwise(edges):
+        train, valid = np.flatnonzero(dates < start), np.flatnonzero((dates >= start) & (dates < end))
+        if len(train) and len(valid):
+            yield train, valid
+
+
+def fit(problem: TrainingProblem, candidate: Candidate, params: Mapping[str, Any], rows: Rows) -> Any:
+    """An estimator of a candidate, fitted on some rows."""
+    chosen = {**candidate.fixed, **params}
+    limit = chosen.pop(MAX_TRAIN_ROWS, 0)
+    # kernel and neighbour models grow worse than linearly with their rows
+    used = sample_rows(rows, int(limit or 0), problem.setting.seed)
+    estimator = get_family(candidate.family).make(problem.setting, chosen)
+    matrix = problem.matrix[used]
+    # a column without a value cannot be split on: boosted trees, which take the whole matrix, ignore it
+    matrix[:, [i for i in range(matrix.shape[1]) if i not in problem.setting.schema.inputs]] = np.nan
+    return estimator.fit(matrix, problem.target[used])
+
+
+def compute_scores(estimator: Any, matrix: Matrix) -> Floats:
+    """Raw scores `[n, classes]` of a classifier, `[n, 1]` of a regression."""
+    # a pipeline only has the method when its last step has it
+    if hasattr(estimator, "predict_proba"):
+        return np.asarray(estimator.predict_proba(matrix))
+    return np.asarray(estimator.predict(matrix)).reshape(-1, 1)
+
+
+def score_out_of_fold(
+    problem: TrainingProblem, candidate: Candidate, params: Mapping[str, Any]
+) -> list[tuple[Rows, Floats]]:
+    """Rows that each window validates, with the scores of a model that has not seen them."""
+    return [
+        (valid, compute_scores(fit(problem, candidate, params, train), problem.matrix[valid]))
+        for train, valid in problem.folds
+    ]
+
+
+def sample_rows(rows: Rows, limit: int, seed: int) -> Rows:
+    """At most `limit` of the rows, in their order; all of them where it is 0."""
+    if not limit or len(rows) <= limit:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, size=limit, replace=False))

@@ -1,0 +1,60 @@
+"""The model card: what a version is, in words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from servicio_ml.domain.metric import METRICS
+from servicio_ml.domain.search import Candidate
+from servicio_ml.pipeline.training.export import ExportedModel
+from servicio_ml.pipeline.training.fitting import TrainingProblem
+
+
+def render_model_card(
+    problem: TrainingProblem,
+    candidate: Candidate,
+    params: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    exported: ExportedModel,
+    source: str,
+) -> str:
+    """A Markdown card of a model version."""
+    use_case = problem.use_case
+    target = use_case.target
+    answer = (
+        f"one of {', '.join(target.labels)}" if target.labels else f"a number [{target.unit or 'no unit'}]"
+    )
+    lines = [
+        f"# {use_case.title}: {candidate.name}",
+        "",
+        use_case.description,
+        "",
+        f"- Predicts: {target.name} — {target.description}; {answer}.",
+        f"- Model: {candidate.family}, {_format_pairs({**candidate.fixed, **params})}.",
+        f"- Trained on {len(problem.matrix)} rows of {source}.",
+        f"- One row takes {exported.latency_seconds * 1000:.3f} ms on the training machine.",
+        f"- ONNX differs from its original by at most {exported.parity:.1e} on the holdout.",
+        "",
+        "## On the holdout",
+        "",
+        "| metric | value | how |",
+        "|---|---|---|",
+        *(f"| {name} | {value:.4f} | {_describe_formula(name)} |" for name, value in metrics.items()),
+        "",
+        "## Inputs",
+        "",
+        "| field | takes | what |",
+        "|---|---|---|",
+        *(f"| {each.name} | {each.allowed} | {each.description} |" for each in problem.setting.schema.fields),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _describe_formula(metric: str) -> str:
+    return METRICS[metric].formula if metric in METRICS else "before calibration"
+
+
+def _format_pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in values.items()
+    )

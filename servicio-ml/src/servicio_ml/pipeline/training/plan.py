@@ -1,0 +1,56 @@
+"""The plan of a training: what is tuned, with which budget, and its fingerprint."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+from servicio_ml.domain.dataset import Manifest
+from servicio_ml.domain.search import Candidate, Parameter
+from servicio_ml.domain.use_case import UseCase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingPlan:
+    """What to train.
+
+    Attributes:
+        candidates: Candidates to tune and compare.
+        trials: Number of trials of each candidate.
+        seconds: Time limit for tuning and refining all candidates.
+        start: Candidate to the parameters of its first trial.
+        threads: Maximum number of threads of a model.
+        force: Whether to train where nothing is new.
+    """
+
+    candidates: tuple[Candidate, ...]
+    trials: int
+    seconds: float
+    threads: int
+    start: Mapping[str, Mapping[str, Parameter]] = field(default_factory=dict)
+    force: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        return [candidate.name for candidate in self.candidates]
+
+    def get_initial_params(self, candidate: Candidate) -> dict[str, Parameter]:
+        return {**candidate.start, **self.start.get(candidate.name, {})}
+
+
+def compute_fingerprint(use_case: UseCase, manifest: Manifest, plan: TrainingPlan) -> str:
+    """SHA-256 of all that decides what training leaves: data, definition, plan and code version."""
+    # the promotion policy is absent: it does not change what training produces
+    definition = (use_case.task, use_case.target, use_case.metric, use_case.split, manifest.schema)
+    searched = [(candidate, plan.get_initial_params(candidate)) for candidate in plan.candidates]
+    inputs = (manifest.digest, definition, searched, plan.trials, version("servicio-ml"))
+    return hashlib.sha256(repr(inputs).encode()).hexdigest()
+
+
+def build_plan_document(manifest: Manifest, plan: TrainingPlan) -> dict[str, Any]:
+    """Build the document that a training's run keeps of its plan."""
+    return {
+        "manifest": manifest.to_json(), "candidates": plan.names, "trials": plan.trials,
+        "seconds": plan.seconds, "start": {name: dict(params) for name, params in plan.start.items()},
+    }  # fmt: skip

@@ -1,0 +1,1 @@
+"""One HTTP call: its state, errors, keys and log line."""

@@ -1,0 +1,1 @@
+"""Models of the server: loading, decoding of inputs, bin counts."""

@@ -1,0 +1,184 @@
+"""Counts of each model version by bin, in memory that all processes of a server share.
+
+Each process writes its own file for each version; the process that is scraped adds them up. A file stays when
+its process dies, so that counters never decrease.
+"""
+
+import json
+import mmap
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from servicio_ml.domain.ports.registry import ModelVersion
+from servicio_ml.features.artifact import Artifact
+from servicio_ml.features.encoder import Matrix
+from servicio_ml.features.output import Predictions
+from servicio_ml.features.profile import ReferenceProfile
+
+BUFFERED_ROWS = 256
+"""Number of rows that are counted at once: one by one they would cost as much as the prediction."""
+FLOAT_BYTES = 8
+CountArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BinCountsHeader:
+    """Description of a file of counts.
+
+    Attributes:
+        model: Name of the model.
+        version: Version of the model.
+        run_id: Id of the run that trained it.
+        labels: Labels of the classes; empty for a regression.
+        reference: Bins and shares of the training rows.
+    """
+
+    model: str
+    version: int
+    run_id: str
+    labels: tuple[str, ...]
+    reference: ReferenceProfile
+
+    @property
+    def size(self) -> int:
+        """Number of counts: each feature's bins, the prediction's, the seasons, the expected confusion."""
+        return sum(self._lengths) + len(self.labels) ** 2
+
+    @property
+    def _lengths(self) -> list[int]:
+        return [*(len(each.labels) for each in self.reference.all_bins), len(self.reference.seasons)]
+
+    def split_counts(self, counts: CountArray) -> "VersionCounts":
+        """Split the counts of the file by their meaning."""
+        *bins, seasons, confusion = np.split(counts, np.cumsum(self._lengths))
+        side = len(self.labels)
+        return VersionCounts(columns=bins, seasons=seasons, confusion=confusion.reshape(side, side))
+
+    def to_json(self) -> dict[str, Any]:
+        document = {name: getattr(self, name) for name in ("model", "version", "run_id", "labels")}
+        return {**document, "reference": self.reference.to_json()}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "BinCountsHeader":
+        reference = ReferenceProfile.from_json(document["reference"])
+        return cls(**{**document, "labels": tuple(document["labels"]), "reference": reference})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionCounts:
+    """Counts of a version.
+
+    Attributes:
+        columns: Counts by bin of each feature, then of the prediction.
+        seasons: Rows by season.
+        confusion: Expected confusion, `[predicted, actual]`.
+    """
+
+    columns: list[CountArray]
+    seasons: CountArray
+    confusion: CountArray
+
+
+class BinCounts:
+    """Counts of one version in this process; safe to use from several threads."""
+
+    def __init__(self, header: BinCountsHeader, counts: CountArray) -> None:
+        self.header = header
+        self._counts, self._split_counts = counts, header.split_counts(counts)
+        # the event loop, the thread of large requests and the shadow thread add rows
+        self._lock = threading.Lock()
+        self._rows = 0
+        self._pending: list[tuple[Matrix, Predictions]] = []
+
+    def add(self, matrix: Matrix, predictions: Predictions) -> None:
+        """Buffer rows `[n, features]` with their predictions, and count them once there are enough."""
+        with self._lock:
+            self._pending.append((matrix, predictions))
+            self._rows += len(matrix)
+            if self._rows < BUFFERED_ROWS:
+                return
+        self.flush()
+
+    def flush(self) -> None:
+        """Count the buffered rows."""
+        with self._lock:
+            pending, self._pending, self._rows = self._pending, [], 0
+            if not pending:
+                return
+            matrix = np.concatenate([rows for rows, _ in pending])
+            outcomes = np.concatenate([answer.outcomes for _, answer in pending])
+            probabilities = [
+                answer.probabilities for _, answer in pending if answer.probabilities is not None
+            ]
+            # rows of a regression have no probabilities
+            joined = np.concatenate(probabilities) if probabilities else None
+            self._add_to_counts(matrix, Predictions(outcomes=outcomes, probabilities=joined))
+
+    def _add_to_counts(self, matrix: Matrix, predictions: Predictions) -> None:
+        reference, split = self.header.reference, self._split_counts
+        added = [*reference.count(matrix), reference.prediction.count(predictions.binned_values)]
+        for counts, number in zip(split.columns, added, strict=True):
+            # in place: the arrays are views of the memory-mapped file
+            np.add(counts, number, out=counts)
+        np.add(split.seasons, reference.count_seasons(matrix), out=split.seasons)
+        if predictions.probabilities is not None:
+            np.add.at(split.confusion, predictions.outcomes.astype(np.intp), predictions.probabilities)
+
+
+class BinCountsFolder:
+    """The files of all processes in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._opened: dict[Path, BinCounts] = {}
+
+    def open(self, info: ModelVersion, artifact: Artifact) -> BinCounts:
+        """Open the counts of a version in this process; a version that is loaded again keeps its file."""
+        header = BinCountsHeader(
+            model=info.model, version=info.version, run_id=info.run_id,
+            labels=artifact.output.labels, reference=artifact.reference,
+        )  # fmt: skip
+        # a digest, as a model's name may hold characters that a file system refuses
+        name = blake2b(f"{info.model}/{info.version}".encode(), digest_size=8).hexdigest()
+        path = self._folder / f"{name}-{os.getpid()}"
+        if path in self._opened:
+            return self._opened[path]
+        # "a+b" creates the file without truncating counts of an earlier load
+        with path.with_suffix(".counts").open("a+b") as file:
+            file.truncate(header.size * FLOAT_BYTES)
+            shared = mmap.mmap(file.fileno(), header.size * FLOAT_BYTES)
+        # the description appears last and atomically: a reader never finds one without its counts
+        draft = path.with_suffix(".draft")
+        draft.write_text(json.dumps(header.to_json()))
+        draft.replace(path.with_suffix(".json"))
+        opened = BinCounts(header, np.frombuffer(shared, dtype=np.float64))
+        self._opened[path] = opened
+        return opened
+
+    def flush(self) -> None:
+        """Count the buffered rows of this process."""
+        for bin_counts in list(self._opened.values()):
+            bin_counts.flush()
+
+    def sum_versions(self) -> Iterator[tuple[BinCountsHeader, CountArray]]:
+        """Yield each version with its counts summed over the processes."""
+        self.flush()
+        headers: dict[tuple[str, int], BinCountsHeader] = {}
+        sums: dict[tuple[str, int], CountArray] = {}
+        # files of dead processes are included: counters must never decrease
+        for path in sorted(self._folder.glob("*.json")):
+            header = BinCountsHeader.from_json(json.loads(path.read_text()))
+            counts = np.fromfile(path.with_suffix(".counts"), dtype=np.float64)
+            key = (header.model, header.version)
+            headers[key] = header
+            sums[key] = sums[key] + counts if key in sums else counts
+        yield from ((headers[key], sums[key]) for key in sorted(sums))

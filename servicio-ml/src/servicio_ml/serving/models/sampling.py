@@ -1,0 +1,30 @@
+"""Deterministic samples: of rows by their prediction id, of clients by their key."""
+
+from hashlib import blake2b
+
+import numpy as np
+import numpy.typing as npt
+
+GOLDEN_GAMMA = np.uint64(0x9E3779B97F4A7C15)
+FIRST_MULTIPLIER, SECOND_MULTIPLIER = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+TWO_TO_64 = 2.0**64
+
+
+def select_rows(key: bytes, rows: int, share: float) -> npt.NDArray[np.bool_]:
+    """Return the mask `[rows]` of a chunk's rows that belong to a share of all rows.
+
+    The finalizer of SplitMix64 (Steele, Lea and Flood 2014) over the id's last 64 bits.
+    """
+    # derived from the id alone: a row that is read again gets the same answer
+    state = np.uint64(int.from_bytes(key[8:], "big")) ^ np.uint64(int.from_bytes(key[:8], "big"))
+    # the mixing wraps around modulo 2**64 by design
+    with np.errstate(over="ignore"):
+        mixed = (np.arange(rows, dtype=np.uint64) + state) * GOLDEN_GAMMA
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * FIRST_MULTIPLIER
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * SECOND_MULTIPLIER
+    return (mixed ^ (mixed >> np.uint64(31))) / TWO_TO_64 < share
+
+
+def hash_client(client_key: str) -> float:
+    """Map a client's key to a uniform number in [0, 1)."""
+    return int.from_bytes(blake2b(client_key.encode(), digest_size=8).digest(), "big") / TWO_TO_64

@@ -1,0 +1,1 @@
+"""The predictor that every interface calls, with its log and metrics."""

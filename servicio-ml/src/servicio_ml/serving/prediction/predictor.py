@@ -1,0 +1,244 @@
+"""The predictor behind every interface: it scores rows, logs them and counts them.
+
+Requests that arrive in one turn of the event loop share one call of the model and one commit of the journal;
+no request waits for others to arrive.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
+from typing import TypeVar
+
+import numpy as np
+
+from servicio_ml.domain.ports.clock import Clock
+from servicio_ml.domain.prediction import Interface, Purpose, TimedKeys, derive_named_key
+from servicio_ml.errors import InvalidError
+from servicio_ml.features.encoder import Matrix
+from servicio_ml.serving.metrics import Metrics
+from servicio_ml.serving.models.loaded_model import LoadedModel, PredictionResult
+from servicio_ml.serving.models.models import LoadedModels
+from servicio_ml.serving.models.sampling import hash_client
+from servicio_ml.serving.prediction.pending_requests import (
+    OnDone,
+    PendingRequest,
+    deliver_error,
+    deliver_results,
+    settle_future,
+    stack_matrices,
+)
+from servicio_ml.serving.prediction.recorder import RecordedBatch, Recorder
+from servicio_ml.serving.prediction.shadow import ShadowScorer
+
+MAX_ROWS_IN_LOOP = 64
+"""Number of rows above which a request is scored in a thread: it would delay others by milliseconds."""
+T = TypeVar("T")
+BatchKey = tuple[LoadedModel, Interface, Purpose]
+
+
+class Predictor:
+    """Scores rows.
+
+    Args:
+        models: Loaded models.
+        recorder: Logs and counts every row before its result is returned.
+        metrics: Metrics of this process.
+        clock: Returns the time in seconds since 1970.
+        random: Returns the given number of random bits: `random.getrandbits`.
+    """
+
+    def __init__(
+        self,
+        models: LoadedModels,
+        recorder: Recorder,
+        metrics: Metrics,
+        clock: Clock,
+        random: Callable[[int], int],
+    ) -> None:
+        self.models = models
+        self._recorder, self._metrics, self._keys = recorder, metrics, TimedKeys(clock, random)
+        self._shadow = ShadowScorer(models, recorder, metrics)
+        self._pending: dict[BatchKey, list[PendingRequest]] = defaultdict(list)
+        # one thread: large requests queue here, and leave the other cores to the event loops
+        self._executor = ThreadPoolExecutor(1, "servicio-ml-large")
+        self.finished_large_requests = 0
+        # looking a child up costs more than observing
+        self._observe_seconds = cache(
+            lambda model, protocol: metrics.prediction_seconds.labels(model, protocol).observe
+        )
+
+    def route(self, model: str, client_key: str = "") -> tuple[LoadedModel, Purpose]:
+        """Route a client to the champion, or to the challenger if the client is in the canary.
+
+        Args:
+            model: Name of the model.
+            client_key: Key of the client, which always gets the same version; the champion without one.
+
+        Raises:
+            NoSuchModelError: There is no such model here.
+            NotReadyError: The model has no loaded champion yet.
+        """
+        champion, challenger, traffic = self.models.get_serving_versions(model)
+        # a hash, not a random number: the same client always gets the same version
+        if client_key and challenger is not None and hash_client(client_key) < traffic.canary:
+            return challenger, Purpose.CANARY
+        return champion, Purpose.ANSWER
+
+    async def resolve(
+        self, model: str, version_or_alias: str, client_key: str = ""
+    ) -> tuple[LoadedModel, Purpose]:
+        """Resolve an alias or a version, and load it if necessary; route the client if it is empty.
+
+        Raises:
+            ServicioError: There is no such model, alias or version, or it cannot be loaded.
+        """
+        if not version_or_alias:
+            return self.route(model, client_key)
+        # loaded versions answer without a thread, which would cost more than the prediction
+        loaded_model = self.models.get_loaded(model, version_or_alias)
+        if loaded_model is None:
+            loaded_model = await asyncio.get_running_loop().run_in_executor(
+                None, self.models.get_or_load, model, version_or_alias
+            )
+        return loaded_model, Purpose.ANSWER
+
+    async def score(
+        self,
+        loaded_model: LoadedModel,
+        matrix: Matrix,
+        protocol: Interface,
+        purpose: Purpose = Purpose.ANSWER,
+    ) -> PredictionResult:
+        """Score, log and count the rows of one request.
+
+        Args:
+            loaded_model: Version that scores.
+            matrix: Rows `[n, features]`; their derived columns are filled here.
+            protocol: Interface of the request.
+            purpose: Purpose that is logged.
+
+        Raises:
+            JournalError: The rows could not be logged, and the policy is to refuse.
+        """
+        if len(matrix) > MAX_ROWS_IN_LOOP:
+            return await self.run_in_thread(self.score_sync, loaded_model, matrix, protocol, purpose)
+        future: asyncio.Future[PredictionResult] = asyncio.get_running_loop().create_future()
+        self.submit(loaded_model, matrix, protocol, purpose, partial(settle_future, future))
+        return await future
+
+    def submit(
+        self,
+        loaded_model: LoadedModel,
+        matrix: Matrix,
+        protocol: Interface,
+        purpose: Purpose,
+        on_done: OnDone,
+    ) -> None:
+        """Score a few rows as `score` does, and call back in the next turn of the event loop."""
+        # `call_soon` runs after all requests that arrived in this turn have been added
+        if not self._pending:
+            asyncio.get_running_loop().call_soon(self._score_pending)
+        self._pending[loaded_model, protocol, purpose].append(PendingRequest(matrix=matrix, on_done=on_done))
+
+    def score_sync(
+        self,
+        loaded_model: LoadedModel,
+        matrix: Matrix,
+        protocol: Interface,
+        purpose: Purpose = Purpose.ANSWER,
+    ) -> PredictionResult:
+        """Score as `score` does, without an event loop: for threads and stream workers.
+
+        Raises:
+            JournalError: As in `score`.
+        """
+        started = time.perf_counter()
+        batch = self._score_group((loaded_model, protocol, purpose), matrix)
+        self._recorder.log([batch])
+        self._finish_batch(batch, started)
+        return PredictionResult(scored_batch=batch.scored_batch, start=0, row_count=len(matrix))
+
+    def score_idempotent(
+        self, loaded_model: LoadedModel, matrix: Matrix, protocol: Interface, idempotency_keys: Sequence[str]
+    ) -> list[PredictionResult]:
+        """Score as `score_sync` does, and log each row once under its idempotency key.
+
+        Raises:
+            JournalError: As in `score`.
+        """
+        started = time.perf_counter()
+        batch = self._score_group((loaded_model, protocol, Purpose.ANSWER), matrix)
+        rows = [batch.select_row(i, derive_named_key(key)) for i, key in enumerate(idempotency_keys)]
+        # each row is its own chunk with a key derived from its message, so that a repeated message finds it
+        self._recorder.log(rows)
+        self._recorder.count(batch)
+        for row in rows:
+            self._shadow.submit(row)
+        self._observe_seconds(loaded_model.model, protocol)(time.perf_counter() - started)
+        return [PredictionResult(scored_batch=row.scored_batch, start=0, row_count=1) for row in rows]
+
+    async def run_in_thread(self, work: Callable[..., T], *arguments: object) -> T:
+        """Run long work in the thread of large requests."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, work, *arguments)
+        finally:
+            self.finished_large_requests += 1
+
+    def count_rejected(self, error: InvalidError) -> None:
+        """Count the refused values of a request."""
+        # only names of the schema become labels: a client could fill the memory with others
+        champion = self.models.get_status(error.model).champion
+        known = champion.artifact.encoder.schema.field_names if champion else ()
+        for fault in error.faults:
+            feature = fault.field if fault.field in known else ""
+            self._metrics.rejected_values.labels(error.model, feature, fault.reason).inc()
+
+    def _score_pending(self) -> None:
+        # swapped first: callbacks may submit new requests
+        groups, self._pending = self._pending, defaultdict(list)
+        started = time.perf_counter()
+        batches: list[tuple[RecordedBatch, list[PendingRequest]]] = []
+        for group, members in groups.items():
+            try:
+                batches.append((self._score_group(group, stack_matrices(members)), members))
+            except Exception as error:  # noqa: BLE001  every waiting request gets the error
+                deliver_error(members, error)
+        try:
+            self._recorder.log([batch for batch, _ in batches])
+        except Exception as error:  # noqa: BLE001  as above
+            for _, members in batches:
+                deliver_error(members, error)
+            return
+        for batch, members in batches:
+            # logged before it is delivered: a prediction that a client has seen is in the log
+            deliver_results(batch.scored_batch, members)
+            self._finish_batch(batch, started)
+
+    def _score_group(self, batch_key: BatchKey, matrix: Matrix) -> RecordedBatch:
+        loaded_model, protocol, purpose = batch_key
+        scored_batch = loaded_model.score(self._keys.create(), matrix)
+        row_indices = np.arange(len(matrix), dtype=np.uint32)
+        return RecordedBatch(
+            scored_batch=scored_batch,
+            matrix=matrix,
+            protocol=protocol,
+            purpose=purpose,
+            row_indices=row_indices,
+        )
+
+    def _finish_batch(self, batch: RecordedBatch, started: float) -> None:
+        self._recorder.count(batch)
+        # answers of the canary are the challenger's own; it does not shadow itself
+        if batch.purpose is Purpose.ANSWER:
+            self._shadow.submit(batch)
+        self._observe_seconds(batch.scored_batch.loaded_model.model, batch.protocol)(
+            time.perf_counter() - started
+        )
+
+    def close(self) -> None:
+        """Finish the requests in flight."""
+        self._executor.shutdown()
+        self._shadow.close()

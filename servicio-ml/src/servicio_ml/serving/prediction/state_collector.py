@@ -1,0 +1,186 @@
+"""The metrics that are read at the moment of a scrape: bin counts, references and champions."""
+
+from collections.abc import Callable, Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from servicio_ml.domain.drift import compute_null_quantile
+from servicio_ml.features.profile import ReferenceProfile
+from servicio_ml.serving.metrics import PREDICTION_FEATURE, VERSION_LABELS
+from servicio_ml.serving.models.bin_counts import BinCountsFolder, BinCountsHeader, VersionCounts
+from servicio_ml.serving.models.models import LoadedModels
+
+BIN_LABELS = (*VERSION_LABELS, "feature", "bin")
+
+
+class StateCollector(Collector):
+    """Metrics that are read at the moment of the scrape.
+
+    Args:
+        bin_counts: Counts of all processes.
+        models: Loaded models of this process.
+        count_pending: Returns the number of this machine's rows that are not in the prediction log yet.
+    """
+
+    def __init__(
+        self, bin_counts: BinCountsFolder, models: LoadedModels, count_pending: Callable[[], int]
+    ) -> None:
+        self._bin_counts, self._models, self._count_pending = bin_counts, models, count_pending
+
+    def collect(self) -> Iterator[Metric]:
+        exported = _VersionFamilies()
+        for head, counts in self._bin_counts.sum_versions():
+            exported.add(head, head.split_counts(counts))
+        yield from exported.metrics
+        yield from self._collect_champions()
+        # counted by the journal, which all processes of the machine share
+        yield GaugeMetricFamily(
+            "servicio_ml_prediction_log_pending", "Rows not yet in the prediction log.", self._count_pending()
+        )
+
+    def _collect_champions(self) -> Iterator[Metric]:
+        ready = GaugeMetricFamily(
+            "servicio_ml_model_ready", "Whether the champion is loaded.", labels=["model"]
+        )
+        info = GaugeMetricFamily(
+            "servicio_ml_model_info", "The champion.", labels=[*VERSION_LABELS, "run_id"]
+        )
+        loaded = GaugeMetricFamily(
+            "servicio_ml_champion_loaded_timestamp_seconds",
+            "Time when the champion was loaded.",
+            labels=VERSION_LABELS,
+        )
+        registered = GaugeMetricFamily(
+            "servicio_ml_champion_registered_timestamp_seconds",
+            "Time when the champion was registered.",
+            labels=VERSION_LABELS,
+        )
+        # sorted, so that two scrapes can be compared as text
+        for model, status in sorted(self._models.statuses.items()):
+            champion = status.champion
+            ready.add_metric([model], float(champion is not None))
+            if champion is not None:
+                info.add_metric([model, str(champion.version), champion.info.run_id], 1)
+                loaded.add_metric([model, str(champion.version)], champion.loaded_at)
+                registered.add_metric([model, str(champion.version)], champion.info.created)
+        yield from (ready, info, loaded, registered)
+
+
+class _VersionFamilies:
+    """Metric families of the versions that have been loaded."""
+
+    def __init__(self) -> None:
+        self._create_observations()
+        self._create_reference()
+        self._create_limits()
+
+    def _create_observations(self) -> None:
+        self.feature_observations = CounterMetricFamily(
+            "servicio_ml_feature_observations", "Values by reference bin.", labels=BIN_LABELS
+        )
+        self.prediction_observations = CounterMetricFamily(
+            "servicio_ml_prediction_observations",
+            "Predictions by reference bin.",
+            labels=[*VERSION_LABELS, "bin"],
+        )
+        self.expected_confusion = CounterMetricFamily(
+            "servicio_ml_expected_confusion", "Sum of the calibrated probabilities of the actual class.",
+            labels=[*VERSION_LABELS, "predicted", "actual"],
+        )  # fmt: skip
+        self.season_observations = CounterMetricFamily(
+            "servicio_ml_season_observations", "Rows by season.", labels=[*VERSION_LABELS, "season"]
+        )
+
+    def _create_reference(self) -> None:
+        self.reference_ratio = GaugeMetricFamily(
+            "servicio_ml_reference_ratio",
+            "Share of a season's training rows.",
+            labels=[*BIN_LABELS, "season"],
+        )
+        self.reference_rows = GaugeMetricFamily(
+            "servicio_ml_reference_rows", "A season's training rows.", labels=[*VERSION_LABELS, "season"]
+        )
+        self.quantile = GaugeMetricFamily(
+            "servicio_ml_drift_quantile",
+            "Quantile of PSI / (1/rows + 1/reference rows) without drift, at the false alarm rate.",
+            labels=[*VERSION_LABELS, "feature"],
+        )
+
+    def _create_limits(self) -> None:
+        self.practical_psi = GaugeMetricFamily(
+            "servicio_ml_drift_practical_psi",
+            "PSI below which drift is not worth a ticket.",
+            labels=VERSION_LABELS,
+        )
+        self.design_effect = GaugeMetricFamily(
+            "servicio_ml_design_effect",
+            "Variance of a window relative to that of independent rows.",
+            labels=VERSION_LABELS,
+        )
+        self.performance_limit = GaugeMetricFamily(
+            "servicio_ml_performance_limit", "Minimum of accuracy and f1_macro, maximum of mae.",
+            labels=[*VERSION_LABELS, "metric", "season"],
+        )  # fmt: skip
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        return (
+            self.feature_observations,
+            self.prediction_observations,
+            self.expected_confusion,
+            self.season_observations,
+            self.reference_ratio,
+            self.reference_rows,
+            self.quantile,
+            self.practical_psi,
+            self.design_effect,
+            self.performance_limit,
+        )
+
+    def add(self, header: BinCountsHeader, counts: VersionCounts) -> None:
+        """Add the metrics of one version."""
+        mine, reference = [header.model, str(header.version)], header.reference
+        self._add_columns(mine, reference, counts)
+        self.practical_psi.add_metric(mine, reference.policy.practical_psi)
+        self.design_effect.add_metric(mine, reference.policy.design_effect)
+        for (name, season), rows in zip(reference.seasons.items(), counts.seasons, strict=True):
+            self.season_observations.add_metric([*mine, name], rows)
+            self.reference_rows.add_metric([*mine, name], season.rows)
+            # seasons without rows would multiply the number of series by twelve
+            if rows or len(reference.seasons) == 1:
+                self._add_season(mine, reference, name)
+        for predicted, row in zip(header.labels, counts.confusion, strict=True):
+            for actual, number in zip(header.labels, row, strict=True):
+                self.expected_confusion.add_metric([*mine, predicted, actual], number)
+
+    def _add_columns(
+        self, version_labels: list[str], reference: ReferenceProfile, counts: VersionCounts
+    ) -> None:
+        *features, prediction = counts.columns
+        for bins, numbers in zip(reference.features, features, strict=True):
+            for label, number in zip(bins.labels, numbers, strict=True):
+                self.feature_observations.add_metric([*version_labels, bins.name, label], number)
+        for label, number in zip(reference.prediction.labels, prediction, strict=True):
+            self.prediction_observations.add_metric([*version_labels, label], number)
+        for name, bins in zip(_list_columns(reference), reference.all_bins, strict=True):
+            limit = compute_null_quantile(
+                bins=len(bins.labels), columns=len(reference.features), policy=reference.policy
+            )
+            self.quantile.add_metric([*version_labels, name], limit)
+
+    def _add_season(self, version_labels: list[str], reference: ReferenceProfile, name: str) -> None:
+        season = reference.seasons[name]
+        for feature, bins, shares in zip(
+            _list_columns(reference), reference.all_bins, season.shares, strict=True
+        ):
+            for label, share in zip(bins.labels, shares, strict=True):
+                self.reference_ratio.add_metric([*version_labels, feature, label, name], share)
+        for metric, unseen in season.performance.items():
+            self.performance_limit.add_metric(
+                [*version_labels, metric, name], reference.policy.compute_limit(metric, unseen)
+            )
+
+
+def _list_columns(reference: ReferenceProfile) -> tuple[str, ...]:
+    return (*(bins.name for bins in reference.features), PREDICTION_FEATURE)

@@ -1,0 +1,90 @@
+"""Document of a model's input and output: fields with typical values, and coordinates of places."""
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel, Field
+
+from servicio_ml.domain.derived import Lookup
+from servicio_ml.domain.schema import FeatureSchema
+from servicio_ml.features.typical import compute_typical_record
+from servicio_ml.serving.models.loaded_model import LoadedModel
+
+LATITUDE, LONGITUDE = "latitude", "longitude"
+"""Names of the derived columns that hold the coordinates of a field's levels."""
+
+
+class SchemaField(BaseModel):
+    """A field of a request."""
+
+    name: str
+    kind: str
+    description: str
+    unit: str
+    minimum: float | None
+    maximum: float | None
+    levels: list[str]
+    nullable: bool
+    example: float | str
+    default: float | str | None = Field(
+        description="Typical value of the training rows; null where most of them miss it."
+    )
+
+
+class FieldLocations(BaseModel):
+    """Coordinates of a field's levels."""
+
+    field: str
+    points: dict[str, tuple[float, float]] = Field(
+        description="Level to latitude and longitude in degrees, south and west negative."
+    )
+
+
+class SchemaState(BaseModel):
+    """Input and output of the champion."""
+
+    model: str
+    version: int
+    task: str
+    labels: list[str]
+    threshold: float
+    description: str = Field(description="Description of the target; empty where the version has none.")
+    unit: str = Field(description="Unit of a regression's prediction.")
+    fields: list[SchemaField]
+    places: FieldLocations | None = Field(description="Coordinates; null unless a field's levels are places.")
+
+
+def build_schema_state(loaded_model: LoadedModel) -> SchemaState:
+    """Build the document of a version's input and output."""
+    output, schema = loaded_model.artifact.output, loaded_model.artifact.encoder.schema
+    usual = compute_typical_record(loaded_model.artifact)
+    return SchemaState(
+        model=loaded_model.model,
+        version=loaded_model.version,
+        task=output.task,
+        labels=list(output.labels),
+        threshold=output.threshold,
+        description=output.description,
+        unit=output.unit,
+        fields=[
+            SchemaField(
+                name=each.name, kind=each.kind, description=each.description, unit=each.unit,
+                minimum=each.minimum, maximum=each.maximum, levels=list(each.levels),
+                nullable=each.nullable, example=each.example, default=usual[each.name],
+            )
+            for each in schema.fields
+        ],
+        places=find_locations(schema),
+    )  # fmt: skip
+
+
+def find_locations(schema: FeatureSchema) -> FieldLocations | None:
+    """Find the coordinates of a field's levels; None unless one field looks up latitude and longitude."""
+    tables: Mapping[str, Lookup] = {each.name: each for each in schema.derived if isinstance(each, Lookup)}
+    north, east = tables.get(LATITUDE), tables.get(LONGITUDE)
+    # a map needs both coordinates of the same field
+    if north is None or east is None or north.source != east.source:
+        return None
+    points = {
+        level: (north.table[level], east.table[level]) for level in schema.get_field(north.source).levels
+    }
+    return FieldLocations(field=north.source, points=points)

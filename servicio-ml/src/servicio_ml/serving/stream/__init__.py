@@ -1,0 +1,1 @@
+"""Predictions through streams: requests in, results out."""

@@ -1,0 +1,72 @@
+"""Texts for times, numbers, decisions and gates on the page Models."""
+
+import re
+from datetime import UTC, datetime
+
+from streamlit_app.client.service import ModelInfo, ModelVersion
+from streamlit_app.translation import t, translate
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+MILLISECONDS = 1000
+"""Milliseconds in a second."""
+PASSED, FAILED = "✓", "✗"
+GATE_PHRASES = (
+    "no slice is large enough to be compared",
+    "its interval",
+    "one row",
+    "compared",
+    "above",
+    "error",
+    "gain",
+    "worst",
+)
+"""Phrases of the measurements of gates, in the order in which they are translated."""
+
+
+def format_time(seconds: float | None) -> str:
+    """Format a time in UTC, `now` where it is None.
+
+    Args:
+        seconds: Seconds since 1970.
+    """
+    return t("now") if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
+
+
+def format_number(value: float | None, digits: int = 4) -> str:
+    """Format a number with significant digits."""
+    return "–" if value is None else f"{value:,.{digits}g}"
+
+
+def label_decision(decision: str) -> str:
+    """Return the text of a decision."""
+    labels = {"promoted": t("promoted"), "rejected": t("rejected"), "rolled back": t("rolled back")}
+    return labels.get(decision, decision)
+
+
+def label_gate(name: str) -> str:
+    """Return the text of a gate."""
+    labels = {
+        "floor": t("Minimum of the metric"),
+        "latency": t("Maximum latency"),
+        "calibration": t("Maximum calibration error"),
+        "not worse than the champion": t("Not worse than the champion"),
+        "slices": t("No slice of the rows worse"),
+    }
+    return labels.get(name, name)
+
+
+def translate_detail(english: str) -> str:
+    """Translate the measurement of a gate, phrase by phrase; names and numbers stay."""
+    for phrase in GATE_PHRASES:
+        english = re.sub(rf"(?<![\w=]){phrase}(?!\w)", translate(phrase), english, count=1)
+    return english
+
+
+def find_version(model: ModelInfo, alias: str) -> ModelVersion | None:
+    """Find the version with an alias."""
+    return next((each for each in model.versions if alias in each.aliases), None)
+
+
+def get_candidate(version: ModelVersion) -> str:
+    """Return the name of the candidate that a version was trained as."""
+    return version.tags.get("candidate", "–")

@@ -1,0 +1,29 @@
+"""A decision log in memory."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+
+from servicio_ml.domain.retraining import DecisionEntry, RetrainingHistory
+
+
+class MemoryDecisionLog:
+    """Decisions that live as long as the object."""
+
+    def __init__(self) -> None:
+        self._entries = defaultdict[str, list[DecisionEntry]](list)
+        self._lock = threading.Lock()
+
+    def record(
+        self, model: str, since: float, decide: Callable[[RetrainingHistory], DecisionEntry]
+    ) -> DecisionEntry:
+        with self._lock:
+            history = self.load_history(model, since)
+            entry = decide(history)
+            if entry not in history[:1]:
+                self._entries[model].insert(0, entry)
+        return entry
+
+    def load_history(self, model: str, since: float) -> RetrainingHistory:
+        entries = list(self._entries[model])
+        return entries[:1] + [entry for entry in entries[1:] if entry.decided_at >= since]

@@ -1,0 +1,115 @@
+"""Bins of a column: every value falls into one; frequent and missing values have a bin of their own."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from servicio_ml.features.bins import (
+    MIN_ROWS_TO_COMPARE,
+    build_level_bins,
+    build_numeric_bins,
+    build_quantile_bins,
+)
+
+numbers = arrays(
+    np.float32, st.integers(1, 60), elements=st.floats(-100, 100, width=32) | st.just(float("nan"))
+)
+
+
+@given(numbers, st.integers(2, 12))
+def test_every_number_falls_into_one_bin(values: np.ndarray, count: int) -> None:
+    bins = build_numeric_bins("x", values, count)
+    counts = bins.count(values)
+    assert counts.sum() == len(values)
+    assert counts[-1] == np.isnan(values).sum()
+    assert len(bins.labels) == len(bins.edges) + 2
+    assert list(bins.edges) == sorted(set(bins.edges))
+
+
+@given(numbers, st.integers(2, 12))
+def test_counts_are_those_of_numpy(values: np.ndarray, count: int) -> None:
+    bins = build_numeric_bins("x", values, count)
+    known = values[~np.isnan(values)]
+    expected, _ = np.histogram(known, bins=[-np.inf, *bins.edges, np.inf])
+    assert bins.count(values)[:-1].tolist() == expected.tolist()
+
+
+def test_quantile_bins_hold_the_same_mass() -> None:
+    values = np.random.default_rng(0).normal(size=10_000)
+    assert np.ptp(build_numeric_bins("x", values, 10).count(values)[:-1]) <= 1
+
+
+@pytest.mark.parametrize(
+    ("limits", "labels", "counts"),
+    [
+        ((-math.inf, math.inf), ("< 0", "0", "0 to 1", "1", "> 1", "missing"), [0, 95, 0, 5, 0, 0]),
+        ((0, 1), ("0", "0 to 1", "1", "missing"), [95, 0, 5, 0]),
+    ],
+    ids=["without limits", "with limits"],
+)
+def test_a_rare_value_is_apart_from_a_frequent_one(
+    limits: tuple[float, float], labels: tuple[str, ...], counts: list[int]
+) -> None:
+    values = np.array([0.0] * 95 + [1.0] * 5, dtype=np.float32)
+    bins = build_numeric_bins("x", values, 10, limits=limits)
+    assert bins.labels == labels
+    assert bins.count(values).tolist() == counts
+
+
+def test_a_rare_integer_is_apart_from_a_frequent_one() -> None:
+    values = np.array([0] * 90 + [1] * 5 + [7] * 5, dtype=np.float32)
+    bins = build_numeric_bins("x", values, 10, limits=(0, 9), integers=True)
+    assert (bins.edges, bins.labels) == ((1, 2, 7, 8), ("0", "1", "2 to 7", "7", ">= 8", "missing"))
+    flag = build_numeric_bins("x", values[:95], 10, limits=(0, 1), integers=True)
+    assert (flag.edges, flag.labels) == ((1,), ("0", "1", "missing"))
+
+
+def test_the_few_values_beside_a_frequent_one_are_cut_by_quantiles() -> None:
+    values = np.array([0.0] * 930 + [*range(1, 71)], dtype=np.float32)
+    bins = build_numeric_bins("x", values, 10, limits=(0, math.inf))
+    assert bins.labels == ("0", "0 to 24", "24 to 47", ">= 47", "missing")
+    assert bins.count(values).tolist() == [930, 23, 23, 24, 0]
+    for few in (values[:1], values):
+        shifted = few + np.float32(1e-30)
+        assert bins.count(shifted)[0] == 0
+
+
+def test_labels_have_as_many_digits_as_keep_them_apart() -> None:
+    bins = build_numeric_bins("x", np.arange(1_234_567, 1_234_587, dtype=np.float32), 10)
+    assert len(set(bins.labels)) == len(bins.labels) == len(bins.edges) + 2
+    assert bins.labels[0] == "< 1234569"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_many_rows_are_counted_as_few_are(dtype: type) -> None:
+    random = np.random.default_rng(0)
+    values = random.integers(0, 40, 3 * MIN_ROWS_TO_COMPARE).astype(dtype) / dtype(7)
+    values[random.random(len(values)) < 0.1] = np.nan
+    for bins in (build_numeric_bins("x", values, 10), build_numeric_bins("x", values[:1] * np.nan, 10)):
+        quarters = [bins.count(quarter) for quarter in np.array_split(values, 4)]
+        assert bins.count(values).tolist() == np.sum(quarters, axis=0).tolist()
+
+
+def test_values_that_are_all_missing_make_one_bin() -> None:
+    assert build_numeric_bins("x", np.array([np.nan, np.nan]), 10).labels == ("any", "missing")
+
+
+def test_a_constant_is_apart_from_every_other_value() -> None:
+    assert build_numeric_bins("x", np.array([5.0, 5.0]), 10).labels == ("< 5", "5", "> 5", "missing")
+
+
+def test_levels_have_a_bin_each() -> None:
+    bins = build_level_bins("x", ("a", "b", "c"))
+    assert bins.labels == ("a", "b", "c", "missing")
+    assert bins.count(np.array([0, 1, 2, 2, np.nan])).tolist() == [1, 1, 2, 1]
+
+
+def test_predictions_have_bins_of_quantiles_alone() -> None:
+    values = np.array([0.1] * 400 + [0.3] * 300 + [0.8] * 300)
+    bins = build_quantile_bins("prediction", values, 10)
+    assert (bins.edges, bins.labels) == ((0.3, 0.8), ("< 0.3", "0.3 to 0.8", ">= 0.8", "missing"))
+    assert build_quantile_bins("prediction", values[:1] * np.nan, 10).labels == ("any", "missing")

@@ -1,0 +1,205 @@
+"""Texts of raw files: units, numbers that a pattern cuts, decimal marks, and codes compared by value."""
+
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import polars as pl
+import pytest
+
+from orchard_use_case import build_use_case, transform_file
+from servicio_ml.domain.schema import FeatureSchema, Field, Kind, Parse
+from servicio_ml.domain.use_case import Dialect
+from servicio_ml.pipeline.reading.batches import open_batches
+from servicio_ml.pipeline.reading.columns import ColumnPlan
+from servicio_ml.pipeline.reading.expressions import STAGES, add_stages
+from servicio_ml.pipeline.reading.file_format import InputSpec
+from servicio_ml.pipeline.reading.input_file import inspect_file
+from servicio_ml.pipeline.reading.number_text import EITHER
+from servicio_ml.pipeline.reading.transform import REASON
+
+REJECTED = "rejected"
+
+
+def read_text(text: str, field: Field, decimal: str = ".", missing: tuple[str, ...] = ("", "NA")) -> Any:
+    """The value of a text, None where it is missing."""
+    plan = ColumnPlan(
+        field=field, raw_column="raw", parse=field.parse, missing_texts=(*missing, *field.parse.missing),
+        decimal=decimal,
+    )  # fmt: skip
+    rows = pl.LazyFrame({"raw": [text]}, schema={"raw": pl.String})
+    native: Any = add_stages(nw.from_native(rows), [plan], STAGES).to_native()
+    found = native.collect().row(0, named=True)
+    return REJECTED if found[plan.name_stage("problem")] else found[plan.name_stage("value")]
+
+
+def build_number(pattern: str = "", unit: str = "", **parse: Any) -> Field:
+    return Field(
+        name="size", kind=Kind.NUMBER, column="raw", description="", example=1.0, nullable=True, unit=unit,
+        parse=Parse(pattern=pattern, **parse),
+    )  # fmt: skip
+
+
+DIGITS = r"([\d.]+)"
+LENGTH = {"m": 1.0, "km": 1000.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "units", "value"),
+    [
+        ("5 km", LENGTH, 5000.0),
+        ("5km", LENGTH, 5000.0),
+        ("5 KM.", LENGTH, 5000.0),
+        ("5 m", LENGTH, 5.0),
+        ("5", LENGTH, 5.0),
+        ("5 mi", LENGTH, REJECTED),
+        ("5 m2", LENGTH, REJECTED),
+        ("5 m²", LENGTH, REJECTED),
+        ("5 km/h", LENGTH, REJECTED),
+        ("5 km/h", {"km": 1.0, "km/h": 2.0}, 10.0),
+        ("5 % vol", {"%": 0.01}, 0.05),
+        ("5 €", {"%": 0.01}, REJECTED),
+        ("km 5", LENGTH, 5000.0),
+        ("380Nm(38.7kgm)", {"nm": 1.0, "kgm": 10.0}, 380.0),
+        ("12.7@ 2,700(kgm@ rpm)", {"nm": 1.0, "kgm": 10.0}, 127.0),
+        ("5 fl  oz", {"fl oz": 2.0, "fl": 3.0}, 10.0),
+        ("5 ft", {"in": 1.0}, 5.0),
+    ],
+)
+def test_the_longest_unit_on_a_word_boundary_wins_and_an_unknown_one_is_refused(
+    text: str, units: dict[str, float], value: object
+) -> None:
+    # the field's own unit needs no factor
+    assert read_text(text, build_number(DIGITS, "ft", units=units)) == (
+        pytest.approx(value) if isinstance(value, float) else value
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern", "value"),
+    [
+        ("-5 m2", DIGITS, REJECTED),
+        ("- 5 m2", DIGITS, REJECTED),
+        ("−5 m2", DIGITS, REJECTED),
+        ("temperature -5", DIGITS, REJECTED),
+        ("-5 m2", r"\D*([\d.]+)", REJECTED),
+        ("-5 m2", r"(-?[\d.]+)", -5.0),
+        ("1,667 sqft", DIGITS, REJECTED),
+        ("1,667 sqft", r"([\d.]+).*", REJECTED),
+        ("1,667 sqft", r"([\d.,]+)", 1667.0),
+        ("1 667 sqft", DIGITS, REJECTED),
+        ("1'667 sqft", DIGITS, REJECTED),
+        ("1667", r"(\d{2})$", REJECTED),
+        ("A-3", DIGITS, 3.0),
+        ("1500-2500rpm", r"^[\d]+-(\d+)", 2500.0),
+        ("4000+/-500rpm", r"^(\d+)", 4000.0),
+        ("2016-06-15", r"^(\d{4})", 2016.0),
+        ("2 of 300", r"^(\d+)", 2.0),
+        ("about", DIGITS, REJECTED),
+    ],
+)
+def test_digits_and_a_sign_that_a_pattern_leaves_out_reject_the_value(
+    text: str, pattern: str, value: object
+) -> None:
+    assert read_text(text, build_number(pattern)) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "point", "comma", "either"),
+    [
+        ("145.500", 145.5, 145_500.0, REJECTED),
+        ("145,500", 145_500.0, 145.5, REJECTED),
+        ("0,200", REJECTED, 0.2, 0.2),
+        ("00,123", REJECTED, 0.123, 0.123),
+        ("1.5", 1.5, REJECTED, 1.5),
+        ("1,5", REJECTED, 1.5, 1.5),
+        ("1.234,5", REJECTED, 1234.5, 1234.5),
+        ("1,234.5", 1234.5, REJECTED, 1234.5),
+        ("1.234.567", REJECTED, 1_234_567.0, 1_234_567.0),
+        ("1,45,500", 145_500.0, REJECTED, 145_500.0),
+        ("1,23,45", REJECTED, REJECTED, REJECTED),
+        ("12", 12.0, 12.0, 12.0),
+        ("-1e3", -1000.0, -1000.0, -1000.0),
+        (",5", REJECTED, 0.5, 0.5),
+    ],
+)
+def test_the_decimal_mark_decides_what_groups_thousands(
+    text: str, point: object, comma: object, either: object
+) -> None:
+    found = [read_text(text, build_number(), decimal) for decimal in (".", ",", EITHER)]
+    assert found == [point, comma, either]
+
+
+def build_category(levels: tuple[str, ...], **parse: Any) -> Field:
+    return Field(
+        name="code", kind=Kind.CATEGORY, column="raw", description="", example=levels[0], levels=levels,
+        nullable=True, parse=Parse(**parse),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "value"),
+    [
+        ("3.0", build_category(("3", "6")), "3"),
+        ("06", build_category(("3", "6")), "6"),
+        ("3", build_category(("03", "6.50")), "03"),
+        ("6.5", build_category(("03", "6.50")), "6.50"),
+        ("3.0", build_category(("3", "other")), REJECTED),
+        ("3.5", build_category(("3", "6")), REJECTED),
+        ("0.0", build_category(("no", "yes"), recode={"0": "no", "1": "yes"}), "no"),
+        ("1", build_category(("no", "yes"), recode={"0": "no", "1.0": "yes"}), "yes"),
+        ("0.0", build_category(("1", "0"), recode={"0": "1", "1": "0"}), "1"),
+        ("2", build_category(("no", "yes"), recode={"0": "no", "1": "yes"}), REJECTED),
+        ("0.0", build_category(("a", "b"), missing=("0",)), None),
+        ("-999.0", build_number(missing=("-999",)), None),
+        ("-99.0", build_number(missing=("-999",)), -99.0),
+    ],
+)
+def test_codes_compare_by_value(text: str, field: Field, value: object) -> None:
+    assert read_text(text, field) == value
+
+
+@pytest.mark.parametrize(
+    ("decimal", "values"),
+    [("", [None, 1.5, 0.2, 12.0]), (",", [145_500.0, 1.5, 0.2, 12.0]), (".", [145.5, None, None, 12.0])],
+)
+def test_in_a_file_with_semicolons_an_ambiguous_number_is_refused_unless_the_dialect_says(
+    decimal: str, values: list[float | None], tmp_path: Path
+) -> None:
+    dialect = Dialect(name="original", columns={"size": "raw"}, decimal=decimal)
+    fields = FeatureSchema(fields=(build_number(),))
+    path = tmp_path / "a.csv"
+    path.write_text("raw;Ripe\n145.500;yes\n1,5;no\n0,200;no\n12;yes\n")
+    use_case = build_use_case(schema=fields, event_date="", dialects=(dialect,), deduplicate=False)
+    spec = InputSpec(schema=fields, use_case=use_case)
+    batches = open_batches(inspect_file(path, path.name), spec)
+    scored = batches.prepare(next(batches.raw_frames))
+    assert scored["size"].to_list() == values
+    published = transform_file(path, use_case, _create_folder(tmp_path))
+    assert published["size"].to_list() == values
+    assert [reason is None for reason in scored[REASON]] == [value is not None for value in values]
+
+
+@pytest.mark.parametrize("decimal", ["", ",", "."])
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl", "decimal128"])
+def test_a_typed_number_has_no_decimal_mark(suffix: str, decimal: str, tmp_path: Path) -> None:
+    dialect = Dialect(name="original", columns={"size": "raw"}, decimal=decimal)
+    fields = FeatureSchema(fields=(build_number(),))
+    numbers = [145.5, 1.234, 1234.0, -0.25, 1e-7]
+    rows = pl.DataFrame({"raw": numbers, "Ripe": ["yes"] * 5})
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "jsonl":
+        rows.write_ndjson(path)
+    else:
+        typed = pl.Decimal(20, 8) if suffix == "decimal128" else pl.Float64
+        rows.with_columns(pl.col("raw").cast(typed)).write_parquet(path)
+    use_case = build_use_case(schema=fields, event_date="", dialects=(dialect,), deduplicate=False)
+    batches = open_batches(inspect_file(path, path.name), InputSpec(schema=fields, use_case=use_case))
+    assert batches.prepare(next(batches.raw_frames))["size"].to_list() == numbers
+    assert transform_file(path, use_case, _create_folder(tmp_path))["size"].to_list() == numbers
+
+
+def _create_folder(parent: Path) -> Path:
+    folder = parent / "work"
+    folder.mkdir()
+    return folder

@@ -1,0 +1,99 @@
+"""The transform gives the same rows on PySpark and on Polars."""
+
+import shutil
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import polars as pl
+import pytest
+
+from orchard_use_case import LAST_DAY, build_row, build_use_case, plan_read, write_csv
+from servicio_ml.adapters.raw_data import raw_files
+from servicio_ml.domain.use_case import UseCase
+from servicio_ml.features.synthetic.sampler import draw_rows
+from servicio_ml.pipeline.reading.input_file import copy_input_file
+from servicio_ml.pipeline.reading.raw_file import read_rows
+from servicio_ml.pipeline.reading.text import LINE
+from servicio_ml.pipeline.reading.transform import STATUS, transform
+from servicio_ml.use_cases.catalogue import find
+
+ROWS = 300
+QUIRKS = [
+    build_row(),
+    build_row(),
+    build_row(Weight="1.5 KG", Seeds='"12,345"', Colour="r"),
+    build_row(Weight="99.5g", Sugar=".5"),
+    build_row(Weight="about 3", Seeds="7.5", Ripe="maybe"),
+    build_row(Sugar="1e999", Colour="blue"),
+    build_row(Day="2020-02-30", Seeds="NA"),
+    build_row(Day="2021-01-01"),
+    build_row(Ripe="?", Seeds="x"),
+    build_row(Weight="5 g", Day="2020-01-31T00:00"),
+    build_row(Weight="12 oz", Day="2020-01-31 00:00:00+10:00"),
+    build_row(Weight="1 667 g", Day="2020-01-31 12:00"),
+    build_row(Weight='"1,667 g"', Seeds='"0,200"'),
+]
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator[Any]:
+    sql = pytest.importorskip("pyspark.sql", reason="PySpark is not installed")
+    if shutil.which("java") is None:
+        pytest.skip("PySpark needs java, which is not installed")
+    builder = sql.SparkSession.builder.master("local[2]").appName("servicio-ml")
+    for key, value in (
+        ("spark.ui.enabled", "false"),
+        ("spark.driver.bindAddress", "127.0.0.1"),
+        ("spark.driver.host", "127.0.0.1"),
+        ("spark.sql.shuffle.partitions", "2"),
+    ):
+        builder = builder.config(key, value)
+    with warnings.catch_warnings():
+        # PySpark 4.3 calls itself untested on pandas 3, and forks while others have threads
+        warnings.simplefilter("ignore")
+        session = builder.getOrCreate()
+        session.sparkContext.setLogLevel("ERROR")
+        yield session
+        session.stop()
+
+
+def _compare_engines(source: Path, use_case: UseCase, spark: Any, folder: Path) -> pl.DataFrame:
+    """The rows of both engines, which must be equal; those of Polars are returned."""
+    raw = read_rows(copy_input_file(source, "a", folder), use_case)
+    reading = plan_read(use_case, raw.dialect, raw.absent_fields)
+    texts = raw.frame.collect()
+    types = ", ".join(f"`{name}` {'long' if name == LINE else 'string'}" for name in texts.columns)
+    remote = spark.createDataFrame(texts.rows(), types)
+    frames = []
+    for rows in (texts.lazy(), remote):
+        made = transform(nw.from_native(rows), use_case, reading, last_day=LAST_DAY).collect("polars")
+        frame: pl.DataFrame = made.to_native()
+        frames.append(frame.sort(LINE).with_columns(pl.col(LINE).cast(pl.Int64)))
+    polars, pyspark = frames
+    assert polars.schema == pyspark.schema
+    assert polars.equals(pyspark)
+    return polars
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
+class TestPySpark:
+    @pytest.mark.parametrize("name", ["rain_australia", "employee_burnout", "heart_disease", "vehicle_price"])
+    def test_synthetic_rows(self, spark: Any, tmp_path: Path, name: str) -> None:
+        use_case = find(name)
+        table = draw_rows(use_case, ROWS, np.random.default_rng(0))
+        raw_files.write_csv(tmp_path / "sample.csv", table.columns, header=table.named)
+        assert len(_compare_engines(tmp_path / "sample.csv", use_case, spark, tmp_path)) == ROWS
+
+    def test_quirks(self, spark: Any, tmp_path: Path) -> None:
+        frame = _compare_engines(write_csv(tmp_path / "a.csv", QUIRKS), build_use_case(), spark, tmp_path)
+        assert frame[STATUS].to_list() == (
+            ["kept", "duplicate", "kept", "kept"]
+            + 3 * ["quarantined"]
+            + ["later", "unlabelled", "kept"]
+            + 3 * ["quarantined"]
+        )

@@ -1,0 +1,347 @@
+"""The golden rows on every interface: REST, OIP, gRPC, GraphQL, stream and file get the same results."""
+
+import asyncio
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from asgi import post
+from fakes.broker import MemoryBroker, MemoryStreams
+from fakes.object_store import MemoryObjectStore
+from servers import find_free_port
+from services import ServiceFixture, create_service
+from servicio_ml.adapters.console import SilentProgress
+from servicio_ml.domain.policy import PromotionPolicy
+from servicio_ml.domain.schema import FeatureSchema, Kind
+from servicio_ml.domain.search import Candidate
+from servicio_ml.domain.stream import StreamKind, build_stream_name
+from servicio_ml.domain.use_case import Task
+from servicio_ml.pipeline.reading.file_format import InputSpec
+from servicio_ml.pipeline.reading.input_file import inspect_file
+from servicio_ml.pipeline.scoring.run import ScoringJob, score_file
+from servicio_ml.pipeline.training.build_candidate import build_candidate
+from servicio_ml.pipeline.training.dataset import build_holdout, build_problem
+from servicio_ml.serving.app import build_app
+from servicio_ml.serving.gateway import Gateway
+from servicio_ml.serving.graphql import schema as graphql
+from servicio_ml.serving.http.access_log import AccessLog
+from servicio_ml.serving.models import arrow
+from servicio_ml.serving.models.loaded_model import LoadedModel
+from servicio_ml.serving.oip import inference_pb2 as pb
+from servicio_ml.serving.oip import rest as oip
+from servicio_ml.serving.oip.grpc_server import start_grpc_server
+from servicio_ml.serving.oip.inference_pb2_grpc import GRPCInferenceServiceStub
+from servicio_ml.serving.stream.worker import StreamWorker
+from small_use_case import SCHEMA, build_use_case, generate_rows
+
+MODEL = "small"
+PREDICT, BATCH, INFER = (
+    f"/models/{MODEL}/predict",
+    f"/models/{MODEL}/predict/batch",
+    f"/v2/models/{MODEL}/infer",
+)
+TASKS = {
+    "binary": "artifact_folder",
+    "multiclass": "multiclass_folder",
+    "regression": "regression_folder",
+    "fields named like outputs": "clashing_folder",
+}
+CLASHING = {"day": "prediction_id", "size": "probability", "weight": "version", "colour": "label"}
+"""Fields of the small use case and names of outputs, which the fields of another use case may have."""
+TYPES = {
+    Kind.CATEGORY: pl.String(),
+    Kind.DATE: pl.String(),
+    Kind.INTEGER: pl.Int64(),
+    Kind.NUMBER: pl.Float64(),
+}
+TOLERANCE = 1e-5
+SECONDS = 30
+MUTATION = """mutation ($records: [JSON!]!) { predict(model: "small", records: $records) {
+    prediction label probability probabilities { label probability } model version } }"""
+ResultRows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoldenRows:
+    """The golden rows of a loaded model, in the formats of the interfaces."""
+
+    made: ServiceFixture
+    gateway: Gateway
+    folder: Path
+
+    @property
+    def loaded_model(self) -> LoadedModel:
+        return self.made.service.models.get_champion(MODEL)
+
+    @property
+    def records(self) -> Sequence[Mapping[str, Any]]:
+        records: Sequence[Mapping[str, Any]] = self.loaded_model.artifact.golden["records"]
+        return records
+
+    @property
+    def columns(self) -> dict[str, list[Any]]:
+        names = self.loaded_model.artifact.encoder.schema.field_names
+        return {name: [record.get(name) for record in self.records] for name in names}
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """Typed columns, dates as dates."""
+        fields = self.loaded_model.artifact.encoder.schema.fields
+        frame = pl.DataFrame(self.columns, schema={each.name: TYPES[each.kind] for each in fields})
+        return frame.with_columns(
+            pl.col(each.name).str.to_date() for each in fields if each.kind is Kind.DATE
+        )
+
+    @property
+    def values(self) -> Any:
+        """The matrix of all fields, `[n, fields]`."""
+        encoder = self.loaded_model.artifact.encoder
+        return encoder.encode_records(self.records)[:, : len(encoder.schema.fields)]
+
+    def post(self, path: str, body: object, media_type: str = "application/json") -> Any:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        answer = post(self.gateway, path, raw, {"Content-Type": media_type, "Accept": "application/json"})
+        assert answer.status == 200, answer.body
+        return answer.document
+
+
+def _add_model(document: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> ResultRows:
+    return [{"model": document["model"], "version": document["version"], **row} for row in rows]
+
+
+def predict_one_by_one(given: GoldenRows) -> ResultRows:
+    return [given.post(PREDICT, record) for record in given.records]
+
+
+def predict_records(given: GoldenRows) -> ResultRows:
+    document = given.post(BATCH, {"records": given.records})
+    return _add_model(document, document["predictions"])
+
+
+def predict_columns(given: GoldenRows) -> ResultRows:
+    document = given.post(BATCH, {"columns": given.columns})
+    rows = zip(*document["predictions"].values(), strict=True)
+    return _add_model(document, [dict(zip(document["predictions"], row, strict=True)) for row in rows])
+
+
+def predict_arrow(given: GoldenRows) -> ResultRows:
+    table, sink = given.frame.to_arrow(), pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    answer = post(given.gateway, BATCH, sink.getvalue().to_pybytes(), {"Content-Type": arrow.STREAM_TYPE})
+    assert answer.status == 200, answer.body
+    result = pa.ipc.open_stream(answer.body).read_all()
+    head = {
+        "model": result.schema.metadata[b"model"].decode(),
+        "version": int(result.schema.metadata[b"version"]),
+    }
+    return _add_model(head, result.to_pylist())
+
+
+def predict_parquet(given: GoldenRows) -> ResultRows:
+    body = BytesIO()
+    given.frame.write_parquet(body)
+    document = given.post(BATCH, body.getvalue(), arrow.PARQUET_TYPE)
+    return _add_model(document, document["predictions"])
+
+
+def infer_oip_fields(given: GoldenRows) -> ResultRows:
+    kinds = {each.name: each.kind for each in given.loaded_model.artifact.encoder.schema.fields}
+    inputs = [
+        {
+            "name": name, "shape": [len(values)], "data": values,
+            "datatype": "BYTES" if kinds[name] in {Kind.CATEGORY, Kind.DATE} else "FP64",
+        }
+        for name, values in given.columns.items()
+    ]  # fmt: skip
+    return _read_tensors(given, given.post(INFER, {"inputs": inputs}))
+
+
+def infer_oip_features(given: GoldenRows) -> ResultRows:
+    data = [[None if np.isnan(value) else float(value) for value in row] for row in given.values]
+    features = {"name": "features", "datatype": "FP32", "shape": list(given.values.shape), "data": data}
+    return _read_tensors(given, given.post(INFER, {"inputs": [features]}))
+
+
+def _read_tensors(given: GoldenRows, document: Mapping[str, Any]) -> ResultRows:
+    """Convert flat tensors to rows as the other interfaces return them: labels by their index."""
+    labels = given.loaded_model.labels
+    outputs = {each["name"]: np.reshape(each["data"], each["shape"]).tolist() for each in document["outputs"]}
+    head = {"model": document["model_name"], "version": int(document["model_version"])}
+    rows = [dict(zip(outputs, row, strict=True)) for row in zip(*outputs.values(), strict=True)]
+    for row in rows:
+        if labels:
+            row["label"] = row["prediction"]
+            row["prediction"] = labels.index(row["label"])
+        if "probabilities" in row:
+            row["probabilities"] = dict(zip(labels, row["probabilities"], strict=True))
+    return _add_model(head, rows)
+
+
+def infer_oip_grpc(given: GoldenRows) -> ResultRows:
+    features = pb.ModelInferRequest.InferInputTensor(
+        name="features", datatype="FP32", shape=given.values.shape,
+        contents=pb.InferTensorContents(fp32_contents=given.values.reshape(-1).tolist()),
+    )  # fmt: skip
+
+    request = pb.ModelInferRequest(model_name=MODEL, inputs=[features])
+
+    async def ask() -> pb.ModelInferResponse:
+        port = find_free_port()
+        server = await start_grpc_server(given.made.service, "127.0.0.1", port)
+        try:
+            async with asyncio.timeout(SECONDS), grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+                stub: Any = GRPCInferenceServiceStub(channel)  # type: ignore[no-untyped-call]  # generated
+                result: pb.ModelInferResponse = await stub.ModelInfer(request)
+                return result
+        finally:
+            await server.stop(0)
+
+    result = asyncio.run(ask())
+    outputs = [
+        {"name": each.name, "shape": [*each.shape], "data": _read_contents(each.contents)}
+        for each in result.outputs
+    ]
+    document = {"model_name": result.model_name, "model_version": result.model_version, "outputs": outputs}
+    return _read_tensors(given, document)
+
+
+def _read_contents(contents: pb.InferTensorContents) -> list[Any]:
+    return [text.decode() for text in contents.bytes_contents] or [*contents.fp64_contents]
+
+
+def predict_graphql(given: GoldenRows) -> ResultRows:
+    result = given.post("/graphql", {"query": MUTATION, "variables": {"records": given.records}})
+    rows = [
+        {name: value for name, value in row.items() if value is not None} for row in result["data"]["predict"]
+    ]
+    for row in rows:
+        if shares := row.get("probabilities"):
+            row["probabilities"] = {share["label"]: share["probability"] for share in shares}
+    return rows
+
+
+def predict_stream(given: GoldenRows) -> ResultRows:
+    streams = MemoryStreams()
+    broker = MemoryBroker(streams, "worker", given.made.clock)
+    sent = [broker.append(MODEL, {"record": json.dumps(record)}) for record in given.records]
+    StreamWorker(given.made.service, broker).step(0)
+    results = streams.entries[build_stream_name(MODEL, StreamKind.RESULTS)]
+    answers = {each["request"]: json.loads(each["answer"]) for each in results}
+    return [answers[each] for each in sent]
+
+
+def score_offline(given: GoldenRows) -> ResultRows:
+    path, store, loaded_model = given.folder / "rows.parquet", MemoryObjectStore(), given.loaded_model
+    given.frame.write_parquet(path)
+    schema = loaded_model.artifact.encoder.schema
+    wanted = InputSpec(schema=schema, keep_columns=schema.field_names)
+    job = ScoringJob(
+        info=loaded_model.info,
+        artifact=loaded_model.artifact,
+        source=inspect_file(path, path.name),
+        wanted=wanted,
+        store=store,
+    )
+    score_file(job, SilentProgress(), lambda: 0.0)
+    (output,) = store.list_keys("part-")
+    frame = pl.read_parquet(store.fetch(output)).sort("line")
+    # columns of the file are kept apart from the outputs of the same names
+    kept = {f"raw {name}" if f"raw {name}" in frame else name: name for name in schema.field_names}
+    assert frame.select(*kept).rename(kept).equals(given.frame)
+    return frame.drop(*kept).to_dicts()
+
+
+INTERFACES: Mapping[str, Callable[[GoldenRows], ResultRows]] = {
+    "REST": predict_one_by_one,
+    "REST records": predict_records,
+    "REST columns": predict_columns,
+    "REST Arrow": predict_arrow,
+    "REST Parquet": predict_parquet,
+    "OIP fields": infer_oip_fields,
+    "OIP features": infer_oip_features,
+    "OIP gRPC": infer_oip_grpc,
+    "GraphQL": predict_graphql,
+    "stream": predict_stream,
+    "offline": score_offline,
+}
+
+
+@pytest.fixture(scope="module")
+def clashing_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The artifact of a model whose fields are named like outputs."""
+    fields = tuple(replace(each, name=CLASHING[each.name]) for each in SCHEMA.fields)
+    schema, tree = FeatureSchema(fields=fields), Candidate(name="decision_tree", family="decision_tree")
+    promotion = PromotionPolicy(metric="roc_auc", floor=0.7)
+    use_case = build_use_case(Task.BINARY, tree, schema=schema, promotion=promotion)
+    train, test = (generate_rows(Task.BINARY, 300, seed=i).rename(CLASHING) for i in range(2))
+    folder = tmp_path_factory.mktemp("clashing") / "model"
+    problem = build_problem(use_case, schema, train, seed=0, threads=1)
+    build_candidate(problem, build_holdout(use_case, schema, test), tree, {"max_depth": 4}, folder, "test")
+    return folder
+
+
+@pytest.fixture(scope="module", params=TASKS.values(), ids=[*TASKS])
+def given(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> GoldenRows:
+    folder = tmp_path_factory.mktemp("interfaces")
+    made = create_service(folder, request.getfixturevalue(request.param))
+    app = build_app(made.service, [oip.build_routes(made.service), graphql.build_routes(made.service)])
+    gateway = Gateway(app, made.service, AccessLog(BytesIO()), random.Random(7).getrandbits)  # noqa: S311  ids, no secrets
+    return GoldenRows(made=made, gateway=gateway, folder=folder)
+
+
+@pytest.fixture(scope="module")
+def golden(given: GoldenRows) -> ResultRows:
+    """Results that were recorded at export, as the interfaces return them."""
+    labels, result = given.loaded_model.labels, []
+    for answer in given.loaded_model.artifact.golden["answers"]:
+        row = {"prediction": answer["value"], "model": MODEL, "version": 1}
+        if labels:
+            row["label"] = labels[int(answer["value"])]
+            shares = dict(zip(labels, answer["probabilities"], strict=True))
+            row |= {"probability": shares[labels[1]]} if len(labels) == 2 else {"probabilities": shares}
+        result.append(row)
+    return result
+
+
+@pytest.fixture(scope="module")
+def single(given: GoldenRows) -> ResultRows:
+    return _split_rows(predict_one_by_one(given))
+
+
+def _split_rows(answers: ResultRows) -> ResultRows:
+    """Drop what differs by interface: the prediction id, and the line of a file."""
+    own = {"prediction_id", "line"}
+    return [{name: value for name, value in row.items() if name not in own} for row in answers]
+
+
+@pytest.mark.parametrize("interface", INTERFACES)
+def test_every_interface_gives_the_golden_results(
+    interface: str, given: GoldenRows, golden: ResultRows, single: ResultRows
+) -> None:
+    answers = _split_rows(INTERFACES[interface](given))
+    assert answers == single
+    assert any(None in record.values() for record in given.records)
+    for mine, theirs in zip(answers, golden, strict=True):
+        assert _select_texts(mine) == _select_texts(theirs)
+        assert _select_numbers(mine) == pytest.approx(_select_numbers(theirs), rel=TOLERANCE, abs=TOLERANCE)
+
+
+def _select_texts(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if isinstance(value, str)}
+
+
+def _select_numbers(row: Mapping[str, Any]) -> dict[str, Any]:
+    shares = {f"share of {label}": share for label, share in row.get("probabilities", {}).items()}
+    numbers = {name: value for name, value in row.items() if isinstance(value, (int, float))}
+    return {**numbers, **shares}
