@@ -17,6 +17,7 @@ from servicio_ml.cli import (
     stream,
     train,
 )
+from servicio_ml.cli.drafting import check, init
 from servicio_ml.cli.step import app as step_app
 
 # imports alone create far more objects than the default of 700 between two collections
@@ -31,6 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+app.command("init")(init.init)
+app.command("check")(check.check)
 app.add_typer(data.app, name="data")
 app.command("etl")(etl.etl)
 app.command("train")(train.train)

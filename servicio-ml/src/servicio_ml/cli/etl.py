@@ -37,14 +37,15 @@ def etl(
         month = choose_period(period, time.time())
         stats = bootstrap.create_stats(here.settings)
         with record_outcome(stats, time.time, f"etl.{use_case.name}"):
-            manifest, lake = _publish(here, use_case, source, month, stats, force=force)
+            manifest, lake = publish_file(here, use_case, source, month, stats, force=force)
         _show(here, manifest, lake)
         here.print_document({**manifest.to_json(), "lake": lake})
 
 
-def _publish(
+def publish_file(
     here: CommandSession, use_case: UseCase, source: str, month: str, stats: Stats, *, force: bool
 ) -> tuple[Manifest, str]:
+    """Publish a raw file as the data of a month; return its manifest and the address of the lake."""
     from servicio_ml import bootstrap
     from servicio_ml.pipeline.etl.run import run_etl
     from servicio_ml.pipeline.row_checks.synthetic_rows import check_real_rows_stay

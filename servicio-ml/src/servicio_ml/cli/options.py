@@ -42,6 +42,21 @@ ForceSynthetic = Annotated[
     bool, typer.Option("--force", help="Let synthetic rows replace real ones in the period.")
 ]
 
+# drafting
+DraftName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the new use case, in snake case.")]
+DraftSource = Annotated[
+    str,
+    typer.Option(metavar="PATH|URL|S3", help="Raw file: CSV or JSON lines (also packed), or Parquet."),
+]
+DraftTarget = Annotated[
+    str, typer.Option(metavar="COLUMN", help="Column to predict; asked for on a terminal when not given.")
+]
+ForceDraft = Annotated[bool, typer.Option("--force", help="Replace the file if it is there already.")]
+NeverAsk = Annotated[bool, typer.Option("--yes", help="Never ask: what is not given and needed is an error.")]
+RunDraft = Annotated[
+    bool, typer.Option("--run", help="Go on: ETL, a training of 60 seconds, and the decision of promotion.")
+]
+
 # periods
 Period = Annotated[str, typer.Option(help="Month of the data, YYYY-MM.")]
 PeriodOrCurrent = Annotated[

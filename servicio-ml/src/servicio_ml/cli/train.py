@@ -66,7 +66,7 @@ def train(
         )  # fmt: skip
         # covers the decision too: a training whose decision fails has not succeeded
         with record_outcome(bootstrap.create_stats(here.settings), time.time, f"train.{use_case.name}"):
-            here.print_document(_train_and_judge(here, use_case, period, plan, judged=not no_promote))
+            here.print_document(train_and_judge(here, use_case, period, plan, judged=not no_promote))
 
 
 def build_training_ports(here: CommandSession) -> "TrainingPorts":
@@ -81,9 +81,10 @@ def build_training_ports(here: CommandSession) -> "TrainingPorts":
     )  # fmt: skip
 
 
-def _train_and_judge(
+def train_and_judge(
     here: CommandSession, use_case: UseCase, period: str, plan: "TrainingPlan", *, judged: bool
 ) -> dict[str, Any]:
+    """Train on a period, judge the new challenger if wanted, and return the document of both."""
     from servicio_ml import bootstrap
     from servicio_ml.lifecycle.published import read_manifest
     from servicio_ml.pipeline.training.run import train as run

@@ -20,6 +20,7 @@ from servicio_ml.domain.checks.attributes import (
 )
 from servicio_ml.domain.checks.derived import find_derived_problems
 from servicio_ml.domain.checks.fields import find_field_problems
+from servicio_ml.domain.defaults.attributes import build_example, fill_captions, fill_default
 from servicio_ml.domain.derived import Derived, build_derived_from_json, convert_derived_to_json
 from servicio_ml.domain.values import FIRST_DAY, LAST_DAY, MAX_NUMBER, MAX_WHOLE_NUMBER
 from servicio_ml.errors import UseCaseError
@@ -87,9 +88,10 @@ class Field:
     Attributes:
         name: Name in requests, the lake and the metrics, in snake case.
         kind: Type of the values.
-        column: Name in the raw file.
-        description: Label for forms and documents, one line.
-        example: Plausible value (a date as ISO text).
+        column: Name in the raw file; the field's own name when not given.
+        description: Label for forms and documents, one line; the column when not given.
+        example: Plausible value (a date as ISO text); when not given, the first level, the middle of a
+            number's range, or 2020-01-01.
         unit: Unit of a number; empty without one.
         minimum: Minimum of a number, inclusive.
         maximum: Maximum of a number, inclusive.
@@ -103,9 +105,9 @@ class Field:
 
     name: str
     kind: Kind
-    column: Line
-    description: Caption
-    example: float | int | str
+    column: Line = ""
+    description: Caption = ""
+    example: float | int | str = ""
     unit: str = ""
     minimum: float | None = None
     maximum: float | None = None
@@ -117,9 +119,12 @@ class Field:
 
     def __post_init__(self) -> None:
         where = f"field {self.name!r}"
+        fill_captions(self)
         check_attributes(self, where)
         if not SNAKE_CASE.fullmatch(self.name):
             raise UseCaseError(where, f"names are {SNAKE_CASE_RULE}")
+        # after the types are checked: an example is made from levels and bounds
+        fill_default(self, "example", build_example(self))
         if problem := next(find_field_problems(self), ""):
             raise UseCaseError(where, problem)
 

@@ -22,6 +22,7 @@ from servicio_ml.domain.checks.attributes import (
 )
 from servicio_ml.domain.checks.targets import find_target_problems
 from servicio_ml.domain.checks.use_case import find_problems
+from servicio_ml.domain.defaults.attributes import build_title, fill_captions, fill_default
 from servicio_ml.domain.policy import DriftPolicy, LeakagePolicy, PromotionPolicy
 from servicio_ml.domain.sample import SyntheticSample
 from servicio_ml.domain.schema import FeatureSchema, Parse
@@ -52,8 +53,8 @@ class Target:
 
     Attributes:
         name: Name in snake case.
-        column: Name in the raw file.
-        description: Label for forms and documents, one line.
+        column: Name in the raw file; the target's own name when not given.
+        description: Label for forms and documents, one line; the column when not given.
         labels: Classes in order, the positive one of a binary target last; empty in a regression.
         edges: Ascending cuts of a raw number: label i holds `edges[i-1] <= value < edges[i]`; empty when the
             raw text is the label.
@@ -65,8 +66,8 @@ class Target:
     """
 
     name: str
-    column: Line
-    description: Caption
+    column: Line = ""
+    description: Caption = ""
     labels: tuple[Label, ...] = ()
     edges: tuple[float, ...] = ()
     unit: str = ""
@@ -77,6 +78,7 @@ class Target:
 
     def __post_init__(self) -> None:
         where = f"target {self.name!r}"
+        fill_captions(self)
         check_attributes(self, where)
         if problem := next(find_target_problems(self), ""):
             raise UseCaseError(where, problem)
@@ -175,7 +177,7 @@ class UseCase:
 
     Attributes:
         name: Name of the use case and of its registered model, in snake case.
-        title: Title for people.
+        title: Title for people; made from the name when not given.
         description: One paragraph for people.
         task: Type of prediction.
         schema: Inputs.
@@ -199,17 +201,17 @@ class UseCase:
     """
 
     name: str
-    title: Line
-    description: str
     task: Task
     schema: FeatureSchema
     target: Target
     candidates: tuple[Candidate, ...]
     metric: str
-    split: DateSplit | HashedSplit
     promotion: PromotionPolicy
     origin: Origin
-    sample: SyntheticSample
+    title: Line = ""
+    description: str = ""
+    split: DateSplit | HashedSplit = field(default_factory=HashedSplit)
+    sample: SyntheticSample = field(default_factory=lambda: SyntheticSample(rows=2000))
     drift: DriftPolicy = field(default_factory=DriftPolicy)
     leaks: LeakagePolicy = LeakagePolicy.DROP
     dialects: tuple[Dialect, ...] = (Dialect(name="original"),)
@@ -220,6 +222,7 @@ class UseCase:
 
     def __post_init__(self) -> None:
         where = repr(self.name)
+        fill_default(self, "title", build_title(self.name))
         check_attributes(self, where)
         if not SNAKE_CASE.fullmatch(self.name):
             raise UseCaseError(where, f"names are {SNAKE_CASE_RULE}")

@@ -8,6 +8,7 @@ ServicioError
 │   ├── SourceError         the file or address cannot be read
 │   ├── ColumnsError        the columns are not those of the use case
 │   ├── ContractError       what would be published breaks the contract
+│   ├── DraftError          no use case can be drafted from a file
 │   └── EncodingError       a value does not fit its field
 ├── OutputError             a file cannot be written
 ├── ProgramError            a program is missing or fails
@@ -55,6 +56,7 @@ from servicio_ml.errors.data import (
     ColumnsError,
     ContractError,
     DataError,
+    DraftError,
     EncodingError,
     NotPublishedError,
     OutputError,
@@ -99,6 +101,7 @@ __all__ = [
     "ContentEncodingError",
     "ContractError",
     "DataError",
+    "DraftError",
     "EncodingError",
     "FieldError",
     "ForbiddenError",

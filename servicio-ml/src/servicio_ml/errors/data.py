@@ -41,6 +41,13 @@ class ContractError(DataError):
         super().__init__(f"{where}: {problem}; nothing was published")
 
 
+class DraftError(DataError):
+    """No use case can be drafted from a file."""
+
+    def __init__(self, source: object, problem: str) -> None:
+        super().__init__(f"{source}: {problem}; nothing was written")
+
+
 class EncodingError(DataError):
     """A value does not fit its field.
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from servicio_ml.pipeline.etl.contract import verify
 from servicio_ml.pipeline.etl.job import EtlJob, PreparedData, RawFileOrigin
 from servicio_ml.pipeline.etl.leakage import count_train_test_duplicates, find_leaks
 from servicio_ml.pipeline.etl.publish import build_data_keys, build_raw_key
-from servicio_ml.pipeline.etl.split import TEST, assign_split
+from servicio_ml.pipeline.etl.split import TEST, assign_split, select_identity_fields
 from servicio_ml.pipeline.etl.staging import StagedRows, write_data_files
 from servicio_ml.pipeline.etl.summary import build_profile
 from servicio_ml.pipeline.overview.build import build_overview
@@ -44,7 +44,7 @@ def prepare_data(job: EtlJob, origin: RawFileOrigin, staged: StagedRows) -> Prep
     dropped = dict.fromkeys(origin.absent_fields, ABSENT_REASON) | _find_leaking_fields(job, staged)
     schema = use_case.schema.drop_fields(dropped)
     refuse_rounded_numbers(staged.kept, schema)
-    split_rows = assign_split(staged.kept, use_case.split, _select_identity_fields(schema))
+    split_rows = assign_split(staged.kept, use_case.split, select_identity_fields(schema))
     check_split(split_rows, origin.source_name, use_case)
     data_files = write_data_files(staged, split_rows, schema, job.folder)
     train, test = (verify(data_files[name], schema, use_case.target) for name in ("train", "test"))
@@ -98,13 +98,6 @@ def _find_leaking_fields(job: EtlJob, staged: StagedRows) -> dict[str, str]:
     for name, reason in found.items():
         job.progress.warn(f"{name} is left out, it gives the target away: {reason}")
     return found
-
-
-def _select_identity_fields(schema: FeatureSchema) -> Sequence[str]:
-    """Select the fields that every file has, so that optional fields do not move a row to the other side."""
-    # a row shall keep its side when a later file lacks an optional column
-    required = [field.name for field in schema.fields if not field.optional]
-    return required or schema.field_names
 
 
 def _count_duplicates(job: EtlJob, split_rows: pl.LazyFrame, schema: FeatureSchema) -> int:

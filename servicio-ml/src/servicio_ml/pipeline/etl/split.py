@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
+from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.domain.use_case import DateSplit, HashedSplit
 from servicio_ml.errors import ContractError
 
@@ -59,3 +60,10 @@ def _hash_to_uniform(fields: Sequence[str]) -> pl.Expr:
         return_dtype=pl.Float64,
         is_elementwise=True,
     )
+
+
+def select_identity_fields(schema: FeatureSchema) -> Sequence[str]:
+    """Select the fields that every file has, so that optional fields do not move a row to the other side."""
+    # a row shall keep its side when a later file lacks an optional column
+    required = [field.name for field in schema.fields if not field.optional]
+    return required or schema.field_names

@@ -9,7 +9,7 @@ import polars as pl
 from servicio_ml.domain.use_case import Dialect, UseCase
 from servicio_ml.pipeline.reading.batches import find_short_rows, read_blocks
 from servicio_ml.pipeline.reading.columns import build_target_field
-from servicio_ml.pipeline.reading.dialects import DialectMatch, DialectSpec, is_data_row, match_dialect
+from servicio_ml.pipeline.reading.dialects import DialectSpec, is_data_row, match_dialect
 from servicio_ml.pipeline.reading.formats.text_format import count_cells
 from servicio_ml.pipeline.reading.input_file import FIRST_LINE, InputFile, translate_read_errors
 from servicio_ml.pipeline.reading.number_text import POINT
@@ -70,7 +70,7 @@ def read_rows(file: InputFile, use_case: UseCase) -> RawRows:
     names = match.column_names
     # two fields may read one column
     columns = tuple(dict.fromkeys(match.columns.values()))
-    frame = _scan(file, match, columns)
+    frame = scan_rows(file, match.dialect, names, columns)
     # the format completes the rows where it names the columns
     short = () if file.has_names else _find_short_rows(file, names, 0 if match.dialect.header else 1)
     every = mark_short_rows(drop_blank_lines(frame), short)
@@ -98,10 +98,20 @@ def _create_dialect_spec(use_case: UseCase) -> DialectSpec:
     )
 
 
-def _scan(file: InputFile, match: DialectMatch, columns: tuple[str, ...]) -> pl.LazyFrame:
+def scan_rows(
+    file: InputFile, dialect: Dialect, names: tuple[str, ...], columns: tuple[str, ...] = ()
+) -> pl.LazyFrame:
+    """Scan every row and column of a file as text, blank lines included: `LINE`, the columns, `SURPLUS`.
+
+    Args:
+        file: The file.
+        dialect: Dialect of the file.
+        names: Names of its columns in order.
+        columns: Columns of a Parquet file that are read; others are left out where their values have no text.
+    """
     if file.is_parquet:
-        return _scan_parquet(file, match.dialect, columns)
-    return _scan_text(file, match.dialect, match.column_names)
+        return _scan_parquet(file, dialect, columns)
+    return _scan_text(file, dialect, names)
 
 
 def _scan_text(file: InputFile, dialect: Dialect, names: tuple[str, ...]) -> pl.LazyFrame:

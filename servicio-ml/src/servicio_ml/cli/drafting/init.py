@@ -1,0 +1,96 @@
+"""`servicio-ml init`: draft the file of a use case from a raw file."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from servicio_ml.cli.drafting.check import show_check
+from servicio_ml.cli.drafting.run import run_draft
+from servicio_ml.cli.drafting.target_file import check_name, write_draft
+from servicio_ml.cli.options import (
+    Debug,
+    DraftName,
+    DraftSource,
+    DraftTarget,
+    ForceDraft,
+    Json,
+    NeverAsk,
+    RunDraft,
+)
+from servicio_ml.cli.session import CommandSession, open_session
+from servicio_ml.errors import SettingsError, format_names
+
+if TYPE_CHECKING:
+    from servicio_ml.pipeline.drafting.draft import Draft
+
+DEFAULT_FOLDER = Path("use_cases")
+
+
+def init(
+    name: DraftName,
+    source: DraftSource,
+    target: DraftTarget = "",
+    force: ForceDraft = False,
+    yes: NeverAsk = False,
+    run: RunDraft = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Draft `use_cases/NAME.py` from a raw file: fields, target, split and candidates, with reasons.
+
+    The file goes into the folder of SERVICIO_ML_USE_CASES_DIR, or `use_cases` here. If it is there already,
+    the difference is printed and nothing is changed without --force.
+    """
+    with open_session(as_json=as_json, debug=debug) as here:
+        from servicio_ml import bootstrap
+        from servicio_ml.pipeline.drafting.draft import draft_use_case
+
+        check_name(name)
+        folder = here.settings.use_cases_dir or DEFAULT_FOLDER
+        with bootstrap.open_source(here.settings, source) as path:
+            column = target or _ask_for_target(
+                path, source, is_asking=not (yes or as_json) and sys.stdin.isatty()
+            )
+            draft = draft_use_case(name, column, path, source_name=source)
+        _show(here, draft)
+        written = write_draft(here, folder / f"{name}.py", draft.source, force=force)
+        document = {
+            "use_case": name, "path": str(folder / f"{name}.py"), "written": written,
+            "decisions": draft.decisions, "check": draft.check.to_json(),
+        }  # fmt: skip
+        if run:
+            document["training"] = run_draft(here, draft.use_case, source)
+        _show_next_commands(here, name, source, folder, done=run)
+        here.print_document(document)
+
+
+def _ask_for_target(path: Path, source: str, *, is_asking: bool) -> str:
+    from servicio_ml.pipeline.drafting.draft import list_columns
+
+    columns = list_columns(path, source)
+    if not is_asking:
+        raise SettingsError("--target", f"it is missing; name the column to predict: {format_names(columns)}")
+    answer: str = typer.prompt(f"column to predict ({', '.join(columns)})", default=columns[-1])
+    return answer
+
+
+def _show(here: CommandSession, draft: "Draft") -> None:
+    for subject, reason in draft.decisions.items():
+        here.print_line(f"{subject}: {reason}")
+    show_check(here, draft.check)
+
+
+def _show_next_commands(here: CommandSession, name: str, source: str, folder: Path, *, done: bool) -> None:
+    from shlex import quote
+
+    here.print_line("next:")
+    if here.settings.use_cases_dir is None:
+        here.print_line(f"  export SERVICIO_ML_USE_CASES_DIR={quote(str(folder.absolute()))}")
+    if done:
+        here.print_line("  servicio-ml serve")
+        return
+    here.print_line(f"  servicio-ml check {name} --source {quote(source)}   # after each change of the file")
+    here.print_line(f"  servicio-ml etl {name} --source {quote(source)}")
+    here.print_line(f"  servicio-ml train {name}")

@@ -1,0 +1,1 @@
+"""Defaults of a use case: what its file need not say."""

@@ -1,0 +1,42 @@
+"""Attributes that a definition need not name, since the others give them."""
+
+from math import floor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from servicio_ml.domain.schema import Field
+
+EXAMPLE_DAY = "2020-01-01"
+
+
+def fill_captions(definition: object) -> None:
+    """Name the raw column of a field or target after it, and describe it by its column."""
+    fill_default(definition, "column", getattr(definition, "name", ""))
+    fill_default(definition, "description", getattr(definition, "column", ""))
+
+
+def fill_default(definition: object, name: str, value: object) -> None:
+    """Set an attribute that was not given; definitions are frozen once they are made."""
+    # compared by type, too: a number of 0 is given
+    if isinstance(getattr(definition, name), str) and not getattr(definition, name):
+        object.__setattr__(definition, name, value)
+
+
+def build_title(name: object) -> str:
+    """Build a title from a name in snake case: `flat_rent` becomes `Flat rent`."""
+    return f"{name}".replace("_", " ").strip().capitalize()
+
+
+def build_example(field: "Field") -> float | int | str:
+    """Build a plausible value of a field."""
+    if field.kind.value == "category":
+        return field.levels[0] if field.levels else ""
+    if field.kind.value == "date":
+        return EXAMPLE_DAY
+    low, high = field.minimum, field.maximum
+    bounds = [bound for bound in (low, high) if bound is not None] or [0.0]
+    middle = sum(bounds) / len(bounds)
+    if field.kind.value == "number":
+        return middle
+    lowest, highest = field.limits
+    return int(min(max(floor(middle), lowest), highest))

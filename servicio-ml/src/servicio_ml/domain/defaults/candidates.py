@@ -1,0 +1,64 @@
+"""Standard candidates of a task, with search spaces sized to the number of rows."""
+
+from servicio_ml.domain.search import Candidate, Integer, Real
+from servicio_ml.domain.use_case import Task
+
+FEW_ROWS, MANY_ROWS = 2_000, 50_000
+TUNING_ROWS = 20_000
+"""Maximum number of rows of a trial."""
+
+
+def build_standard_candidates(task: Task, rows: int) -> tuple[Candidate, ...]:
+    """Build the candidates that suit a task and a number of rows: boosted trees, a forest and a linear model.
+
+    Args:
+        task: Type of prediction.
+        rows: Approximate number of usable rows.
+    """
+    return (_build_boosted_trees(rows), _build_forest(rows), _build_linear_model(task, rows))
+
+
+def _build_boosted_trees(rows: int) -> Candidate:
+    # leaves and the rows in each grow with the rows: large trees on few rows only repeat them
+    leaves, smallest = (15, 5) if rows < FEW_ROWS else (63, 20) if rows < MANY_ROWS else (127, 50)
+    return Candidate(
+        name="lightgbm", family="lightgbm", tuning_rows=_limit_rows(rows),
+        space={
+            "n_estimators": Integer(low=50, high=300 if rows < FEW_ROWS else 600),
+            "num_leaves": Integer(low=4, high=leaves, log=True),
+            "learning_rate": Real(low=0.02, high=0.2, log=True),
+            "min_child_samples": Integer(low=smallest, high=5 * smallest, log=True),
+            "colsample_bytree": Real(low=0.4, high=1.0),
+        },
+        start={
+            "n_estimators": 100 if rows < FEW_ROWS else 300, "num_leaves": leaves // 2, "learning_rate": 0.05,
+            "min_child_samples": 2 * smallest, "colsample_bytree": 0.8,
+        },
+    )  # fmt: skip
+
+
+def _build_forest(rows: int) -> Candidate:
+    smallest = 1 if rows < FEW_ROWS else 3 if rows < MANY_ROWS else 10
+    return Candidate(
+        name="random_forest", family="random_forest", tuning_rows=_limit_rows(rows), max_latency_seconds=0.05,
+        space={
+            "max_depth": Integer(low=3, high=12 if rows < FEW_ROWS else 16),
+            "min_samples_leaf": Integer(low=smallest, high=10 * smallest, log=True),
+            "max_features": Real(low=0.2, high=0.8),
+        },
+        start={"max_depth": 8, "min_samples_leaf": 2 * smallest, "max_features": 0.4},
+        fixed={"n_estimators": 100},
+    )  # fmt: skip
+
+
+def _build_linear_model(task: Task, rows: int) -> Candidate:
+    if task is Task.REGRESSION:
+        name, space = "ridge", {"alpha": Real(low=0.001, high=100.0, log=True)}
+    else:
+        name, space = "logistic_regression", {"C": Real(low=0.003, high=30.0, log=True)}
+    start = dict.fromkeys(space, 1.0)
+    return Candidate(name=name, family=name, tuning_rows=_limit_rows(rows), space=space, start=start)
+
+
+def _limit_rows(rows: int) -> int:
+    return TUNING_ROWS if rows > TUNING_ROWS else 0

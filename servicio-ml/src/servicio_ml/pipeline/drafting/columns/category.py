@@ -1,0 +1,77 @@
+"""Categories: a few texts, or two numbers, each in many rows."""
+
+from collections import Counter
+
+import polars as pl
+
+from servicio_ml.domain.schema import Kind, Parse
+from servicio_ml.domain.values import normalize_code
+from servicio_ml.pipeline.drafting.columns.raw_column import (
+    MAX_LEVELS,
+    ColumnFinding,
+    RawColumn,
+    describe_rest,
+    shorten,
+)
+
+MIN_ROWS_PER_LEVEL = 5
+"""Minimum mean number of rows of a level: with fewer, the texts describe single rows."""
+MIN_COVERED = 0.99
+"""Minimum share of the rows that the most frequent levels cover, where there are too many of them."""
+SHOWN_LEVELS = 3
+
+
+def find_category(column: RawColumn) -> ColumnFinding:
+    """Find the levels of a column of texts; with too many of them, it is left out."""
+    counts = _count_texts(column.present)
+    forms = _merge_cases(counts)
+    levels = _choose_levels(Counter({level: counts[level] for level in forms.values()}))
+    if any("\n" in level or "\r" in level for level in counts):
+        return ColumnFinding(column=column.name, reason="texts of several lines")
+    if not levels or len(column.present) < MIN_ROWS_PER_LEVEL * len(levels):
+        reason = f"text: {len(counts)} different values, such as {shorten(next(iter(counts)))!r}"
+        return ColumnFinding(column=column.name, reason=reason)
+    recode = {text: level for text, level in sorted(forms.items()) if text != level and level in levels}
+    return _build_finding(column, levels, recode)
+
+
+def build_code_category(column: RawColumn, values: pl.Series) -> ColumnFinding:
+    """Build the category of a column of two numbers."""
+    found = column.texts.filter(values.is_not_null()).unique()
+    codes = {text: normalize_code(text) or text for text in found}
+    levels = sorted(
+        {*codes.values()}, key=lambda code: (normalize_code(code) is None, float(code.replace(",", "")))
+    )
+    return _build_finding(column, tuple(levels), {}, column.texts.replace(codes))
+
+
+def _count_texts(texts: pl.Series) -> Counter[str]:
+    counts = texts.alias("text").value_counts(name="rows").sort("rows", "text", descending=[True, False])
+    return Counter(dict(counts.iter_rows()))
+
+
+def _merge_cases(counts: Counter[str]) -> dict[str, str]:
+    """Map each text to the most frequent one that differs from it in upper and lower case only."""
+    forms = dict[str, str]()
+    return {text: forms.setdefault(text.lower(), text) for text in counts}
+
+
+def _choose_levels(counts: Counter[str]) -> tuple[str, ...]:
+    frequent = [text for text, _ in counts.most_common(MAX_LEVELS)]
+    covered = sum(counts[text] for text in frequent)
+    return tuple(sorted(frequent)) if covered >= MIN_COVERED * counts.total() else ()
+
+
+def _build_finding(
+    column: RawColumn, levels: tuple[str, ...], recode: dict[str, str], texts: pl.Series | None = None
+) -> ColumnFinding:
+    read = column.texts if texts is None else texts
+    recoded = read.replace(recode) if recode else read
+    values = recoded.set(~recoded.is_in([*levels]).fill_null(value=False), None)
+    field = column.build_field(Kind.CATEGORY, levels=levels, parse=Parse(recode=recode))
+    shown = ", ".join(shorten(level) for level in levels[:SHOWN_LEVELS]) + (
+        "…" if len(levels) > SHOWN_LEVELS else ""
+    )
+    merged = f"; {len(recode)} differ in case only and are one" if recode else ""
+    reason = f"{len(levels)} levels ({shown}){merged}{describe_rest(column.texts, values)}"
+    return ColumnFinding(column=column.name, reason=reason, field=field, values=values)

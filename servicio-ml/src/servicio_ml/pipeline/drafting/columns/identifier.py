@@ -1,0 +1,49 @@
+"""Identifiers: they name a row or a thing, and say nothing about rows that come later."""
+
+import re
+
+import polars as pl
+
+from servicio_ml.pipeline.drafting.columns.raw_column import (
+    MAX_LEVELS,
+    MIN_READABLE,
+    ColumnFinding,
+    RawColumn,
+    parse_numbers,
+)
+from servicio_ml.pipeline.drafting.columns.statistics import compute_share, find_bounds
+
+NAME = re.compile(r"(.*_)?(id|ids|uuid|guid|index|key|row|row_number|rownum|serial|record)")
+"""Name of a field that is an identifier if its values are whole numbers, and many of them."""
+
+
+def find_identifier(column: RawColumn) -> ColumnFinding | None:
+    """Find that a column names the rows: another value in each, or whole numbers under such a name."""
+    present = column.present
+    values = parse_numbers(present, column.decimal)
+    if values.count() < MIN_READABLE * len(present):
+        return _find_text_identifier(column)
+    whole = values.drop_nulls()
+    if not bool((whole == whole.floor()).all()) or whole.n_unique() <= MAX_LEVELS:
+        return None
+    if NAME.fullmatch(column.field_name):
+        reason = f"an identifier by its name, with {whole.n_unique()} different whole numbers"
+        return ColumnFinding(column=column.name, reason=reason)
+    if not column.nullable and _is_sequence(whole):
+        return ColumnFinding(column=column.name, reason="an identifier: it numbers the rows")
+    return None
+
+
+def _find_text_identifier(column: RawColumn) -> ColumnFinding | None:
+    present = column.present
+    if column.nullable or present.n_unique() < len(present):
+        return None
+    # numbers with a unit may all differ, too
+    if compute_share(present.str.contains(r"^[+-]?[0-9.,]+\s*\D{0,6}$")) >= MIN_READABLE:
+        return None
+    return ColumnFinding(column=column.name, reason="an identifier: every row has another text")
+
+
+def _is_sequence(values: pl.Series) -> bool:
+    low, high = find_bounds(values)
+    return values.n_unique() == len(values) and bool(len(values) == high - low + 1)

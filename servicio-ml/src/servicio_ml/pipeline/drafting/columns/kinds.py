@@ -1,0 +1,19 @@
+"""Order in which the kinds of a column are tried."""
+
+from servicio_ml.pipeline.drafting.columns.category import find_category
+from servicio_ml.pipeline.drafting.columns.constant import find_constant
+from servicio_ml.pipeline.drafting.columns.date import find_date
+from servicio_ml.pipeline.drafting.columns.identifier import find_identifier
+from servicio_ml.pipeline.drafting.columns.measure import find_measure
+from servicio_ml.pipeline.drafting.columns.number import find_number
+from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding, RawColumn
+
+FINDERS = (find_constant, find_date, find_identifier, find_number, find_measure)
+
+
+def find_kind(column: RawColumn) -> ColumnFinding:
+    """Find what a column is: the first kind that its texts fit, else a category or text."""
+    for find in FINDERS:
+        if found := find(column):
+            return found
+    return find_category(column)

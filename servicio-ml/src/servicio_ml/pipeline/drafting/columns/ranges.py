@@ -1,0 +1,53 @@
+"""Ranges of numbers with head-room beyond those of a file, and examples."""
+
+import math
+from collections.abc import Callable
+
+import polars as pl
+
+from servicio_ml.pipeline.drafting.columns.statistics import find_bounds
+
+SCALE_STEPS = 10
+"""Maximum number of different whole numbers of a scale or a code, which gets no head-room."""
+FULL_SCALES = (1.0, 10.0, 100.0)
+"""Maxima of shares, marks and percentages, beyond which there is nothing."""
+EXAMPLE_DIGITS = 4
+
+
+def find_range(numbers: pl.Series, *, is_whole: bool) -> tuple[float, float]:
+    """Find the range of a field: that of the file, and half its width more on both sides.
+
+    A range of the file that is not negative stays so.
+    """
+    low, high = find_bounds(numbers)
+    if is_whole and numbers.n_unique() <= SCALE_STEPS:
+        return _drop_fraction(low), _drop_fraction(high)
+    room = (high - low) / 2 or max(abs(high) / 2, 1.0)
+    lower = low - room
+    if low >= 0 > lower:
+        lower = 0.0
+    upper = high if low >= 0 and high in FULL_SCALES else high + room
+    exponent = math.floor(math.log10(room)) - 1
+    # whole numbers have whole bounds
+    exponent = max(exponent, 0) if is_whole else exponent
+    return _round_outward(lower, exponent, math.floor), _round_outward(upper, exponent, math.ceil)
+
+
+def round_example(numbers: pl.Series, *, is_whole: bool) -> float | int:
+    """Round the median to be shown as an example."""
+    median = float(numbers.median() or 0)  # type: ignore[arg-type]  # a series of numbers
+    if is_whole:
+        return int(median)
+    rounded = float(f"{median:.{EXAMPLE_DIGITS}g}")
+    low, high = find_bounds(numbers)
+    return _drop_fraction(rounded if low <= rounded <= high else median)
+
+
+def _round_outward(value: float, exponent: int, round_step: Callable[[float], int]) -> float:
+    step = 10.0**exponent
+    return _drop_fraction(round(round_step(round(value / step, 6)) * step, max(0, -exponent)))
+
+
+def _drop_fraction(value: float) -> float:
+    """Return a whole number as an integer, so that it is written without a fraction."""
+    return int(value) if value == int(value) else value

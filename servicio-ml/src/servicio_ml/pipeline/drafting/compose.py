@@ -1,0 +1,130 @@
+"""Composition of a use case from what was found in a file: split, metric, promotion, dialect, copies."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+from servicio_ml.domain.defaults.candidates import build_standard_candidates
+from servicio_ml.domain.derived import Cyclic, Derived
+from servicio_ml.domain.schema import FeatureSchema
+from servicio_ml.domain.use_case import MISSING, DateSplit, Dialect, HashedSplit, Origin, UseCase
+from servicio_ml.pipeline.drafting.cells.table import MAX_ROWS
+from servicio_ml.pipeline.drafting.copies import choose_deduplication
+from servicio_ml.pipeline.drafting.evidence import Evidence
+from servicio_ml.pipeline.drafting.matrix import build_problem
+from servicio_ml.pipeline.drafting.quick_model import METRICS, estimate_quality
+from servicio_ml.pipeline.drafting.rules import build_promotion, choose_test_share
+from servicio_ml.pipeline.drafting.time_order import find_time_column, has_seasons
+
+DAYS_PER_YEAR = 365.2425
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComposedUseCase:
+    """A use case and why it is so.
+
+    Attributes:
+        use_case: The use case.
+        reasons: Reason by what was decided of the file as a whole.
+        notes: Comment by attribute, for the file.
+    """
+
+    use_case: UseCase
+    reasons: Mapping[str, str]
+    notes: Mapping[str, str]
+
+
+def build_use_case(name: str, evidence: Evidence, *, by_date: bool) -> ComposedUseCase:
+    """Compose a use case.
+
+    Args:
+        name: Name of the use case.
+        evidence: What was found in the file.
+        by_date: Whether rows may be split by their date.
+    """
+    task = evidence.target.task
+    dummy, quick = estimate_quality(build_problem(evidence.findings, evidence.target))
+    time = find_time_column(evidence.findings) if by_date else None
+    date, order = time or ("", "no column dates the rows in their order")
+    read = [each.column for each in evidence.findings if each.field]
+    read.append(evidence.target.target.column)
+    deduplicate, copies, staying = choose_deduplication(evidence.table.cells, read)
+    rows = staying * len(evidence.target.values.drop_nulls())
+    metric, share = METRICS[task], choose_test_share(rows)
+    use_case = UseCase(
+        name=name,
+        task=task,
+        schema=_build_schema(evidence, date),
+        target=evidence.target.target,
+        metric=metric,
+        candidates=build_standard_candidates(task, evidence.table.rows),
+        split=DateSplit(field=date, test_share=share) if date else HashedSplit(test_share=share),
+        promotion=build_promotion(metric, dummy, quick, rows * share),
+        origin=Origin(file=_get_file_name(evidence.file.source_name)),
+        dialects=(_build_dialect(evidence),),
+        missing=(*MISSING, *evidence.missing),
+        event_date=date,
+        deduplicate=deduplicate,
+    )
+    floor = f"{metric} of a guess {dummy:.2f}, of a quick model {quick:.2f}"
+    reasons = {
+        "format": _describe_format(evidence),
+        "rows": _describe_rows(evidence),
+        "missing": ", ".join(repr(text) for text in use_case.missing),
+        "split": f"by date ({date}): {order}" if date else f"by hash: {order}",
+        "floor": f"halfway between {floor}",
+        **({"copies": copies} if copies else {}),
+    }
+    notes = {"promotion": f"floor: {floor} on unseen rows", **({"deduplicate": copies} if copies else {})}
+    return ComposedUseCase(use_case=use_case, reasons=reasons, notes=notes)
+
+
+def _build_schema(evidence: Evidence, date: str) -> FeatureSchema:
+    fields = [each.field for each in evidence.findings if each.field]
+    return FeatureSchema(
+        fields=tuple(replace(each, direct=each.name != date) for each in fields),
+        derived=_build_seasons(evidence, date) if date else (),
+    )
+
+
+def _build_seasons(evidence: Evidence, date: str) -> tuple[Derived, ...]:
+    """Build the columns of the season, where the rows are of two years or more."""
+    days = {each.field.name: each.values for each in evidence.findings if each.field}
+    found = days[date]
+    if found is None or not has_seasons(found) or {"season_sin", "season_cos"} & {*days}:
+        return ()
+    return (
+        Cyclic(name="season_sin", source=date, period=DAYS_PER_YEAR, wave="sin"),
+        Cyclic(name="season_cos", source=date, period=DAYS_PER_YEAR, wave="cos"),
+    )
+
+
+def _build_dialect(evidence: Evidence) -> Dialect:
+    return Dialect(name="original", decimal=evidence.table.decimal)
+
+
+def _get_file_name(address: str) -> str:
+    path = urlsplit(address).path if "://" in address else address.replace("\\", "/")
+    return PurePosixPath(path).name or "raw.csv"
+
+
+def _describe_rows(evidence: Evidence) -> str:
+    rows, seen = evidence.table.rows, len(evidence.table.cells)
+    step = -(-rows // MAX_ROWS)
+    how = (
+        f"{seen:,} of them are looked at, one in {step}; the draft is then checked on all"
+        if step > 1
+        else "all are looked at"
+    )
+    return f"{rows:,}; {how}"
+
+
+def _describe_format(evidence: Evidence) -> str:
+    found = evidence.file.text_format
+    if evidence.file.is_parquet:
+        return "Parquet"
+    what = "JSON lines" if found.is_json else f"CSV with {DELIMITERS.get(found.delimiter, found.delimiter)}"
+    decimal = f", decimal mark {evidence.table.decimal!r}" if evidence.table.decimal else ""
+    return f"{what}, {found.encoding.upper()}{f', {found.packing}' if found.packing else ''}{decimal}"

@@ -1,0 +1,160 @@
+"""Draft of a use case from a raw file, checked on every row of it."""
+
+import tempfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from servicio_ml.domain.use_case import DateSplit, UseCase
+from servicio_ml.errors import DraftError, format_names
+from servicio_ml.pipeline.check_raw_file import RawFileCheck, check_raw_file
+from servicio_ml.pipeline.drafting.cells.missing_words import find_missing_words, replace_missing_words
+from servicio_ml.pipeline.drafting.cells.names import build_field_names
+from servicio_ml.pipeline.drafting.cells.table import TextTable, read_table
+from servicio_ml.pipeline.drafting.columns.kinds import find_kind
+from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding, RawColumn
+from servicio_ml.pipeline.drafting.compose import build_use_case
+from servicio_ml.pipeline.drafting.copies import leave_out_copied_columns
+from servicio_ml.pipeline.drafting.evidence import Evidence
+from servicio_ml.pipeline.drafting.matrix import build_problem
+from servicio_ml.pipeline.drafting.quick_model import find_telling_columns
+from servicio_ml.pipeline.drafting.targets.target import find_target
+from servicio_ml.pipeline.drafting.writing.source_text import write_source
+from servicio_ml.pipeline.reading.input_file import InputFile, copy_input_file
+from servicio_ml.use_cases.user_files import load_file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A drafted use case.
+
+    Attributes:
+        use_case: The use case, as the platform loads it from `source`.
+        source: Python source of its file.
+        decisions: Reason by what was decided, in the order of the file.
+        check: What the ETL would do with the file.
+    """
+
+    use_case: UseCase
+    source: str
+    check: RawFileCheck
+    decisions: dict[str, str] = field(default_factory=dict)
+
+
+def list_columns(source: Path, source_name: str) -> list[str]:
+    """List the columns of a raw file that may be a target.
+
+    Raises:
+        DataError: No use case can be drafted from the file.
+    """
+    with tempfile.TemporaryDirectory(prefix="servicio-ml-draft-") as folder:
+        table = read_table(copy_input_file(source, source_name, Path(folder)))
+    return [name for name in table.cells.columns if name not in table.unreadable]
+
+
+def draft_use_case(name: str, target: str, source: Path, *, source_name: str) -> Draft:
+    """Draft a use case from a raw file, and check it on every row.
+
+    Args:
+        name: Name of the use case, in snake case.
+        target: Raw column to predict.
+        source: The raw file.
+        source_name: Name by which the user knows it, for messages.
+
+    Raises:
+        DataError: The file cannot be read, or no use case can be drafted from it.
+        UseCaseError: The name is not in snake case.
+    """
+    with tempfile.TemporaryDirectory(prefix="servicio-ml-draft-") as folder:
+        file = copy_input_file(source, source_name, Path(folder))
+        evidence = _find_evidence(file, target)
+        draft = _build_draft(name, evidence, by_date=True)
+        if 0 < len(draft.check.leaks) < len(draft.use_case.schema.fields):
+            evidence = replace(evidence, findings=_leave_out(evidence, draft))
+            draft = _build_draft(name, evidence, by_date=True)
+        if draft.check.problems and isinstance(draft.use_case.split, DateSplit):
+            draft = _build_draft(name, evidence, by_date=False)
+    if draft.check.problems:
+        raise DraftError(source_name, draft.check.problems[0])
+    return draft
+
+
+def _find_evidence(file: InputFile, target: str) -> Evidence:
+    table = read_table(file)
+    _check_target(table, target, file.source_name)
+    missing = find_missing_words(table.cells, table.decimal)
+    cells = replace_missing_words(table.cells, missing)
+    names = build_field_names(cells.columns)
+    columns = [
+        RawColumn(name=each, field_name=names[each], texts=cells[each], decimal=table.decimal or ".")
+        for each in cells.columns
+    ]
+    found = find_target(next(each for each in columns if each.name == target), file.source_name)
+    findings = leave_out_copied_columns(
+        [_find_column(each, table) for each in columns if each.name != target]
+    )
+    evidence = Evidence(file=file, table=table, target=found, findings=findings, missing=missing)
+    return replace(evidence, findings=_leave_out_telling_columns(evidence))
+
+
+def _check_target(table: TextTable, target: str, source_name: str) -> None:
+    if target in table.unreadable:
+        raise DraftError(source_name, f"the target {target!r} cannot be read: {table.unreadable[target]}")
+    if target not in table.cells.columns:
+        known = format_names(name for name in table.cells.columns if name not in table.unreadable)
+        raise DraftError(source_name, f"there is no column {target!r} for --target; columns are {known}")
+
+
+def _find_column(column: RawColumn, table: TextTable) -> ColumnFinding:
+    if column.name in table.unreadable:
+        return ColumnFinding(column=column.name, reason=table.unreadable[column.name])
+    return find_kind(column)
+
+
+def _leave_out_telling_columns(evidence: Evidence) -> list[ColumnFinding]:
+    """Leave out the columns that give the target away, unless all of them do."""
+    fields = [each for each in evidence.findings if each.field]
+    if not fields:
+        reasons = "; ".join(f"{each.column}: {each.reason}" for each in evidence.findings[:3])
+        raise DraftError(
+            evidence.file.source_name, f"no column can be a feature ({reasons or 'there is no other'})"
+        )
+    scores = dict(find_telling_columns(fields, build_problem(fields, evidence.target)))
+    name = evidence.target.target.column
+    return [
+        each.leave_out(f"it gives {name} away by itself (score {scores[each.column]:.3f} of 1)")
+        if each.column in scores and len(scores) < len(fields)
+        else each
+        for each in evidence.findings
+    ]
+
+
+def _leave_out(evidence: Evidence, draft: Draft) -> list[ColumnFinding]:
+    leaks = {draft.use_case.schema.get_field(name).column: why for name, why in draft.check.leaks.items()}
+    return [
+        each.leave_out(f"it gives the target away: {leaks[each.column]}") if each.column in leaks else each
+        for each in evidence.findings
+    ]
+
+
+def _build_draft(name: str, evidence: Evidence, *, by_date: bool) -> Draft:
+    composed = build_use_case(name, evidence, by_date=by_date)
+    source = write_source(composed.use_case, evidence.findings, evidence.table.rows, composed.notes)
+    use_case = _load(name, source)
+    check = check_raw_file(use_case, evidence.file.path, source_name=evidence.file.source_name)
+    columns = {each.column or "(no name)": _describe(each) for each in evidence.findings}
+    target = {evidence.target.target.column: f"target, {evidence.target.reason}"}
+    return Draft(
+        use_case=use_case, source=source, check=check, decisions=target | columns | dict(composed.reasons)
+    )
+
+
+def _describe(finding: ColumnFinding) -> str:
+    return f"{finding.field.kind}: {finding.reason}" if finding.field else f"left out: {finding.reason}"
+
+
+def _load(name: str, source: str) -> UseCase:
+    """Load a use case from its source as the platform does."""
+    with tempfile.TemporaryDirectory(prefix="servicio-ml-draft-") as folder:
+        path = Path(folder, f"{name}.py")
+        path.write_text(source, encoding="utf-8")
+        return load_file(path)

@@ -1,0 +1,28 @@
+"""What was found in a raw file, from which a use case is composed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from servicio_ml.pipeline.drafting.cells.table import TextTable
+from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding
+from servicio_ml.pipeline.drafting.targets.target import TargetFinding
+from servicio_ml.pipeline.reading.input_file import InputFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What was found in a file.
+
+    Attributes:
+        file: The file.
+        table: Its cells.
+        target: What is predicted.
+        findings: Every other column, in the order of the file.
+        missing: Texts that mean missing, besides the default ones.
+    """
+
+    file: InputFile
+    table: TextTable
+    target: TargetFinding
+    findings: Sequence[ColumnFinding]
+    missing: tuple[str, ...]

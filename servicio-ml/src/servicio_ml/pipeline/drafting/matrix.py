@@ -1,0 +1,60 @@
+"""Matrix of the values that were found, for quick models."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from servicio_ml.domain.use_case import Task
+from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding
+from servicio_ml.pipeline.drafting.targets.target import TargetFinding
+
+MAX_ROWS = 10_000
+"""Maximum number of rows of a quick model."""
+TEST_EVERY = 4
+"""Every fourth row is a test row."""
+Numbers = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Labelled rows as numbers.
+
+    Attributes:
+        features: Rows by columns; NaN where a value is missing.
+        target: Numbers, or the positions of labels.
+        test: True for test rows.
+        task: Type of prediction.
+    """
+
+    features: Numbers
+    target: Numbers
+    test: npt.NDArray[np.bool_]
+    task: Task
+
+
+def build_problem(findings: Sequence[ColumnFinding], target: TargetFinding) -> Problem:
+    """Build the labelled rows, or every n-th of them."""
+    labels = target.target.labels
+    answer = _encode(target.values, labels)
+    columns = [
+        _encode(each.values, each.field.levels) for each in findings if each.field and each.values is not None
+    ]
+    labelled = np.flatnonzero(~np.isnan(answer))
+    taken = labelled[:: -(-len(labelled) // MAX_ROWS)]
+    return Problem(
+        features=np.column_stack(columns)[taken],
+        target=answer[taken],
+        test=np.arange(len(taken)) % TEST_EVERY == 0,
+        task=target.task,
+    )
+
+
+def _encode(values: pl.Series, levels: Sequence[str]) -> Numbers:
+    if levels:
+        codes = values.replace_strict([*levels], [*range(len(levels))], default=None, return_dtype=pl.Float64)
+    else:
+        codes = values.to_physical().cast(pl.Float64)
+    return codes.fill_null(float("nan")).to_numpy()

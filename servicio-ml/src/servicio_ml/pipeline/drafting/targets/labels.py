@@ -1,0 +1,41 @@
+"""Order of the classes of a target: the positive one of two is the last."""
+
+from collections.abc import Mapping
+
+from servicio_ml.domain.values import normalize_code
+from servicio_ml.errors import format_names
+
+POSITIVE = frozenset("1 true t yes y positive pos present".split())  # noqa: SIM905  words in lines are read more easily
+NEGATIVE = frozenset("0 -1 false f no n negative neg absent none".split())  # noqa: SIM905  the same
+TWO = 2
+
+
+def sort_classes(counts: Mapping[str, int]) -> tuple[tuple[str, ...], str]:
+    """Order labels, and give the reason for the order.
+
+    Args:
+        counts: Number of rows by label.
+    """
+    labels = _sort_labels(counts)
+    if len(labels) != TWO:
+        return labels, f"{len(labels)} classes ({format_names(labels)})"
+    positive, why = _find_positive(labels, counts)
+    negative = next(label for label in labels if label != positive)
+    share = counts[positive] / (counts[positive] + counts[negative])
+    return (negative, positive), f"{positive!r} is the positive class ({why}), {share:.1%} of the rows"
+
+
+def _sort_labels(labels: Mapping[str, int]) -> tuple[str, ...]:
+    are_codes = all(normalize_code(label) is not None for label in labels)
+    return tuple(sorted(labels, key=float)) if are_codes else tuple(sorted(labels))
+
+
+def _find_positive(labels: tuple[str, ...], counts: Mapping[str, int]) -> tuple[str, str]:
+    for word in labels:
+        other = labels[0] if word == labels[1] else labels[1]
+        if word.lower() in POSITIVE and other.lower() not in POSITIVE:
+            return word, "by its name"
+        if word.lower() in NEGATIVE and other.lower() not in NEGATIVE:
+            return other, f"the other is {word!r}"
+    # of two equally frequent labels the last
+    return min(reversed(labels), key=lambda label: counts[label]), "the rarer one"

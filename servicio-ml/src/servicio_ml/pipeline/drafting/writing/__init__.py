@@ -1,0 +1,1 @@
+"""The Python source of a drafted use case."""

@@ -1,0 +1,107 @@
+"""`servicio-ml init`: what a user types, what is written and printed, and how it ends."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from messy_files import write_rows
+from servicio_ml.cli.app import app
+from servicio_ml.use_cases.user_files import load_file
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's folder, with a raw file beside it."""
+    folder = tmp_path / "use_cases"
+    monkeypatch.setenv("SERVICIO_ML_USE_CASES_DIR", str(folder))
+    monkeypatch.setenv("SERVICIO_ML_STATE_DIR", str(tmp_path / "var"))
+    monkeypatch.chdir(tmp_path)
+    Path("rows.csv").write_text(write_rows("a,id", lambda i: f"{i * 13 % 70},{i}"))
+    return folder
+
+
+def _run(*words: str, answer: str = "") -> Result:
+    return CliRunner().invoke(app, ["init", *words], input=answer)
+
+
+def test_the_file_is_written_with_a_reason_for_each_column(folder: Path) -> None:
+    result = _run("plums", "--source", "rows.csv", "--target", "y")
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert "y: target, binary: 'yes' is the positive class (the other is 'no'), 45.0% of the rows" in lines
+    assert "a: integer: whole numbers, 0 to 69 in the file" in lines
+    assert "id: left out: an identifier by its name, with 160 different whole numbers" in lines
+    assert f"{folder / 'plums.py'}: 27 lines, written" in lines
+    assert lines[-2:] == ["  servicio-ml etl plums --source rows.csv", "  servicio-ml train plums"]
+    assert load_file(folder / "plums.py").schema.field_names == ("a", "x")
+
+
+def test_the_same_file_gives_the_same_draft_and_changes_nothing(folder: Path) -> None:
+    words = ("plums", "--source", "rows.csv", "--target", "y", "--yes")
+    assert _run(*words).exit_code == 0
+    again = _run(*words)
+    assert again.exit_code == 0
+    assert f"{folder / 'plums.py'}: unchanged" in again.stdout
+
+
+def test_a_file_that_is_there_is_shown_and_kept_without_force(folder: Path) -> None:
+    words = ("plums", "--source", "rows.csv", "--target", "y")
+    assert _run(*words).exit_code == 0
+    path = folder / "plums.py"
+    mine = path.read_text().replace("maximum=104", "maximum=80")
+    path.write_text(mine)
+    refused = _run(*words)
+    assert refused.exit_code == 1
+    assert '-    Field(name="a", kind=Kind.INTEGER, example=34, minimum=0, maximum=80),' in refused.stdout
+    assert '+    Field(name="a", kind=Kind.INTEGER, example=34, minimum=0, maximum=104),' in refused.stdout
+    assert "the file is there and differs from the draft; --force replaces it" in refused.stderr
+    assert path.read_text() == mine
+    assert _run(*words, "--force").exit_code == 0
+    assert "maximum=104" in path.read_text()
+
+
+def test_the_document_has_the_decisions_and_the_check(folder: Path) -> None:
+    result = _run("plums", "--source", "rows.csv", "--target", "y", "--json")
+    document = json.loads(result.stdout)
+    assert document["path"] == str(folder / "plums.py")
+    assert document["written"] is True
+    assert document["decisions"]["x"] == "integer: whole numbers, 0 to 100 in the file"
+    assert document["check"]["status_counts"]["kept"] == document["check"]["rows"] == 160
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_draft_is_formatted(folder: Path) -> None:
+    assert _run("plums", "--source", "rows.csv", "--target", "y").exit_code == 0
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", "format", "--isolated", "--diff", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["Plums", "--source", "rows.csv", "--target", "y"], "use case 'Plums': names are snake case"),
+        (["heart_disease", "--source", "rows.csv", "--target", "y"], "a shipped use case has that name"),
+        (["plums", "--source", "lost.csv", "--target", "y"], "cannot read lost.csv: there is no such file"),
+        (
+            ["plums", "--source", "rows.csv"],
+            "--target: it is missing; name the column to predict: a, id, x, y",
+        ),
+        (["plums", "--source", "rows.csv", "--target", "z"], "there is no column 'z' for --target"),
+    ],
+    ids=["name", "shipped name", "no file", "no target", "unknown target"],
+)
+def test_bad_input_ends_with_one_message_and_no_file(folder: Path, words: list[str], message: str) -> None:
+    result = _run(*words)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert not folder.exists()
