@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import random
 import zipfile
 from collections.abc import Callable
 
@@ -69,3 +70,21 @@ def write_parquet() -> bytes:
     )
     table.write_parquet(buffer)
     return buffer.getvalue()
+
+
+def write_passengers(rows: int) -> str:
+    """Write a passenger list like that of the Titanic: names, tickets, gaps, and who survives."""
+    draw = random.Random(7)  # noqa: S311  no secret
+    lines = ["PassengerId,Survived,Pclass,Name,Sex,Age,SibSp,Ticket,Fare,Cabin,Embarked"]
+    for i in range(1, rows + 1):
+        ship, sex = draw.choice((1, 2, 3, 3)), draw.choice(("male", "male", "female"))
+        chance = {"male": 0.1, "female": 0.6}[sex] + {1: 0.3, 2: 0.15, 3: 0.0}[ship]
+        age = f"{draw.gauss(30, 12):.0f}".lstrip("-") if draw.random() > 0.2 else ""  # a fifth is unknown
+        cabin = f"C{draw.randrange(200)}" if ship == 1 else ""
+        cells = (
+            i, int(draw.random() < chance), ship, f'"Name, Mx. {i}"', sex, age, draw.choice((0, 0, 0, 1, 2)),
+            f"A/5 {draw.randrange(10_000, 99_999)}", f"{draw.lognormvariate(4 - ship / 2, 0.6):.2f}", cabin,
+            draw.choice(("S", "S", "C", "Q", "")),
+        )  # fmt: skip
+        lines.append(",".join(map(str, cells)))
+    return "\n".join(lines) + "\n"

@@ -1,14 +1,18 @@
 """`servicio-ml init`: what a user types, what is written and printed, and how it ends."""
 
 import json
+import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from typer.testing import CliRunner, Result
 
-from messy_files import write_rows
+from messy_files import write_passengers, write_rows
 from servicio_ml.cli.app import app
 from servicio_ml.use_cases.user_files import load_file
 
@@ -35,7 +39,8 @@ def test_the_file_is_written_with_a_reason_for_each_column(folder: Path) -> None
     assert "y: target, binary: 'yes' is the positive class (the other is 'no'), 45.0% of the rows" in lines
     assert "a: integer: whole numbers, 0 to 69 in the file" in lines
     assert "id: left out: an identifier by its name, with 160 different whole numbers" in lines
-    assert f"{folder / 'plums.py'}: 27 lines, written" in lines
+    written = (folder / "plums.py").read_text().splitlines()
+    assert f"{folder / 'plums.py'}: {len(written)} lines, written" in lines
     assert lines[-2:] == ["  servicio-ml etl plums --source rows.csv", "  servicio-ml train plums"]
     assert load_file(folder / "plums.py").schema.field_names == ("a", "x")
 
@@ -105,3 +110,33 @@ def test_bad_input_ends_with_one_message_and_no_file(folder: Path, words: list[s
     assert result.exit_code == 1
     assert message in result.stderr
     assert not folder.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("folder")
+def test_a_draft_of_a_passenger_list_runs_on_to_a_champion() -> None:
+    Path("titanic.csv").write_text(write_passengers(900))
+    result = _run("titanic", "--source", "titanic.csv", "--target", "Survived", "--yes", "--run")
+    assert result.exit_code == 0, result.stderr
+    assert "promoted: version" in result.stdout
+    [request] = [line for line in result.stdout.splitlines() if line.startswith("  curl")]
+    row = json.loads(shlex.split(request)[-1])
+    assert set(row) == {"pclass", "sex", "age", "sib_sp", "fare", "embarked"}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    "load", [load_breast_cancer, load_diabetes, load_wine], ids=["cancer", "diabetes", "wine"]
+)
+def test_a_draft_of_a_public_table_is_trained_unchanged(load: Callable[..., Any]) -> None:
+    load(as_frame=True).frame.to_csv("table.csv", index=False)
+    drafted = _run("table", "--source", "table.csv", "--target", "target", "--yes")
+    assert drafted.exit_code == 0, drafted.stderr
+    for words in (
+        ["etl", "table", "--source", "table.csv"],
+        ["train", "table", "--timeout", "5", "--trials", "2"],
+    ):
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 0, done.stderr
+    assert "promoted: version" in done.stdout
