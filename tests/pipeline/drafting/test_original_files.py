@@ -8,7 +8,7 @@ from servicio_ml.domain.schema import Kind
 from servicio_ml.domain.use_case import DateSplit, HashedSplit, Task
 from servicio_ml.pipeline.drafting.draft import Draft, draft_use_case
 
-MAX_LINES = 66
+MAX_LINES = 70
 """Lines of the largest draft, that of 23 columns, one of them with 49 levels."""
 
 
