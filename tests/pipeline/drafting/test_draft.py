@@ -336,6 +336,14 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
             "quarantine: line: the line has more fields than there are columns: 1 row, first in line 162",
         ],
     ),
+    "few different rows": (
+        "a,y\n" + "\n".join(f"{i * i % 13},{'yes' if i * i % 7 < 3 else 'no'}" for i in range(300)),
+        ["split=HashedSplit(test_share=0.3)", "deduplicate=False"],
+    ),
+    "quotes and backslashes": (
+        write_rows("a", lambda i: ('"say ""hi"""', "back\\slash", "end\\")[i * i % 7 % 3]),
+        ["""levels=(r"back\\slash", "end\\\\", 'say "hi"')"""],
+    ),
     "JSON lines": (
         write_json_lines(),
         [

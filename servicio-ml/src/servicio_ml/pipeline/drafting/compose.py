@@ -36,13 +36,16 @@ class ComposedUseCase:
     notes: Mapping[str, str]
 
 
-def build_use_case(name: str, evidence: Evidence, *, by_date: bool) -> ComposedUseCase:
+def build_use_case(
+    name: str, evidence: Evidence, *, by_date: bool, test_share: float = 0.0
+) -> ComposedUseCase:
     """Compose a use case.
 
     Args:
         name: Name of the use case.
         evidence: What was found in the file.
         by_date: Whether rows may be split by their date.
+        test_share: Minimum share of the test rows.
     """
     task = evidence.target.task
     dummy, quick = estimate_quality(build_problem(evidence.findings, evidence.target))
@@ -52,7 +55,7 @@ def build_use_case(name: str, evidence: Evidence, *, by_date: bool) -> ComposedU
     read.append(evidence.target.target.column)
     deduplicate, copies, staying = choose_deduplication(evidence.table.cells, read)
     rows = staying * len(evidence.target.values.drop_nulls())
-    metric, share = METRICS[task], choose_test_share(rows)
+    metric, share = METRICS[task], max(test_share, choose_test_share(rows))
     use_case = UseCase(
         name=name,
         task=task,

@@ -22,6 +22,9 @@ from servicio_ml.pipeline.drafting.writing.source_text import write_source
 from servicio_ml.pipeline.reading.input_file import InputFile, copy_input_file
 from servicio_ml.use_cases.user_files import load_file
 
+TEST_SHARES = (0.3, 0.4, 0.5)
+"""Larger shares of test rows, tried where the usual one leaves too few of a class."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
@@ -73,6 +76,11 @@ def draft_use_case(name: str, target: str, source: Path, *, source_name: str) ->
             draft = _build_draft(name, evidence, by_date=True)
         if draft.check.problems and isinstance(draft.use_case.split, DateSplit):
             draft = _build_draft(name, evidence, by_date=False)
+        # a hash of few different rows may put nearly all of them on one side
+        for share in TEST_SHARES if draft.check.problems else ():
+            draft = _build_draft(name, evidence, by_date=False, test_share=share)
+            if not draft.check.problems:
+                break
     if draft.check.problems:
         raise DraftError(source_name, draft.check.problems[0])
     return draft
@@ -136,8 +144,8 @@ def _leave_out(evidence: Evidence, draft: Draft) -> list[ColumnFinding]:
     ]
 
 
-def _build_draft(name: str, evidence: Evidence, *, by_date: bool) -> Draft:
-    composed = build_use_case(name, evidence, by_date=by_date)
+def _build_draft(name: str, evidence: Evidence, *, by_date: bool, test_share: float = 0.0) -> Draft:
+    composed = build_use_case(name, evidence, by_date=by_date, test_share=test_share)
     source = write_source(composed.use_case, evidence.findings, evidence.table.rows, composed.notes)
     use_case = _load(name, source)
     check = check_raw_file(use_case, evidence.file.path, source_name=evidence.file.source_name)

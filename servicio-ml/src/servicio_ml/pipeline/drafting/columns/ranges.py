@@ -12,6 +12,8 @@ SCALE_STEPS = 10
 FULL_SCALES = (1.0, 10.0, 100.0)
 """Maxima of shares, marks and percentages, beyond which there is nothing."""
 EXAMPLE_DIGITS = 4
+LONG_NUMBER = 1e15
+"""Number from which whole numbers are written with an exponent."""
 
 
 def find_range(numbers: pl.Series, *, is_whole: bool) -> tuple[float, float]:
@@ -50,4 +52,4 @@ def _round_outward(value: float, exponent: int, round_step: Callable[[float], in
 
 def _drop_fraction(value: float) -> float:
     """Return a whole number as an integer, so that it is written without a fraction."""
-    return int(value) if value == int(value) else value
+    return int(value) if value == int(value) and abs(value) < LONG_NUMBER else value

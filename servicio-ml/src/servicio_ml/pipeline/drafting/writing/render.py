@@ -13,6 +13,8 @@ from servicio_ml.domain.schema import Field
 from servicio_ml.domain.search import Candidate
 from servicio_ml.domain.use_case import Target, UseCase
 
+LONG_NUMBER = 1e15
+"""Number from which whole numbers are written with an exponent."""
 WIDTH = 120
 """Characters of a line: a field needs one of them in most cases."""
 INDENT = "    "
@@ -93,9 +95,12 @@ def _render_value(value: Any) -> list[str]:
         return _join_items(
             [f"{quote(key)}: {' '.join(_render_value(each))}" for key, each in value.items()], "{}"
         )
-    if isinstance(value, float) and value.is_integer():
-        return [repr(int(value))]
-    return render_object(value) if hasattr(value, "__dataclass_fields__") else [repr(value)]
+    return render_object(value) if hasattr(value, "__dataclass_fields__") else [_render_number(value)]
+
+
+def _render_number(value: Any) -> str:
+    is_short = isinstance(value, float) and value.is_integer() and abs(value) < LONG_NUMBER
+    return repr(int(value)) if is_short else repr(value)
 
 
 def _join_items(items: Sequence[str], brackets: str, *, is_tuple: bool = False) -> list[str]:
