@@ -341,6 +341,7 @@ def _build_records(name: str, value: Any) -> Any:
 DOCUMENTS: Mapping[str, Callable[[str, Any], Outcome]] = {
     "REST": _send_json(lambda name, value: {name: value}, DECODER.decode_record),
     "REST records": _send_json(_build_records, _decode_batch),
+    "REST array": _send_json(lambda name, value: [{name: value}], _decode_batch),
     "REST columns": _send_json(lambda name, value: {"columns": {name: [value]}}, _decode_batch),
     "GraphQL": _send_json(_build_records, _decode_graphql),
     "stream": _send_json(lambda name, value: {name: value}, _decode_message),

@@ -114,7 +114,15 @@ def _build_query(on_error: str) -> str:
 
 
 def ask_records(server: Server, records: Sequence[Record], on_error: str) -> Answer:
-    response = server.post(BATCH, json.dumps({"records": records}).encode(), query=_build_query(on_error))
+    return _ask_rows(server, {"records": records}, on_error)
+
+
+def ask_array(server: Server, records: Sequence[Record], on_error: str) -> Answer:
+    return _ask_rows(server, records, on_error)
+
+
+def _ask_rows(server: Server, body: object, on_error: str) -> Answer:
+    response = server.post(BATCH, json.dumps(body).encode(), query=_build_query(on_error))
     if response.status != 200:
         return _refuse(response)
     document = response.document
@@ -302,6 +310,7 @@ def ask_graphql(server: Server, records: Sequence[Record], on_error: str) -> Ans
 
 INTERFACES: Mapping[str, Ask] = {
     "REST records": ask_records,
+    "REST array": ask_array,
     "REST columns": ask_columns,
     "Arrow stream": _ask_table(_write_stream, arrow.STREAM_TYPE),
     "Arrow file": _ask_table(_write_file, arrow.FILE_TYPE),
