@@ -53,7 +53,8 @@ def build_array_adapter(record: type[BaseModel], max_rows: int) -> TypeAdapter[S
         max_rows: Maximum number of records.
     """
     # the type is created at run time, so a type checker cannot see it
-    return TypeAdapter(Annotated[list[record], _limit_length(max_rows)])  # type: ignore[valid-type]
+    array: Any = Annotated[list[record], _limit_length(max_rows)]  # type: ignore[valid-type]
+    return TypeAdapter(array)
 
 
 def _limit_length(max_rows: int) -> Any:
