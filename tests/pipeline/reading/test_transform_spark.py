@@ -3,6 +3,7 @@
 import shutil
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from orchard_use_case import LAST_DAY, build_row, build_use_case, plan_read, write_csv
+from orchard_use_case import FIELDS, LAST_DAY, build_row, build_use_case, plan_read, write_csv
 from servicio_ml.adapters.raw_data import raw_files
+from servicio_ml.domain.schema import FeatureSchema, Parse
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.features.synthetic.sampler import draw_rows
 from servicio_ml.pipeline.reading.input_file import copy_input_file
@@ -88,6 +90,30 @@ class TestPySpark:
         table = draw_rows(use_case, ROWS, np.random.default_rng(0))
         raw_files.write_csv(tmp_path / "sample.csv", table.columns, header=table.named)
         assert len(_compare_engines(tmp_path / "sample.csv", use_case, spark, tmp_path)) == ROWS
+
+    def test_text_around_numbers(self, spark: Any, tmp_path: Path) -> None:
+        digits = Parse(pattern=r"([0-9.]+)")
+        fields = tuple(replace(each, parse=digits) if each.name == "weight" else each for each in FIELDS)
+        texts = [
+            "5½",
+            "5٣",
+            "(5)",
+            "5 m2",
+            "5 m²",
+            "5 m2 2",
+            "-€5",
+            "5-7",
+            "5e3",
+            "5 l/100km",
+            "<5",
+            "‑5",
+            "€5",
+        ]
+        use_case = build_use_case(schema=FeatureSchema(fields=fields), event_date="", deduplicate=False)
+        source = write_csv(tmp_path / "a.csv", [build_row(Weight=text) for text in texts])
+        frame = _compare_engines(source, use_case, spark, tmp_path)
+        kept = frame.filter(pl.col(STATUS) == "kept")[LINE].to_list()
+        assert [texts[line - 2] for line in kept] == ["5 m2", "5 m²", "5 l/100km", "€5"]
 
     def test_quirks(self, spark: Any, tmp_path: Path) -> None:
         frame = _compare_engines(write_csv(tmp_path / "a.csv", QUIRKS), build_use_case(), spark, tmp_path)

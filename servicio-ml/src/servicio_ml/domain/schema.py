@@ -45,7 +45,8 @@ class Parse:
 
     Attributes:
         pattern: Regular expression (common subset of Rust and Java) whose first group is the value; empty
-            takes the full text. A text without a match is rejected; an empty group is missing.
+            takes the full text. A text without a match is rejected, and one with a number, a bracket or a
+            sign outside of the match; an empty group is missing.
         units: Factor to the field's unit by name of a unit (any case). The first one found in the text
             applies; a text without one is in the field's unit.
         missing: Texts that mean missing, in addition to those of the use case.
