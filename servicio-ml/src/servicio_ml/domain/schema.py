@@ -21,7 +21,13 @@ from servicio_ml.domain.checks.attributes import (
 from servicio_ml.domain.checks.derived import find_derived_problems
 from servicio_ml.domain.checks.fields import find_field_problems
 from servicio_ml.domain.derived import Derived, build_derived_from_json, convert_derived_to_json
-from servicio_ml.domain.values import FIRST_DAY, LAST_DAY, MAX_NUMBER, MAX_WHOLE_NUMBER
+from servicio_ml.domain.values import (
+    FIRST_DAY,
+    LAST_DAY,
+    MAX_WHOLE_NUMBER,
+    bound_number,
+    describe_bounds,
+)
 from servicio_ml.errors import UseCaseError
 
 # polars compiles the pattern with Rust's engine, Python only checks it here
@@ -143,22 +149,15 @@ class Field:
         """
         low, high = self.minimum, self.maximum
         if self.kind is not Kind.INTEGER:
-            return -MAX_NUMBER if low is None else low, MAX_NUMBER if high is None else high
+            return bound_number(low, high)
         lowest = -MAX_WHOLE_NUMBER if low is None else max(ceil(low), -MAX_WHOLE_NUMBER)
         return lowest, MAX_WHOLE_NUMBER if high is None else min(floor(high), MAX_WHOLE_NUMBER)
 
     @property
     def _bounds(self) -> str:
-        unit = f" {self.unit}" if self.unit else ""
         # an integer has both bounds, declared or not
         bounds = self.limits if self.kind is Kind.INTEGER else (self.minimum, self.maximum)
-        # ten digits: enough for every bound, without the noise of a float's full text
-        low, high = ("" if bound is None else f"{bound:.10g}" for bound in bounds)
-        if low and high:
-            return f" from {low} to {high}{unit}"
-        if low:
-            return f" of at least {low}{unit}"
-        return f" of at most {high}{unit}" if high else ""
+        return describe_bounds(*bounds, self.unit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
