@@ -12,6 +12,7 @@ TYPED = "typed"
 """Dialect of a table that has the fields' own names and values."""
 VALUE_PATTERN = re.compile(r"\s*([+-]?(\d+\.?\d*|\.\d+)|\d{4}-\d{2}-\d{2})\s*")
 """A number or a date: the cell of a row, not a column name."""
+SHOWN_CELLS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +108,13 @@ def match_dialect(
 
     Raises:
         ColumnsError: Columns are missing.
-        SourceError: The columns are ambiguous.
+        SourceError: The columns are ambiguous, or a first line that is a row has another number of values.
     """
+    candidates = [each for each in spec.dialects if bool(each.header) == headless]
+    if headless:
+        _refuse_other_width(candidates, header, source_name)
     # with no dialect of that kind, the error shall name the columns of the closest one
-    candidates = [each for each in spec.dialects if bool(each.header) == headless] or spec.dialects
+    candidates = candidates or [*spec.dialects]
     dialect = _choose_dialect(spec, candidates, header, source_name)
     names = tuple(dialect.header or header)
     if lacking := set(extra) - set(names):
@@ -119,6 +123,19 @@ def match_dialect(
     _refuse_duplicates({*columns.values(), *extra}, names, source_name)
     absent = tuple(each.name for each in spec.fields if each.name not in columns)
     return DialectMatch(dialect=dialect, column_names=names, columns=columns, absent_fields=absent)
+
+
+def _refuse_other_width(dialects: Sequence[Dialect], cells: Sequence[str], source_name: str) -> None:
+    """Refuse a file whose first line is a row, unless a dialect without a header has as many columns."""
+    if any(len(each.header) == len(cells) for each in dialects):
+        return
+    needed = " or ".join(f"{len(each.header)} columns ({', '.join(each.header)})" for each in dialects)
+    remedy = f"a file without names has {needed}; complete the rows, or write" if needed else "write"
+    values = f"{len(cells)} values ({', '.join(cells[:SHOWN_CELLS])} …)"
+    problem = (
+        f"its first line is a row of {values} and no column names; {remedy} the names into the first line"
+    )
+    raise SourceError(source_name, problem)
 
 
 def _refuse_duplicates(read: set[str], names: Sequence[str], source_name: str) -> None:

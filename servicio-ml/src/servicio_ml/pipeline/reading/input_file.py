@@ -22,6 +22,7 @@ from servicio_ml.pipeline.reading.formats.foreign_formats import (
     PARQUET_MAGIC,
     NoTextError,
     UnknownFormatError,
+    refuse_end_mark,
 )
 from servicio_ml.pipeline.reading.formats.json_lines import collect_keys
 from servicio_ml.pipeline.reading.formats.text_format import TextFormat, detect_text_format
@@ -216,12 +217,14 @@ def _inspect_text(path: Path) -> tuple[TextFormat, int]:
 def _count_lines(path: Path, text_format: TextFormat) -> int:
     """Count the line breaks of a text; raises UnicodeDecodeError if it is not of its encoding."""
     # an incremental decoder, since a chunk may end within a character
-    lines, decoder = 0, codecs.getincrementaldecoder(UTF_8)()
+    lines, last, decoder = 0, b"", codecs.getincrementaldecoder(UTF_8)()
     with text_format.open(path) as file:
         while chunk := file.read(CHUNK_BYTES):
             decoder.decode(chunk)
             lines += chunk.count(b"\n")
+            last = chunk.rstrip(b"\r\n")[-1:] or last
     decoder.decode(b"", final=True)
+    refuse_end_mark(last)
     return lines
 
 
