@@ -84,7 +84,7 @@ class Numeral(str):
     __slots__ = ()
 
 
-def _dump_json(document: Any, value: Any) -> str:
+def _write_json(document: Any, value: Any) -> str:
     """JSON of a document that holds a value."""
     text = json.dumps(document)
     return text.replace(json.dumps(value), value) if isinstance(value, Numeral) else text
@@ -120,7 +120,7 @@ def _send_json(
         given = _convert_to_json(value)
         if isinstance(given, str) and given == ABSENT:
             return ABSENT
-        return _decode(name, lambda: decode(_dump_json(wrap(name, given), given).encode()))
+        return _decode(name, lambda: decode(_write_json(wrap(name, given), given).encode()))
 
     return send
 
@@ -301,7 +301,7 @@ def _write_json_lines_file(name: str, value: Any, folder: Path) -> Path | None:
     if isinstance(given, str) and given == ABSENT:
         return None
     path = folder / "rows.jsonl"
-    path.write_text(_dump_json({"row": 1, name: given, "Ripe": "yes"}, given), encoding="utf-8")
+    path.write_text(_write_json({"row": 1, name: given, "Ripe": "yes"}, given), encoding="utf-8")
     return path
 
 

@@ -25,7 +25,7 @@ FOREIGN_MAGIC = {
 """First bytes of files that are no CSV, and their formats."""
 JSON_START = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:\{\s*["}]|\[\s*[{\[])')
 DELIMITER_LINE = re.compile(r'("?sep=.?"?)[ \t]*(?:[\r\n]|$)', re.IGNORECASE)
-"""Line by which Excel is told the delimiter."""
+"""Line that names the delimiter to Excel."""
 UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 

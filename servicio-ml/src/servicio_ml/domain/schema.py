@@ -25,8 +25,8 @@ from servicio_ml.domain.values import (
     FIRST_DAY,
     LAST_DAY,
     MAX_WHOLE_NUMBER,
-    bound_number,
     describe_bounds,
+    get_number_limits,
 )
 from servicio_ml.errors import UseCaseError
 
@@ -149,7 +149,7 @@ class Field:
         """
         low, high = self.minimum, self.maximum
         if self.kind is not Kind.INTEGER:
-            return bound_number(low, high)
+            return get_number_limits(low, high)
         lowest = -MAX_WHOLE_NUMBER if low is None else max(ceil(low), -MAX_WHOLE_NUMBER)
         return lowest, MAX_WHOLE_NUMBER if high is None else min(floor(high), MAX_WHOLE_NUMBER)
 

@@ -192,8 +192,9 @@ class UseCase:
         dialects: Formats of the raw file.
         missing: Texts that mean missing in every column.
         event_date: Date field that orders rows in time; empty without one.
-        deduplicate: True to drop rows that are equal in every raw column of the use case, False to keep
-            them. None drops them too, but refuses a file where such rows differ in a column that is not read.
+        deduplicate: True to drop rows that are equal in every column of the use case, by value where it has
+            neither a pattern nor a recoding, False to keep them. None drops them too, but refuses a file
+            where such rows differ in a column that is not read.
         max_quarantined_share: Maximum share (0-1) of the labelled rows in quarantine; with more, nothing is
             published.
     """

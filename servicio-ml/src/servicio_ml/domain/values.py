@@ -44,7 +44,7 @@ _DATE, _CODE = re.compile(DATE_PATTERN), re.compile(CODE_PATTERN)
 _CODE_STEPS = [(re.compile(pattern), text.replace("$", "\\")) for pattern, text in CODE_STEPS]
 
 
-def bound_number(minimum: float | None, maximum: float | None) -> tuple[float, float]:
+def get_number_limits(minimum: float | None, maximum: float | None) -> tuple[float, float]:
     """Return the limits of a number, inclusive: its bounds, within what float32 can hold."""
     return -MAX_NUMBER if minimum is None else minimum, MAX_NUMBER if maximum is None else maximum
 

@@ -113,8 +113,6 @@ def match_dialect(
     candidates = [each for each in spec.dialects if bool(each.header) == headless]
     if headless:
         _refuse_other_width(candidates, header, source_name)
-    # with no dialect of that kind, the error shall name the columns of the closest one
-    candidates = candidates or [*spec.dialects]
     dialect = _choose_dialect(spec, candidates, header, source_name)
     names = tuple(dialect.header or header)
     if lacking := set(extra) - set(names):
@@ -150,7 +148,8 @@ def _choose_dialect(
 ) -> Dialect:
     fitting = [each for each in candidates if not spec.find_missing(each, header)]
     if not fitting:
-        closest = min(candidates, key=lambda each: len(spec.find_missing(each, header)))
+        # with no dialect of that kind, the error names the columns of the closest one
+        closest = min(candidates or spec.dialects, key=lambda each: len(spec.find_missing(each, header)))
         raise ColumnsError(source_name, spec.find_missing(closest, header), closest.header or header)
     # the target's column is the strongest evidence: its name differs most between publishers
     with_target = [each for each in fitting if spec.has_target(each, header)]

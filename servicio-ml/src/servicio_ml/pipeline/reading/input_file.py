@@ -18,11 +18,11 @@ import pyarrow.parquet as pq
 
 from servicio_ml.errors import SourceError
 from servicio_ml.pipeline.reading.formats.converted_text import UTF_8
+from servicio_ml.pipeline.reading.formats.file_marks import refuse_end_mark
 from servicio_ml.pipeline.reading.formats.foreign_formats import (
     PARQUET_MAGIC,
     NoTextError,
     UnknownFormatError,
-    refuse_end_mark,
 )
 from servicio_ml.pipeline.reading.formats.json_lines import collect_keys
 from servicio_ml.pipeline.reading.formats.text_format import TextFormat, detect_text_format

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TypeGuard
 
-from servicio_ml.domain.values import bound_number, describe_bounds
+from servicio_ml.domain.values import describe_bounds, get_number_limits
 from servicio_ml.errors import FieldError, InvalidError
 from servicio_ml.features.output import OutputTransform
 from servicio_ml.serving.models.truncation import truncate_value
@@ -23,7 +23,7 @@ def parse_actual_values(model: str, output: OutputTransform, actuals: Sequence[o
         InvalidError: A value is no label of the model, or no number within the bounds.
     """
     codes = {label: float(code) for code, label in enumerate(output.labels)}
-    limits = bound_number(output.minimum, output.maximum)
+    limits = get_number_limits(output.minimum, output.maximum)
     values = [_parse_label(each, codes) if codes else _parse_number(each, *limits) for each in actuals]
     allowed = _describe_allowed_values(output)
     faults = [

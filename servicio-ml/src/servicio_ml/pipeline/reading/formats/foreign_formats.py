@@ -21,11 +21,6 @@ FOREIGN_MAGIC = {
     b"\x80\x04\x95": "a pickle of Python, which is never loaded; write it as Parquet",
     b"\x80\x05\x95": "a pickle of Python, which is never loaded; write it as Parquet",
 }
-BYTE_ORDER_MARK = "\ufeff"
-DELIMITER_LINE = re.compile(r'("?sep=.?"?)[ \t]*(?:[\r\n]|$)', re.IGNORECASE)
-"""Line by which Excel is told the delimiter."""
-END_OF_FILE = b"\x1a"
-"""Ctrl-Z, by which DOS marked the end of a text."""
 TAR_MARK, TAR_OFFSET = b"ustar", 257
 SHOWN_CHARACTERS = 1 << 16
 
@@ -57,17 +52,8 @@ def refuse_foreign_text(text: str) -> None:
     """Refuse text that is neither a CSV nor JSON lines.
 
     Raises:
-        UnknownFormatError: The text is another JSON, HTML or XML, or begins with marks of Excel or two
-            byte-order marks.
+        UnknownFormatError: The text is another JSON, HTML or XML.
     """
-    if text.startswith(BYTE_ORDER_MARK):
-        raise UnknownFormatError(
-            "it begins with two byte-order marks; delete one, or save the file as UTF-8 again"
-        )
-    if found := DELIMITER_LINE.match(text):
-        raise UnknownFormatError(
-            f"its first line {found[1]!r} is a mark of Excel and no column names; delete this line"
-        )
     start = text.lstrip()[:SHOWN_CHARACTERS]
     if re.match(r'[\[{]\s*(["{\[]|$)', start):
         kind = "a JSON array" if start[0] == "[" else "a JSON object of several lines"
@@ -77,16 +63,4 @@ def refuse_foreign_text(text: str) -> None:
     if re.match(r"<(!doctype html|html|\?xml)", start, re.IGNORECASE):
         raise UnknownFormatError(
             "it is a page of HTML or XML and no CSV file; check the address, or export CSV (UTF-8)"
-        )
-
-
-def refuse_end_mark(last: bytes) -> None:
-    """Refuse a text whose last character, apart from line breaks, is Ctrl-Z.
-
-    Raises:
-        UnknownFormatError: It is Ctrl-Z.
-    """
-    if last == END_OF_FILE:
-        raise UnknownFormatError(
-            "it ends with Ctrl-Z (0x1A), an end-of-file mark of DOS; delete this character"
         )

@@ -16,7 +16,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 from servicio_ml.pipeline.reading.formats.converted_text import CHUNK_BYTES, UTF_8
-from servicio_ml.pipeline.reading.formats.foreign_formats import UnknownFormatError, refuse_end_mark
+from servicio_ml.pipeline.reading.formats.file_marks import refuse_end_mark
+from servicio_ml.pipeline.reading.formats.foreign_formats import UnknownFormatError
 from servicio_ml.pipeline.reading.number_text import POINT
 
 MAX_LINE_BYTES = 64 << 20

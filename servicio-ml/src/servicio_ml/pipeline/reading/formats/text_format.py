@@ -27,8 +27,8 @@ from servicio_ml.pipeline.reading.formats.converted_text import (
     GeneratedText,
     convert_encoding,
 )
+from servicio_ml.pipeline.reading.formats.file_marks import BYTE_ORDER_MARK, refuse_start_mark
 from servicio_ml.pipeline.reading.formats.foreign_formats import (
-    BYTE_ORDER_MARK,
     GZIP_MAGIC,
     SHOWN_CHARACTERS,
     TAR_MARK,
@@ -129,6 +129,7 @@ def detect_text_format(path: Path) -> TextFormat:
     text = codecs.getincrementaldecoder(encoding)("replace").decode(head).removeprefix(BYTE_ORDER_MARK)
     is_json = _is_json_lines(text)
     if not is_json:
+        refuse_start_mark(text)
         refuse_foreign_text(text)
     line_end = "\r" if _find_first_line_end(text) == "\r" else "\n"
     return TextFormat(
