@@ -191,6 +191,25 @@ def test_a_rejected_row_keeps_its_raw_texts_and_a_kept_one_does_not(tmp_path: Pa
         ),
         pytest.param([build_row(Ripe="", Seeds="x")], ["unlabelled"], id="unlabelled before quarantined"),
         pytest.param([build_row(Day="x", Ripe="")], ["unlabelled"], id="no date is not later"),
+        pytest.param([GOOD[:5]], ["quarantined"], id="a line cut before its target is not unlabelled"),
+        pytest.param([GOOD[:3], GOOD[:3]], 2 * ["quarantined"], id="cut lines are no copies of each other"),
+        pytest.param(
+            [build_row(Ripe="yes,more"), build_row(Ripe="yes,more")],
+            2 * ["quarantined"],
+            id="lines that are too long are no copies of each other",
+        ),
+        pytest.param(
+            [build_row(Ripe=""), GOOD[:5], build_row(Ripe="")],
+            ["unlabelled", "quarantined", "duplicate"],
+            id="a cut line is no copy of a complete row",
+        ),
+        pytest.param(
+            [build_row(Ripe="yes,more"), GOOD, GOOD],
+            ["quarantined", "kept", "duplicate"],
+            id="a complete row is no copy of a line that is too long",
+        ),
+        pytest.param([("2021-01-01",)], ["quarantined"], id="a cut line is not later"),
+        pytest.param([build_row(Ripe=",more")], ["quarantined"], id="a line that is too long is labelled"),
     ],
 )
 def test_a_row_has_the_first_status_that_applies(

@@ -39,6 +39,8 @@ QUIRKS = [
     build_row(Weight="12 oz", Day="2020-01-31 00:00:00+10:00"),
     build_row(Weight="1 667 g", Day="2020-01-31 12:00"),
     build_row(Weight='"1,667 g"', Seeds='"0,200"'),
+    build_row()[:3],
+    build_row()[:3],
 ]
 
 
@@ -122,5 +124,5 @@ class TestPySpark:
             ["kept", "duplicate", "kept", "kept"]
             + 2 * ["quarantined"]
             + ["duplicate", "quarantined", "later", "unlabelled", "kept"]
-            + 3 * ["quarantined"]
+            + 5 * ["quarantined"]
         )

@@ -1,9 +1,9 @@
 """Rows of text become typed columns and a row status: one lazy expression for any Narwhals engine.
 
-A row has exactly one status, the first of these that applies: `duplicate` (equal to an earlier row in every
-column that is read, if the use case deduplicates), `later` (dated after the period), `unlabelled`
-(no target, so that it is useless for training whatever else is wrong with it), `quarantined` (a value cannot
-be used), `kept`.
+A row has exactly one status, the first of these that applies: `quarantined` (its line has more or fewer cells
+than there are columns, so that no cell of it can be trusted), `duplicate` (equal to an earlier row in every
+column that is read, if the use case deduplicates), `later` (dated after the period), `unlabelled` (no target, so
+that it is useless for training whatever else is wrong with it), `quarantined` (a value cannot be used), `kept`.
 """
 
 from collections.abc import Sequence
@@ -134,8 +134,10 @@ def _find_first_line(use_case: UseCase, plan: LabelledReadPlan) -> nw.Expr:
         for column in plan.all_columns
     )
     # min over a window, not unique(): it is deterministic and works on Spark
-    first = nw.col(LINE).min().over(*names, PROBLEMS) if use_case.deduplicate is not False else nw.col(LINE)
-    return first.alias(FIRST)
+    if use_case.deduplicate is False:
+        return nw.col(LINE).alias(FIRST)
+    # with the surplus, so that no complete row is a copy of a line that was cut
+    return nw.col(LINE).min().over(*names, PROBLEMS, SURPLUS).alias(FIRST)
 
 
 def _build_status(use_case: UseCase, plan: LabelledReadPlan, last_day: date) -> nw.Expr:
@@ -145,6 +147,7 @@ def _build_status(use_case: UseCase, plan: LabelledReadPlan, last_day: date) -> 
         (RowStatus.QUARANTINED, _has_problem(plan)),
         (RowStatus.UNLABELLED, unlabelled),
         (RowStatus.DUPLICATE, nw.col(LINE) > nw.col(FIRST)),
+        (RowStatus.QUARANTINED, ~nw.col(SURPLUS).is_null()),
     ]
     dates = {column.field.name: column.name_stage("value") for column in plan.columns}
     if use_case.event_date in dates:

@@ -8,7 +8,7 @@ from servicio_ml.domain.use_case import UseCase
 from servicio_ml.errors import ContractError, format_names
 from servicio_ml.pipeline.etl.staging import StagedRows
 from servicio_ml.pipeline.reading.raw_file import RawRows
-from servicio_ml.pipeline.reading.text import LINE
+from servicio_ml.pipeline.reading.text import LINE, SURPLUS
 from servicio_ml.pipeline.reading.transform import FIRST, RowStatus
 
 UNNAMED = "(unnamed)"
@@ -21,8 +21,8 @@ def count_distinct_copies(raw: RawRows, staged: StagedRows) -> Mapping[str, int]
     stripped = [pl.col(name).str.strip_chars() for name in raw.unread_columns]
     # copied texts and not codes: an empty cell and a missing one are the same
     values = [pl.col(name).n_unique() - 1 for name in raw.unread_columns]
-    rows = raw.every_column.select(LINE, *stripped).join(staged.rows.select(LINE, FIRST), on=LINE)
-    groups = rows.group_by(FIRST).agg(pl.len(), *values)
+    complete = raw.every_column.filter(pl.col(SURPLUS).is_null()).select(LINE, *stripped)
+    groups = complete.join(staged.rows.select(LINE, FIRST), on=LINE).group_by(FIRST).agg(pl.len(), *values)
     sums = groups.filter(pl.col("len") > 1).select(pl.col(*raw.unread_columns).sum())
     found = sums.collect(engine="streaming").row(0, named=True)
     return {name or UNNAMED: count for name, count in found.items() if count}
