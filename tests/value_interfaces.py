@@ -20,7 +20,7 @@ from orchard_use_case import LAST_DAY, build_use_case, plan_read
 from servicio_ml.domain.prediction import Purpose
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.domain.stream import DeadLetter, StreamMessage
-from servicio_ml.errors import InvalidError, RequestError
+from servicio_ml.errors import InvalidError, RequestError, SourceError
 from servicio_ml.features.encoder import Encoder
 from servicio_ml.pipeline.reading.batches import open_batches
 from servicio_ml.pipeline.reading.file_format import InputSpec
@@ -336,7 +336,11 @@ def _send_file(
     def send(name: str, value: Any) -> Outcome:
         with tempfile.TemporaryDirectory() as folder:
             path = write(name, value, Path(folder))
-            return ABSENT if path is None else read(name, path)
+            try:
+                return ABSENT if path is None else read(name, path)
+            except SourceError as error:
+                # a fault of the whole column: its type has no values of the field
+                return FAULT if f": column '{name}' " in str(error) else str(error)
 
     return send
 

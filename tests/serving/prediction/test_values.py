@@ -58,7 +58,36 @@ MIDNIGHT = datetime.combine(date(2016, 6, 15), time())
 HALF_PAST_ELEVEN = MIDNIGHT.replace(hour=23, minute=30)
 EAST = timezone(timedelta(hours=10))
 INDIA = timezone(timedelta(hours=5, minutes=30))
+NO_UTF_8 = pa.Array.from_buffers(
+    pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff")]
+)
+UNREADABLE: Sequence[pa.Array] = [
+    pa.array([[5]]),
+    pa.array([{"a": 5}]),
+    pa.array([[("a", 5)]], pa.map_(pa.string(), pa.int64())),
+    pa.array([b"5"]),
+    pa.array([b"5"], pa.large_binary()),
+    pa.array([b"5"], pa.binary(1)),
+    pa.array([b"5"]).dictionary_encode(),
+    pa.array([time(5)]),
+    pa.array([5], pa.time32("s")),
+    pa.array([5], pa.duration("s")),
+    pa.ExtensionArray.from_storage(pa.uuid(), pa.array([b"5" * 16], pa.binary(16))),
+    pa.ExtensionArray.from_storage(pa.json_(), pa.array(["5"])),
+    NO_UTF_8,
+]
+"""Columns whose type has no values of a field, and a text that is none."""
 TABLE: Sequence[Case] = [
+    # a text is a number in files only, whatever their format; bytes are nowhere
+    *(
+        case
+        for name in ("day", "amount", "seats", "thal", "colour", "open")
+        for case in _build_cases(name, FAULT, *UNREADABLE)
+    ),
+    *_build_cases(
+        "seats", FAULT, pa.array(["5"], pa.large_string()), pa.array(["5"]).dictionary_encode(), files=5.0
+    ),
+    *_build_cases("seats", 5.0, *(pa.array([Decimal("5.0")], pa.decimal256(n, 1)) for n in (9, 50))),
     # dates: the day as written, or the day of a midnight in the column's own zone
     *_build_cases("day", JUNE_15, "2016-06-15", date(2016, 6, 15), MIDNIGHT),
     *_build_cases("day", JUNE_15, "2016-06-15T00:00", "2016-06-15 00:00:00", "2016-06-15T00:00:00.000"),

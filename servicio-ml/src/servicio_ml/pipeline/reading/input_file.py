@@ -145,11 +145,12 @@ def translate_read_errors(file: InputFile) -> Iterator[None]:
 
 def build_parse_error(file: InputFile, error: Exception) -> SourceError:
     """Explain why a file cannot be parsed, with the line of an unclosed quote if there is one."""
-    if isinstance(error, OSError | zipfile.BadZipFile):
-        return SourceError(file.source_name, f"{summarize_error(error)}; get it again")
-    if file.is_parquet:
+    # Arrow's errors of damaged pages are OSErrors without a number
+    if file.is_parquet and getattr(error, "errno", None) is None:
         problem = f"it is no complete Parquet file ({summarize_error(error)}); get it again"
         return SourceError(file.source_name, problem)
+    if isinstance(error, OSError | zipfile.BadZipFile):
+        return SourceError(file.source_name, f"{summarize_error(error)}; get it again")
     # Polars reports an open quote at the end of the file; people need the line where it was opened
     with file.open_text() as text:
         for number, line in enumerate(text, FIRST_LINE):
