@@ -103,6 +103,18 @@ def test_helpers_of_two_folders_may_have_the_same_name(tmp_path: Path) -> None:
             "line 5: 'Red apples': names are snake case",
             id="refused by the domain",
         ),
+        pytest.param(
+            "apples.py",
+            APPLES.replace('title="Apples"', 'title="Half \\ud800"'),
+            r"line 5: 'apples': title is 'Half \\ud800'; it holds half of a surrogate pair",
+            id="no text",
+        ),
+        pytest.param(
+            "apples.py",
+            f"{APPLES}\nTARGET = replace(USE_CASE.target, maximum=10**400)",
+            "line 7: target 'rain_tomorrow': maximum is a whole number of about 400 digits; it must be",
+            id="no number",
+        ),
     ],
 )
 def test_a_broken_file_disables_itself_and_is_named_with_its_line(

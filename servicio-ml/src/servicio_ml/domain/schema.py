@@ -16,6 +16,7 @@ from servicio_ml.domain.checks.attributes import (
     Limits,
     Line,
     Stripped,
+    Unit,
     check_attributes,
 )
 from servicio_ml.domain.checks.derived import find_derived_problems
@@ -53,8 +54,8 @@ class Parse:
         pattern: Regular expression (common subset of Rust and Java) whose first group is the value; empty
             takes the full text. A text without a match is rejected, and one with a number, a bracket or a
             sign outside of the match; an empty group is missing.
-        units: Factor to the field's unit by name of a unit (any case). The first one found in the text
-            applies; a text without one is in the field's unit.
+        units: Factor to the field's unit by name of a unit (any case), beside the pattern of the number. The
+            first one found in the text applies; a text without one is in the field's unit.
         missing: Texts that mean missing, in addition to those of the use case.
         missing_numbers: Numbers, after conversion, that mean missing (a cloud cover of 9, an engine of 0 hp).
         recode: Replacement by raw text, applied before everything else; other texts stay unchanged.
@@ -72,6 +73,9 @@ class Parse:
         if clashing := [unit for unit, factor in self.units.items() if factors[unit.lower()] != factor]:
             problem = f"unit {clashing[0]!r} has two factors; units compare without regard to case"
             raise UseCaseError("parse", problem)
+        if self.units and not self.pattern:
+            problem = "units need a pattern whose first group is the number before the unit"
+            raise UseCaseError("parse", f'{problem}; give one, such as pattern=r"([+-]?[\\d.,]+)"')
         if not self.pattern:
             return
         try:
@@ -113,7 +117,7 @@ class Field:
     column: Line
     description: Caption
     example: float | int | str
-    unit: str = ""
+    unit: Unit = ""
     minimum: float | None = None
     maximum: float | None = None
     levels: tuple[Label, ...] = ()

@@ -18,6 +18,8 @@ from servicio_ml.domain.checks.attributes import (
     Share,
     Stripped,
     TextForm,
+    Title,
+    Unit,
     check_attributes,
 )
 from servicio_ml.domain.checks.targets import find_target_problems
@@ -69,7 +71,7 @@ class Target:
     description: Caption
     labels: tuple[Label, ...] = ()
     edges: tuple[float, ...] = ()
-    unit: str = ""
+    unit: Unit = ""
     minimum: float | None = None
     maximum: float | None = None
     log: bool = False
@@ -163,7 +165,7 @@ class Origin:
     file: FileName
     kaggle: KaggleHandle = ""
     uci: Natural = 0
-    licence: str = ""
+    licence: Caption = ""
 
     def __post_init__(self) -> None:
         check_attributes(self, "origin")
@@ -200,7 +202,7 @@ class UseCase:
     """
 
     name: str
-    title: Line
+    title: Title
     description: str
     task: Task
     schema: FeatureSchema
