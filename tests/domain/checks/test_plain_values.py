@@ -23,7 +23,7 @@ WEIGHT = Field(
 )
 PRICE = Target(name="price", column="Price", description="Price", unit="EUR", minimum=1)
 PARSE = Parse(pattern="(.+)", units={"g": 1.0}, missing=("?",), missing_numbers=(9,), recode={"a": "b"})
-PARTS = [
+PARTS: list[Any] = [
     WEIGHT,
     Field(name="hue", kind=Kind.CATEGORY, column="Hue", description="", example="red", levels=("red",)),
     PRICE,
@@ -61,15 +61,14 @@ PARTS = [
 
 def _replace_values(value: Any, kind: type, bad: object) -> Iterator[Any]:
     """Copies of a value in each of which one text, or number, is the bad one."""
-    if type(value) is kind or (kind is float and type(value) is int):
+    if type(value) in ((str,) if kind is str else (int, float)):
         yield bad
     elif isinstance(value, tuple) and value:
         yield from ((first, *value[1:]) for first in _replace_values(value[0], kind, bad))
-    elif isinstance(value, Mapping) and value:
-        key, item = next(iter(value.items()))
-        rest = {other: value[other] for other in value if other != key}
-        yield from ({first: item, **rest} for first in _replace_values(key, kind, bad))
-        yield from ({key: first, **rest} for first in _replace_values(item, kind, bad))
+    elif isinstance(value, Mapping):
+        for key, item in [*value.items()][:1]:
+            yield from ({**value, key: first} for first in _replace_values(item, kind, bad))
+            yield from ({**value, first: item} for first in _replace_values(key, kind, bad))
 
 
 def _list_errors(kind: type, bad: object) -> Iterator[tuple[str, str]]:

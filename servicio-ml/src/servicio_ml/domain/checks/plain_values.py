@@ -46,13 +46,16 @@ def show(value: object) -> str:
     return _Shown().repr(value)
 
 
+def _show_whole_number(short: Repr, number: int, level: int) -> str:
+    # Python refuses to write more than 4,300 digits
+    if (bits := number.bit_length()) > MAX_SHOWN_BITS:
+        return f"a whole number of about {round(bits * math.log10(2)):,} digits"
+    return Repr.repr_int(short, number, level)
+
+
 class _Shown(Repr):
+    repr_int = _show_whole_number
+
     def __init__(self) -> None:
         super().__init__()
         self.maxstring = self.maxother = MAX_SHOWN_CHARACTERS
-
-    def repr_int(self, number: int, level: int) -> str:
-        # Python refuses to write more than 4,300 digits
-        if (bits := number.bit_length()) > MAX_SHOWN_BITS:
-            return f"a whole number of about {round(bits * math.log10(2)):,} digits"
-        return super().repr_int(number, level)
