@@ -46,11 +46,11 @@ def show(value: object) -> str:
     return _Shown().repr(value)
 
 
-def _show_whole_number(short: Repr, number: int, level: int) -> str:
+def _show_whole_number(short: Repr, x: int, level: int) -> str:
     # Python refuses to write more than 4,300 digits
-    if (bits := number.bit_length()) > MAX_SHOWN_BITS:
+    if (bits := x.bit_length()) > MAX_SHOWN_BITS:
         return f"a whole number of about {round(bits * math.log10(2)):,} digits"
-    return Repr.repr_int(short, number, level)
+    return Repr.repr_int(short, x, level)
 
 
 class _Shown(Repr):
