@@ -488,6 +488,22 @@ def test_a_required_field_without_column_or_tensor_refuses_the_request(server: S
     assert server.post(INFER, json.dumps(body).encode()).status == 422
 
 
+@pytest.mark.parametrize("name", ["size", "weight", "colour", "day"])
+@pytest.mark.parametrize("media_type", [arrow.STREAM_TYPE, arrow.FILE_TYPE, arrow.PARQUET_TYPE])
+def test_a_column_of_another_type_refuses_the_request_and_is_named(
+    media_type: str, name: str, server: Server
+) -> None:
+    good = {"day": ["2020-01-31"], "size": [1.5], "weight": [0.25], "colour": ["red"]}
+    write = {arrow.STREAM_TYPE: _write_stream, arrow.FILE_TYPE: _write_file}.get(media_type, _write_parquet)
+    for values in (pa.array([[1]]), pa.array([b"1"]), pa.array([1], pa.duration("s"))):
+        body = write(pa.table({**good, name: values}))
+        response = server.post(BATCH, body, {"Content-Type": media_type}, "on_error=partial")
+        assert response.status == 422
+        (error,) = response.document["errors"]
+        assert error["field"] == name
+        assert error["value"].startswith("a column of ")
+
+
 def test_codes_of_the_matrix_are_values(server: Server) -> None:
     rows = [[18292, 1.5, 0.25, 7], [18292, 1.5, 0.25, 1], [0.5, 1.5, 99.5, 1]]
     tensor = {"name": "features", "datatype": "FP64", "shape": [3, 4], "data": rows}

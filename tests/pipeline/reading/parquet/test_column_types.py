@@ -18,6 +18,7 @@ from servicio_ml.pipeline.reading.batches import open_batches
 from servicio_ml.pipeline.reading.file_format import InputSpec
 from servicio_ml.pipeline.reading.input_file import copy_input_file, inspect_file
 from servicio_ml.pipeline.reading.raw_file import read_rows
+from servicio_ml.pipeline.reading.text import LINE
 
 OFFSETS = pa.array([0, 1, 2, 3], pa.int32()).buffers()[1]
 BROKEN = pa.Array.from_buffers(pa.string(), 3, [None, OFFSETS, pa.py_buffer(b"1\xff2")])
@@ -173,3 +174,11 @@ def test_a_text_is_a_number_in_files_of_any_format(reader: str, tmp_path: Path) 
     frame = READERS[reader](path, build_use_case())
     found = frame["Seeds"].to_list() if reader == "etl" else frame["seeds"].to_list()
     assert found == (["7", "12,345", "7.5"] if reader == "etl" else [7, 12345, None])
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_row_of_nulls_is_a_row(reader: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    cells = {name: [text, None] for name, text in zip(HEADER, build_row(), strict=True)}
+    pq.write_table(pa.table(cells), path)
+    assert READERS[reader](path, build_use_case())[LINE].to_list() == [1, 2]

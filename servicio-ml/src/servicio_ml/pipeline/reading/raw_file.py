@@ -76,7 +76,8 @@ def read_rows(file: InputFile, use_case: UseCase) -> RawRows:
     frame = _scan(file, spec, match)
     # the format completes the rows where it names the columns
     short = () if file.has_names else _find_short_rows(file, names, 0 if match.dialect.header else 1)
-    every = mark_short_rows(drop_blank_lines(frame), short)
+    # a row of Parquet is one whatever it holds, as `score` counts it
+    every = mark_short_rows(frame if file.is_parquet else drop_blank_lines(frame), short)
     unread = (name for name in every.collect_schema().names() if name not in {LINE, SURPLUS, *columns})
     return RawRows(
         frame=every.select(LINE, SURPLUS, *columns),
