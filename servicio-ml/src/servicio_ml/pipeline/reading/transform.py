@@ -2,8 +2,9 @@
 
 A row has exactly one status, the first of these that applies: `quarantined` (its line has more or fewer cells
 than there are columns, so that no cell can be trusted), `duplicate` (equal to an earlier row in every column
-that is read, if the use case deduplicates), `later` (dated after the period), `unlabelled` (no target, so that
-it is useless for training whatever else is wrong with it), `quarantined` (a value cannot be used), `kept`.
+that is read, if the use case deduplicates), `later` (dated after the period), `unlabelled` (no target, so
+that it is useless for training whatever else is wrong with it), `quarantined` (a value cannot be used),
+`kept`.
 """
 
 from collections.abc import Sequence
