@@ -20,7 +20,7 @@ from orchard_use_case import LAST_DAY, build_use_case, plan_read
 from servicio_ml.domain.prediction import Purpose
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.domain.stream import DeadLetter, StreamMessage
-from servicio_ml.errors import InvalidError, RequestError
+from servicio_ml.errors import InvalidError, RequestError, SourceError
 from servicio_ml.features.encoder import Encoder
 from servicio_ml.pipeline.reading.batches import open_batches
 from servicio_ml.pipeline.reading.file_format import InputSpec
@@ -78,6 +78,18 @@ NUMERIC = (Kind.NUMBER, Kind.INTEGER)
 MUTATION = 'mutation ($records: [JSON!]!) { predict(model: "values", records: $records) { model } }'
 
 
+class Numeral(str):
+    """A number digit by digit, as no float of Python is written."""
+
+    __slots__ = ()
+
+
+def _write_json(document: Any, value: Any) -> str:
+    """JSON of a document that holds a value."""
+    text = json.dumps(document)
+    return text.replace(json.dumps(value), value) if isinstance(value, Numeral) else text
+
+
 def _take(name: str, matrix: Any) -> float:
     """Take the value of the field from the only row."""
     assert len(matrix) == 1
@@ -108,13 +120,13 @@ def _send_json(
         given = _convert_to_json(value)
         if isinstance(given, str) and given == ABSENT:
             return ABSENT
-        return _decode(name, lambda: decode(json.dumps(wrap(name, given)).encode()))
+        return _decode(name, lambda: decode(_write_json(wrap(name, given), given).encode()))
 
     return send
 
 
 def _build_table(name: str, value: Any) -> Any:
-    if isinstance(value, int) and abs(value) >= 2**63:
+    if isinstance(value, Numeral) or (isinstance(value, int) and abs(value) >= 2**63):
         return None
     return pa.table({name: value if isinstance(value, pa.Array) else pa.array([value])})
 
@@ -165,7 +177,7 @@ def _choose_tensor(name: str, value: Any) -> tuple[str, Any]:
 def _send_tensor(read: Callable[[str, str, Any], Any]) -> Callable[[str, Any], Outcome]:
     def send(name: str, value: Any) -> Outcome:
         field = FIELD_BY_NAME[name]
-        if isinstance(value, (pa.Array, bytes)) or (
+        if isinstance(value, (pa.Array, bytes, Numeral)) or (
             field.kind is Kind.DATE and isinstance(value, (int, float))
         ):
             return ABSENT
@@ -289,7 +301,7 @@ def _write_json_lines_file(name: str, value: Any, folder: Path) -> Path | None:
     if isinstance(given, str) and given == ABSENT:
         return None
     path = folder / "rows.jsonl"
-    path.write_text(json.dumps({"row": 1, name: given, "Ripe": "yes"}), encoding="utf-8")
+    path.write_text(_write_json({"row": 1, name: given, "Ripe": "yes"}, given), encoding="utf-8")
     return path
 
 
@@ -324,7 +336,11 @@ def _send_file(
     def send(name: str, value: Any) -> Outcome:
         with tempfile.TemporaryDirectory() as folder:
             path = write(name, value, Path(folder))
-            return ABSENT if path is None else read(name, path)
+            try:
+                return ABSENT if path is None else read(name, path)
+            except SourceError as error:
+                # a fault of the whole column: its type has no values of the field
+                return FAULT if f": column '{name}' " in str(error) else str(error)
 
     return send
 
@@ -341,6 +357,7 @@ def _build_records(name: str, value: Any) -> Any:
 DOCUMENTS: Mapping[str, Callable[[str, Any], Outcome]] = {
     "REST": _send_json(lambda name, value: {name: value}, DECODER.decode_record),
     "REST records": _send_json(_build_records, _decode_batch),
+    "REST array": _send_json(lambda name, value: [{name: value}], _decode_batch),
     "REST columns": _send_json(lambda name, value: {"columns": {name: [value]}}, _decode_batch),
     "GraphQL": _send_json(_build_records, _decode_graphql),
     "stream": _send_json(lambda name, value: {name: value}, _decode_message),

@@ -24,6 +24,8 @@ FOREIGN_MAGIC = {
 }
 """First bytes of files that are no CSV, and their formats."""
 JSON_START = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:\{\s*["}]|\[\s*[{\[])')
+DELIMITER_LINE = re.compile(r'("?sep=.?"?)[ \t]*(?:[\r\n]|$)', re.IGNORECASE)
+"""Line that names the delimiter to Excel."""
 UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -41,10 +43,10 @@ class CsvError(Exception):
     """A file is not a valid table of records.
 
     Attributes:
-        reason: `foreign`, `empty`, `invalid`, `duplicate_columns`, `missing_columns`, `no_rows` or
+        reason: `foreign`, `mark`, `empty`, `invalid`, `duplicate_columns`, `missing_columns`, `no_rows` or
             `too_many_rows`.
-        names: Columns that the reason is about; with `foreign`, the format; with `invalid`, the line and the
-            error.
+        names: Columns that the reason is about; with `foreign`, the format; with `mark`, the mark; with
+            `invalid`, the line and the error.
     """
 
     def __init__(self, reason: str, names: Sequence[str] = ()) -> None:
@@ -86,11 +88,13 @@ def read_csv(raw: bytes, schema: ModelSchema) -> CsvTable:
     or an ambiguous one, stays as it is: the server names it.
 
     Raises:
-        CsvError: The file is no CSV, has no header or no rows, too many rows, a duplicate column, or lacks a
-            required one.
+        CsvError: The file is no CSV, has a mark that is no data, no header or no rows, too many rows, a
+            duplicate column, or lacks a required one.
     """
     _refuse_foreign_format(raw)
-    rows, delimiter = _split_rows(_decode(raw))
+    text = _decode(raw)
+    _refuse_marks(text)
+    rows, delimiter = _split_rows(text)
     if not rows:
         raise CsvError("empty")
     header = tuple(name.strip() for name in rows[0][1])
@@ -116,6 +120,18 @@ def _refuse_foreign_format(raw: bytes) -> None:
         found.append("JSON")
     if found:
         raise CsvError("foreign", found)
+
+
+def _refuse_marks(text: str) -> None:
+    """Refuse marks that `servicio-ml score` refuses, too."""
+    found = DELIMITER_LINE.match(text)
+    marks = {
+        found[1] if found else "": found is not None,
+        "U+FEFF": text.startswith("\ufeff"),
+        "Ctrl-Z (0x1A)": text.rstrip("\r\n").endswith("\x1a"),
+    }
+    if names := [name for name, there in marks.items() if there]:
+        raise CsvError("mark", names)
 
 
 def _find_ambiguous_numbers(

@@ -110,6 +110,9 @@ def _explain_unreadable(error: CsvError) -> str:
             "`servicio-ml score` also reads gzip, zip, Parquet and JSON lines.",
             format=", ".join(error.names),
         ),
+        "mark": t(
+            "The file has a mark at its start or end that is no data: {names}. Delete it.", names=names
+        ),
         "empty": t("The file is empty."),
         "no_rows": t("The file has a header but no rows."),
         "too_many_rows": t(

@@ -18,11 +18,13 @@ from servicio_ml.use_cases.catalogue import load_catalogue
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
 NUMBERS = st.one_of(st.integers(-(10**6), 10**6), st.floats(-1e6, 1e6))
-TEXTS = st.text(max_size=8).map(lambda text: " ".join(text.split()))
+CHARACTERS = st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp"))
+TEXTS = st.text(CHARACTERS, max_size=8).map(lambda text: " ".join(text.split()))
 LABELS = TEXTS.filter(lambda text: text not in {"", "missing"} and normalize_code(text) is None)
 PARSES = st.builds(
     Parse,
-    pattern=TEXTS.map(lambda text: f"({re.escape(text)})" if text else ""),
+    # an escaped backslash before a digit looks like a back-reference
+    pattern=TEXTS.filter(lambda text: "\\" not in text).map(lambda text: f"({re.escape(text)})"),
     units=st.dictionaries(LABELS.map(str.lower), st.floats(0.1, 1e3), max_size=2),
     missing=st.lists(TEXTS, max_size=2).map(tuple),
     missing_numbers=st.lists(NUMBERS, max_size=2).map(tuple),

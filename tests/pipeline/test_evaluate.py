@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 from servicio_ml.domain.metric import METRICS
 from servicio_ml.domain.use_case import Task
 from servicio_ml.features.output import OutputTransform, Predictions
-from servicio_ml.pipeline.evaluate import compute_calibration_curve, compute_metric, compute_metrics
+from servicio_ml.pipeline.evaluate import (
+    compute_calibration_curve,
+    compute_class_metrics,
+    compute_metric,
+    compute_metrics,
+)
 from servicio_ml.pipeline.training.calibrate import build_monotone_table, find_best_f1_threshold
 
 TRUTH = np.array([0.0, 0, 1, 1])
@@ -41,7 +46,20 @@ def test_several_classes() -> None:
     truth = np.array([0.0, 1, 2])
     assert compute_metric("accuracy", truth, THREE) == pytest.approx(2 / 3)
     assert compute_metric("f1_macro", truth, THREE) == pytest.approx((1 + 2 / 3 + 0) / 3)
+    assert compute_metric("precision_macro", truth, THREE) == pytest.approx((1 + 1 / 2 + 0) / 3)
+    assert compute_metric("recall_macro", truth, THREE) == pytest.approx((1 + 1 + 0) / 3)
     assert compute_metric("roc_auc", truth, THREE) == pytest.approx(1.0)
+
+
+def test_each_class() -> None:
+    # the last class has no row and is never predicted
+    found = compute_class_metrics(["a", "b", "c", "d"], np.array([0.0, 1, 2]), THREE.outcomes)
+    assert [(each.label, each.precision, each.recall, each.f1, each.rows) for each in found] == [
+        ("a", 1.0, 1.0, 1.0, 1),
+        ("b", 0.5, 1.0, pytest.approx(2 / 3), 1),
+        ("c", 0.0, 0.0, 0.0, 1),
+        ("d", 0.0, 0.0, 0.0, 0),
+    ]
 
 
 @pytest.mark.parametrize(

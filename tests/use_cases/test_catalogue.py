@@ -1,5 +1,6 @@
 """The catalogue finds the shipped use cases and a user's own, and says what is wrong with one."""
 
+import os
 import sys
 from pathlib import Path
 from textwrap import dedent
@@ -103,6 +104,30 @@ def test_helpers_of_two_folders_may_have_the_same_name(tmp_path: Path) -> None:
             "line 5: 'Red apples': names are snake case",
             id="refused by the domain",
         ),
+        pytest.param(
+            "apples.py",
+            APPLES.replace('title="Apples"', 'title="Half \\ud800"'),
+            r"line 5: 'apples': title is 'Half \\ud800'; it holds half of a surrogate pair",
+            id="no text",
+        ),
+        pytest.param(
+            "apples.py",
+            f"{APPLES}\nTARGET = replace(USE_CASE.target, maximum=10**400)",
+            "line 7: target 'rain_tomorrow': maximum is a whole number of about 400 digits; it must be",
+            id="no number",
+        ),
+        pytest.param(
+            "apples.py",
+            "raise ValueError('a\\ud800\\x1b[31m\\n' + 400 * 'b')",
+            r"line 1: ValueError: a\\ud800\\x1b\[31m bbb",
+            id="a message with controls",
+        ),
+        pytest.param(
+            "apples.py",
+            "class Mute(Exception):\n    def __str__(self):\n        raise RuntimeError\nraise Mute",
+            "line 4: Mute: its message cannot be read; fix the file or move it away",
+            id="a message that raises",
+        ),
     ],
 )
 def test_a_broken_file_disables_itself_and_is_named_with_its_line(
@@ -147,6 +172,26 @@ def test_a_server_reads_the_files_again_after_one_has_changed(
         "vehicle_price": "Used-car prices", "apples": "Apples",
     }  # fmt: skip
     assert UserFolder(None).find_broken_files() == UserFolder(tmp_path / "nowhere").find_broken_files() == {}
+
+
+def test_a_file_name_that_is_no_text_is_escaped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/pears\xff.py")).write_text("1 / 0")
+    broken = UserFolder(tmp_path).find_broken_files()
+    (problem,) = broken.values()
+    assert list(broken) == ["pears\\udcff"]
+    assert problem.endswith(
+        "/pears\\udcff.py, line 1: ZeroDivisionError: division by zero; fix the file or move it away"
+    )
+    assert caplog.messages == [f"{problem}; this file is disabled"]
+    with pytest.raises(UnknownUseCaseError) as caught:
+        find("apples", tmp_path)
+    assert str(caught.value).isprintable()
+
+
+def test_a_link_to_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    (tmp_path / "pears.py").symlink_to(tmp_path / "gone.py")
+    (problem,) = UserFolder(tmp_path).find_broken_files().values()
+    assert problem.startswith(f"use case {tmp_path}/pears.py: FileNotFoundError: ")
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:

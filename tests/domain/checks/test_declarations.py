@@ -158,7 +158,10 @@ MEANINGS = [
         derive(lambda: Cyclic(name="c", source="day", period=7, wave="cosine")),  # type: ignore[arg-type]
         "derived column 'c': wave is 'cosine'; it must be 'sin' or 'cos'",
     ),
-    (derive(lambda: Cyclic(name="c", source="day", period=0, wave="sin")), "period is 0; it must be above 0"),
+    (
+        derive(lambda: Cyclic(name="c", source="day", period=0, wave="sin")),
+        "period is 0; it must be at least 1e-06",
+    ),
     (derive(lambda: Cyclic(name="c", source="hue", period=7, wave="sin")), "'hue' is a category"),
     (
         derive(lambda: Cyclic(name="Cos", source="day", period=7, wave="sin")),
@@ -180,7 +183,7 @@ MEANINGS = [
     (change(HUE, levels=("3", "3.0"), example="3"), "a level has the value of another"),
     (change(HUE, example="green"), "the example 'green' is not one of its levels"),
     (change(HUE, minimum=0), "a category has no minimum and no maximum"),
-    (change(HUE, parse=Parse(units={"kg": 2})), "units are for numbers; leave them out"),
+    (change(HUE, parse=Parse(pattern="(.+)", units={"kg": 2})), "units are for numbers; leave them out"),
     (change(DAY, example="15.06.2016"), "the example '15.06.2016' is no date; write YYYY-MM-DD"),
     (change(DAY, example="2015-02-29"), "the example '2015-02-29' is no date"),
     (change(DAY, maximum=5), "a date has no minimum and no maximum"),
@@ -238,6 +241,30 @@ MEANINGS = [
         "unit 'kg' has two factors; units compare without regard to case",
     ),
     (lambda: Parse(pattern=r"(\d++)"), "possessive"),
+    (
+        lambda: Parse(units={"kg": 1000}),
+        'the number before the unit; give one, such as pattern=r"([+-]?[\\d.,]+)"',
+    ),
+    (
+        derive(lambda: Cyclic(name="c", source="day", period=1e-300, wave="sin")),
+        "derived column 'c': period is 1e-300; it must be at least 1e-06 and at most 1e+09",
+    ),
+    (
+        derive(lambda: Cyclic(name="c", source="day", period=-7, wave="sin")),
+        "period is -7; it must be at least",
+    ),
+    (
+        derive(lambda: Cyclic(name="c", source="day", period=float("inf"), wave="sin")),
+        "period is inf; it must be a finite number",
+    ),
+    (
+        derive(lambda: Cyclic(name="c", source="day", period=float("nan"), wave="sin")),
+        "period is nan; it must be a finite number",
+    ),
+    (
+        derive(lambda: Lookup(name="l", source="hue", table={"red": 1e39, "blue": 2})),
+        "table['red'] is 1e+39; it must be at least -3.40282e+38 and at most 3.40282e+38",
+    ),
 ]
 
 

@@ -44,7 +44,10 @@ def _build_level_field(name: str, pattern: str, *levels: str) -> Field:
     )
 
 
-POWER, SPEED = _build_field("power", "Engine", r"([\d.]+)\s*bhp"), _build_field("rpm", "Engine", r"@\s*(\d+)")
+POWER, SPEED = (
+    _build_field("power", "Engine", r"([\d.]+)\s*bhp.*"),
+    _build_field("rpm", "Engine", r".*@\s*(\d+)"),
+)
 BRAND = _build_level_field("brand", r"^(\S+)", "Ford", "Kia")
 MODEL = _build_level_field("model", r"^\S+ (\S+)", "A", "B")
 DAY = Field(name="day", kind=Kind.DATE, column="Day", description="Day", example="2020-06-30")
@@ -64,6 +67,11 @@ def test_fields_that_no_text_can_hold_are_named_with_the_remedy() -> None:
         UseCaseError, match=r"'Engine' can be made up that power, all are read from; .*sample.columns"
     ):
         build_shared_template("orchard", (POWER, _build_field("all", "Engine", "")))
+
+
+def test_a_pattern_that_leaves_out_the_other_number_reads_no_text() -> None:
+    with pytest.raises(UseCaseError, match="can be made up that power, rpm are read from"):
+        build_shared_template("orchard", (POWER, _build_field("rpm", "Engine", r"@\s*(\d+)")))
 
 
 def test_every_row_of_the_sample_is_read(tmp_path: Path) -> None:

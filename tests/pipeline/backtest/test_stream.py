@@ -76,6 +76,14 @@ class TestReading:
         stream = _read("2020-01-01,1,2,red,maybe\n", tmp_path)
         assert np.isnan(build_requests(stream, stream.rows).truths).all()
 
+    def test_malformed_lines_are_counted_and_left_out(self, tmp_path: Path) -> None:
+        progress = SilentProgress()
+        stream = _read(
+            "2020-01-01,1,2,red,yes\n2020-01-02,1\n2020-01-03,1,2,red,yes,no\n", tmp_path, progress
+        )
+        assert stream.ends == (date(2020, 1, 1), date(2020, 1, 1))
+        assert progress.warnings == ["2 lines with more or fewer fields than there are columns are left out"]
+
     def test_rows_without_a_date_are_counted_and_left_out(self, tmp_path: Path) -> None:
         progress = SilentProgress()
         stream = _read("2020-01-01,1,2,red,yes\n,1,2,red,yes\n2020-02-30,1,2,red,no\n", tmp_path, progress)

@@ -19,6 +19,7 @@ from fakes.object_store import MemoryObjectStore
 from fakes.stats import MemoryStats
 from fakes.tracker import MemoryTracker
 from orchard_use_case import (
+    GOOD,
     HEADER,
     build_grade_use_case,
     build_price_use_case,
@@ -340,6 +341,27 @@ def test_the_share_of_the_quarantine_is_a_setting_of_the_use_case(etl: EtlEnviro
     with pytest.raises(ContractError, match=r"100 of 400 labelled rows are rejected, more than 20%"):
         etl.run_etl(rows)
     assert etl.run_etl(rows, build_use_case(max_quarantined_share=0.25)).counts.quarantined == 100
+
+
+def test_cut_lines_count_in_the_share_of_the_quarantine(etl: EtlEnvironment) -> None:
+    """Lines without their last cells have neither a target nor, cut to the same cells, a difference."""
+    rows = [*build_rows(300), *(100 * [GOOD[:3]])]
+    with pytest.raises(ContractError) as caught:
+        etl.run_etl(rows)
+    assert str(caught.value) == (
+        "my file: 100 of 400 labelled rows are rejected, more than 20% (max_quarantined_share of the use"
+        " case), mostly because the line has fewer fields than there are columns (100 rows, first in line"
+        " 302); nothing was published"
+    )
+    counts = etl.run_etl(rows, build_use_case(max_quarantined_share=0.25)).counts
+    assert (counts.quarantined, counts.duplicates, counts.unlabelled) == (100, 0, 0)
+
+
+def test_cut_lines_are_no_copies_that_an_unread_column_keeps_apart(etl: EtlEnvironment) -> None:
+    rows = [(*cells, "", f"id {i}") for i, cells in enumerate(build_rows(ROWS))]
+    cut = [cells[:7] for cells in rows[:5]]
+    counts = etl.run_etl([*rows, *rows[:2], *cut], header=(*HEADER, "Shop", "Id")).counts
+    assert (counts.quarantined, counts.duplicates) == (5, 2)
 
 
 def _copy_rows_under_other_ids() -> list[tuple[str, ...]]:

@@ -60,8 +60,11 @@ LENGTH = {"m": 1.0, "km": 1000.0}
         ("5 % vol", {"%": 0.01}, 0.05),
         ("5 €", {"%": 0.01}, REJECTED),
         ("km 5", LENGTH, 5000.0),
-        ("380Nm(38.7kgm)", {"nm": 1.0, "kgm": 10.0}, 380.0),
-        ("12.7@ 2,700(kgm@ rpm)", {"nm": 1.0, "kgm": 10.0}, 127.0),
+        ("380Nm(38.7kgm)", {"nm": 1.0, "kgm": 10.0}, REJECTED),
+        ("5 l/100 km", {"l/100 km": 2.0}, 10.0),
+        ("5 m2", {"m2": 2.0}, 10.0),
+        ("35 PM10", {"PM10": 2.0}, 70.0),
+        ("35 PM10", {"PM2.5": 2.0}, REJECTED),
         ("5 fl  oz", {"fl oz": 2.0, "fl": 3.0}, 10.0),
         ("5 ft", {"in": 1.0}, 5.0),
     ],
@@ -92,9 +95,13 @@ def test_the_longest_unit_on_a_word_boundary_wins_and_an_unknown_one_is_refused(
         ("1667", r"(\d{2})$", REJECTED),
         ("A-3", DIGITS, 3.0),
         ("1500-2500rpm", r"^[\d]+-(\d+)", 2500.0),
-        ("4000+/-500rpm", r"^(\d+)", 4000.0),
-        ("2016-06-15", r"^(\d{4})", 2016.0),
-        ("2 of 300", r"^(\d+)", 2.0),
+        ("1500 - 2500rpm", r"^\d+ - (\d+)", 2500.0),
+        ("4000+/-500rpm", r"^(\d+)", REJECTED),
+        ("4000+/-500rpm", r"^(\d+)\+/-500", 4000.0),
+        ("2016-06-15", r"^(\d{4})", REJECTED),
+        ("2016-06-15", r"^(\d{4})-.*", 2016.0),
+        ("2 of 300", r"^(\d+)", REJECTED),
+        ("2 of 300", r"^(\d+) of \d+", 2.0),
         ("about", DIGITS, REJECTED),
     ],
 )
@@ -102,6 +109,38 @@ def test_digits_and_a_sign_that_a_pattern_leaves_out_reject_the_value(
     text: str, pattern: str, value: object
 ) -> None:
     assert read_text(text, build_number(pattern)) == value
+
+
+@pytest.mark.parametrize("units", [{}, {"m2": 1.0}], ids=["any unit", "units"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5½", "5 ½", "½5", "5 1/2", "1/5", "5/7", "5⁄7", "5²", "5²m", "5٣", "5 ٣", "５ 6", "5Ⅴ",
+        "5-7", "5 - 7", "5–7", "5~7", "5:30", "5 to 7", "5;7", "5 7", "5±1", "5 +/- 1", "5x3", "5 x 3", "5×3",
+        "m2 5", "CO2 5", "4-door 5", "A - 5",
+        "5 m2 2", "7 m2 (3)", "5 m 2", "5 [1]", "5m30", "5h30", "5k3", "5e3", "5E+3", "5ft6",
+        "(5)", "(5 m2)", "$(5)", "($5)", "（5）", "(5",
+        "-$5", "-€ 5", "$-5", "−5", "—5", "‑5", "-USD 5", "5-", "5 -", "5 m2-", "5+", "5-€",
+        "<5", "> 5", "≤5", ">$5", "±5",
+    ],
+)  # fmt: skip
+def test_a_number_sign_or_bracket_outside_of_the_pattern_rejects_the_value(
+    text: str, units: dict[str, float]
+) -> None:
+    assert read_text(text, build_number(DIGITS, units=units)) == REJECTED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5", " 5 ", "5.", "5 m2", "5m2", "5 m²", "5 M2", "5 cm3", "5 ft2", "5 m/s2", "5 kg/m3", "5 g CO2",
+        "5 l/100km", "5 l / 100 km", "5 1/min", "5 deaths/1000 people", "$5", "5 $", "€ 5", "EUR 5", "~5",
+        "≈ 5", "ca 5", "+5", "5 %", "5 °C", "5'", "5-door", "5 km - sold", "No 5", "#5", "5)",
+        "5 km (net)", "A-5",
+    ],
+)  # fmt: skip
+def test_words_units_and_marks_around_a_number_are_no_numbers(text: str) -> None:
+    assert read_text(text, build_number(DIGITS, "1/min")) == 5.0
 
 
 @pytest.mark.parametrize(

@@ -103,8 +103,15 @@ def test_the_closest_dialect_is_named_in_what_is_missing() -> None:
 
 
 def test_a_file_without_a_header_has_the_columns_of_its_dialect() -> None:
-    with pytest.raises(ColumnsError, match="missing column"):
-        _detect(NUMBERS)
+    for cells in (NUMBERS, (*NUMBERS, "0", "0")):
+        with pytest.raises(SourceError, match="a file without names has 14 columns") as caught:
+            _detect(cells)
+        assert str(caught.value) == (
+            f"cannot read a.csv: its first line is a row of {len(cells)} values (63, 1, 1 …) and no column"
+            " names; a file without names has 14 columns (age, sex, cp, trestbps, chol, fbs, restecg,"
+            " thalach, exang, oldpeak, slope, ca, thal, num); complete the rows, or write the names into"
+            " the first line"
+        )
     assert _detect((*NUMBERS, "0"), keep_columns=("num",)).kept_columns == {"_keep_0": "num"}
 
 

@@ -16,7 +16,7 @@ from servicio_ml.domain.schema import Parse
 from servicio_ml.domain.use_case import Dialect
 from servicio_ml.errors import ColumnsError, DataError, SourceError
 from servicio_ml.pipeline.etl.staging import stage
-from servicio_ml.pipeline.reading.input_file import copy_input_file
+from servicio_ml.pipeline.reading.input_file import copy_input_file, inspect_file
 from servicio_ml.pipeline.reading.raw_file import RawRows, read_rows
 from servicio_ml.pipeline.reading.text import LACKING, LINE, SURPLUS
 
@@ -112,6 +112,14 @@ def test_columns_that_do_not_fit_are_named(
         _read(write_csv(tmp_path / "a.csv", [GOOD], header), tmp_path / "work")
     for words in ("my file", *expected):
         assert words in str(caught.value)
+
+
+def test_a_file_of_rows_alone_needs_column_names(tmp_path: Path) -> None:
+    expected = (
+        r"its first line is a row of 6 values \(2020-06-30, 180, 7 …\) and no column names; write the names"
+    )
+    with pytest.raises(SourceError, match=expected):
+        read_rows(inspect_file(write_csv(tmp_path / "a.csv", [GOOD], GOOD), "my file"), build_use_case())
 
 
 def test_a_header_of_strange_names_is_not_taken_for_data(tmp_path: Path) -> None:

@@ -148,6 +148,36 @@ def test_a_rejected_row_keeps_its_raw_texts_and_a_kept_one_does_not(tmp_path: Pa
         ),
         pytest.param([build_row(), build_row(Ripe="no")], ["kept", "kept"], id="the target counts"),
         pytest.param(
+            [build_row(Seeds="10"), build_row(Seeds="10.0"), build_row(Seeds="1e1"), build_row(Seeds="10.5")],
+            ["kept", "duplicate", "duplicate", "quarantined"],
+            id="numbers are equal by value",
+        ),
+        pytest.param(
+            [build_row(), build_row(Day="2020-06-30T00:00:00Z"), build_row(Day="2020-07-30")],
+            ["kept", "duplicate", "kept"],
+            id="days are equal by value",
+        ),
+        pytest.param(
+            [build_row(Sugar="NA"), build_row(Sugar=""), build_row(Sugar="?"), build_row(Sugar="0")],
+            ["kept", "duplicate", "duplicate", "kept"],
+            id="missing texts are equal",
+        ),
+        pytest.param(
+            [build_row(Weight="1 kg"), build_row(Weight="1000 g"), build_row(Weight="1 kg")],
+            ["kept", "kept", "duplicate"],
+            id="texts that a pattern reads are compared",
+        ),
+        pytest.param(
+            [build_row(Colour="r"), build_row(Colour="red"), build_row(Colour="r")],
+            ["kept", "kept", "duplicate"],
+            id="texts that are recoded are compared",
+        ),
+        pytest.param(
+            [build_row(Seeds="x"), build_row(Seeds="y"), build_row(Seeds="-1"), build_row(Seeds="x")],
+            ["quarantined", "quarantined", "quarantined", "duplicate"],
+            id="other rejected values are no copies",
+        ),
+        pytest.param(
             [build_row(Day="2021-01-01"), build_row(Day="2020-12-31")],
             ["later", "kept"],
             id="the last day is in",
@@ -155,10 +185,31 @@ def test_a_rejected_row_keeps_its_raw_texts_and_a_kept_one_does_not(tmp_path: Pa
         pytest.param([build_row(Day="2021-01-01", Ripe="")], ["later"], id="later before unlabelled"),
         pytest.param([build_row(Day="2021-01-01", Seeds="x")], ["later"], id="later before quarantined"),
         pytest.param(
-            [build_row(Ripe=""), build_row(Ripe="NA")], ["unlabelled", "unlabelled"], id="unlabelled"
+            [build_row(Ripe=""), build_row(Ripe="NA", Seeds="8")],
+            ["unlabelled", "unlabelled"],
+            id="unlabelled",
         ),
         pytest.param([build_row(Ripe="", Seeds="x")], ["unlabelled"], id="unlabelled before quarantined"),
         pytest.param([build_row(Day="x", Ripe="")], ["unlabelled"], id="no date is not later"),
+        pytest.param([GOOD[:5]], ["quarantined"], id="a line cut before its target is not unlabelled"),
+        pytest.param([GOOD[:3], GOOD[:3]], 2 * ["quarantined"], id="cut lines are no copies of each other"),
+        pytest.param(
+            [build_row(Ripe="yes,more"), build_row(Ripe="yes,more")],
+            2 * ["quarantined"],
+            id="lines that are too long are no copies of each other",
+        ),
+        pytest.param(
+            [build_row(Ripe=""), GOOD[:5], build_row(Ripe="")],
+            ["unlabelled", "quarantined", "duplicate"],
+            id="a cut line is no copy of a complete row",
+        ),
+        pytest.param(
+            [build_row(Ripe="yes,more"), GOOD, GOOD],
+            ["quarantined", "kept", "duplicate"],
+            id="a complete row is no copy of a line that is too long",
+        ),
+        pytest.param([("2021-01-01",)], ["quarantined"], id="a cut line is not later"),
+        pytest.param([build_row(Ripe=",more")], ["quarantined"], id="a line that is too long is labelled"),
     ],
 )
 def test_a_row_has_the_first_status_that_applies(

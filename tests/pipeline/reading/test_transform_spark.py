@@ -3,6 +3,7 @@
 import shutil
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from orchard_use_case import LAST_DAY, build_row, build_use_case, plan_read, write_csv
+from orchard_use_case import FIELDS, LAST_DAY, build_row, build_use_case, plan_read, write_csv
 from servicio_ml.adapters.raw_data import raw_files
+from servicio_ml.domain.schema import FeatureSchema, Parse
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.features.synthetic.sampler import draw_rows
 from servicio_ml.pipeline.reading.input_file import copy_input_file
 from servicio_ml.pipeline.reading.raw_file import read_rows
 from servicio_ml.pipeline.reading.text import LINE
-from servicio_ml.pipeline.reading.transform import STATUS, transform
+from servicio_ml.pipeline.reading.transform import FIRST, STATUS, transform
 from servicio_ml.use_cases.catalogue import find
 
 ROWS = 300
@@ -29,6 +31,7 @@ QUIRKS = [
     build_row(Weight="99.5g", Sugar=".5"),
     build_row(Weight="about 3", Seeds="7.5", Ripe="maybe"),
     build_row(Sugar="1e999", Colour="blue"),
+    build_row(Seeds="7.0", Sugar="12.50"),
     build_row(Day="2020-02-30", Seeds="NA"),
     build_row(Day="2021-01-01"),
     build_row(Ripe="?", Seeds="x"),
@@ -36,6 +39,8 @@ QUIRKS = [
     build_row(Weight="12 oz", Day="2020-01-31 00:00:00+10:00"),
     build_row(Weight="1 667 g", Day="2020-01-31 12:00"),
     build_row(Weight='"1,667 g"', Seeds='"0,200"'),
+    build_row()[:3],
+    build_row()[:3],
 ]
 
 
@@ -72,7 +77,7 @@ def _compare_engines(source: Path, use_case: UseCase, spark: Any, folder: Path) 
     for rows in (texts.lazy(), remote):
         made = transform(nw.from_native(rows), use_case, reading, last_day=LAST_DAY).collect("polars")
         frame: pl.DataFrame = made.to_native()
-        frames.append(frame.sort(LINE).with_columns(pl.col(LINE).cast(pl.Int64)))
+        frames.append(frame.sort(LINE).with_columns(pl.col(LINE, FIRST).cast(pl.Int64)))
     polars, pyspark = frames
     assert polars.schema == pyspark.schema
     assert polars.equals(pyspark)
@@ -89,11 +94,35 @@ class TestPySpark:
         raw_files.write_csv(tmp_path / "sample.csv", table.columns, header=table.named)
         assert len(_compare_engines(tmp_path / "sample.csv", use_case, spark, tmp_path)) == ROWS
 
+    def test_text_around_numbers(self, spark: Any, tmp_path: Path) -> None:
+        digits = Parse(pattern=r"([0-9.]+)")
+        fields = tuple(replace(each, parse=digits) if each.name == "weight" else each for each in FIELDS)
+        texts = [
+            "5½",
+            "5٣",
+            "(5)",
+            "5 m2",
+            "5 m²",
+            "5 m2 2",
+            "-€5",
+            "5-7",
+            "5e3",
+            "5 l/100km",
+            "<5",
+            "‑5",
+            "€5",
+        ]
+        use_case = build_use_case(schema=FeatureSchema(fields=fields), event_date="", deduplicate=False)
+        source = write_csv(tmp_path / "a.csv", [build_row(Weight=text) for text in texts])
+        frame = _compare_engines(source, use_case, spark, tmp_path)
+        kept = frame.filter(pl.col(STATUS) == "kept")[LINE].to_list()
+        assert [texts[line - 2] for line in kept] == ["5 m2", "5 m²", "5 l/100km", "€5"]
+
     def test_quirks(self, spark: Any, tmp_path: Path) -> None:
         frame = _compare_engines(write_csv(tmp_path / "a.csv", QUIRKS), build_use_case(), spark, tmp_path)
         assert frame[STATUS].to_list() == (
             ["kept", "duplicate", "kept", "kept"]
-            + 3 * ["quarantined"]
-            + ["later", "unlabelled", "kept"]
-            + 3 * ["quarantined"]
+            + 2 * ["quarantined"]
+            + ["duplicate", "quarantined", "later", "unlabelled", "kept"]
+            + 5 * ["quarantined"]
         )

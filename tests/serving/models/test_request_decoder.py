@@ -87,10 +87,9 @@ def test_absent_nullable_fields_are_missing() -> None:
 
 def test_faults_of_a_batch_name_their_rows() -> None:
     rows = [RECORD, {**RECORD, "weight": 99}, {**RECORD, "colour": "pink"}]
-    assert collect_faults({"records": rows}, batch=True) == [
-        (1, "weight", 99, "range"),
-        (2, "colour", "pink", "level"),
-    ]
+    faults = [(1, "weight", 99, "range"), (2, "colour", "pink", "level")]
+    assert collect_faults({"records": rows}, batch=True) == faults
+    assert collect_faults(rows, batch=True) == faults
 
 
 def test_faults_of_columns_name_their_rows() -> None:
@@ -108,8 +107,20 @@ def test_faults_of_columns_name_their_rows() -> None:
         ({"columns": {"day": ["2020-01-31"], "weight": [1, 2]}}, "body"),
         ({"columns": {"day": [], "weight": []}}, "day"),
         ({"rows": [RECORD]}, "rows"),
+        ([RECORD] * 6, "body"),
+        (b'[{"day": "2020-01-31", "weight": 1, "weight": 2}]', "weight"),
     ],
-    ids=["empty", "too many", "neither", "both", "unequal", "empty columns", "unknown part"],
+    ids=[
+        "empty",
+        "too many",
+        "neither",
+        "both",
+        "unequal",
+        "empty columns",
+        "unknown part",
+        "long array",
+        "repeated key",
+    ],
 )
 def test_wrong_batches_are_refused(body: object, field: str) -> None:
     assert collect_faults(body, batch=True)[0][1] == field

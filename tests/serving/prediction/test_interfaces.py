@@ -120,11 +120,17 @@ def _add_model(document: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -
 
 
 def predict_one_by_one(given: GoldenRows) -> ResultRows:
-    return [given.post(PREDICT, record) for record in given.records]
+    # with or without a slash at the end
+    return [given.post(PREDICT + "/" * (row % 2), record) for row, record in enumerate(given.records)]
 
 
 def predict_records(given: GoldenRows) -> ResultRows:
     document = given.post(BATCH, {"records": given.records})
+    return _add_model(document, document["predictions"])
+
+
+def predict_array(given: GoldenRows) -> ResultRows:
+    document = given.post(f"{BATCH}/", given.records)
     return _add_model(document, document["predictions"])
 
 
@@ -265,6 +271,7 @@ def score_offline(given: GoldenRows) -> ResultRows:
 INTERFACES: Mapping[str, Callable[[GoldenRows], ResultRows]] = {
     "REST": predict_one_by_one,
     "REST records": predict_records,
+    "REST array": predict_array,
     "REST columns": predict_columns,
     "REST Arrow": predict_arrow,
     "REST Parquet": predict_parquet,

@@ -114,7 +114,15 @@ def _build_query(on_error: str) -> str:
 
 
 def ask_records(server: Server, records: Sequence[Record], on_error: str) -> Answer:
-    response = server.post(BATCH, json.dumps({"records": records}).encode(), query=_build_query(on_error))
+    return _ask_rows(server, {"records": records}, on_error)
+
+
+def ask_array(server: Server, records: Sequence[Record], on_error: str) -> Answer:
+    return _ask_rows(server, records, on_error)
+
+
+def _ask_rows(server: Server, body: object, on_error: str) -> Answer:
+    response = server.post(BATCH, json.dumps(body).encode(), query=_build_query(on_error))
     if response.status != 200:
         return _refuse(response)
     document = response.document
@@ -302,6 +310,7 @@ def ask_graphql(server: Server, records: Sequence[Record], on_error: str) -> Ans
 
 INTERFACES: Mapping[str, Ask] = {
     "REST records": ask_records,
+    "REST array": ask_array,
     "REST columns": ask_columns,
     "Arrow stream": _ask_table(_write_stream, arrow.STREAM_TYPE),
     "Arrow file": _ask_table(_write_file, arrow.FILE_TYPE),
@@ -477,6 +486,22 @@ def test_a_required_field_without_column_or_tensor_refuses_the_request(server: S
     tensor = {"name": "day", "datatype": "BYTES", "shape": [1], "data": ["2020-01-31"]}
     body = {"inputs": [tensor], "parameters": {"on_error": "partial"}}
     assert server.post(INFER, json.dumps(body).encode()).status == 422
+
+
+@pytest.mark.parametrize("name", ["size", "weight", "colour", "day"])
+@pytest.mark.parametrize("media_type", [arrow.STREAM_TYPE, arrow.FILE_TYPE, arrow.PARQUET_TYPE])
+def test_a_column_of_another_type_refuses_the_request_and_is_named(
+    media_type: str, name: str, server: Server
+) -> None:
+    good = {"day": ["2020-01-31"], "size": [1.5], "weight": [0.25], "colour": ["red"]}
+    write = {arrow.STREAM_TYPE: _write_stream, arrow.FILE_TYPE: _write_file}.get(media_type, _write_parquet)
+    for values in (pa.array([[1]]), pa.array([b"1"]), pa.array([1], pa.duration("s"))):
+        body = write(pa.table({**good, name: values}))
+        response = server.post(BATCH, body, {"Content-Type": media_type}, "on_error=partial")
+        assert response.status == 422
+        (error,) = response.document["errors"]
+        assert error["field"] == name
+        assert error["value"].startswith("a column of ")
 
 
 def test_codes_of_the_matrix_are_values(server: Server) -> None:

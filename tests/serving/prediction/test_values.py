@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servicio_ml.domain.values import FIRST_DAY, LAST_DAY
-from value_interfaces import ABSENT, FAULT, FILES, INTERFACES, TABLES, TENSORS, Outcome
+from value_interfaces import ABSENT, FAULT, FILES, INTERFACES, TABLES, TENSORS, Numeral, Outcome
 
 NAN = math.nan
+MAX_FLOAT32 = float(np.finfo(np.float32).max)
 JUNE_15 = 16967.0
 """2016-06-15 in days since 1970-01-01."""
 SYDNEY, NEW_YORK = ZoneInfo("Australia/Sydney"), ZoneInfo("America/New_York")
@@ -56,7 +58,36 @@ MIDNIGHT = datetime.combine(date(2016, 6, 15), time())
 HALF_PAST_ELEVEN = MIDNIGHT.replace(hour=23, minute=30)
 EAST = timezone(timedelta(hours=10))
 INDIA = timezone(timedelta(hours=5, minutes=30))
+NO_UTF_8 = pa.Array.from_buffers(
+    pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff")]
+)
+UNREADABLE: Sequence[pa.Array] = [
+    pa.array([[5]]),
+    pa.array([{"a": 5}]),
+    pa.array([[("a", 5)]], pa.map_(pa.string(), pa.int64())),
+    pa.array([b"5"]),
+    pa.array([b"5"], pa.large_binary()),
+    pa.array([b"5"], pa.binary(1)),
+    pa.array([b"5"]).dictionary_encode(),
+    pa.array([time(5)]),
+    pa.array([5], pa.time32("s")),
+    pa.array([5], pa.duration("s")),
+    pa.ExtensionArray.from_storage(pa.uuid(), pa.array([b"5" * 16], pa.binary(16))),
+    pa.ExtensionArray.from_storage(pa.json_(), pa.array(["5"])),
+    NO_UTF_8,
+]
+"""Columns whose type has no values of a field, and a text that is none."""
 TABLE: Sequence[Case] = [
+    # a text is a number in files only, whatever their format; bytes are nowhere
+    *(
+        case
+        for name in ("day", "amount", "seats", "thal", "colour", "open")
+        for case in _build_cases(name, FAULT, *UNREADABLE)
+    ),
+    *_build_cases(
+        "seats", FAULT, pa.array(["5"], pa.large_string()), pa.array(["5"]).dictionary_encode(), files=5.0
+    ),
+    *_build_cases("seats", 5.0, *(pa.array([Decimal("5.0")], pa.decimal256(n, 1)) for n in (9, 50))),
     # dates: the day as written, or the day of a midnight in the column's own zone
     *_build_cases("day", JUNE_15, "2016-06-15", date(2016, 6, 15), MIDNIGHT),
     *_build_cases("day", JUNE_15, "2016-06-15T00:00", "2016-06-15 00:00:00", "2016-06-15T00:00:00.000"),
@@ -98,6 +129,14 @@ TABLE: Sequence[Case] = [
     *_build_cases("count", FAULT, 16_000_000.01, 1e300),
     *_build_cases("seats", FAULT, "5", "5.0", files=5.0),
     *_build_cases("seats", FAULT, "five", "5,5"),
+    # a number is the float64 that is next to its text, whatever brings it
+    *_build_cases("seats", 20.0, pa.array([Decimal("20.00000000000000000001")], pa.decimal128(38, 20))),
+    *_build_cases("seats", FAULT, pa.array([Decimal("20.00000000000001")], pa.decimal128(38, 20))),
+    *_build_cases("seats", 20.0, Numeral("20.00000000000000000001"), Numeral("2e1")),
+    *_build_cases("seats", FAULT, Numeral("20.00000000000001"), Numeral("4.999999999999999")),
+    *_build_cases("amount", MAX_FLOAT32, Numeral("340282350000000000000000000000000000000.1")),
+    *_build_cases("seats", FAULT, "20.00000000000000000001", files=20.0),
+    *_build_cases("seats", FAULT, "20.00000000000001", "4.999999999999999"),
     *_build_cases("seats", NAN, None, NAN),
     # numbers: rounded to float32, their limits included
     *_build_cases("share", float(np.float32(0.1)), 0.1, pa.array([0.1], pa.float32())),
@@ -105,7 +144,11 @@ TABLE: Sequence[Case] = [
     *_build_cases("share", FAULT, 0.90000001, 0.09999999, 1, 1e39, -0.5, YES),
     *_build_cases("amount", 1.0, 1, 1.0),
     *_build_cases("amount", float(np.float32(16_777_217.0)), 16_777_217, 16_777_217.0),
-    *_build_cases("amount", FAULT, 1e39, -1e39),
+    *_build_cases("amount", FAULT, 1e39, -1e39, 3.4028236e38, -3.4028236e38),
+    # the shortest text of the maximum float32 is above it, and is rounded to it
+    *_build_cases("amount", MAX_FLOAT32, 3.4028235e38, MAX_FLOAT32, pa.array([MAX_FLOAT32], pa.float32())),
+    *_build_cases("amount", -MAX_FLOAT32, -3.4028235e38, -MAX_FLOAT32),
+    *_build_cases("amount", FAULT, "3.4028235e38", files=MAX_FLOAT32),
     *_build_cases("amount", FAULT, "1000", "1,000", "1e3", files=1000.0),
     *_build_cases("amount", FAULT, "1,45,500", "145,500", files=145_500.0),
     *_build_cases("amount", FAULT, "0,200", "00,123", "1,5", "1,23", "1,2345", "nan", "inf", "0x10", "٣"),

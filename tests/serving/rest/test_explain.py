@@ -176,6 +176,18 @@ def test_truth_refused(
     )
 
 
+@pytest.mark.parametrize("actual", [1e-7, 0, -5, 1e39, 10**400], ids=lambda value: str(value)[:8])
+@pytest.mark.parametrize("path", ["feedback", "feedback/batch"])
+def test_truth_beyond_the_bounds_of_the_target(
+    path: str, actual: float, tmp_path: Path, regression_folder: Path
+) -> None:
+    made = create_service(tmp_path, regression_folder)
+    truth = {"prediction_id": score_golden_row(made), "actual": actual}
+    answer = send(build_test_app(made), path, truth if path == "feedback" else {"labels": [truth]})
+    check_refused(answer, 422, "actual", "a number of at least 1e-06")
+    assert not made.log.newest_labels
+
+
 @pytest.mark.parametrize(
     ("labels", "status", "fragments"),
     [

@@ -2,9 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from servicio_ml.domain.checks.attributes import Name, Positive, check_attributes
+from servicio_ml.domain.checks.attributes import Limits, Name, check_attributes
+from servicio_ml.domain.values import MAX_NUMBER
+
+Period = Annotated[float, Limits(minimum=1e-6, maximum=1e9)]
+"""Within it, the phase of every value of a field is a number."""
+Float32 = Annotated[float, Limits(minimum=-MAX_NUMBER, maximum=MAX_NUMBER)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +18,7 @@ class Lookup:
 
     name: Name
     source: str
-    table: Mapping[str, float]
+    table: Mapping[str, Float32]
 
     def __post_init__(self) -> None:
         _check_column(self)
@@ -30,7 +35,7 @@ class Cyclic:
 
     name: Name
     source: str
-    period: Positive
+    period: Period
     wave: Literal["sin", "cos"]
 
     def __post_init__(self) -> None:

@@ -43,7 +43,8 @@ class Metric:
         return value >= floor if self.greater_is_better else value <= floor
 
 
-_BINARY, _CLASSES, _NUMBER = ("binary",), ("binary", "multiclass"), ("regression",)
+_BINARY, _MULTICLASS, _NUMBER = ("binary",), ("multiclass",), ("regression",)
+_CLASSES = _BINARY + _MULTICLASS
 
 
 def _build_metric(
@@ -59,6 +60,8 @@ METRICS = {
         _build_metric("precision", _BINARY, "TP / (TP + FP) of the positive class"),
         _build_metric("recall", _BINARY, "TP / (TP + FN) of the positive class"),
         _build_metric("f1", _BINARY, "2TP / (2TP + FP + FN) of the positive class"),
+        _build_metric("precision_macro", _MULTICLASS, "mean over the classes of TP / (TP + FP)"),
+        _build_metric("recall_macro", _MULTICLASS, "mean over the classes of TP / (TP + FN)"),
         _build_metric("f1_macro", _CLASSES, "mean over the classes of 2TP / (2TP + FP + FN)"),
         _build_metric(
             "roc_auc",

@@ -16,13 +16,20 @@ from servicio_ml.domain.checks.attributes import (
     Limits,
     Line,
     Stripped,
+    Unit,
     check_attributes,
 )
 from servicio_ml.domain.checks.derived import find_derived_problems
 from servicio_ml.domain.checks.fields import find_field_problems
 from servicio_ml.domain.defaults.attributes import build_example, fill_captions, fill_default
 from servicio_ml.domain.derived import Derived, build_derived_from_json, convert_derived_to_json
-from servicio_ml.domain.values import FIRST_DAY, LAST_DAY, MAX_NUMBER, MAX_WHOLE_NUMBER
+from servicio_ml.domain.values import (
+    FIRST_DAY,
+    LAST_DAY,
+    MAX_WHOLE_NUMBER,
+    describe_bounds,
+    get_number_limits,
+)
 from servicio_ml.errors import UseCaseError
 
 # polars compiles the pattern with Rust's engine, Python only checks it here
@@ -46,9 +53,10 @@ class Parse:
 
     Attributes:
         pattern: Regular expression (common subset of Rust and Java) whose first group is the value; empty
-            takes the full text. A text without a match is rejected; an empty group is missing.
-        units: Factor to the field's unit by name of a unit (any case). The first one found in the text
-            applies; a text without one is in the field's unit.
+            takes the full text. A text without a match is rejected, and one with a number, a bracket or a
+            sign outside of the match; an empty group is missing.
+        units: Factor to the field's unit by name of a unit (any case), beside the pattern of the number. The
+            first one found in the text applies; a text without one is in the field's unit.
         missing: Texts that mean missing, in addition to those of the use case.
         missing_numbers: Numbers, after conversion, that mean missing (a cloud cover of 9, an engine of 0 hp).
         recode: Replacement by raw text, applied before everything else; other texts stay unchanged.
@@ -66,6 +74,9 @@ class Parse:
         if clashing := [unit for unit, factor in self.units.items() if factors[unit.lower()] != factor]:
             problem = f"unit {clashing[0]!r} has two factors; units compare without regard to case"
             raise UseCaseError("parse", problem)
+        if self.units and not self.pattern:
+            problem = "units need a pattern whose first group is the number before the unit"
+            raise UseCaseError("parse", f'{problem}; give one, such as pattern=r"([+-]?[\\d.,]+)"')
         if not self.pattern:
             return
         try:
@@ -108,7 +119,7 @@ class Field:
     column: Line = ""
     description: Caption = ""
     example: float | int | str = ""
-    unit: str = ""
+    unit: Unit = ""
     minimum: float | None = None
     maximum: float | None = None
     levels: tuple[Label, ...] = ()
@@ -147,22 +158,15 @@ class Field:
         """
         low, high = self.minimum, self.maximum
         if self.kind is not Kind.INTEGER:
-            return -MAX_NUMBER if low is None else low, MAX_NUMBER if high is None else high
+            return get_number_limits(low, high)
         lowest = -MAX_WHOLE_NUMBER if low is None else max(ceil(low), -MAX_WHOLE_NUMBER)
         return lowest, MAX_WHOLE_NUMBER if high is None else min(floor(high), MAX_WHOLE_NUMBER)
 
     @property
     def _bounds(self) -> str:
-        unit = f" {self.unit}" if self.unit else ""
         # an integer has both bounds, declared or not
         bounds = self.limits if self.kind is Kind.INTEGER else (self.minimum, self.maximum)
-        # ten digits: enough for every bound, without the noise of a float's full text
-        low, high = ("" if bound is None else f"{bound:.10g}" for bound in bounds)
-        if low and high:
-            return f" from {low} to {high}{unit}"
-        if low:
-            return f" of at least {low}{unit}"
-        return f" of at most {high}{unit}" if high else ""
+        return describe_bounds(*bounds, self.unit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from servicio_ml.domain.checks.attributes import Name, Natural, Positive, check_attributes, show
+from servicio_ml.domain.checks.attributes import Name, Natural, Positive, check_attributes
+from servicio_ml.domain.checks.plain_values import show
 from servicio_ml.errors import UseCaseError, format_names
 
 TASKS_OF_FAMILIES: Mapping[str, frozenset[str]] = {

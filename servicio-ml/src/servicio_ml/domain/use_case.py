@@ -18,6 +18,8 @@ from servicio_ml.domain.checks.attributes import (
     Share,
     Stripped,
     TextForm,
+    Title,
+    Unit,
     check_attributes,
 )
 from servicio_ml.domain.checks.targets import find_target_problems
@@ -70,7 +72,7 @@ class Target:
     description: Caption = ""
     labels: tuple[Label, ...] = ()
     edges: tuple[float, ...] = ()
-    unit: str = ""
+    unit: Unit = ""
     minimum: float | None = None
     maximum: float | None = None
     log: bool = False
@@ -165,7 +167,7 @@ class Origin:
     file: FileName
     kaggle: KaggleHandle = ""
     uci: Natural = 0
-    licence: str = ""
+    licence: Caption = ""
 
     def __post_init__(self) -> None:
         check_attributes(self, "origin")
@@ -194,8 +196,9 @@ class UseCase:
         dialects: Formats of the raw file.
         missing: Texts that mean missing in every column.
         event_date: Date field that orders rows in time; empty without one.
-        deduplicate: True to drop rows that are equal in every raw column of the use case, False to keep
-            them. None drops them too, but refuses a file where such rows differ in a column that is not read.
+        deduplicate: True to drop rows that are equal in every column of the use case, by value where it has
+            neither a pattern nor a recoding, False to keep them. None drops them too, but refuses a file
+            where such rows differ in a column that is not read.
         max_quarantined_share: Maximum share (0-1) of the labelled rows in quarantine; with more, nothing is
             published.
     """
@@ -208,7 +211,7 @@ class UseCase:
     metric: str
     promotion: PromotionPolicy
     origin: Origin
-    title: Line = ""
+    title: Title = ""
     description: str = ""
     split: DateSplit | HashedSplit = field(default_factory=HashedSplit)
     sample: SyntheticSample = field(default_factory=lambda: SyntheticSample(rows=2000))

@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
+from math import nextafter
 from numbers import Number
 
-MAX_NUMBER = (2 - 2.0**-23) * 2.0**127
-"""Maximum of a number: the maximum float32."""
+MAX_NUMBER = nextafter((2 - 2.0**-24) * 2.0**127, 0)
+"""Maximum of a number: the maximum that is rounded to the maximum float32, such as its text 3.4028235e38."""
 MAX_WHOLE_NUMBER = 2**24
 """Maximum of an integer: beyond it, neighbours are equal in float32."""
 
@@ -41,6 +42,23 @@ CODE_STEPS = (
 
 _DATE, _CODE = re.compile(DATE_PATTERN), re.compile(CODE_PATTERN)
 _CODE_STEPS = [(re.compile(pattern), text.replace("$", "\\")) for pattern, text in CODE_STEPS]
+
+
+def get_number_limits(minimum: float | None, maximum: float | None) -> tuple[float, float]:
+    """Return the limits of a number, inclusive: its bounds, within what float32 can hold."""
+    return -MAX_NUMBER if minimum is None else minimum, MAX_NUMBER if maximum is None else maximum
+
+
+def describe_bounds(minimum: float | None, maximum: float | None, unit: str) -> str:
+    """Describe the bounds of a number after its name, empty without any: ` from 1 to 20 kg`."""
+    # ten digits: enough for every bound, without the noise of a float's full text
+    low, high = ("" if bound is None else f"{bound:.10g}" for bound in (minimum, maximum))
+    unit = f" {unit}" if unit else ""
+    if low and high:
+        return f" from {low} to {high}{unit}"
+    if low:
+        return f" of at least {low}{unit}"
+    return f" of at most {high}{unit}" if high else ""
 
 
 def parse_date(text: str) -> date:

@@ -50,7 +50,7 @@ from servicio_ml.errors.access import (
     HookTokenError,
     UnauthorizedError,
 )
-from servicio_ml.errors.base import ServicioError, format_names, format_value
+from servicio_ml.errors.base import ServicioError, escape_unprintable, format_names, format_value
 from servicio_ml.errors.configuration import ProgramError, SettingsError, UnknownUseCaseError, UseCaseError
 from servicio_ml.errors.data import (
     ColumnsError,
@@ -136,6 +136,7 @@ __all__ = [
     "UnknownPredictionError",
     "UnknownUseCaseError",
     "UseCaseError",
+    "escape_unprintable",
     "format_names",
     "format_value",
 ]

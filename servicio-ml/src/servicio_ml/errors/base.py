@@ -1,4 +1,4 @@
-"""Root of the errors, and the listing of names in their messages."""
+"""Root of the errors, and the names, values and texts in their messages."""
 
 from collections.abc import Iterable
 
@@ -17,6 +17,11 @@ def format_value(value: object) -> str:
     """Format a rejected value for a message, in the words of JSON: `null`, `true` and `false`."""
     words = {type(None): "null", bool: str(value).lower()}
     return words.get(type(value)) or repr(value)
+
+
+def escape_unprintable(text: str) -> str:
+    """Escape what is not printable, such as line breaks and bytes of a file name that are no UTF-8."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 class ServicioError(Exception):

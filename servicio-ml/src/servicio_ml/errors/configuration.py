@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from servicio_ml.errors.base import ServicioError, format_names
+from servicio_ml.errors.base import ServicioError, escape_unprintable, format_names
 
 
 class UseCaseError(ServicioError):
@@ -16,7 +16,7 @@ class UseCaseError(ServicioError):
 
     def __init__(self, where: str, problem: str) -> None:
         self.where, self.problem = where, problem
-        super().__init__(f"use case {where}: {problem}")
+        super().__init__(escape_unprintable(f"use case {where}: {problem}"))
 
 
 class UnknownUseCaseError(UseCaseError):
@@ -29,7 +29,7 @@ class UnknownUseCaseError(UseCaseError):
         self.where, self.problem = repr(name), "unknown"
         ServicioError.__init__(
             self,
-            f"unknown use case {name!r}: {hint}known are {format_names(names)}; "
+            f"unknown use case {name!r}: {escape_unprintable(f'{hint}known are {format_names(names)}')}; "
             "your own go into the folder named by SERVICIO_ML_USE_CASES_DIR",
         )
 

@@ -67,8 +67,8 @@ class OutputTransform:
         tables: Calibration tables: one for a binary model, one per class of a multiclass model, none in a
             regression.
         log: True when the model was fitted to the natural logarithm of the target.
-        minimum: Minimum prediction of a regression.
-        maximum: Maximum prediction of a regression.
+        minimum: Minimum of a regression's target, of a prediction as of ground truth.
+        maximum: Maximum of a regression's target.
     """
 
     task: str

@@ -1,8 +1,9 @@
 """Pydantic request models of a schema."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 from pydantic_core import CoreSchema, core_schema
 
 from servicio_ml.domain.schema import FeatureSchema, Kind
@@ -32,7 +33,7 @@ def build_batch_model(schema: FeatureSchema, max_rows: int, name: str = "Batch")
         max_rows: Maximum number of records.
         name: Name of the class; its components are `<name>Record` and `<name>Columns`.
     """
-    lengths = Field(min_length=1, max_length=max_rows)
+    lengths = _limit_length(max_rows)
     lists: dict[str, Any] = {each.name: _build_list_type(each, lengths) for each in schema.fields}
     record = build_record_model(schema, f"{name}Record")
     columns = create_model(f"{name}Columns", __config__=CONFIG, **lists)
@@ -42,6 +43,22 @@ def build_batch_model(schema: FeatureSchema, max_rows: int, name: str = "Batch")
         "columns": (columns | None, None),
     }
     return create_model(name, __config__=CONFIG, **definitions)
+
+
+def build_array_adapter(record: type[BaseModel], max_rows: int) -> TypeAdapter[Sequence[BaseModel]]:
+    """Build the validator of records in a bare array.
+
+    Args:
+        record: Model of one record.
+        max_rows: Maximum number of records.
+    """
+    # the type is created at run time, so a type checker cannot see it
+    array: Any = Annotated[list[record], _limit_length(max_rows)]  # type: ignore[valid-type]
+    return TypeAdapter(array)
+
+
+def _limit_length(max_rows: int) -> Any:
+    return Field(min_length=1, max_length=max_rows)
 
 
 def _build_list_type(each: SchemaField, lengths: Any) -> tuple[Any, Any]:

@@ -1,6 +1,8 @@
 """The metrics of predictions against the truth."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,42 @@ CALIBRATION_BINS = 10
 BINARY_CLASSES = 2
 MIN_PROBABILITY = 1e-7
 """Minimum probability of the true class in the log loss, so that one certain error is not infinite."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassMetrics:
+    """Metrics of one class against the others.
+
+    Attributes:
+        label: Label of the class.
+        precision: TP / (TP + FP); 0 where the class is never predicted.
+        recall: TP / (TP + FN); 0 where no row is of the class.
+        f1: 2TP / (2TP + FP + FN).
+        rows: Number of rows of the class.
+    """
+
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    rows: int
+
+
+def compute_class_metrics(labels: Sequence[str], truth: Floats, codes: Floats) -> list[ClassMetrics]:
+    """Compute the metrics of each class.
+
+    Args:
+        labels: Labels of the classes, in the order of their codes.
+        truth: `[n]` class codes.
+        codes: `[n]` predicted class codes.
+    """
+    found = metrics.precision_recall_fscore_support(
+        truth, codes, labels=range(len(labels)), zero_division=0.0
+    )
+    return [
+        ClassMetrics(label=label, precision=float(p), recall=float(r), f1=float(f1), rows=int(rows))
+        for label, p, r, f1, rows in zip(labels, *found, strict=True)
+    ]
 
 
 def compute_metrics(task: str, truth: Floats, predictions: Predictions) -> dict[str, float]:
@@ -116,8 +154,8 @@ def _compute_mape(truth: Floats, numbers: Floats) -> float:
     )
 
 
-def _compute_f1_macro(truth: Floats, codes: Floats) -> float:
-    return float(metrics.f1_score(truth, codes, average="macro", zero_division=0.0))
+def _average_over_classes(function: Callable[..., Any], truth: Floats, codes: Floats) -> float:
+    return float(function(truth, codes, average="macro", zero_division=0.0))
 
 
 _DECISIONS: Mapping[str, Callable[[Any, Any], float]] = {
@@ -125,7 +163,9 @@ _DECISIONS: Mapping[str, Callable[[Any, Any], float]] = {
     "precision": lambda truth, codes: float(metrics.precision_score(truth, codes, zero_division=0.0)),
     "recall": lambda truth, codes: float(metrics.recall_score(truth, codes, zero_division=0.0)),
     "f1": lambda truth, codes: float(metrics.f1_score(truth, codes, zero_division=0.0)),
-    "f1_macro": _compute_f1_macro,
+    "precision_macro": partial(_average_over_classes, metrics.precision_score),
+    "recall_macro": partial(_average_over_classes, metrics.recall_score),
+    "f1_macro": partial(_average_over_classes, metrics.f1_score),
 }
 _PROBABILITIES: Mapping[str, Callable[[Floats, Floats], float]] = {
     "roc_auc": lambda truth, p: _average_one_vs_rest(metrics.roc_auc_score, truth, p),

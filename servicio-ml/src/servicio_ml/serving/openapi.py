@@ -117,13 +117,16 @@ def _describe_model(
     paths: dict[str, Any], schemas: dict[str, Any], loaded_model: LoadedModel, path: str
 ) -> None:
     decoder = loaded_model.decoder
-    for model in (decoder.record_model, decoder.batch_model):
+    models = (decoder.record_model, decoder.batch_model)
+    for model in models:
         schema = model.model_json_schema(ref_template=REF_TEMPLATE)
         # the definitions move to the components, where `REF_TEMPLATE` points
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema
     answer = _build_answer_schema(loaded_model)
-    one, many = decoder.record_model.__name__, decoder.batch_model.__name__
+    one, many = ({"$ref": REF_TEMPLATE.format(model=each.__name__)} for each in models)
+    # the same records as in a batch, without the object around them
+    records = {"type": "array", "minItems": 1, "maxItems": decoder.max_rows, "items": one}
     fields = loaded_model.artifact.encoder.schema.fields
     example = {each.name: each.example for each in fields}
     # OpenAPI has no schema for Arrow and Parquet
@@ -131,14 +134,14 @@ def _describe_model(
     name = path.strip("/").replace("/", "_")
     paths[path] = _build_operation(
         loaded_model, f"{name}_one", f"Predict one record of {loaded_model.model}",
-        {JSON: {"schema": {"$ref": f"#/components/schemas/{one}"}, "example": example}},
+        {JSON: {"schema": one, "example": example}},
         {JSON: {"schema": answer}}, VERSION_PARAMETERS,
     )  # fmt: skip
     arrows = dict.fromkeys(arrow.READERS, binary)
     paths[f"{path}/batch"] = _build_operation(
         loaded_model, f"{name}_many", f"Predict many records of {loaded_model.model}",
         {
-            JSON: {"schema": {"$ref": f"#/components/schemas/{many}"}, "example": {"records": [example]}},
+            JSON: {"schema": {"anyOf": [many, records]}, "example": {"records": [example]}},
             **arrows,
         },
         {JSON: {"schema": _build_batch_schema(answer)}, arrow.STREAM_TYPE: binary},

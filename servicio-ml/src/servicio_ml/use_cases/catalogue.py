@@ -9,7 +9,7 @@ from pathlib import Path
 
 from servicio_ml import use_cases
 from servicio_ml.domain.use_case import UseCase
-from servicio_ml.errors import UnknownUseCaseError, UseCaseError
+from servicio_ml.errors import UnknownUseCaseError, UseCaseError, escape_unprintable
 from servicio_ml.use_cases.user_files import get_use_case, list_files, load_file
 
 DEFAULT = "rain_australia"
@@ -81,7 +81,7 @@ class UserFolder:
         folder = self._folder if self._folder is not None and self._folder.is_dir() else None
         # helpers count, too: mending one mends the files that import it
         files = sorted(folder.glob("*.py")) if folder else []
-        if (now := tuple((path, path.stat().st_mtime_ns) for path in files)) == self._seen:
+        if (now := tuple((path, _read_change_time(path)) for path in files)) == self._seen:
             return
         self._seen, self._broken = now, {}
         self._titles = {name: use_case.title for name, use_case in _load_shipped().items()}
@@ -90,7 +90,15 @@ class UserFolder:
                 self._titles[path.stem] = use_case.title
             else:
                 logger.error("%s; this file is disabled", use_case)
-                self._broken[path.stem] = str(use_case)
+                self._broken[escape_unprintable(path.stem)] = str(use_case)
+
+
+def _read_change_time(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    # deleted meanwhile, or a link to a file that is not there, which loading reports
+    except OSError:
+        return 0
 
 
 def _load_shipped() -> dict[str, UseCase]:

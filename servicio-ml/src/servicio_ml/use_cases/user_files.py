@@ -110,6 +110,9 @@ def _describe_error(error: BaseException) -> str:
         return f"{error.where}: {error.problem}"
     if isinstance(error, ServicioError):
         return str(error)
-    # one line, whatever the exception says
-    text = " ".join(str(error).split())[:MAX_SHOWN_CHARACTERS]
+    # one line, whatever the exception says, and if it says nothing
+    try:
+        text = " ".join(str(error).split())[:MAX_SHOWN_CHARACTERS]
+    except Exception:  # noqa: BLE001  the user's own class writes it
+        text = "its message cannot be read"
     return f"{type(error).__name__}: {text}; fix the file or move it away"

@@ -83,7 +83,8 @@ FIELDS = (
         name="torque", kind=Kind.NUMBER, column="torque", description="Maximum torque", unit="Nm",
         minimum=30, maximum=1000, example=190.0, nullable=True,
         parse=Parse(
-            pattern=r"(\d[\d,]*(?:\.\d+)?)",
+            # what follows is the torque in the other unit, and the speed
+            pattern=r"(?i)^(\d[\d,]*(?:\.\d+)?)\s*(?:nm|kgm)?\s*(?:\([\d.]+(?:kgm)?\))?(?:\s*(?:@|at|/).*)?$",
             units={"nm": 1.0, "kgm": NEWTON_METRES_PER_KILOGRAM_FORCE_METRE}, missing_numbers=(0,),
         ),
     ),
@@ -93,7 +94,7 @@ FIELDS = (
         minimum=300, maximum=12_000, example=2000.0, nullable=True,
         parse=Parse(
             # a torque without a speed matches with an empty group: missing
-            pattern=r"(?i)^[\d.]+\s*(?:nm|kgm)?\s*$|(?:@|at|/)\s*(?:[\d,]+\s*[-~]\s*)?(\d[\d,]*)",
+            pattern=r"(?i)^[\d.]+\s*(?:nm|kgm)?\s*$|^.*?(?:@|at|/)\s*(?:[\d,]+\s*[-~]\s*)?(\d[\d,]*)(?:\+/-\d+)?",
             missing_numbers=(0,),
         ),
     ),

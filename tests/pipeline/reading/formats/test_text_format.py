@@ -140,6 +140,29 @@ NAMED: dict[str, tuple[bytes, str]] = {
     "indented JSON array": (json.dumps(RECORDS, indent=1).encode(), "it is a JSON array; write one object"),
     "indented JSON": (json.dumps(RECORDS[0], indent=1).encode(), "it is a JSON object of several lines; wri"),
     "HTML": (b"<!DOCTYPE html>\n<html></html>", "it is a page of HTML or XML and no CSV file"),
+    "line sep=;": (
+        b"sep=;\n" + _join(";"),
+        "its first line 'sep=;' is a mark of Excel and no column names; delete",
+    ),
+    "line of CR LF": (b"SEP=,\r\n" + TEXT.encode(), "its first line 'SEP=,' is a mark of Excel"),
+    "quoted line of UTF-16": (
+        '"sep=\t"\r\n'.encode("utf-16") + b"",
+        "its first line '\"sep=\\t\"' is a mark of Excel",
+    ),
+    "line after a mark": (
+        codecs.BOM_UTF8 + b"sep=;\r\n" + _join(";"),
+        "its first line 'sep=;' is a mark of Excel",
+    ),
+    "gzipped line sep=;": (
+        gzip.compress(b"sep=;\n" + _join(";")),
+        "its first line 'sep=;' is a mark of Excel",
+    ),
+    "two marks": (codecs.BOM_UTF8 * 2 + TEXT.encode(), "it begins with two byte-order marks; delete one"),
+    "Ctrl-Z": (TEXT.encode() + b"\x1a", "it ends with Ctrl-Z (0x1A), an end-of-file mark of DOS; delete"),
+    "Ctrl-Z on the last line": (TEXT.rstrip().encode() + b"\x1a\r\n\r\n", "it ends with Ctrl-Z (0x1A)"),
+    "gzipped Ctrl-Z": (gzip.compress(TEXT.encode() + b"\x1a"), "it ends with Ctrl-Z (0x1A)"),
+    "Ctrl-Z of UTF-16": ((TEXT + "\x1a").encode("utf-16"), "it ends with Ctrl-Z (0x1A)"),
+    "Ctrl-Z of JSON lines": (JSON_LINES.encode() + b"\x1a", "it ends with Ctrl-Z (0x1A)"),
     "cut gzip": (gzip.compress(TEXT.encode())[:-20], "ended before"),
 }
 

@@ -6,16 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from reprlib import Repr
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from servicio_ml.domain.checks.plain_values import find_plain_problem, show
 from servicio_ml.errors import UseCaseError
 
 SNAKE_CASE = re.compile(r"[a-z][a-z0-9_]*")
 # one form of names that is valid in JSON, GraphQL, SQL, Parquet and metric labels alike
 SNAKE_CASE_RULE = "snake case: a-z, 0-9 and _, a letter first"
-MAX_SHOWN_CHARACTERS = 60
 TYPE_NAMES: Mapping[Any, str] = {
     str: "a text", float: "a number", int: "a whole number", bool: "True or False", NoneType: "None"
 }  # fmt: skip
@@ -71,8 +70,14 @@ Name = Annotated[str, TextForm(pattern=SNAKE_CASE, rule=SNAKE_CASE_RULE)]
 Line = Annotated[
     str, TextForm(pattern=re.compile(r"\S[^\r\n]*"), rule="one line that begins with a character")
 ]
-"""A title, or the name of a raw column."""
-Caption = Annotated[str, TextForm(pattern=re.compile(r"[^\r\n]*"), rule="one line")]
+"""The name of a raw column, a dialect or a factor."""
+Title = Annotated[
+    str, TextForm(pattern=re.compile(r"\S[^\r\n\t]*"), rule="one line that begins with a character")
+]
+Caption = Annotated[str, TextForm(pattern=re.compile(r"[^\r\n\t]*"), rule="one line")]
+Unit = Annotated[
+    str, TextForm(pattern=re.compile(r"|\S|\S[^\r\n\t]*\S"), rule="one line without blanks around it")
+]
 # raw texts are stripped before they are compared, so a text with outer blanks would never be found
 Stripped = Annotated[str, TextForm(pattern=re.compile(r"|\S|\S[^\r\n]*\S"), rule="without blanks around it")]
 Label = Annotated[
@@ -116,9 +121,10 @@ def find_problem(value: Any, annotation: Any, path: str) -> str:
         right = value in arguments and isinstance(value, str)
     else:
         right = _is_instance(value, annotation)
-    if right and isinstance(value, float) and not math.isfinite(value):
-        return f"{path} is {value}; it must be a finite number"
-    return "" if right else f"{path} is {show(value)}; it must be {describe_type(annotation)}"
+    if not right:
+        return f"{path} is {show(value)}; it must be {describe_type(annotation)}"
+    problem = find_plain_problem(value, is_whole=annotation is int)
+    return f"{path} is {show(value)}; {problem}" if problem else ""
 
 
 def _is_instance(value: Any, kind: Any) -> bool:
@@ -203,10 +209,3 @@ def _join(options: tuple[Any, ...]) -> str:
 
 def _join_words(words: list[str]) -> str:
     return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
-
-
-def show(value: Any) -> str:
-    """Show a value in a message, shortened where it is long."""
-    short = Repr()
-    short.maxstring = short.maxother = MAX_SHOWN_CHARACTERS
-    return short.repr(value)

@@ -12,7 +12,12 @@ EXAMPLE_DAY = "2020-01-01"
 def fill_captions(definition: object) -> None:
     """Name the raw column of a field or target after it, and describe it by its column."""
     fill_default(definition, "column", getattr(definition, "name", ""))
-    fill_default(definition, "description", getattr(definition, "column", ""))
+    fill_default(definition, "description", build_caption(getattr(definition, "column", "")))
+
+
+def build_caption(column: object) -> str:
+    """Build a description from the name of a raw column, which may hold tabs."""
+    return f"{column}".replace("\t", " ")
 
 
 def fill_default(definition: object, name: str, value: object) -> None:

@@ -10,9 +10,9 @@ from servicio_ml.errors import UseCaseError, format_names
 # what the usual pieces of a pattern may stand for; what is left of it must be literal
 PIECES = (
     (r"\(\?[a-z]+\)|\^|\$|\\b", ""),
-    (r"\\s\*|\\s\?", ""),
+    (r"\\s\*|\\s\?|\.\*\??", ""),
     (r"\\s\+?", " "),
-    (r"\\S\+|\\w\+|\.\*\??|\.\+\??", "x"),
+    (r"\\S\+|\\w\+|\.\+\??", "x"),
     (r"\\d\+?|\[0-9\]\+?", "1"),
     (r"\(\?:([^()|]*)\|[^()]*\)\??", r"\1"),
     (r"\\(.)", r"\1"),
@@ -65,4 +65,8 @@ def _is_read(field: Field, template: str, fields: Sequence[Field]) -> bool:
     if not field.parse.pattern:
         return text == value
     found = re.search(field.parse.pattern, text)
-    return found is not None and found.group(1) == value
+    if found is None or found.group(1) != value:
+        return False
+    # a number with another one outside of the pattern is refused
+    outside = text[: found.start()] + text[found.end() :]
+    return isinstance(field.example, str) or not re.search(r"\d", outside)

@@ -100,6 +100,7 @@ def read_stream(
     plan = _plan_columns(use_case, schema, present, raw.dialect, snapshot.text_format.decimal_marks)
     frame = raw.frame.filter(pl.col(SURPLUS).is_null())
     try:
+        _warn_of_malformed_lines(raw.frame, progress)
         rows: pl.DataFrame = (
             transform_labelled(nw.from_native(frame), plan, use_case.target).to_native().collect()
         )
@@ -114,6 +115,12 @@ def read_stream(
     return LabelledStream(
         rows=dated.sort(use_case.event_date, maintain_order=True), use_case=use_case, schema=schema
     )
+
+
+def _warn_of_malformed_lines(rows: pl.LazyFrame, progress: Progress) -> None:
+    malformed = rows.select(pl.col(SURPLUS).is_not_null().sum()).collect(engine="streaming").item()
+    if malformed:
+        progress.warn(f"{malformed} lines with more or fewer fields than there are columns are left out")
 
 
 def _plan_columns(

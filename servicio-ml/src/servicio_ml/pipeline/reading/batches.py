@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import narwhals as nw
 import polars as pl
@@ -23,6 +23,17 @@ from servicio_ml.pipeline.reading.input_file import (
     translate_read_errors,
 )
 from servicio_ml.pipeline.reading.number_text import POINT
+from servicio_ml.pipeline.reading.parquet.column_types import (
+    iterate_batches,
+    refuse_uncopied_types,
+    refuse_unreadable_types,
+)
+from servicio_ml.pipeline.reading.parquet.typed_columns import (
+    convert_for_polars,
+    convert_to_text,
+    is_day,
+    is_day_type,
+)
 from servicio_ml.pipeline.reading.text import (
     LINE,
     SURPLUS,
@@ -35,7 +46,6 @@ from servicio_ml.pipeline.reading.text import (
     scan_csv,
 )
 from servicio_ml.pipeline.reading.transform import REASON, transform_inputs
-from servicio_ml.pipeline.reading.typed_columns import convert_to_text, drop_time_zones, is_day, is_day_type
 
 BLOCK_BYTES = 4 << 20
 """Size of the text that is parsed at once: some ten thousand rows."""
@@ -84,8 +94,9 @@ def _open_parquet(file: InputFile, file_format: FileFormat) -> RowBatches:
         dict.fromkeys((*file_format.plan.raw_columns.values(), *file_format.kept_columns.values()))
     )
     schema = pq.read_schema(file.path)
+    _check_types(schema, file_format, file.source_name)
     # converting an empty table gives Polars' types without reading a row
-    empty = drop_time_zones(schema.empty_table().select(columns), columns, file.source_name)
+    empty = convert_for_polars(schema.empty_table().select(columns), columns, file.source_name)
     types = cast(pl.DataFrame, pl.from_arrow(empty)).schema
     fields = [column.field for column in file_format.plan.columns]
     typed = file_format.dialect == TYPED and all(_is_compatible(types[each.name], each) for each in fields)
@@ -93,16 +104,21 @@ def _open_parquet(file: InputFile, file_format: FileFormat) -> RowBatches:
 
     def read_rows() -> Iterator[pl.DataFrame]:
         first = FIRST_LINE
-        # pre-buffering would read whole row groups into memory, however large they are
-        with pq.ParquetFile(file.path, pre_buffer=False) as parquet, translate_read_errors(file):
-            for batch in parquet.iter_batches(BATCH_ROWS, columns=columns):
-                local = drop_time_zones(batch, columns, file.source_name)
-                frame = cast(pl.DataFrame, pl.from_arrow(local))
-                kept = (pl.col(raw).alias(name) for name, raw in file_format.kept_columns.items())
-                yield frame.with_columns(kept).with_row_index(LINE, offset=first)
-                first += len(frame)
+        for batch in iterate_batches(file, columns, BATCH_ROWS):
+            local = convert_for_polars(batch, columns, file.source_name)
+            frame = cast(pl.DataFrame, pl.from_arrow(local))
+            kept = (pl.col(raw).alias(name) for name, raw in file_format.kept_columns.items())
+            yield frame.with_columns(kept).with_row_index(LINE, offset=first)
+            first += len(frame)
 
     return RowBatches(file_format=file_format, raw_frames=read_rows(), prepare=prepare)
+
+
+def _check_types(schema: Any, file_format: FileFormat, source_name: str) -> None:
+    plan = file_format.plan
+    read = [(plan.raw_columns[column.raw_column], column.field) for column in plan.columns]
+    refuse_unreadable_types(schema, read, source_name)
+    refuse_uncopied_types(schema, file_format.kept_columns.values(), source_name)
 
 
 def _open_text(file: InputFile, file_format: FileFormat) -> RowBatches:

@@ -12,6 +12,7 @@ TYPED = "typed"
 """Dialect of a table that has the fields' own names and values."""
 VALUE_PATTERN = re.compile(r"\s*([+-]?(\d+\.?\d*|\.\d+)|\d{4}-\d{2}-\d{2})\s*")
 """A number or a date: the cell of a row, not a column name."""
+SHOWN_CELLS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +108,11 @@ def match_dialect(
 
     Raises:
         ColumnsError: Columns are missing.
-        SourceError: The columns are ambiguous.
+        SourceError: The columns are ambiguous, or a first line that is a row has another number of values.
     """
-    # with no dialect of that kind, the error shall name the columns of the closest one
-    candidates = [each for each in spec.dialects if bool(each.header) == headless] or spec.dialects
+    candidates = [each for each in spec.dialects if bool(each.header) == headless]
+    if headless:
+        _refuse_other_width(candidates, header, source_name)
     dialect = _choose_dialect(spec, candidates, header, source_name)
     names = tuple(dialect.header or header)
     if lacking := set(extra) - set(names):
@@ -119,6 +121,19 @@ def match_dialect(
     _refuse_duplicates({*columns.values(), *extra}, names, source_name)
     absent = tuple(each.name for each in spec.fields if each.name not in columns)
     return DialectMatch(dialect=dialect, column_names=names, columns=columns, absent_fields=absent)
+
+
+def _refuse_other_width(dialects: Sequence[Dialect], cells: Sequence[str], source_name: str) -> None:
+    """Refuse a file whose first line is a row, unless a dialect without a header has as many columns."""
+    if any(len(each.header) == len(cells) for each in dialects):
+        return
+    needed = " or ".join(f"{len(each.header)} columns ({', '.join(each.header)})" for each in dialects)
+    remedy = f"a file without names has {needed}; complete the rows, or write" if needed else "write"
+    values = f"{len(cells)} values ({', '.join(cells[:SHOWN_CELLS])} …)"
+    problem = (
+        f"its first line is a row of {values} and no column names; {remedy} the names into the first line"
+    )
+    raise SourceError(source_name, problem)
 
 
 def _refuse_duplicates(read: set[str], names: Sequence[str], source_name: str) -> None:
@@ -133,7 +148,8 @@ def _choose_dialect(
 ) -> Dialect:
     fitting = [each for each in candidates if not spec.find_missing(each, header)]
     if not fitting:
-        closest = min(candidates, key=lambda each: len(spec.find_missing(each, header)))
+        # with no dialect of that kind, the error names the columns of the closest one
+        closest = min(candidates or spec.dialects, key=lambda each: len(spec.find_missing(each, header)))
         raise ColumnsError(source_name, spec.find_missing(closest, header), closest.header or header)
     # the target's column is the strongest evidence: its name differs most between publishers
     with_target = [each for each in fitting if spec.has_target(each, header)]

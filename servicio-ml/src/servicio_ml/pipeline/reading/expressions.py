@@ -114,12 +114,12 @@ def _parse_number(column: ColumnPlan, match: nw.Expr) -> nw.Expr:
     if not column.parse.pattern:
         return number
     text, after = nw.col(column.name_stage("text")), nw.col(column.name_stage("after"))
-    number = nw.when(~is_cut_number(nw.col(column.name_stage("before")), after)).then(number)
-    if not column.parse.units:
-        return number
     # a number with the field's own unit needs no factor
     own = {column.field.unit: 1.0} if column.field.unit else {}
     units = {unit.lower(): factor for unit, factor in {**own, **column.parse.units}.items()}
+    number = nw.when(~is_cut_number(nw.col(column.name_stage("before")), after, units)).then(number)
+    if not column.parse.units:
+        return number
     return number * build_unit_factor(text, after, units)
 
 

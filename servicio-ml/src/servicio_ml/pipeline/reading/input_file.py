@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from servicio_ml.errors import SourceError
 from servicio_ml.pipeline.reading.formats.converted_text import UTF_8
+from servicio_ml.pipeline.reading.formats.file_marks import refuse_end_mark
 from servicio_ml.pipeline.reading.formats.foreign_formats import (
     PARQUET_MAGIC,
     NoTextError,
@@ -144,11 +145,12 @@ def translate_read_errors(file: InputFile) -> Iterator[None]:
 
 def build_parse_error(file: InputFile, error: Exception) -> SourceError:
     """Explain why a file cannot be parsed, with the line of an unclosed quote if there is one."""
-    if isinstance(error, OSError | zipfile.BadZipFile):
-        return SourceError(file.source_name, f"{summarize_error(error)}; get it again")
-    if file.is_parquet:
+    # Arrow's errors of damaged pages are OSErrors without a number
+    if file.is_parquet and getattr(error, "errno", None) is None:
         problem = f"it is no complete Parquet file ({summarize_error(error)}); get it again"
         return SourceError(file.source_name, problem)
+    if isinstance(error, OSError | zipfile.BadZipFile):
+        return SourceError(file.source_name, f"{summarize_error(error)}; get it again")
     # Polars reports an open quote at the end of the file; people need the line where it was opened
     with file.open_text() as text:
         for number, line in enumerate(text, FIRST_LINE):
@@ -216,12 +218,14 @@ def _inspect_text(path: Path) -> tuple[TextFormat, int]:
 def _count_lines(path: Path, text_format: TextFormat) -> int:
     """Count the line breaks of a text; raises UnicodeDecodeError if it is not of its encoding."""
     # an incremental decoder, since a chunk may end within a character
-    lines, decoder = 0, codecs.getincrementaldecoder(UTF_8)()
+    lines, last, decoder = 0, b"", codecs.getincrementaldecoder(UTF_8)()
     with text_format.open(path) as file:
         while chunk := file.read(CHUNK_BYTES):
             decoder.decode(chunk)
             lines += chunk.count(b"\n")
+            last = chunk.rstrip(b"\r\n")[-1:] or last
     decoder.decode(b"", final=True)
+    refuse_end_mark(last)
     return lines
 
 

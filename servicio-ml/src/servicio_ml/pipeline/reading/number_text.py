@@ -4,12 +4,11 @@ Expressions use only the syntax that Rust's (Polars) and Java's (Spark) regular 
 [0-9], since the class of digits of Rust matches those of every script.
 """
 
-import re
 from collections.abc import Mapping
 
 import narwhals as nw
 
-from servicio_ml.pipeline.reading.surroundings import EDGE
+from servicio_ml.pipeline.reading.surroundings import EDGE, build_unit_pattern
 
 EITHER = ""
 """Decimal mark of a file in which a number may have a point or a comma: ambiguous numbers are refused."""
@@ -72,8 +71,7 @@ def _choose_unit(text: nw.Expr, start: str, units: Mapping[str, float], otherwis
     factor = otherwise
     # the last `when` wraps the others, so the longest unit is tested first
     for unit in sorted(units, key=len):
-        name = r"\s+".join(re.escape(word) for word in unit.split())
         end = _UNIT_END if unit[-1].isalnum() else ""
-        named = text.str.contains(f"{start}{name}{end}")
+        named = text.str.contains(f"{start}{build_unit_pattern(unit)}{end}")
         factor = nw.when(named).then(nw.lit(float(units[unit]))).otherwise(factor)
     return factor

@@ -1,18 +1,22 @@
 """All rows of a use case's raw file as text, with the dialect they are in; read lazily by the ETL."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from servicio_ml.domain.use_case import Dialect, UseCase
 from servicio_ml.pipeline.reading.batches import find_short_rows, read_blocks
 from servicio_ml.pipeline.reading.columns import build_target_field
-from servicio_ml.pipeline.reading.dialects import DialectSpec, is_data_row, match_dialect
+from servicio_ml.pipeline.reading.dialects import DialectMatch, DialectSpec, is_data_row, match_dialect
 from servicio_ml.pipeline.reading.formats.text_format import count_cells
 from servicio_ml.pipeline.reading.input_file import FIRST_LINE, InputFile, translate_read_errors
 from servicio_ml.pipeline.reading.number_text import POINT
+from servicio_ml.pipeline.reading.parquet.column_types import refuse_unreadable_types
+from servicio_ml.pipeline.reading.parquet.typed_columns import copy_readable_columns
 from servicio_ml.pipeline.reading.text import (
     LINE,
     SURPLUS,
@@ -24,7 +28,6 @@ from servicio_ml.pipeline.reading.text import (
     read_header,
     scan_csv,
 )
-from servicio_ml.pipeline.reading.typed_columns import copy_readable_columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +63,9 @@ def read_rows(file: InputFile, use_case: UseCase) -> RawRows:
         SourceError: The file cannot be parsed.
         ColumnsError: No dialect of the use case fits.
     """
-    header = read_header(file)
+    header, spec = read_header(file), _create_dialect_spec(use_case)
     match = match_dialect(
-        _create_dialect_spec(use_case),
+        spec,
         header,
         source_name=file.source_name,
         headless=not file.has_names and is_data_row(header, use_case),
@@ -70,10 +73,11 @@ def read_rows(file: InputFile, use_case: UseCase) -> RawRows:
     names = match.column_names
     # two fields may read one column
     columns = tuple(dict.fromkeys(match.columns.values()))
-    frame = scan_rows(file, match.dialect, names, columns)
+    frame = _scan(file, spec, match)
     # the format completes the rows where it names the columns
     short = () if file.has_names else _find_short_rows(file, names, 0 if match.dialect.header else 1)
-    every = mark_short_rows(drop_blank_lines(frame), short)
+    # a row of Parquet is one whatever it holds, as `score` counts it
+    every = mark_short_rows(frame if file.is_parquet else drop_blank_lines(frame), short)
     unread = (name for name in every.collect_schema().names() if name not in {LINE, SURPLUS, *columns})
     return RawRows(
         frame=every.select(LINE, SURPLUS, *columns),
@@ -98,8 +102,16 @@ def _create_dialect_spec(use_case: UseCase) -> DialectSpec:
     )
 
 
+def _scan(file: InputFile, spec: DialectSpec, match: DialectMatch) -> pl.LazyFrame:
+    if not file.is_parquet:
+        return scan_rows(file, match.dialect, match.column_names)
+    read = [(match.columns[each.name], each) for each in spec.fields if each.name in match.columns]
+    refuse_unreadable_types(pq.read_schema(file.path), read, file.source_name)
+    return scan_rows(file, match.dialect, match.column_names, [*match.columns.values()])
+
+
 def scan_rows(
-    file: InputFile, dialect: Dialect, names: tuple[str, ...], columns: tuple[str, ...] = ()
+    file: InputFile, dialect: Dialect, names: tuple[str, ...], columns: Sequence[str] = ()
 ) -> pl.LazyFrame:
     """Scan every row and column of a file as text, blank lines included: `LINE`, the columns, `SURPLUS`.
 
@@ -146,7 +158,7 @@ def _unpack(file: InputFile, decimal: str) -> Path:
     return unpacked
 
 
-def _scan_parquet(file: InputFile, dialect: Dialect, columns: tuple[str, ...]) -> pl.LazyFrame:
+def _scan_parquet(file: InputFile, dialect: Dialect, columns: Sequence[str]) -> pl.LazyFrame:
     """Scan the rows as text, so that they pass the same checks as a CSV."""
     path = copy_readable_columns(file, columns)
     rows = pl.scan_parquet(path, glob=False, row_index_name=LINE, row_index_offset=FIRST_LINE)

@@ -1,17 +1,28 @@
 """Text around the value that a pattern takes from a text: signs, digits and units that it leaves out."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import narwhals as nw
 
 EDGE = "\x1f"
 """Character between the text that a pattern matches around its value and the text outside the pattern."""
-SIGN_PATTERN = r"(?:(?:^|[^0-9A-Za-z)])[-−–]|(?:^|[^0-9A-Za-z)\s])\s*[-−–]\s+)$"
+_DASH = r"[\p{Pd}−]"
+_MONEY = r"(?:\p{Sc}\s*)?"
+SIGN_PATTERN = rf"(?:(?:^|[^0-9A-Za-z)]){_DASH}|(?:^|[^0-9A-Za-z)\s])\s*{_DASH}\s+){_MONEY}$"
 """A sign before a number; the hyphen of `A-3` and the dash of a range `1500-2500` are none."""
 DIGITS_BEFORE_PATTERN = f"[0-9](?:[.,']?{EDGE}|{EDGE}?[.,'])$"
-DIGITS_AFTER_PATTERN = f"^(?:{EDGE}[0-9]|{EDGE}?[.,'][0-9]|{EDGE}?[ \u00a0\u202f][0-9]{{3}}(?:[^0-9]|$))"
+DIGITS_AFTER_PATTERN = (
+    rf"^(?:{EDGE}[0-9]|{EDGE}?[.,'][0-9]|{EDGE}?[ \u00a0\u202f][0-9]{{3}}(?:[^0-9]|$)"
+    rf"|{EDGE}?[eE][+-]?[0-9]|{EDGE}?\s*[\p{{N}}&&[^0-9]])"
+)
 """Digits of the same number that a pattern leaves out: `,667` of `1,667`, where it takes the 1."""
+OUTSIDE_BEFORE_PATTERN = rf"[\p{{N}}(（]|^\s*{_DASH}|(?:[^\p{{L}}]{_DASH}|[<>≤≥±])\s*{_MONEY}$"
+"""A number, a bracket, a minus sign or a comparison before the text that a pattern matches."""
+OUTSIDE_AFTER_PATTERN = rf"\p{{N}}|^\s*\+|{_DASH}\s*(?:[^\p{{L}}\s]|$)"
+"""A number or a sign after the text that a pattern matches; the hyphen of `4-door` is none."""
+UNIT_DIGITS_PATTERN = r"((?:^|[^\p{L}])[mM]|\p{L}\p{L}|/\p{L})[2-4²³⁴]|(\p{L}\s?/\s?)10+(\s?\p{L})"
+"""Digits of a unit: `m2`, `cm³`, `m/s2`, `l/100 km`; those of `5x3`, `5h30` and `5k3` are of the number."""
 
 
 def extract_surroundings(text: nw.Expr, pattern: str) -> tuple[nw.Expr, nw.Expr]:
@@ -23,10 +34,29 @@ def extract_surroundings(text: nw.Expr, pattern: str) -> tuple[nw.Expr, nw.Expr]
     return text.str.replace_all(marked, before), text.str.replace_all(marked, after)
 
 
-def is_cut_number(before: nw.Expr, after: nw.Expr) -> nw.Expr:
-    """Whether a value lacks its sign, or digits, which its pattern leaves out."""
+def is_cut_number(before: nw.Expr, after: nw.Expr, units: Iterable[str]) -> nw.Expr:
+    """Whether a value lacks a sign, digits or another number, which its pattern leaves out.
+
+    Args:
+        before: Text before the value, see `extract_surroundings`.
+        after: Text after the value.
+        units: Names of units, whose digits are no numbers.
+    """
     sign = before.str.replace_all(EDGE, "", literal=True).str.contains(SIGN_PATTERN)
-    return sign | before.str.contains(DIGITS_BEFORE_PATTERN) | after.str.contains(DIGITS_AFTER_PATTERN)
+    cut = before.str.contains(DIGITS_BEFORE_PATTERN) | after.str.contains(DIGITS_AFTER_PATTERN)
+    outside = before.str.replace_all(f"(?s){EDGE}.*$", "").str.contains(OUTSIDE_BEFORE_PATTERN)
+    rest = after.str.replace_all(f"(?s)^[^{EDGE}]*{EDGE}", "")
+    for unit in sorted(units, key=len, reverse=True):
+        if not unit.isalpha():
+            named = rf"(?i)(^|[^\p{{L}}\p{{N}}]){build_unit_pattern(unit)}([^\p{{L}}\p{{N}}]|$)"
+            rest = rest.str.replace_all(named, "$1$2")
+    rest = rest.str.replace_all(UNIT_DIGITS_PATTERN, "$1$2$3")
+    return sign | cut | outside | rest.str.contains(OUTSIDE_AFTER_PATTERN)
+
+
+def build_unit_pattern(unit: str) -> str:
+    """Build the pattern of the name of a unit, whose words any blanks separate."""
+    return r"\s+".join(re.escape(word) for word in unit.split())
 
 
 def _mark_surroundings(pattern: str) -> str:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from servicio_ml.errors import SourceError
 from servicio_ml.pipeline.reading.formats.text_format import MAX_RECORD_BYTES, parse_rows
 from servicio_ml.pipeline.reading.input_file import InputFile, translate_read_errors
-from servicio_ml.pipeline.reading.typed_columns import convert_to_text
+from servicio_ml.pipeline.reading.parquet.typed_columns import convert_to_text
 
 Frame = TypeVar("Frame", pl.LazyFrame, pl.DataFrame)
 

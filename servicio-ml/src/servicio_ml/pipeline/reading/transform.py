@@ -1,9 +1,10 @@
 """Rows of text become typed columns and a row status: one lazy expression for any Narwhals engine.
 
-A row has exactly one status, the first of these that applies: `duplicate` (equal to an earlier row in every
-raw column that is read, if the use case deduplicates), `later` (dated after the period), `unlabelled`
-(no target, so that it is useless for training whatever else is wrong with it), `quarantined` (a value cannot
-be used), `kept`.
+A row has exactly one status, the first of these that applies: `quarantined` (its line has more or fewer cells
+than there are columns, so that no cell can be trusted), `duplicate` (equal to an earlier row in every column
+that is read, if the use case deduplicates), `later` (dated after the period), `unlabelled` (no target, so
+that it is useless for training whatever else is wrong with it), `quarantined` (a value cannot be used),
+`kept`.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from servicio_ml.pipeline.reading.text import LACKING, LINE, SURPLUS
 
 VALUE, STATUS, REASON = "_value", "_status", "_reason"
 """Columns of the target as a number (a label's code), the row's status, and the reason of its quarantine."""
+FIRST, PROBLEMS = "_first", "_problems"
+"""Columns of the line of the first of equal rows, and of the problems of all values."""
 INVALID_FIELDS = "_flawed"
 """Column of the comma-separated names of fields whose text cannot be read."""
 
@@ -40,7 +43,9 @@ class RowStatus(StrEnum):
 
 
 def transform(rows: LazyRows, use_case: UseCase, plan: LabelledReadPlan, *, last_day: date) -> LazyRows:
-    """Build typed rows: `LINE`, fields, target, `VALUE`, `STATUS`; for rejected ones `REASON` and raw texts.
+    """Build typed rows: `LINE`, fields, target, `VALUE`, `STATUS` and `FIRST`.
+
+    Rejected rows have their `REASON` and raw texts, too.
 
     Args:
         rows: `LINE`, `SURPLUS` and the raw columns as text.
@@ -48,7 +53,7 @@ def transform(rows: LazyRows, use_case: UseCase, plan: LabelledReadPlan, *, last
         plan: Plan by which they are read.
         last_day: Last day of the period.
     """
-    staged = _add_stages(rows, plan)
+    staged = _add_stages(rows, plan).with_columns(_join_problems(plan).alias(PROBLEMS))
     staged = staged.with_columns(_find_first_line(use_case, plan)).with_columns(
         _build_status(use_case, plan, last_day)
     )
@@ -59,6 +64,7 @@ def transform(rows: LazyRows, use_case: UseCase, plan: LabelledReadPlan, *, last
         _build_label(use_case.target, nw.col(plan.target.name_stage("value"))).alias(use_case.target.name),
         _encode_target(use_case.target, nw.col(plan.target.name_stage("value"))).alias(VALUE),
         STATUS,
+        FIRST,
         nw.when(rejected).then(_build_reason(plan)).alias(REASON),
         *(nw.when(rejected).then(nw.col(name)).alias(name) for name in plan.raw_columns),
     )
@@ -119,10 +125,20 @@ def compute_missing_shares(rows: LazyRows, plan: LabelledReadPlan) -> LazyRows:
 
 
 def _find_first_line(use_case: UseCase, plan: LabelledReadPlan) -> nw.Expr:
-    """Find the line of the first of equal rows."""
+    """Find the line of the first of equal rows.
+
+    Values are compared, so that `10` and `10.0` are equal; a text that a pattern or a recoding reads is
+    compared itself, since its value may be a part of it.
+    """
+    names = dict.fromkeys(
+        column.raw_column if column.parse.pattern or column.parse.recode else column.name_stage("value")
+        for column in plan.all_columns
+    )
     # min over a window, not unique(): it is deterministic and works on Spark
-    first = nw.col(LINE).min().over(*plan.raw_columns) if use_case.deduplicate is not False else nw.col(LINE)
-    return first.alias("_first")
+    if use_case.deduplicate is False:
+        return nw.col(LINE).alias(FIRST)
+    # with the surplus, so that no complete row is a copy of a line that was cut
+    return nw.col(LINE).min().over(*names, PROBLEMS, SURPLUS).alias(FIRST)
 
 
 def _build_status(use_case: UseCase, plan: LabelledReadPlan, last_day: date) -> nw.Expr:
@@ -131,7 +147,8 @@ def _build_status(use_case: UseCase, plan: LabelledReadPlan, last_day: date) -> 
     statuses = [
         (RowStatus.QUARANTINED, _has_problem(plan)),
         (RowStatus.UNLABELLED, unlabelled),
-        (RowStatus.DUPLICATE, nw.col(LINE) > nw.col("_first")),
+        (RowStatus.DUPLICATE, nw.col(LINE) > nw.col(FIRST)),
+        (RowStatus.QUARANTINED, ~nw.col(SURPLUS).is_null()),
     ]
     dates = {column.field.name: column.name_stage("value") for column in plan.columns}
     if use_case.event_date in dates:
@@ -157,6 +174,11 @@ def _build_reason(plan: ReadPlan) -> nw.Expr:
     surplus = nw.when(~nw.col(SURPLUS).is_null()).then(problem)
     problems = (nw.col(column.name_stage("problem")) for column in plan.all_columns)
     return nw.concat_str(*problems, surplus, separator="; ", ignore_nulls=True)
+
+
+def _join_problems(plan: ReadPlan) -> nw.Expr:
+    problems = (nw.col(column.name_stage("problem")) for column in plan.all_columns)
+    return nw.concat_str(*problems, separator="; ", ignore_nulls=True)
 
 
 def _build_label(target: Target, value: nw.Expr) -> nw.Expr:

@@ -8,9 +8,9 @@ from servicio_ml.domain.use_case import UseCase
 from servicio_ml.errors import ContractError, format_names
 from servicio_ml.pipeline.etl.staging import StagedRows
 from servicio_ml.pipeline.reading.raw_file import RawRows
-from servicio_ml.pipeline.reading.transform import RowStatus
+from servicio_ml.pipeline.reading.text import LINE, SURPLUS
+from servicio_ml.pipeline.reading.transform import FIRST, RowStatus
 
-KEY = "_key"
 UNNAMED = "(unnamed)"
 
 
@@ -18,12 +18,11 @@ def count_distinct_copies(raw: RawRows, staged: StagedRows) -> Mapping[str, int]
     """Count for each column that is not read the copies that it would keep apart; zeros are left out."""
     if not (staged.status_counts[RowStatus.DUPLICATE] and raw.unread_columns):
         return {}
-    stripped = [pl.col(name).str.strip_chars() for name in (*raw.columns, *raw.unread_columns)]
-    # hashes instead of texts: grouping by every column would keep the table in memory
-    key = pl.struct(*raw.columns).hash().alias(KEY)
+    stripped = [pl.col(name).str.strip_chars() for name in raw.unread_columns]
     # copied texts and not codes: an empty cell and a missing one are the same
     values = [pl.col(name).n_unique() - 1 for name in raw.unread_columns]
-    groups = raw.every_column.select(*stripped).group_by(key).agg(pl.len(), *values)
+    complete = raw.every_column.filter(pl.col(SURPLUS).is_null()).select(LINE, *stripped)
+    groups = complete.join(staged.rows.select(LINE, FIRST), on=LINE).group_by(FIRST).agg(pl.len(), *values)
     sums = groups.filter(pl.col("len") > 1).select(pl.col(*raw.unread_columns).sum())
     found = sums.collect(engine="streaming").row(0, named=True)
     return {name or UNNAMED: count for name, count in found.items() if count}

@@ -12,7 +12,7 @@ from servicio_ml.domain.search import Candidate
 from servicio_ml.domain.use_case import Task
 from servicio_ml.features.output import OutputTransform, Predictions
 from servicio_ml.features.profile import ReferenceProfile, UnseenRows, build_profile
-from servicio_ml.pipeline.evaluate import compute_metric, compute_metrics
+from servicio_ml.pipeline.evaluate import ClassMetrics, compute_class_metrics, compute_metric, compute_metrics
 from servicio_ml.pipeline.training.calibrate import build_calibrated_output, build_plain_output
 from servicio_ml.pipeline.training.dataset import Holdout
 from servicio_ml.pipeline.training.export import PARITY_TOLERANCE, ExportedModel, export_model, write_artifact
@@ -91,7 +91,8 @@ def build_candidate(
     usable = exported.onnx is not None and exported.parity <= PARITY_TOLERANCE
     if usable and exported.onnx is not None:
         reference = build_reference_profile(problem, output, rows, raw)
-        text = render_model_card(problem, candidate, params, metrics, exported, source)
+        classes = _compute_class_metrics(problem, test, predictions)
+        text = render_model_card(problem, candidate, params, metrics, classes, exported, source)
         write_artifact(folder, problem, exported.onnx, output, reference, text)
     return BuiltCandidate(
         candidate=candidate, params=params, validation=float(np.mean(values)),
@@ -111,6 +112,14 @@ def _compute_metrics(
         **metrics,
         "ece_uncalibrated": compute_metric("ece", test.truth, build_plain_output(problem).transform(raw)),
     }
+
+
+def _compute_class_metrics(
+    problem: TrainingProblem, test: Holdout, predictions: Predictions
+) -> list[ClassMetrics]:
+    if problem.use_case.task is not Task.MULTICLASS:
+        return []
+    return compute_class_metrics(problem.use_case.target.labels, test.truth, predictions.outcomes)
 
 
 def compute_standard_error(values: Sequence[float]) -> float:

@@ -1,10 +1,11 @@
 """The model card: what a version is, in words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from servicio_ml.domain.metric import METRICS
 from servicio_ml.domain.search import Candidate
+from servicio_ml.pipeline.evaluate import ClassMetrics
 from servicio_ml.pipeline.training.export import ExportedModel
 from servicio_ml.pipeline.training.fitting import TrainingProblem
 
@@ -14,6 +15,7 @@ def render_model_card(
     candidate: Candidate,
     params: Mapping[str, Any],
     metrics: Mapping[str, float],
+    classes: Sequence[ClassMetrics],
     exported: ExportedModel,
     source: str,
 ) -> str:
@@ -40,6 +42,7 @@ def render_model_card(
         "|---|---|---|",
         *(f"| {name} | {value:.4f} | {_describe_formula(name)} |" for name, value in metrics.items()),
         "",
+        *_render_classes(classes),
         "## Inputs",
         "",
         "| field | takes | what |",
@@ -47,6 +50,18 @@ def render_model_card(
         *(f"| {each.name} | {each.allowed} | {each.description} |" for each in problem.setting.schema.fields),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _render_classes(classes: Sequence[ClassMetrics]) -> list[str]:
+    """Render the table of the classes; of two classes, the metrics say it all."""
+    if not classes:
+        return []
+    rows = (
+        f"| {each.label} | {each.rows} | {each.precision:.4f} | {each.recall:.4f} | {each.f1:.4f} |"
+        for each in classes
+    )
+    head = ["| class | rows | precision | recall | F1 |", "|---|---|---|---|---|"]
+    return ["## Each class on the holdout", "", *head, *rows, ""]
 
 
 def _describe_formula(metric: str) -> str:

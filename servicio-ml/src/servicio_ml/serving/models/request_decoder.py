@@ -12,7 +12,7 @@ from servicio_ml.errors import EncodingError, FieldError, InvalidError
 from servicio_ml.features.check import SchemaChecker
 from servicio_ml.features.column_values import OnFault
 from servicio_ml.features.encoder import Encoder, Matrix, Values
-from servicio_ml.features.request_models import build_batch_model, build_record_model
+from servicio_ml.features.request_models import build_array_adapter, build_batch_model, build_record_model
 from servicio_ml.serving.models.arrow_columns import find_column_faults, unpack_columns
 from servicio_ml.serving.models.json_keys import RepeatedKeyError, check_keys
 from servicio_ml.serving.models.row_faults import OnError, RequestRows, RowFaults, RowRefusals
@@ -53,6 +53,7 @@ class Decoder:
         # bound once: Pydantic's own classmethod would look the validator up for every request
         self._validate_record = self.record_model.__pydantic_validator__.validate_json
         self._validate_batch = self.batch_model.__pydantic_validator__.validate_json
+        self._validate_array = build_array_adapter(self.record_model, max_rows).validate_json
         self._model, self._encoder, self.max_rows = model, encoder, max_rows
         self._checker = SchemaChecker(encoder.schema)
         # described once, see `SchemaChecker`
@@ -71,7 +72,7 @@ class Decoder:
         return self._encoder.encode_validated((record.__dict__,))
 
     def decode_batch(self, body: bytes, on_error: OnError = OnError.REFUSE) -> tuple[RequestRows, bool]:
-        """Decode `{"records": [...]}` or `{"columns": {...}}`, as JSON; return whether it has columns."""
+        """Decode `[...]`, `{"records": [...]}` or `{"columns": {...}}`; return whether it has columns."""
         try:
             matrix, columnar = self._decode_valid_batch(body)
         except ValidationError as error:
@@ -87,6 +88,8 @@ class Decoder:
 
     def _decode_valid_batch(self, body: bytes) -> tuple[Matrix, bool]:
         """Decode a batch, or raise the `ValidationError` of its values."""
+        if body.lstrip().startswith(b"["):
+            return self._decode_valid_array(body), False
         batch = self._validate_batch(body)
         self._check_keys(body, _count_batch_members(batch))
         # Pydantic cannot say "exactly one of both" without hiding which field is wrong
@@ -97,6 +100,11 @@ class Decoder:
         columns = batch.columns.__dict__
         values = self._encoder.read_columns(columns, self._count_rows(columns))
         return self._encoder.encode_values(values), True
+
+    def _decode_valid_array(self, body: bytes) -> Matrix:
+        records = self._validate_array(body)
+        self._check_keys(body, sum([len(each.__pydantic_fields_set__) for each in records]))
+        return self._encoder.encode_validated([record.__dict__ for record in records])
 
     def _decode_partly(self, body: bytes, faults: Sequence[FieldError]) -> tuple[RequestRows, bool]:
         """Decode the rows of a batch that have none of its faults."""
@@ -117,7 +125,10 @@ class Decoder:
     def _parse_container(self, body: bytes) -> tuple[str, Any]:
         """Parse the only container of a batch, records or columns, and return its name with it."""
         self._check_keys(body, NO_COUNT)
-        sent = {name: given for name, given in from_json(body).items() if given is not None}
+        document = from_json(body)
+        if isinstance(document, list):
+            return RECORDS, document
+        sent = {name: given for name, given in document.items() if given is not None}
         if len(sent) != 1:
             raise self._build_body_error(sorted(sent), "either records or columns")
         return next(iter(sent.items()))

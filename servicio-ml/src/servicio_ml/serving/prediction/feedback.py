@@ -1,7 +1,6 @@
 """Ground truth of past predictions: checked, logged once, and counted against the prediction."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from servicio_ml.domain.prediction import (
@@ -11,8 +10,8 @@ from servicio_ml.domain.prediction import (
     format_prediction_ids,
     parse_prediction_id,
 )
-from servicio_ml.errors import FieldError, InvalidError, TooLargeError, UnknownPredictionError
-from servicio_ml.serving.models.truncation import truncate_value
+from servicio_ml.errors import TooLargeError, UnknownPredictionError
+from servicio_ml.serving.prediction.actual_values import parse_actual_values
 from servicio_ml.serving.prediction.feedback_documents import (
     FeedbackReceipt,
     FeedbackStatus,
@@ -20,7 +19,6 @@ from servicio_ml.serving.prediction.feedback_documents import (
 )
 from servicio_ml.serving.prediction.service import Service
 
-ACTUAL_FIELD = "actual"
 OTHER_LABEL = "other"
 """Metric label of classes that the champion does not know: an older version may have had others."""
 
@@ -40,7 +38,7 @@ class FeedbackRecorder:
             now: Current time, in seconds since 1970.
 
         Raises:
-            InvalidError: The value is no label of the model, or no finite number.
+            InvalidError: The value is no label of the model, or no number within the target's bounds.
             UnknownPredictionError: The log has no such prediction of the model.
             ServicioError: There is no such model here, or the log cannot be written.
         """
@@ -62,9 +60,9 @@ class FeedbackRecorder:
         limit = self.service.limits.rows
         if len(truths) > limit:
             raise TooLargeError(f"a batch of {len(truths)} labels", f"{limit} labels")
-        # the champion's labels: a client does not know which version has answered
-        labels = self.service.models.get_champion(model).labels
-        values = _parse_actuals(model, labels, truths)
+        # the champion's target: a client does not know which version has answered
+        output = self.service.models.get_champion(model).artifact.output
+        values = parse_actual_values(model, output, [truth.actual for truth in truths])
         logged = self.service.log.find([truth.prediction_id for truth in truths])
         # a prediction of another model counts as unknown, so that names reveal nothing
         known = {each for each, prediction in logged.items() if prediction.model == model}
@@ -73,7 +71,7 @@ class FeedbackRecorder:
             for truth, value in zip(truths, values, strict=True)
             if truth.prediction_id in known
         ]
-        labelled = iter(self._log_labels(labels, known_truths))
+        labelled = iter(self._log_labels(output.labels, known_truths))
         return [
             _build_receipt(truth.prediction_id, next(labelled) if truth.prediction_id in known else None)
             for truth in truths
@@ -109,51 +107,6 @@ class FeedbackRecorder:
         else:
             error = abs(labelled.actual - prediction.outcome)
             metrics.absolute_error.labels(*version).observe(error)
-
-
-def _parse_actuals(model: str, labels: Sequence[str], truths: Sequence[GroundTruthInput]) -> list[float]:
-    """Parse the actual values as they are logged: the label's index, or the number."""
-    codes = {label: float(code) for code, label in enumerate(labels)}
-    values = [_parse_actual(truth.actual, codes) for truth in truths]
-    allowed = f"one of {', '.join(labels)}" if labels else "a finite number"
-    faults = [
-        FieldError(
-            row=row,
-            field=ACTUAL_FIELD,
-            value=truncate_value(truth.actual),
-            allowed=allowed,
-            reason=_classify_fault(truth, labels),
-        )
-        for row, (truth, value) in enumerate(zip(truths, values, strict=True))
-        if value is None
-    ]
-    if faults:
-        raise InvalidError(model, faults)
-    return [value for value in values if value is not None]
-
-
-def _parse_actual(actual: object, codes: Mapping[str, float]) -> float | None:
-    if not codes:
-        return _parse_finite(actual)
-    return codes.get(actual) if isinstance(actual, str) else None
-
-
-def _parse_finite(value: object) -> float | None:
-    # bool is a subclass of int, and true is no number of anything
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _classify_fault(truth: GroundTruthInput, labels: Sequence[str]) -> str:
-    if labels:
-        return "level" if isinstance(truth.actual, str) else "type"
-    number = isinstance(truth.actual, (int, float)) and not isinstance(truth.actual, bool)
-    return "range" if number else "type"
 
 
 def _derive_shadow_id(prediction_id: str) -> str:

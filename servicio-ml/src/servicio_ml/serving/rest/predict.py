@@ -24,7 +24,7 @@ from servicio_ml.serving.models.row_faults import OnError, RequestRows, parse_on
 from servicio_ml.serving.prediction.score_request import score_request, score_request_sync
 from servicio_ml.serving.prediction.service import Service
 
-PREDICT_PATH = re.compile(r"(?:/models/([^/]+))?/predict(/batch)?")
+PREDICT_PATH = re.compile(r"(?:/models/([^/]+))?/predict(/batch)?/?")
 DEFAULT_ROUTE, MODEL_ROUTE, BATCH_SUFFIX = "/predict", "/models/{model}/predict", "/batch"
 MAX_BODY_BYTES_IN_LOOP = 1 << 16
 """Number of bytes above which a body is decoded and scored in a thread."""

@@ -8,7 +8,7 @@ from dataclasses import fields
 from enum import StrEnum
 from typing import Any
 
-from servicio_ml.domain.defaults.attributes import build_example, build_title
+from servicio_ml.domain.defaults.attributes import build_caption, build_example, build_title
 from servicio_ml.domain.schema import Field
 from servicio_ml.domain.search import Candidate
 from servicio_ml.domain.use_case import Target, UseCase
@@ -69,7 +69,7 @@ def _list_derived_defaults(definition: Any) -> Mapping[str, Any]:
         return {"title": build_title(definition.name)}
     if not isinstance(definition, Field | Target):
         return {}
-    captions = {"column": definition.name, "description": definition.column}
+    captions = {"column": definition.name, "description": build_caption(definition.column)}
     return captions | ({"example": build_example(definition)} if isinstance(definition, Field) else {})
 
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 from servicio_ml.pipeline.reading.formats.converted_text import CHUNK_BYTES, UTF_8
+from servicio_ml.pipeline.reading.formats.file_marks import refuse_end_mark
 from servicio_ml.pipeline.reading.formats.foreign_formats import UnknownFormatError
 from servicio_ml.pipeline.reading.number_text import POINT
 
@@ -82,6 +83,7 @@ def _read_objects(lines: BinaryIO, decimal: str = POINT) -> Iterator[Row]:
         except UnicodeDecodeError:
             raise
         except (ValueError, RecursionError) as error:
+            refuse_end_mark(line.rstrip()[-1:])
             problem = _describe_error(error) if len(line) < MAX_LINE_BYTES else "it is longer than 64 MiB"
             raise UnknownFormatError(
                 f"line {number} is no JSON object ({problem}); write one object on each line"

@@ -7,6 +7,7 @@
 | line ends | LF, CR LF, CR | |
 | delimiter | comma, semicolon, tab, bar | |
 | content | CSV, JSON lines | other JSON, HTML, XML, PDF, Arrow, ORC, Avro, SQLite, HDF5, pickles |
+| marks | a byte-order mark | two of them, Excel's line `sep=;`, Ctrl-Z at the end |
 """
 
 import codecs
@@ -26,6 +27,7 @@ from servicio_ml.pipeline.reading.formats.converted_text import (
     GeneratedText,
     convert_encoding,
 )
+from servicio_ml.pipeline.reading.formats.file_marks import BYTE_ORDER_MARK, refuse_start_mark
 from servicio_ml.pipeline.reading.formats.foreign_formats import (
     GZIP_MAGIC,
     SHOWN_CHARACTERS,
@@ -124,9 +126,10 @@ def detect_text_format(path: Path) -> TextFormat:
         refuse_foreign_bytes(head, f"its {packing} archive holds ")
     encoding = _detect_encoding(head)
     # a character may be cut at the end of the head, so errors are found later, when all is read
-    text = codecs.getincrementaldecoder(encoding)("replace").decode(head).removeprefix("\ufeff")
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(head).removeprefix(BYTE_ORDER_MARK)
     is_json = _is_json_lines(text)
     if not is_json:
+        refuse_start_mark(text)
         refuse_foreign_text(text)
     line_end = "\r" if _find_first_line_end(text) == "\r" else "\n"
     return TextFormat(

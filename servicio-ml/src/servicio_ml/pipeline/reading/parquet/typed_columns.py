@@ -13,17 +13,21 @@ from servicio_ml.domain.values import FIRST_DAY, LAST_DAY
 from servicio_ml.errors import SourceError
 from servicio_ml.pipeline.reading.input_file import InputFile
 from servicio_ml.pipeline.reading.number_text import POINT
+from servicio_ml.pipeline.reading.parquet.column_types import find_broken_columns, iterate_batches
 
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S%.f"
 EXPONENTS_FROM = 1e15
 """Absolute number from which Polars may write floats with an exponent."""
 MAX_INTEGER = 2.0**63
+COPIED_ROWS = 1 << 16
+"""Number of rows that are copied at once."""
 
 
-def drop_time_zones(table: Any, columns: Sequence[str], source_name: str) -> Any:
-    """Replace timestamps with a time zone by the date and time in that zone.
+def convert_for_polars(table: Any, columns: Sequence[str], source_name: str) -> Any:
+    """Replace the columns that Polars does not read: time zones by the local time, wide decimals by floats.
 
-    Polars knows no zone such as `+05:30`, and Parquet stores every timestamp in UTC.
+    Polars knows no zone such as `+05:30`, and Parquet stores every timestamp in UTC. It has no decimals of
+    256 bits, which are rounded as every number is.
 
     Args:
         table: Table or record batch of Arrow.
@@ -34,6 +38,8 @@ def drop_time_zones(table: Any, columns: Sequence[str], source_name: str) -> Any
         SourceError: A column that is read has an unknown zone.
     """
     for position, field in enumerate(table.schema):
+        if pa.types.is_decimal256(field.type):
+            table = table.set_column(position, field.name, table.column(position).cast(pa.float64()))
         if _has_zone(field):
             try:
                 local = pc.local_timestamp(table.column(position))
@@ -49,29 +55,48 @@ def drop_time_zones(table: Any, columns: Sequence[str], source_name: str) -> Any
 def copy_readable_columns(file: InputFile, columns: Sequence[str]) -> Path:
     """Return the path of a Parquet file that Polars reads: the file itself, or a copy beside it.
 
-    The copy has no time zones, and no unread column whose values have no text (lists, durations) or whose
-    name stands twice.
+    The copy has no time zones, and no unread column whose values have no text (lists, durations, texts that
+    are no UTF-8) or whose name stands twice.
+
+    Args:
+        file: The file.
+        columns: Columns that are read; each stands once.
 
     Raises:
-        SourceError: A column that is read stands twice, or has an unknown time zone.
+        SourceError: A column that is read has an unknown time zone or a text that is no UTF-8.
     """
     schema = pq.read_schema(file.path)
-    if twice := [name for name in columns if schema.names.count(name) > 1]:
-        raise SourceError(file.source_name, f"column {twice[0]!r} stands twice; keep one of them")
-    kept = [i for i, field in enumerate(schema) if field.name in columns or _is_copied(schema, i)]
-    if len(kept) == len(schema.names) and not any(map(_has_zone, schema)):
+    kept = _list_copied_columns(file, schema, columns)
+    if kept == schema.names and not any(map(_is_converted, schema)):
         return file.path
     path = file.path.with_name(f"{file.path.name}.local")
-    empty = schema.empty_table().select(kept)
-    local = drop_time_zones(empty, columns, file.source_name).schema
-    with pq.ParquetFile(file.path, pre_buffer=False) as parquet, pq.ParquetWriter(path, local) as writer:
-        for batch in parquet.iter_batches():
-            writer.write_batch(drop_time_zones(batch.select(kept), columns, file.source_name))
+    empty = _select_columns(schema.empty_table(), kept)
+    local = convert_for_polars(empty, columns, file.source_name).schema
+    with pq.ParquetWriter(path, local) as writer:
+        for batch in iterate_batches(file, kept, COPIED_ROWS):
+            writer.write_batch(convert_for_polars(_select_columns(batch, kept), columns, file.source_name))
     return path
+
+
+def _list_copied_columns(file: InputFile, schema: Any, columns: Sequence[str]) -> list[str]:
+    kept = [each.name for i, each in enumerate(schema) if each.name in columns or _is_copied(schema, i)]
+    broken = find_broken_columns(file, kept)
+    if problem := next((broken[name] for name in columns if name in broken), ""):
+        raise SourceError(file.source_name, problem)
+    return [name for name in kept if name not in broken]
+
+
+def _select_columns(table: Any, names: Sequence[str]) -> Any:
+    """Select columns by their names: the first one where an unread one stands twice."""
+    return table.select([table.schema.names.index(name) for name in names])
 
 
 def _has_zone(field: Any) -> bool:
     return pa.types.is_timestamp(field.type) and field.type.tz is not None
+
+
+def _is_converted(field: Any) -> bool:
+    return _has_zone(field) or pa.types.is_decimal256(field.type)
 
 
 def _is_copied(schema: Any, position: int) -> bool:

@@ -1,0 +1,1 @@
+"""Columns of Parquet files: their types, and their values as text."""
