@@ -125,7 +125,7 @@ HEADS: Mapping[str, tuple[int, Format]] = {
     "encoded letter": (200, lambda to: format_bytes(to.path.replace("l", "%6c"), to.body)),
     "encoded slash": (400, encode_slash),
     "doubled slash": (404, lambda to: format_bytes(f"/{to.path}", to.body)),
-    "slash at the end": (404, lambda to: format_bytes(f"{to.path}/", to.body)),
+    "slashes at the end": (404, lambda to: format_bytes(f"{to.path}//", to.body)),
     "dots": (404, lambda to: format_bytes(f"/x/..{to.path}", to.body)),
     "encoded NUL": (400, lambda to: format_bytes(f"{to.path}%00", to.body)),
     "encoded line feed": (400, lambda to: format_bytes(f"{to.path}%0a", to.body)),
@@ -247,8 +247,14 @@ def test_pipelined_requests_of_all_kinds_are_answered_in_order(target: str, serv
     to = TARGETS[target]
     good, bad = format_bytes(to.path, to.body), format_bytes(to.path, b"{")
     with server.connect() as line:
-        line.send(good, bad, format_chunked(to.path, to.body), format_bytes(f"{to.path}/", b""), good)
+        line.send(good, bad, format_chunked(to.path, to.body), format_bytes(f"{to.path}/x", b""), good)
         assert [line.read_response().status for _ in range(5)] == [200, to.refusal, 200, 404, 200]
+
+
+@pytest.mark.parametrize(("target", "status"), [("fast path", 200), ("batch", 200), ("explain", 404)])
+def test_a_slash_at_the_end_is_for_predictions(target: str, status: int, server: WireServer) -> None:
+    to = TARGETS[target]
+    assert send(server, format_bytes(f"{to.path}/", to.body))[0] == status
 
 
 def test_colons_within_texts_are_no_members(server: WireServer) -> None:
