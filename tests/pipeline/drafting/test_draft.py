@@ -15,6 +15,14 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
         write_rows("a", lambda i: f"{i * 13 % 70}"),
         ['Field(name="a", kind=Kind.INTEGER, example=34, minimum=0, maximum=104)'],
     ),
+    "counts, scales and flags": (
+        write_rows("a,b,c", lambda i: f"{i * i % 4 % 3 + i % 3},{i % 5 + 1},{i * 7 % 11 % 2}"),
+        [
+            'Field(name="a", kind=Kind.INTEGER, example=1, minimum=0, maximum=5)',
+            'Field(name="b", kind=Kind.INTEGER, minimum=1, maximum=5)',
+            'Field(name="c", kind=Kind.CATEGORY, levels=("0", "1"))',
+        ],
+    ),
     "semicolons with decimal commas": (
         write_rows("a", lambda i: f"{i % 9},{i % 7}5", delimiter=";"),
         [

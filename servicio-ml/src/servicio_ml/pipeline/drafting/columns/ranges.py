@@ -8,7 +8,7 @@ import polars as pl
 from servicio_ml.pipeline.drafting.columns.statistics import find_bounds
 
 SCALE_STEPS = 10
-"""Maximum number of different whole numbers of a scale or a code, which gets no head-room."""
+"""Maximum number of different whole numbers of a scale, which gets no head-room; a scale begins above 0."""
 FULL_SCALES = (1.0, 10.0, 100.0)
 """Maxima of shares, marks and percentages, beyond which there is nothing."""
 EXAMPLE_DIGITS = 4
@@ -22,7 +22,8 @@ def find_range(numbers: pl.Series, *, is_whole: bool) -> tuple[float, float]:
     A range of the file that is not negative stays so.
     """
     low, high = find_bounds(numbers)
-    if is_whole and numbers.n_unique() <= SCALE_STEPS:
+    # counts begin at 0, such as a number of children: more of them than in the file are possible
+    if is_whole and low != 0 and numbers.n_unique() <= SCALE_STEPS:
         return _drop_fraction(low), _drop_fraction(high)
     room = (high - low) / 2 or max(abs(high) / 2, 1.0)
     lower = low - room

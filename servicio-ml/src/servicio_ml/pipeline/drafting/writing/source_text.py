@@ -42,7 +42,7 @@ def write_source(
         "",
         *_write_imports(use_case),
         "",
-        "# ranges are those of the file and half their width more; levels are those of the file",
+        "# ranges are those of the file, with head-room where more is possible; levels are those of the file",
         "FIELDS = (",
         *_write_fields(use_case, findings),
         f"){SKIP}",
