@@ -122,6 +122,7 @@ def test_digits_and_a_sign_that_a_pattern_leaves_out_reject_the_value(
         "(5)", "(5 m2)", "$(5)", "($5)", "（5）", "(5",
         "-$5", "-€ 5", "$-5", "−5", "—5", "‑5", "-USD 5", "5-", "5 -", "5 m2-", "5+", "5-€",
         "<5", "> 5", "≤5", ">$5", "±5",
+        "5k", "$5K", "5M", "5 million", "5 Lakh", "5 bn", "5-thousand", "5B.",
     ],
 )  # fmt: skip
 def test_a_number_sign_or_bracket_outside_of_the_pattern_rejects_the_value(
@@ -136,7 +137,7 @@ def test_a_number_sign_or_bracket_outside_of_the_pattern_rejects_the_value(
         "5", " 5 ", "5.", "5 m2", "5m2", "5 m²", "5 M2", "5 cm3", "5 ft2", "5 m/s2", "5 kg/m3", "5 g CO2",
         "5 l/100km", "5 l / 100 km", "5 1/min", "5 deaths/1000 people", "$5", "5 $", "€ 5", "EUR 5", "~5",
         "≈ 5", "ca 5", "+5", "5 %", "5 °C", "5'", "5-door", "5 km - sold", "No 5", "#5", "5)",
-        "5 km (net)", "A-5",
+        "5 km (net)", "A-5", "5 K", "5 kg", "5m", "5 Mbit", "5 millimetres", "5 bnd",
     ],
 )  # fmt: skip
 def test_words_units_and_marks_around_a_number_are_no_numbers(text: str) -> None:

@@ -111,6 +111,8 @@ class TestPySpark:
             "<5",
             "‑5",
             "€5",
+            "5k",
+            "5 million",
         ]
         use_case = build_use_case(schema=FeatureSchema(fields=fields), event_date="", deduplicate=False)
         source = write_csv(tmp_path / "a.csv", [build_row(Weight=text) for text in texts])

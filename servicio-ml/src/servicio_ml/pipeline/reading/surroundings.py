@@ -1,7 +1,7 @@
 """Text around the value that a pattern takes from a text: signs, digits and units that it leaves out."""
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 import narwhals as nw
 
@@ -24,6 +24,14 @@ OUTSIDE_AFTER_PATTERN = rf"\p{{N}}|^\s*\+|{_DASH}\s*(?:[^\p{{L}}\s]|$)"
 UNIT_DIGITS_PATTERN = r"((?:^|[^\p{L}])[mM]|\p{L}\p{L}|/\p{L})[2-4²³⁴]|(\p{L}\s?/\s?)10+(\s?\p{L})"
 """Digits of a unit: `m2`, `cm³`, `m/s2`, `l/100 km`; those of `5x3`, `5h30` and `5k3` are of the number."""
 
+MAGNITUDES = (
+    "hundred", "thousand", "million", "millions", "billion", "trillion", "lakh", "lakhs", "crore", "crores",
+    "mn", "mio", "bn", "mrd",
+)  # fmt: skip
+"""Words after a number that multiply it."""
+MAGNITUDE_LETTERS = "kKMB"
+"""Letters that multiply a number where they follow it at once: `5k`, `19M`; `5 K` is a temperature."""
+
 
 def extract_surroundings(text: nw.Expr, pattern: str) -> tuple[nw.Expr, nw.Expr]:
     """Extract the text before and after the value of a pattern, with an `EDGE` where the pattern ends."""
@@ -34,13 +42,13 @@ def extract_surroundings(text: nw.Expr, pattern: str) -> tuple[nw.Expr, nw.Expr]
     return text.str.replace_all(marked, before), text.str.replace_all(marked, after)
 
 
-def is_cut_number(before: nw.Expr, after: nw.Expr, units: Iterable[str]) -> nw.Expr:
-    """Whether a value lacks a sign, digits or another number, which its pattern leaves out.
+def is_cut_number(before: nw.Expr, after: nw.Expr, units: Collection[str]) -> nw.Expr:
+    """Whether a value lacks a sign, digits, a magnitude or another number, which its pattern leaves out.
 
     Args:
         before: Text before the value, see `extract_surroundings`.
         after: Text after the value.
-        units: Names of units, whose digits are no numbers.
+        units: Names of units in lower case, whose digits are no numbers and whose names no magnitudes.
     """
     sign = before.str.replace_all(EDGE, "", literal=True).str.contains(SIGN_PATTERN)
     cut = before.str.contains(DIGITS_BEFORE_PATTERN) | after.str.contains(DIGITS_AFTER_PATTERN)
@@ -51,7 +59,16 @@ def is_cut_number(before: nw.Expr, after: nw.Expr, units: Iterable[str]) -> nw.E
             named = rf"(?i)(^|[^\p{{L}}\p{{N}}]){build_unit_pattern(unit)}([^\p{{L}}\p{{N}}]|$)"
             rest = rest.str.replace_all(named, "$1$2")
     rest = rest.str.replace_all(UNIT_DIGITS_PATTERN, "$1$2$3")
-    return sign | cut | outside | rest.str.contains(OUTSIDE_AFTER_PATTERN)
+    scaled = after.str.contains(_build_magnitude_pattern(units))
+    return sign | cut | outside | scaled | rest.str.contains(OUTSIDE_AFTER_PATTERN)
+
+
+def _build_magnitude_pattern(units: Collection[str]) -> str:
+    """Build the pattern of a word or letter that multiplies the number before it and is none of the units."""
+    words = "|".join(word for word in MAGNITUDES if word not in units)
+    letters = "".join(letter for letter in MAGNITUDE_LETTERS if letter.lower() not in units)
+    letter = f"|{EDGE}[{letters}]" if letters else ""
+    return rf"^(?:{EDGE}?[\s-]*(?i:{words}){letter})(?:[^\p{{L}}\p{{N}}]|$)"
 
 
 def build_unit_pattern(unit: str) -> str:
