@@ -42,6 +42,7 @@ from servicio_ml.bootstrap.storage import (
     open_source,
     open_store,
     write_csv,
+    write_text,
 )
 
 __all__ = [
@@ -75,4 +76,5 @@ __all__ = [
     "prepare_log",
     "prune_log",
     "write_csv",
+    "write_text",
 ]

@@ -52,6 +52,18 @@ def write_csv(target: Path, columns: Mapping[str, Sequence[str]], *, header: boo
     write_csv(target, columns, header=header)
 
 
+def write_text(target: Path, text: str) -> None:
+    """Write a text as UTF-8, atomically.
+
+    Raises:
+        OutputError: The system refuses.
+    """
+    from servicio_ml.adapters.raw_data.raw_files import write_atomically
+
+    with write_atomically(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def fetch_original(use_case: UseCase, target: Path, *, timeout_seconds: float) -> None:
     """Download the original data of a use case from its publisher, atomically.
 

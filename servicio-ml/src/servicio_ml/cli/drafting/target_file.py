@@ -29,6 +29,8 @@ def write_draft(here: CommandSession, path: Path, source: str, *, force: bool) -
         UseCaseError: Another file is there; the difference has been printed.
         OutputError: The system refuses.
     """
+    from servicio_ml import bootstrap
+
     try:
         before = path.read_text(encoding="utf-8") if path.exists() else None
         if before == source:
@@ -37,10 +39,9 @@ def write_draft(here: CommandSession, path: Path, source: str, *, force: bool) -
         if before is not None and not force:
             _print_difference(here, path, before, source)
             raise UseCaseError(str(path), "the file is there and differs from the draft; --force replaces it")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(source, encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise OutputError(path, str(getattr(error, "strerror", None) or error)) from error
+    bootstrap.write_text(path, source)
     here.print_line(f"{path}: {len(source.splitlines())} lines, written")
     return True
 
