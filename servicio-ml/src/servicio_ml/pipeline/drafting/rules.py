@@ -2,6 +2,7 @@
 
 from math import sqrt
 
+from servicio_ml.domain.metric import METRICS
 from servicio_ml.domain.policy import PromotionPolicy
 
 TEST_SHARE, TEST_ROWS = 0.2, 60
@@ -23,9 +24,11 @@ def build_promotion(metric: str, dummy: float, quick: float, test_rows: float) -
         test_rows: Expected number of test rows: with few of them, limits are as wide as chance is.
     """
     floor = round(dummy + max(0.0, quick - dummy) / 2, 2)
+    has_probabilities = "regression" not in METRICS[metric].tasks
+    calibration_error = min(0.3, round(2 / sqrt(test_rows), 2)) if has_probabilities else CALIBRATION_ERROR
     return PromotionPolicy(
         metric=metric,
         floor=floor,
         margin=max(MARGIN, round(0.25 / sqrt(test_rows), 3)),
-        max_calibration_error=max(CALIBRATION_ERROR, min(0.3, round(2 / sqrt(test_rows), 2))),
+        max_calibration_error=max(CALIBRATION_ERROR, calibration_error),
     )
