@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from messy_files import write_passengers, write_rows
 from servicio_ml.cli.app import app
+from servicio_ml.cli.drafting import answers
 from servicio_ml.use_cases.user_files import load_file
 
 
@@ -107,6 +109,73 @@ def test_a_draft_is_formatted(folder: Path) -> None:
 )
 def test_bad_input_ends_with_one_message_and_no_file(folder: Path, words: list[str], message: str) -> None:
     result = _run(*words)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert not folder.exists()
+
+
+def _write_day(i: int) -> str:
+    return str(date(2020, 1, 1) + timedelta(days=i))
+
+
+GUESSED = write_rows("a,date,day", lambda i: f"{i * 13 % 70},{_write_day(i)},{_write_day(i + 2)}").replace(
+    ",yes\n", ",ham\n"
+).replace(",no\n", ",egg\n")  # fmt: skip
+
+
+@pytest.fixture
+def terminal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's folder on a terminal, with a raw file whose classes and dates are guessed."""
+    Path("rows.csv").write_text(GUESSED)
+    # the runner of the tests replaces the standard input by a stream that is no terminal
+    monkeypatch.setattr(answers, "is_terminal", lambda: True)
+    return folder
+
+
+def test_guesses_are_printed_where_nobody_is_asked(folder: Path) -> None:
+    Path("rows.csv").write_text(GUESSED)
+    result = _run("plums", "--source", "rows.csv", "--target", "y", "--yes")
+    assert result.exit_code == 0, result.stderr
+    assert "guessed: class whose probability is predicted: ham (of egg, ham)" in result.stdout
+    assert "guessed: column of the date by which rows are split: date (of date, day)" in result.stdout
+    use_case = load_file(folder / "plums.py")
+    assert (use_case.target.labels, use_case.event_date) == (("egg", "ham"), "date")
+
+
+def test_a_terminal_asks_what_was_guessed(terminal: Path) -> None:
+    result = _run("plums", "--source", "rows.csv", answer="z\ny\negg\nday\n")
+    assert result.exit_code == 0, result.stderr
+    assert "'z' is none of a, date, day, x, y" in result.output
+    assert "guessed" not in result.stdout
+    use_case = load_file(terminal / "plums.py")
+    assert (use_case.target.labels, use_case.event_date) == (("ham", "egg"), "day")
+
+
+def test_answers_come_from_a_file(folder: Path) -> None:
+    Path("rows.csv").write_text(GUESSED)
+    Path("answers.toml").write_text('target = "y"\npositive = "egg"\ntime = "day"\n')
+    result = _run("plums", "--source", "rows.csv", "--answers", "answers.toml")
+    assert result.exit_code == 0, result.stderr
+    use_case = load_file(folder / "plums.py")
+    assert (use_case.target.labels, use_case.event_date) == (("ham", "egg"), "day")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("colour = 'red'", "answers.toml has 'colour'; names are target, positive, time"),
+        ("positive = 1", "positive in answers.toml is 1; write a text in quotes"),
+        ("target = 'a'", "answers.toml names the target 'a', --target 'y'; name one of them"),
+        ("positive", "answers.toml: "),
+        ("positive = 'tea'", "the target 'y' has no positive class 'tea' of two: its classes are egg, ham"),
+        ("time = 'a'", "the column 'a' cannot date the rows; columns with a date in every row: date, day"),
+    ],
+    ids=["name", "number", "target", "no TOML", "unknown class", "no date"],
+)
+def test_wrong_answers_are_named(folder: Path, text: str, message: str) -> None:
+    Path("rows.csv").write_text(GUESSED)
+    Path("answers.toml").write_text(text)
+    result = _run("plums", "--source", "rows.csv", "--target", "y", "--answers", "answers.toml")
     assert result.exit_code == 1
     assert message in result.stderr
     assert not folder.exists()

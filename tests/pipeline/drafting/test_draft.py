@@ -8,8 +8,10 @@ import pytest
 
 from messy_files import list_answers, write_gzip, write_json_lines, write_parquet, write_rows, write_zip
 from servicio_ml.errors import DataError
+from servicio_ml.pipeline.drafting.answers import DraftAnswers
 from servicio_ml.pipeline.drafting.draft import Draft, draft_use_case
 
+TARGET = DraftAnswers(target="y")
 READ: dict[str, tuple[str | bytes, list[str]]] = {
     "commas": (
         write_rows("a", lambda i: f"{i * 13 % 70}"),
@@ -483,10 +485,10 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
 """File by what is wrong with it, with the message."""
 
 
-def _draft(folder: Path, content: str | bytes) -> Draft:
+def _draft(folder: Path, content: str | bytes, answers: DraftAnswers = TARGET) -> Draft:
     path = folder / "rows.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return draft_use_case("messy", "y", path, source_name="rows.csv")
+    return draft_use_case("messy", answers, path, source_name="rows.csv")
 
 
 @pytest.mark.parametrize(("content", "lines"), READ.values(), ids=READ)

@@ -6,6 +6,7 @@ import pytest
 
 from servicio_ml.domain.schema import Kind
 from servicio_ml.domain.use_case import DateSplit, HashedSplit, Task
+from servicio_ml.pipeline.drafting.answers import DraftAnswers
 from servicio_ml.pipeline.drafting.draft import Draft, draft_use_case
 
 MAX_LINES = 70
@@ -13,7 +14,7 @@ MAX_LINES = 70
 
 
 def _draft(folder: Path, file: str, target: str) -> Draft:
-    draft = draft_use_case("original", target, folder / file, source_name=file)
+    draft = draft_use_case("original", DraftAnswers(target=target), folder / file, source_name=file)
     assert draft.check.problems == []
     assert len(draft.source.splitlines()) <= MAX_LINES
     return draft

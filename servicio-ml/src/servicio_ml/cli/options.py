@@ -51,6 +51,12 @@ DraftSource = Annotated[
 DraftTarget = Annotated[
     str, typer.Option(metavar="COLUMN", help="Column to predict; asked for on a terminal when not given.")
 ]
+DraftAnswersFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--answers", metavar="FILE", help="TOML file of what else is asked: `target`, `positive`, `time`."
+    ),
+]
 ForceDraft = Annotated[bool, typer.Option("--force", help="Replace the file if it is there already.")]
 NeverAsk = Annotated[bool, typer.Option("--yes", help="Never ask: what is not given and needed is an error.")]
 RunDraft = Annotated[

@@ -1,16 +1,16 @@
 """`servicio-ml init`: draft the file of a use case from a raw file."""
 
-import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
+from servicio_ml.cli.drafting import answers as answering
 from servicio_ml.cli.drafting.check import show_check
 from servicio_ml.cli.drafting.run import run_draft
 from servicio_ml.cli.drafting.target_file import check_name, write_draft
 from servicio_ml.cli.options import (
     Debug,
+    DraftAnswersFile,
     DraftName,
     DraftSource,
     DraftTarget,
@@ -23,6 +23,7 @@ from servicio_ml.cli.session import CommandSession, open_session
 from servicio_ml.errors import SettingsError, format_names
 
 if TYPE_CHECKING:
+    from servicio_ml.pipeline.drafting.answers import DraftAnswers
     from servicio_ml.pipeline.drafting.draft import Draft
 
 DEFAULT_FOLDER = Path("use_cases")
@@ -32,6 +33,7 @@ def init(
     name: DraftName,
     source: DraftSource,
     target: DraftTarget = "",
+    answers: DraftAnswersFile = None,
     force: ForceDraft = False,
     yes: NeverAsk = False,
     run: RunDraft = False,
@@ -45,15 +47,13 @@ def init(
     """
     with open_session(as_json=as_json, debug=debug) as here:
         from servicio_ml import bootstrap
-        from servicio_ml.pipeline.drafting.draft import draft_use_case
 
         check_name(name)
+        given = answering.read_answers(answers, target)
+        is_asking = not (yes or as_json) and answering.is_terminal()
         folder = here.settings.use_cases_dir or DEFAULT_FOLDER
         with bootstrap.open_source(here.settings, source) as path:
-            column = target or _ask_for_target(
-                path, source, is_asking=not (yes or as_json) and sys.stdin.isatty()
-            )
-            draft = draft_use_case(name, column, path, source_name=source)
+            draft = _answer_and_draft(name, given, path, source, is_asking=is_asking)
         _show(here, draft)
         written = write_draft(here, folder / f"{name}.py", draft.source, force=force)
         document = {
@@ -66,19 +66,31 @@ def init(
         here.print_document(document)
 
 
-def _ask_for_target(path: Path, source: str, *, is_asking: bool) -> str:
-    from servicio_ml.pipeline.drafting.draft import list_columns
+def _answer_and_draft(
+    name: str, answers: "DraftAnswers", path: Path, source: str, *, is_asking: bool
+) -> "Draft":
+    from servicio_ml.pipeline.drafting.draft import draft_use_case, list_columns
 
-    columns = list_columns(path, source)
+    if not answers.target:
+        columns = list_columns(path, source)
+        if not is_asking:
+            problem = f"it is missing; name the column to predict: {format_names(columns)}"
+            raise SettingsError("--target", problem)
+        answers = replace(answers, target=answering.ask_for_target(columns))
+    draft = draft_use_case(name, answers, path, source_name=source)
     if not is_asking:
-        raise SettingsError("--target", f"it is missing; name the column to predict: {format_names(columns)}")
-    answer: str = typer.prompt(f"column to predict ({', '.join(columns)})", default=columns[-1])
-    return answer
+        return draft
+    chosen = answering.ask_questions(draft, answers)
+    # what was confirmed is no guess any more
+    draft = draft if chosen is answers else draft_use_case(name, chosen, path, source_name=source)
+    return replace(draft, questions=())
 
 
 def _show(here: CommandSession, draft: "Draft") -> None:
     for subject, reason in draft.decisions.items():
         here.print_line(f"{subject}: {reason}")
+    for question in draft.questions:
+        here.print_line(f"guessed: {question.text}: {question.guess} (of {format_names(question.choices)})")
     show_check(here, draft.check)
 
 

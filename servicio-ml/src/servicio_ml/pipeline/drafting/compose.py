@@ -15,7 +15,7 @@ from servicio_ml.pipeline.drafting.evidence import Evidence
 from servicio_ml.pipeline.drafting.matrix import build_problem
 from servicio_ml.pipeline.drafting.quick_model import METRICS, estimate_quality
 from servicio_ml.pipeline.drafting.rules import build_promotion, choose_test_share
-from servicio_ml.pipeline.drafting.time_order import find_time_column, has_seasons
+from servicio_ml.pipeline.drafting.time_order import choose_time_column, has_seasons
 
 DAYS_PER_YEAR = 365.2425
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -49,8 +49,9 @@ def build_use_case(
     """
     task = evidence.target.task
     dummy, quick = estimate_quality(build_problem(evidence.findings, evidence.target))
-    time = find_time_column(evidence.findings) if by_date else None
-    date, order = time or ("", "no column dates the rows in their order")
+    source_name = evidence.file.source_name
+    time = choose_time_column(evidence.findings, evidence.answers.time, source_name) if by_date else None
+    date, order = (time.field, time.reason) if time else ("", "no column dates the rows in their order")
     read = [each.column for each in evidence.findings if each.field]
     read.append(evidence.target.target.column)
     deduplicate, copies, staying = choose_deduplication(evidence.table.cells, read)
@@ -65,7 +66,7 @@ def build_use_case(
         candidates=build_standard_candidates(task, evidence.table.rows),
         split=DateSplit(field=date, test_share=share) if date else HashedSplit(test_share=share),
         promotion=build_promotion(metric, dummy, quick, rows * share),
-        origin=Origin(file=_get_file_name(evidence.file.source_name)),
+        origin=Origin(file=_get_file_name(source_name)),
         dialects=(_build_dialect(evidence),),
         missing=(*MISSING, *evidence.missing),
         event_date=date,

@@ -7,6 +7,7 @@ from pathlib import Path
 from servicio_ml.domain.use_case import DateSplit, UseCase
 from servicio_ml.errors import DraftError, format_names
 from servicio_ml.pipeline.check_raw_file import RawFileCheck, check_raw_file
+from servicio_ml.pipeline.drafting.answers import DraftAnswers, DraftQuestion
 from servicio_ml.pipeline.drafting.cells.missing_words import find_missing_words, replace_missing_words
 from servicio_ml.pipeline.drafting.cells.names import build_field_names
 from servicio_ml.pipeline.drafting.cells.table import TextTable, read_table
@@ -16,6 +17,7 @@ from servicio_ml.pipeline.drafting.compose import build_use_case
 from servicio_ml.pipeline.drafting.copies import leave_out_copied_columns
 from servicio_ml.pipeline.drafting.evidence import Evidence
 from servicio_ml.pipeline.drafting.matrix import build_problem
+from servicio_ml.pipeline.drafting.questions import find_questions
 from servicio_ml.pipeline.drafting.quick_model import find_telling_columns
 from servicio_ml.pipeline.drafting.targets.target import find_target
 from servicio_ml.pipeline.drafting.writing.source_text import write_source
@@ -35,11 +37,13 @@ class Draft:
         source: Python source of its file.
         decisions: Reason by what was decided, in the order of the file.
         check: What the ETL would do with the file.
+        questions: What was guessed and the user may know better.
     """
 
     use_case: UseCase
     source: str
     check: RawFileCheck
+    questions: tuple[DraftQuestion, ...] = ()
     decisions: dict[str, str] = field(default_factory=dict)
 
 
@@ -54,12 +58,12 @@ def list_columns(source: Path, source_name: str) -> list[str]:
     return [name for name in table.cells.columns if name not in table.unreadable]
 
 
-def draft_use_case(name: str, target: str, source: Path, *, source_name: str) -> Draft:
+def draft_use_case(name: str, answers: DraftAnswers, source: Path, *, source_name: str) -> Draft:
     """Draft a use case from a raw file, and check it on every row.
 
     Args:
         name: Name of the use case, in snake case.
-        target: Raw column to predict.
+        answers: The target, and what the user knows besides.
         source: The raw file.
         source_name: Name by which the user knows it, for messages.
 
@@ -69,7 +73,7 @@ def draft_use_case(name: str, target: str, source: Path, *, source_name: str) ->
     """
     with tempfile.TemporaryDirectory(prefix="servicio-ml-draft-") as folder:
         file = copy_input_file(source, source_name, Path(folder))
-        evidence = _find_evidence(file, target)
+        evidence = _find_evidence(file, answers)
         draft = _build_draft(name, evidence, by_date=True)
         if 0 < len(draft.check.leaks) < len(draft.use_case.schema.fields):
             evidence = replace(evidence, findings=_leave_out(evidence, draft))
@@ -83,11 +87,11 @@ def draft_use_case(name: str, target: str, source: Path, *, source_name: str) ->
                 break
     if draft.check.problems:
         raise DraftError(source_name, draft.check.problems[0])
-    return draft
+    return replace(draft, questions=tuple(find_questions(evidence)))
 
 
-def _find_evidence(file: InputFile, target: str) -> Evidence:
-    table = read_table(file)
+def _find_evidence(file: InputFile, answers: DraftAnswers) -> Evidence:
+    table, target = read_table(file), answers.target
     _check_target(table, target, file.source_name)
     missing = find_missing_words(table.cells, table.decimal)
     cells = replace_missing_words(table.cells, missing)
@@ -96,11 +100,14 @@ def _find_evidence(file: InputFile, target: str) -> Evidence:
         RawColumn(name=each, field_name=names[each], texts=cells[each], decimal=table.decimal or ".")
         for each in cells.columns
     ]
-    found = find_target(next(each for each in columns if each.name == target), file.source_name)
+    chosen = next(each for each in columns if each.name == target)
+    found = find_target(chosen, answers.positive, file.source_name)
     findings = leave_out_copied_columns(
         [_find_column(each, table) for each in columns if each.name != target]
     )
-    evidence = Evidence(file=file, table=table, target=found, findings=findings, missing=missing)
+    evidence = Evidence(
+        answers=answers, file=file, table=table, target=found, findings=findings, missing=missing
+    )
     return replace(evidence, findings=_leave_out_telling_columns(evidence))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from servicio_ml.pipeline.drafting.answers import DraftAnswers
 from servicio_ml.pipeline.drafting.cells.table import TextTable
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding
 from servicio_ml.pipeline.drafting.targets.target import TargetFinding
@@ -14,6 +15,7 @@ class Evidence:
     """What was found in a file.
 
     Attributes:
+        answers: Answers of the user.
         file: The file.
         table: Its cells.
         target: What is predicted.
@@ -21,6 +23,7 @@ class Evidence:
         missing: Texts that mean missing, besides the default ones.
     """
 
+    answers: DraftAnswers
     file: InputFile
     table: TextTable
     target: TargetFinding

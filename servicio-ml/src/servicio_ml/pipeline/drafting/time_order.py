@@ -1,10 +1,12 @@
 """Time order of the rows: the date by which they are split."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
 from servicio_ml.domain.schema import Kind
+from servicio_ml.errors import DraftError, format_names
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding
 from servicio_ml.pipeline.drafting.columns.statistics import compute_share, find_bounds
 
@@ -17,19 +19,60 @@ SEASON_DAYS = 730
 """Minimum number of days between the first and the last row from which the season is a feature."""
 
 
-def find_time_column(findings: Sequence[ColumnFinding]) -> tuple[str, str] | None:
-    """Find the field that dates the rows, with the reason; None where no date is known to do so."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeColumn:
+    """A column that dates the rows.
+
+    Attributes:
+        column: Name of the raw column.
+        field: Name of its field.
+        reason: What was seen.
+    """
+
+    column: str
+    field: str
+    reason: str
+
+
+def choose_time_column(findings: Sequence[ColumnFinding], named: str, source_name: str) -> TimeColumn | None:
+    """Choose the column that dates the rows: the named one, else the first; None where none does so.
+
+    Raises:
+        DraftError: The named column holds no dates, or not in every row.
+    """
+    if not named:
+        return next(iter(list_time_columns(findings)), None)
     for finding in findings:
-        if finding.field is None or finding.values is None or finding.field.kind is not Kind.DATE:
-            continue
+        if finding.column == named and _is_complete_date(finding) and finding.field is not None:
+            return TimeColumn(column=named, field=finding.field.name, reason="as asked")
+    dates = format_names(each.column for each in findings if _is_complete_date(each)) or "none"
+    problem = f"the column {named!r} cannot date the rows; columns with a date in every row: {dates}"
+    raise DraftError(source_name, problem)
+
+
+def list_time_columns(findings: Sequence[ColumnFinding]) -> list[TimeColumn]:
+    """List the columns that date the rows by their names or by their order."""
+    return list(_iterate_time_columns(findings))
+
+
+def _is_complete_date(finding: ColumnFinding) -> bool:
+    is_date = finding.field is not None and finding.field.kind is Kind.DATE
+    return is_date and finding.values is not None and not finding.values.null_count()
+
+
+def _iterate_time_columns(findings: Sequence[ColumnFinding]) -> Iterator[TimeColumn]:
+    for finding in findings:
         days = finding.values
-        if days.null_count() or days.n_unique() < MIN_DAYS:
+        if finding.field is None or days is None or not _is_complete_date(finding):
             continue
-        if finding.field.name in NAMES:
-            return finding.field.name, "its name dates the row"
-        if (share := _compute_order(days)) >= MIN_ORDERED:
-            return finding.field.name, f"{share:.0%} of the rows follow the one before them"
-    return None
+        if days.n_unique() < MIN_DAYS:
+            continue
+        name, share = finding.field.name, _compute_order(days)
+        if name in NAMES:
+            yield TimeColumn(column=finding.column, field=name, reason="its name dates the row")
+        elif share >= MIN_ORDERED:
+            reason = f"{share:.0%} of the rows follow the one before them"
+            yield TimeColumn(column=finding.column, field=name, reason=reason)
 
 
 def has_seasons(days: pl.Series) -> bool:

@@ -8,18 +8,21 @@ from servicio_ml.errors import format_names
 POSITIVE = frozenset("1 true t yes y positive pos present".split())  # noqa: SIM905  words in lines are read more easily
 NEGATIVE = frozenset("0 -1 false f no n negative neg absent none".split())  # noqa: SIM905  the same
 TWO = 2
+RARER = "the rarer one"
+"""Reason of a positive class that is a guess."""
 
 
-def sort_classes(counts: Mapping[str, int]) -> tuple[tuple[str, ...], str]:
+def sort_classes(counts: Mapping[str, int], named: str = "") -> tuple[tuple[str, ...], str]:
     """Order labels, and give the reason for the order.
 
     Args:
         counts: Number of rows by label.
+        named: The positive label, if the user has named it.
     """
     labels = _sort_labels(counts)
     if len(labels) != TWO:
         return labels, f"{len(labels)} classes ({format_names(labels)})"
-    positive, why = _find_positive(labels, counts)
+    positive, why = (named, "as asked") if named else _find_positive(labels, counts)
     negative = next(label for label in labels if label != positive)
     share = counts[positive] / (counts[positive] + counts[negative])
     return (negative, positive), f"{positive!r} is the positive class ({why}), {share:.1%} of the rows"
@@ -38,4 +41,4 @@ def _find_positive(labels: tuple[str, ...], counts: Mapping[str, int]) -> tuple[
         if word.lower() in NEGATIVE and other.lower() not in NEGATIVE:
             return other, f"the other is {word!r}"
     # of two equally frequent labels the last
-    return min(reversed(labels), key=lambda label: counts[label]), "the rarer one"
+    return min(reversed(labels), key=lambda label: counts[label]), RARER

@@ -43,21 +43,39 @@ class TargetFinding:
     values: pl.Series
 
 
-def find_target(column: RawColumn, source_name: str) -> TargetFinding:
+def find_target(column: RawColumn, positive: str, source_name: str) -> TargetFinding:
     """Find the type of prediction from the texts of the target.
 
+    Args:
+        column: Raw column of the target.
+        positive: Label of the positive class; empty infers it.
+        source_name: Name of the file, for messages.
+
     Raises:
-        DraftError: The column is no target: one value, dates, or too many different texts.
+        DraftError: The column is no target: one value, dates, or too many different texts; or it has no two
+            classes of which `positive` is one.
     """
     _refuse_target(column, source_name)
+    found = _find_target(column, positive, source_name)
+    if positive and positive not in found.target.labels[-1:]:
+        raise DraftError(source_name, _describe_positive(positive, found.target))
+    return found
+
+
+def _describe_positive(positive: str, target: Target) -> str:
+    classes = f"its classes are {format_names(target.labels)}" if target.labels else "it is a number"
+    return f"the target {target.column!r} has no positive class {positive!r} of two: {classes}"
+
+
+def _find_target(column: RawColumn, positive: str, source_name: str) -> TargetFinding:
     numbers = parse_numbers(column.present, column.decimal)
     is_code = not numbers.null_count() and bool((numbers == numbers.floor()).all())
     if is_code and numbers.n_unique() <= MAX_CLASSES:
-        return _build_class_target(column, source_name)
+        return _build_class_target(column, positive, source_name)
     found = find_number(column) or find_measure(column)
     # two different numbers are the levels of a category
     if found is None or found.field is None or found.field.levels:
-        return _build_class_target(column, source_name)
+        return _build_class_target(column, positive, source_name)
     return _build_number_target(column, found, found.field)
 
 
@@ -93,14 +111,14 @@ def _find_positive_bound(values: pl.Series, field: Field) -> float:
     return int(half) if half == int(half) else half
 
 
-def _build_class_target(column: RawColumn, source_name: str) -> TargetFinding:
+def _build_class_target(column: RawColumn, positive: str, source_name: str) -> TargetFinding:
     texts, recode = _normalize_labels(column, source_name)
     counts = Counter(texts.drop_nulls().to_list())
     rare = sorted(label for label, rows in counts.items() if rows < MIN_CLASS_ROWS)
     kept = {label: rows for label, rows in counts.items() if label not in rare}
     if len(kept) < TWO:
         raise DraftError(source_name, _describe_rare(column.name, {label: counts[label] for label in rare}))
-    labels, reason = sort_classes(kept)
+    labels, reason = sort_classes(kept, positive if positive in kept else "")
     task = Task.BINARY if len(labels) == TWO else Task.MULTICLASS
     if rare:
         reason += (
