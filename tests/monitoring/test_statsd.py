@@ -27,6 +27,8 @@ from small_use_case import build_use_case
 from statsd_exporter import HOST, run_statsd_exporter
 from training_fixture import TrainingFixture
 
+pytestmark = pytest.mark.slow
+
 MAPPING = ROOT / "monitoring" / "statsd" / "mapping.yaml"
 DOCUMENT: Mapping[str, Any] = yaml.safe_load(MAPPING.read_text())
 ROWS = 400
@@ -170,7 +172,6 @@ USE_CASE = build_use_case(
 )
 
 
-@pytest.mark.slow
 def test_every_decision_on_the_champion_is_counted(tmp_path: Path, exporter: Exporter) -> None:
     place = TrainingFixture(tmp_path)
     context = DecisionContext(

@@ -37,6 +37,8 @@ from servicio_ml.serving.oip.http_messages import HEADER_LENGTH
 from servicio_ml.serving.rest import alertmanager, explain, what_if
 from servicio_ml.serving.stream.worker import StreamWorker
 
+pytestmark = pytest.mark.slow
+
 RECORD = {"day": "2020-01-31", "size": 1.5, "weight": 0.25, "colour": "green"}
 COLUMNS = {name: [value, value] for name, value in RECORD.items()}
 PREDICT, BATCH, INFER = "/models/small/predict", "/models/small/predict/batch", "/v2/models/small/infer"
@@ -284,7 +286,6 @@ def test_a_mutated_notification_is_taken_or_refused(seed: int) -> None:
             alertmanager.parse_notification(each)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", HTTP_CASES)
 def test_many_mutated_bodies_are_answered_or_refused(
     name: str, gateway: Gateway, caplog: pytest.LogCaptureFixture
@@ -295,7 +296,6 @@ def test_many_mutated_bodies_are_answered_or_refused(
     assert "failed" not in caplog.text
 
 
-@pytest.mark.slow
 def test_many_mutated_messages_are_answered_or_refused(made: ServiceFixture) -> None:
     for raw in (False, True):
         send_grpc(made, mutate(build_grpc_request(raw=raw), MANY_BODIES, SEED + 1))

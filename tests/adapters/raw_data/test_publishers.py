@@ -23,6 +23,8 @@ from servicio_ml.domain.use_case import Origin, UseCase
 from servicio_ml.errors import OutputError, SourceError, UseCaseError
 from servicio_ml.use_cases.catalogue import load_catalogue
 
+pytestmark = pytest.mark.slow
+
 RAIN, HEART = load_catalogue()["rain_australia"], load_catalogue()["heart_disease"]
 WEATHER = b"Date,Location,MinTemp\n2012-03-05,Sydney,17.7\n"
 HEADER = "age,sex,cp,trestbps,chol,fbs,restecg,thalach,exang,oldpeak,slope,ca,thal,num"

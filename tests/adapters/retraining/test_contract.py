@@ -20,6 +20,8 @@ from servicio_ml.adapters.retraining.command import CommandRetrainer
 from servicio_ml.domain.ports.retrainer import Retrainer
 from servicio_ml.errors import RetrainingError
 
+pytestmark = pytest.mark.slow
+
 KEY = "alert__2020-09-13T12:00:00Z__after_1970-01-01T00:00:00Z"
 DAG = "train_model_rain"
 RUNS = f"/api/v2/dags/{DAG}/dagRuns"

@@ -30,6 +30,8 @@ from servicio_ml.pipeline.promotion.compare import compare, compute_paired_inter
 from small_use_case import SCHEMA, build_use_case, generate_rows
 from training_fixture import TrainingFixture
 
+pytestmark = pytest.mark.slow
+
 TREE = Candidate(
     name="decision_tree", family="decision_tree", space={"max_depth": Integer(low=3, high=5)},
     start={"max_depth": 4}, max_latency_seconds=1.0,

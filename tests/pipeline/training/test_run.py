@@ -26,6 +26,8 @@ from servicio_ml.pipeline.training.tuning.tune import TuningBudget, tune
 from small_use_case import KNN, LIGHTGBM, SCHEMA, build_use_case, generate_rows
 from training_fixture import TrainingFixture
 
+pytestmark = pytest.mark.slow
+
 TREE = Candidate(
     name="decision_tree", family="decision_tree", space={"max_depth": Integer(low=2, high=6)},
     start={"max_depth": 4}, max_latency_seconds=1.0,
@@ -42,7 +44,6 @@ def list_figures(tracker: Tracker, run_id: str) -> set[str]:
     return {Path(path).stem for path in tracker.list_artifacts(run_id, "figures")}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("task", Task)
 def test_every_candidate_is_registered_and_the_best_is_challenger(task: Task, place: TrainingFixture) -> None:
     use_case = build_use_case(task, LIGHTGBM, TREE)
@@ -82,7 +83,6 @@ def test_runs_are_nested_and_hold_trials_metrics_and_pictures(place: TrainingFix
     assert {"accuracy", "f1", "roc_auc", "pr_auc", "brier", "ece"} <= set(table[0]["metrics"])
 
 
-@pytest.mark.slow
 def test_nothing_new_trains_nothing_unless_forced(place: TrainingFixture) -> None:
     use_case, made = build_use_case(Task.BINARY, TREE), place.publish(Task.BINARY)
     first = place.train(use_case, made)
@@ -160,7 +160,6 @@ tune(made, KNN, study, budget, start={}, on_trial=lambda trial: print("trial", f
 """
 
 
-@pytest.mark.slow
 def test_two_processes_share_one_study(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/studies.db"
     command = [sys.executable, "-c", TUNE, url]
@@ -177,7 +176,6 @@ def test_two_processes_share_one_study(tmp_path: Path) -> None:
     assert len(trials) == 8
 
 
-@pytest.mark.slow
 def test_trials_of_a_killed_process_stay(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/studies.db"
     process = subprocess.Popen(

@@ -26,6 +26,8 @@ from servicio_ml.pipeline.training.steps.winner import select_best
 from small_use_case import KNN, LIGHTGBM, build_use_case
 from training_fixture import TrainingFixture
 
+pytestmark = pytest.mark.slow
+
 USE_CASE = build_use_case(Task.BINARY, LIGHTGBM, KNN)
 
 
