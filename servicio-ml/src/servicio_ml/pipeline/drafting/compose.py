@@ -12,8 +12,7 @@ from servicio_ml.domain.use_case import MISSING, DateSplit, Dialect, HashedSplit
 from servicio_ml.pipeline.drafting.cells.table import MAX_ROWS
 from servicio_ml.pipeline.drafting.copies import choose_deduplication
 from servicio_ml.pipeline.drafting.evidence import Evidence
-from servicio_ml.pipeline.drafting.matrix import build_problem
-from servicio_ml.pipeline.drafting.quick_model import METRICS, estimate_quality
+from servicio_ml.pipeline.drafting.quick_model import METRICS
 from servicio_ml.pipeline.drafting.rules import build_promotion, choose_test_share
 from servicio_ml.pipeline.drafting.time_order import choose_time_column, has_seasons
 
@@ -48,7 +47,7 @@ def build_use_case(
         test_share: Minimum share of the test rows.
     """
     task = evidence.target.task
-    dummy, quick = estimate_quality(build_problem(evidence.findings, evidence.target))
+    dummy, quick = evidence.quality
     source_name = evidence.file.source_name
     time = choose_time_column(evidence.findings, evidence.answers.time, source_name) if by_date else None
     date, order = (time.field, time.reason) if time else ("", "no column dates the rows in their order")

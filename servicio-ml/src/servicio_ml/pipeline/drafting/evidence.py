@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from servicio_ml.pipeline.drafting.answers import DraftAnswers
 from servicio_ml.pipeline.drafting.cells.table import TextTable
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding
+from servicio_ml.pipeline.drafting.matrix import build_problem
+from servicio_ml.pipeline.drafting.quick_model import estimate_quality
 from servicio_ml.pipeline.drafting.targets.target import TargetFinding
 from servicio_ml.pipeline.reading.input_file import InputFile
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# without slots, which would leave no place for the cached property
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """What was found in a file.
 
@@ -29,3 +33,8 @@ class Evidence:
     target: TargetFinding
     findings: Sequence[ColumnFinding]
     missing: tuple[str, ...]
+
+    @cached_property
+    def quality(self) -> tuple[float, float]:
+        """Metric of a guess and of a quick model; a draft that is built anew does not fit it again."""
+        return estimate_quality(build_problem(self.findings, self.target))
