@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servicio_ml.domain.derived import Cyclic, Derived, Difference, Lookup, Missing, Ratio
+from servicio_ml.domain.derived import (
+    Bins,
+    Cyclic,
+    DatePart,
+    Derived,
+    Difference,
+    Expression,
+    Lookup,
+    Missing,
+    Ratio,
+)
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind, Parse
 from servicio_ml.domain.values import normalize_code
 from servicio_ml.errors import UseCaseError
@@ -69,8 +79,13 @@ def build_schemas(draw: st.DrawFn) -> FeatureSchema:
             Cyclic(name=new, source=source.name, period=draw(st.floats(0.1, 1e4)), wave="cos"),
             Difference(name=new, minuend=source.name, subtrahend=source.name),
             Ratio(name=new, numerator=source.name, denominator=source.name),
+            Expression(name=new, text=f"log({source.name} + 1)"),
         ]
-    else:
+    if source.kind in NUMERIC:
+        derived.append(Bins(name=new, source=source.name, edges=(0, 1.5)))
+    if source.kind is Kind.DATE:
+        derived.append(DatePart(name=new, source=source.name, part="weekday"))
+    if source.kind is Kind.CATEGORY:
         derived.append(
             Lookup(name=new, source=source.name, table={each: draw(NUMBERS) for each in source.levels})
         )

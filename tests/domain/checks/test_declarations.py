@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from servicio_ml.domain.derived import Cyclic, Difference, Lookup, Missing, Ratio
+from servicio_ml.domain.derived import Bins, Cyclic, DatePart, Difference, Expression, Lookup, Missing, Ratio
 from servicio_ml.domain.policy import DriftPolicy, LeakagePolicy, PromotionPolicy
 from servicio_ml.domain.sample import Factor, Marginal, Panel, Scaled, Switch, SyntheticSample, Text
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind, Parse
@@ -179,6 +179,21 @@ MEANINGS = [
         "table['red'] is '1'; it must be a number",
     ),
     (derive(lambda: Lookup(name="l", source="hue", table={"red": 1})), "its table must hold every level"),
+    (derive(lambda: Expression(name="e", text="size / weight")), "derived column 'e': no field weight"),
+    (derive(lambda: Expression(name="e", text="hue + size")), "'hue' is a category"),
+    (derive(lambda: Expression(name="e", text="size +")), "derived column 'e': 'size +' is no expression"),
+    (derive(lambda: Bins(name="b", source="size", edges=(2, 2))), "give at least one, in ascending order"),
+    (derive(lambda: Bins(name="b", source="size", edges=())), "give at least one, in ascending order"),
+    (derive(lambda: Bins(name="b", source="day", edges=(1,))), "'day' is a date; bins are those of a number"),
+    (derive(lambda: Bins(name="b", source="hue", edges=(1,))), "'hue' is a category"),
+    (
+        derive(lambda: DatePart(name="p", source="size", part="day")),
+        "'size' is a number; only a date has parts",
+    ),
+    (
+        derive(lambda: DatePart(name="p", source="day", part="week")),  # type: ignore[arg-type]
+        "part is 'week'; it must be 'year' or 'month' or 'day' or 'weekday' or 'day_of_year'",
+    ),
     (change(HUE, levels=("red", "missing")), "a level is called 'missing', as absent values are"),
     (change(HUE, levels=("3", "3.0"), example="3"), "a level has the value of another"),
     (change(HUE, example="green"), "the example 'green' is not one of its levels"),

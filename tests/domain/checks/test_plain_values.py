@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from servicio_ml.domain.derived import Cyclic, Difference, Lookup, Missing, Ratio
+from servicio_ml.domain.derived import Bins, Cyclic, DatePart, Difference, Expression, Lookup, Missing, Ratio
 from servicio_ml.domain.policy import DriftPolicy, PromotionPolicy
 from servicio_ml.domain.sample import Factor, Marginal, NextDay, Panel, Scaled, Switch, SyntheticSample, Text
 from servicio_ml.domain.schema import Field, Kind, Parse
@@ -53,6 +53,9 @@ PARTS: list[Any] = [
     Difference(name="d", minuend="a", subtrahend="b"),
     Ratio(name="r", numerator="a", denominator="b"),
     Missing(name="m", source="a"),
+    Expression(name="e", text="a + 1"),
+    Bins(name="b", source="a", edges=(1, 2)),
+    DatePart(name="p", source="a", part="year"),
     DriftPolicy(season="day"),
     *load_catalogue().values(),
 ]
@@ -93,7 +96,7 @@ def test_no_attribute_takes_what_cannot_be_held(kind: type, bad: object, problem
     """One walk over all attributes, also those that are added later."""
     found = list(_list_errors(kind, bad))
     others = {name: error for name, error in found if problem not in error}
-    assert set(others) <= {"Cyclic.wave"}
+    assert set(others) <= {"Cyclic.wave", "DatePart.part"}
     assert all(error.isprintable() for _, error in found)
 
 

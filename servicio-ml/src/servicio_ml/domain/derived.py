@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from servicio_ml.domain.checks.attributes import Limits, Name, check_attributes
+from servicio_ml.domain.checks.expression import list_names, parse_expression
 from servicio_ml.domain.values import MAX_NUMBER
+from servicio_ml.errors import UseCaseError
 
 Period = Annotated[float, Limits(minimum=1e-6, maximum=1e9)]
 """Within it, the phase of every value of a field is a number."""
@@ -95,7 +98,67 @@ class Missing:
         return (self.source,)
 
 
-Derived = Lookup | Cyclic | Difference | Ratio | Missing
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expression:
+    """Arithmetic over fields, such as `log(income / (persons + 1))`.
+
+    It takes fields, numbers, brackets, `+ - * / **`, one comparison (1 where it holds, else 0), `abs`, `log`
+    (natural), `sqrt`, `min` and `max`; a date counts in days since 1970-01-01. The result is missing where a
+    field is missing, and where a step has none: a division by 0, a logarithm of 0 or less. A field cannot
+    have the name of a keyword of Python, such as `class`.
+    """
+
+    name: Name
+    text: str
+
+    def __post_init__(self) -> None:
+        _check_column(self)
+        try:
+            parse_expression(self.text)
+        except ValueError as error:
+            raise UseCaseError(f"derived column {self.name!r}", str(error)) from error
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return list_names(parse_expression(self.text))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bins:
+    """Number of the bin that a number falls into: of ascending `edges`, the number of those not above it."""
+
+    name: Name
+    source: str
+    edges: tuple[Float32, ...]
+
+    def __post_init__(self) -> None:
+        _check_column(self)
+        if not self.edges or any(low >= high for low, high in pairwise(self.edges)):
+            problem = f"its edges are {self.edges}; give at least one, in ascending order, each once"
+            raise UseCaseError(f"derived column {self.name!r}", problem)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return (self.source,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatePart:
+    """Part of a date: year, month (1-12), day of the month, ISO weekday (1 is Monday) or day of the year."""
+
+    name: Name
+    source: str
+    part: Literal["year", "month", "day", "weekday", "day_of_year"]
+
+    def __post_init__(self) -> None:
+        _check_column(self)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return (self.source,)
+
+
+Derived = Lookup | Cyclic | Difference | Ratio | Missing | Expression | Bins | DatePart
 
 # these names stand in the schema.json of every exported model: an operation cannot be renamed
 _OPERATIONS: Mapping[str, type[Derived]] = {
@@ -104,6 +167,9 @@ _OPERATIONS: Mapping[str, type[Derived]] = {
     "difference": Difference,
     "ratio": Ratio,
     "missing": Missing,
+    "expression": Expression,
+    "bins": Bins,
+    "date_part": DatePart,
 }
 _NAMES = {operation: name for name, operation in _OPERATIONS.items()}
 
@@ -119,4 +185,7 @@ def convert_derived_to_json(column: Derived) -> dict[str, Any]:
 def build_derived_from_json(document: Mapping[str, Any]) -> Derived:
     # a copy: `pop` must not change the caller's document
     attributes = {**document}
+    if "edges" in attributes:
+        # JSON has lists only; the dataclasses are hashable and compare equal with tuples only
+        attributes["edges"] = tuple(attributes["edges"])
     return _OPERATIONS[attributes.pop("operation")](**attributes)

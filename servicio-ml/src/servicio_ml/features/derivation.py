@@ -1,12 +1,25 @@
 """Computation of derived columns, one vectorised step for each kind of operation."""
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from servicio_ml.domain.derived import Cyclic, Difference, Lookup, Missing, Ratio
+from servicio_ml.domain.derived import (
+    Bins,
+    Cyclic,
+    DatePart,
+    Derived,
+    Difference,
+    Expression,
+    Lookup,
+    Missing,
+    Ratio,
+)
 from servicio_ml.domain.schema import FeatureSchema
+from servicio_ml.features.derived_values import Evaluate, build_bins, build_date_part, build_expression
 
 Matrix = npt.NDArray[np.float32]
 Step = Callable[[Matrix, Matrix], None]
@@ -29,6 +42,9 @@ class Derivation:
                 _build_differences,
                 _build_ratios,
                 _build_missing_indicators,
+                partial(_build_columns, kind=Expression, build=build_expression),
+                partial(_build_columns, kind=Bins, build=build_bins),
+                partial(_build_columns, kind=DatePart, build=build_date_part),
             )
         ]
         self._steps = [step for step in built if step is not None]
@@ -148,3 +164,20 @@ def _build_missing_indicators(schema: FeatureSchema, reads: _Sources) -> Step | 
         matrix[:, targets] = np.isnan(sources[:, read])
 
     return fill
+
+
+def _build_columns(
+    schema: FeatureSchema, reads: _Sources, kind: type[Derived], build: Callable[[Any], Evaluate]
+) -> Step | None:
+    """Build the step of a kind whose columns differ too much for one NumPy call."""
+    columns = [
+        (schema.names.index(column.name), reads.add([*column.sources]), build(column))
+        for column in schema.derived
+        if isinstance(column, kind)
+    ]
+
+    def fill(sources: Matrix, matrix: Matrix) -> None:
+        for target, read, evaluate in columns:
+            matrix[:, target] = evaluate(sources[:, read].astype(np.float64))
+
+    return fill if columns else None

@@ -1,10 +1,19 @@
 """Checks of derived columns in their schema."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from servicio_ml.domain.checks.fields import RESERVED_FIELDS
-from servicio_ml.domain.derived import Cyclic, Derived, Difference, Lookup, Ratio
+from servicio_ml.domain.derived import (
+    Bins,
+    Cyclic,
+    DatePart,
+    Derived,
+    Difference,
+    Expression,
+    Lookup,
+    Ratio,
+)
 
 if TYPE_CHECKING:
     from servicio_ml.domain.schema import FeatureSchema
@@ -26,7 +35,15 @@ def find_derived_problems(column: Derived, schema: "FeatureSchema") -> Iterator[
 def _find_source_problems(column: Derived, schema: "FeatureSchema") -> Iterator[str]:
     kinds = {name: schema.get_field(name).kind.value for name in column.sources}
     texts = [name for name, kind in kinds.items() if kind == "category"]
-    if texts and isinstance(column, Cyclic | Difference | Ratio):
+    if texts and isinstance(column, Cyclic | Difference | Ratio | Expression | Bins | DatePart):
         yield f"{texts[0]!r} is a category; it is computed from numbers and dates"
+    yield from _find_date_problems(column, kinds)
+
+
+def _find_date_problems(column: Derived, kinds: Mapping[str, str]) -> Iterator[str]:
     if isinstance(column, Difference | Ratio) and len({kind == "date" for kind in kinds.values()}) > 1:
         yield f"{' and '.join(column.sources)} are a date and a number; take two of one kind"
+    if isinstance(column, DatePart) and not {*kinds.values()} <= {"date", "category"}:
+        yield f"{column.source!r} is a {kinds[column.source]}; only a date has parts"
+    if isinstance(column, Bins) and "date" in kinds.values():
+        yield f"{column.source!r} is a date; bins are those of a number"
