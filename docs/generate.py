@@ -6,7 +6,7 @@ from pathlib import Path
 
 from servicio_ml.domain.derived import Derived
 from servicio_ml.domain.schema import Field
-from servicio_ml.domain.use_case import DateSplit, Origin, Target, Task, UseCase
+from servicio_ml.domain.use_case import ColumnSplit, DateSplit, GroupSplit, Origin, Target, Task, UseCase
 from servicio_ml.errors import format_names
 from servicio_ml.settings import Settings, get_variable
 from servicio_ml.use_cases.catalogue import DEFAULT, load_catalogue
@@ -101,6 +101,10 @@ def _split(use_case: UseCase) -> str:
         return (
             f"the last {split.test_share:.0%} of the rows by `{split.field}`; {split.folds} expanding windows"
         )
+    if isinstance(split, ColumnSplit):
+        return f"the rows whose `{split.field}` is {split.test}; {split.folds}-fold cross-validation"
+    if isinstance(split, GroupSplit):
+        return f"{split.test_share:.0%} by a hash of `{split.field}`; {split.folds} folds of whole groups"
     return f"{split.test_share:.0%} by a hash of the row's features; {split.folds}-fold cross-validation"
 
 

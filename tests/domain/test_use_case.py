@@ -9,7 +9,17 @@ from servicio_ml.domain.policy import PromotionPolicy
 from servicio_ml.domain.sample import SyntheticSample
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.domain.search import Candidate
-from servicio_ml.domain.use_case import DateSplit, Dialect, HashedSplit, Origin, Target, Task, UseCase
+from servicio_ml.domain.use_case import (
+    ColumnSplit,
+    DateSplit,
+    Dialect,
+    GroupSplit,
+    HashedSplit,
+    Origin,
+    Target,
+    Task,
+    UseCase,
+)
 from servicio_ml.errors import UseCaseError
 from servicio_ml.use_cases.catalogue import load_catalogue
 
@@ -77,6 +87,16 @@ USE_CASE = UseCase(
         ),
         pytest.param(
             {"split": DateSplit(field="date")}, "'date' is named .*; fields are day, weight", id="split date"
+        ),
+        pytest.param(
+            {"split": GroupSplit(field="tree")},
+            "the split names the field 'tree'; fields are day, weight",
+            id="split group",
+        ),
+        pytest.param(
+            {"split": ColumnSplit(field="weight")},
+            "'weight' says which rows are test rows, but is no cat",
+            id="split column",
         ),
         pytest.param({"event_date": "date"}, "'date' is named as a date or slice", id="event date"),
         pytest.param(

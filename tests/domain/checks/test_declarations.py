@@ -139,7 +139,10 @@ TYPES = [
     (change(APPLES, candidates=FOREST), "candidates is Candidate("),
     (change(APPLES, candidates=[FOREST]), "it must be a tuple; write (…, …) with round brackets"),
     (change(APPLES, schema=(SIZE,)), "it must be FeatureSchema(…)"),
-    (change(APPLES, split=0.2), "split is 0.2; it must be DateSplit(…) or HashedSplit(…)"),
+    (
+        change(APPLES, split=0.2),
+        "split is 0.2; it must be DateSplit(…), HashedSplit(…), GroupSplit(…) or ColumnSplit(…)",
+    ),
     (change(APPLES, deduplicate="no"), "deduplicate is 'no'; it must be True or False or None"),
     (lambda: FeatureSchema(fields=[SIZE]), "schema: fields is ["),  # type: ignore[arg-type]
     (lambda: FeatureSchema(fields=(SIZE,), derived=(SIZE,)), "schema: derived[0] is Field("),  # type: ignore[arg-type]

@@ -11,7 +11,15 @@ from servicio_ml.domain.policy import DriftPolicy, PromotionPolicy
 from servicio_ml.domain.sample import Factor, Marginal, NextDay, Panel, Scaled, Switch, SyntheticSample, Text
 from servicio_ml.domain.schema import Field, Kind, Parse
 from servicio_ml.domain.search import Candidate, Choice, Integer, Real
-from servicio_ml.domain.use_case import DateSplit, Dialect, HashedSplit, Origin, Target
+from servicio_ml.domain.use_case import (
+    ColumnSplit,
+    DateSplit,
+    Dialect,
+    GroupSplit,
+    HashedSplit,
+    Origin,
+    Target,
+)
 from servicio_ml.errors import UseCaseError
 from servicio_ml.use_cases.catalogue import load_catalogue
 
@@ -40,6 +48,8 @@ PARTS: list[Any] = [
     Dialect(name="old", header=("a",), columns={"weight": "W"}, parse={"weight": PARSE}),
     DateSplit(field="day"),
     HashedSplit(),
+    GroupSplit(field="customer"),
+    ColumnSplit(field="part"),
     Origin(file="a.csv", kaggle="a/b", uci=4, licence="CC0"),
     Factor(name="f", levels={"a": 1.0}),
     Marginal(quantiles={0: 0, 1: 1}, missing_with="a", missing_at=("a",), loadings=(0.5,)),

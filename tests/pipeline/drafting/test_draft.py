@@ -259,6 +259,17 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
             'split=DateSplit(field="a", test_share=0.38)',
         ],
     ),
+    "groups whose rows are alike": (
+        write_rows("patient id,age", lambda i: f"{7000 + i // 2},{20 + i // 2 * 7 % 60}"),
+        [
+            'Field(name="patient_id", kind=Kind.INTEGER, column="patient id", direct=False)',
+            'split=GroupSplit(field="patient_id", test_share=0.38)',
+        ],
+    ),
+    "groups whose rows are as different as others": (
+        write_rows("patient id,age", lambda i: f"{7000 + i % 80},{20 + i * i * 7 % 61}"),
+        ["split=HashedSplit(test_share=0.38)"],
+    ),
     "moments": (
         write_rows("a", lambda i: f"2020-{1 + i * 5 % 12:02}-{1 + i * 11 % 28:02} 12:{i % 60:02}:00"),
         [

@@ -33,7 +33,7 @@ from servicio_ml.domain.dataset import Manifest
 from servicio_ml.domain.policy import LeakagePolicy
 from servicio_ml.domain.ports.object_store import ObjectStore
 from servicio_ml.domain.ports.tracker import Run, Tracker
-from servicio_ml.domain.use_case import DateSplit, Target, UseCase
+from servicio_ml.domain.use_case import ColumnSplit, DateSplit, Target, UseCase
 from servicio_ml.errors import (
     ColumnsError,
     ContractError,
@@ -210,6 +210,21 @@ def test_an_optional_column_does_not_move_rows_between_sides(etl: EtlEnvironment
     full = read_split(etl.store, etl.run_etl(rows), "test")["line"]
     fewer = etl.run_etl([(*cells[:4], cells[5]) for cells in rows], header=(*HEADER[:4], HEADER[5]))
     assert read_split(etl.store, fewer, "test")["line"].to_list() == full.to_list()
+
+
+def test_a_column_that_splits_is_not_published(etl: EtlEnvironment) -> None:
+    """Green apples are test rows; another colour than the levels goes to quarantine."""
+    schema = build_use_case().schema
+    colour = replace(schema.get_field("colour"), nullable=False)
+    fields = tuple(colour if each.name == "colour" else each for each in schema.fields)
+    use_case = build_use_case(
+        schema=type(schema)(fields=fields), split=ColumnSplit(field="colour", test="green")
+    )
+    rows = [cells for cells in build_rows(ROWS) if cells[3] != "NA"]
+    manifest = etl.run_etl([*rows, build_row(Colour="blue")], use_case)
+    assert (manifest.counts.train, manifest.counts.test, manifest.counts.quarantined) == (200, 100, 1)
+    assert manifest.dropped == {"colour": "it says which rows are test rows"}
+    assert manifest.schema.field_names == ("day", "weight", "seeds", "sugar")
 
 
 def _create_leaking_rows() -> list[tuple[str, ...]]:

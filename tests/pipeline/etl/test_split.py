@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchard_use_case import transform_file
-from servicio_ml.domain.use_case import DateSplit, HashedSplit
+from servicio_ml.domain.use_case import ColumnSplit, DateSplit, GroupSplit, HashedSplit
 from servicio_ml.errors import ContractError
 from servicio_ml.pipeline.etl.split import TEST, assign_split
 from servicio_ml.pipeline.reading.transform import STATUS
@@ -106,3 +106,23 @@ def test_the_rain_of_2015_11_10_and_later_is_for_testing(data_dir: Path, tmp_pat
     sides = assign_split(kept.lazy(), use_case.split, use_case.schema.field_names).collect()
     assert sides.filter(TEST)["date"].min() == date(2015, 11, 10)
     assert sides.filter(~pl.col(TEST))["date"].max() == date(2015, 11, 9)
+
+
+def _list_test_groups(count: int) -> list[int]:
+    rows = pl.LazyFrame({"group": [i % count for i in range(3 * count)], "x": list(range(3 * count))})
+    sides = assign_split(rows, GroupSplit(field="group", test_share=0.25), ["x"]).collect()
+    both = sides.group_by("group").agg(pl.col(TEST).n_unique())
+    assert both[TEST].to_list() == [1] * count
+    return sorted(sides.filter(TEST)["group"].unique())
+
+
+def test_a_group_is_on_one_side_and_keeps_it_when_others_come() -> None:
+    assert _list_test_groups(24) == [7, 9, 13, 17, 23]
+    assert [group for group in _list_test_groups(400) if group < 24] == [7, 9, 13, 17, 23]
+    assert len(_list_test_groups(4000)) == pytest.approx(1000, abs=60)
+
+
+def test_a_column_says_which_rows_are_test_rows() -> None:
+    rows = pl.LazyFrame({"part": ["train", "held out", "train"]})
+    sides = assign_split(rows, ColumnSplit(field="part", test="held out"), []).collect()
+    assert sides[TEST].to_list() == [False, True, False]

@@ -6,9 +6,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from servicio_ml.domain.use_case import DateSplit, Task, UseCase
+from servicio_ml.domain.use_case import DateSplit, GroupSplit, Task, UseCase
 from servicio_ml.errors import TrainingError
-from servicio_ml.pipeline.training.dataset import check_training_rows
+from servicio_ml.pipeline.training.dataset import build_problem, check_training_rows
 from small_use_case import build_manifest, build_use_case, generate_rows
 
 BY_DATE = DateSplit(field="day", folds=3)
@@ -55,6 +55,10 @@ def _check(use_case: UseCase, train: pl.DataFrame, tests: pl.DataFrame) -> None:
             "window 1 of 3 has no row of class 'no' on one side; add days with it or set fewer `folds`",
             id="a class comes later",
         ),
+        pytest.param(
+            _label(120, 60).with_columns(weight=pl.int_range(pl.len()) % 3 / 2), _label(40, 10), {"split": GroupSplit(field="weight", folds=4)},
+            "its groups give 0 of 4 windows; add groups or set fewer `folds`", id="three groups",
+        ),
     ],
 )  # fmt: skip
 def test_a_period_with_too_few_rows_is_refused(
@@ -63,6 +67,16 @@ def test_a_period_with_too_few_rows_is_refused(
     with pytest.raises(TrainingError) as caught:
         _check(build_use_case(**changes), train, tests)
     assert f"small: the period 2020-01 has too few rows: {problem}" in str(caught.value)
+
+
+@pytest.mark.parametrize("task", Task)
+def test_a_group_is_in_one_fold(task: Task) -> None:
+    rows = generate_rows(task, 300).with_columns(weight=pl.int_range(pl.len()) % 40 / 8)
+    use_case = build_use_case(task, split=GroupSplit(field="weight", folds=4))
+    problem = build_problem(use_case, use_case.schema, rows, seed=1, threads=1)
+    sides = [[set(problem.matrix[side, 2]) for side in fold] for fold in problem.folds]
+    assert [len(train & valid) for train, valid in sides] == [0, 0, 0, 0]
+    assert sorted(group for _, valid in sides for group in valid) == [i / 8 for i in range(40)]
 
 
 def test_a_regression_needs_two_rows_for_each_fold() -> None:

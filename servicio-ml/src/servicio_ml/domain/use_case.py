@@ -154,6 +154,46 @@ class HashedSplit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSplit:
+    """Split by a hash of a group (a customer, a patient): all rows of a group are on the same side for ever.
+
+    Attributes:
+        field: Name of the field that names the group; every row has one.
+        test_share: Approximate share of the groups for the test.
+        folds: Number of folds of the cross-validation; all rows of a group are in one fold.
+    """
+
+    field: str
+    test_share: InnerShare = 0.2
+    folds: Folds = 5
+
+    def __post_init__(self) -> None:
+        check_attributes(self, "split by group")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnSplit:
+    """Split that the file gives: rows with a certain level of a category are test rows.
+
+    Attributes:
+        field: Name of the category field; it is not published, so that models and requests do not have it.
+        test: Level of the test rows; all others are training rows, and a text that is no level goes to
+            quarantine.
+        folds: Number of folds of the cross-validation (stratified by class for a classifier).
+    """
+
+    field: str
+    test: Label = "test"
+    folds: Folds = 5
+
+    def __post_init__(self) -> None:
+        check_attributes(self, "split by column")
+
+
+Split = DateSplit | HashedSplit | GroupSplit | ColumnSplit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """Publisher of the original data.
 
@@ -213,7 +253,7 @@ class UseCase:
     origin: Origin
     title: Title = ""
     description: str = ""
-    split: DateSplit | HashedSplit = field(default_factory=HashedSplit)
+    split: Split = field(default_factory=HashedSplit)
     sample: SyntheticSample = field(default_factory=lambda: SyntheticSample(rows=2000))
     drift: DriftPolicy = field(default_factory=DriftPolicy)
     leaks: LeakagePolicy = LeakagePolicy.DROP
@@ -231,6 +271,21 @@ class UseCase:
             raise UseCaseError(where, f"names are {SNAKE_CASE_RULE}")
         if problem := next(find_problems(self), ""):
             raise UseCaseError(self.name, problem)
+
+    @property
+    def split_date(self) -> str:
+        """Date field of a split by date; empty with another split."""
+        return self.split.field if isinstance(self.split, DateSplit) else ""
+
+    @property
+    def split_group(self) -> str:
+        """Field of the groups of a split by group; empty with another split."""
+        return self.split.field if isinstance(self.split, GroupSplit) else ""
+
+    @property
+    def split_column(self) -> str:
+        """Field that says which rows are test rows, which is not published; empty with another split."""
+        return self.split.field if isinstance(self.split, ColumnSplit) else ""
 
     def get_candidates(self, names: Sequence[str] | None) -> tuple[Candidate, ...]:
         """Return the candidates of the given names; all of them when none is given."""

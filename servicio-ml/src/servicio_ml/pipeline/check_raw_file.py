@@ -13,7 +13,7 @@ from servicio_ml.domain.policy import LeakagePolicy
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.errors import ContractError, DataError
 from servicio_ml.lifecycle.overview import QuarantineOverview
-from servicio_ml.pipeline.etl.leakage import find_leaks
+from servicio_ml.pipeline.etl.leakage import find_leaks, select_model_fields
 from servicio_ml.pipeline.etl.split import TEST, assign_split, select_identity_fields
 from servicio_ml.pipeline.etl.staging import StagedRows, stage
 from servicio_ml.pipeline.overview.rejected import summarize_quarantine
@@ -72,8 +72,7 @@ def check_raw_file(use_case: UseCase, source: Path, *, source_name: str) -> RawF
         snapshot = copy_input_file(source, source_name, Path(folder))
         raw = read_rows(snapshot, use_case)
         staged = stage(snapshot, raw, use_case, date.max)
-        fields = [column.field for column in staged.plan.columns]
-        leaks = find_leaks(staged.kept, fields, use_case.target)
+        leaks = find_leaks(staged.kept, select_model_fields(use_case, staged.plan), use_case.target)
         return RawFileCheck(
             source=source_name,
             dialect=raw.dialect.name,
@@ -91,10 +90,11 @@ def _find_problems(
     use_case: UseCase, raw: RawRows, staged: StagedRows, leaks: Mapping[str, str], source_name: str
 ) -> Iterator[str]:
     """Find what the ETL would refuse; it stops at the first, this does not."""
-    dropped = {*leaks, *raw.absent_fields}
+    dropped = {*leaks, *raw.absent_fields, use_case.split_column}
     if leaks and use_case.leaks is LeakagePolicy.FAIL:
         yield f"features give the target away: {'; '.join(leaks.values())}"
-    if dropped.issuperset(use_case.schema.field_names) or getattr(use_case.split, "field", "") in dropped:
+    needed = {use_case.split_date, use_case.split_group} - {""}
+    if dropped.issuperset(use_case.schema.field_names) or needed & dropped:
         yield f"features that cannot be left out give the target away: {'; '.join(leaks.values())}"
         return
     schema = use_case.schema.drop_fields(dropped)

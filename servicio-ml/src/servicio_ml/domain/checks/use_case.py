@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from servicio_ml.domain.checks.attributes import SNAKE_CASE
 from servicio_ml.domain.checks.parsing import find_parse_problems, find_recode_problems
+from servicio_ml.domain.checks.splits import find_split_problems
 from servicio_ml.domain.metric import METRICS
 from servicio_ml.domain.schema import Field, Kind, Parse
 from servicio_ml.domain.search import TASKS_OF_FAMILIES
@@ -41,6 +42,7 @@ def find_problems(use_case: "UseCase") -> Iterator[str]:
     yield from _find_candidate_problems(use_case)
     yield from _find_metric_problems(use_case)
     yield from _find_naming_problems(use_case)
+    yield from find_split_problems(use_case)
     yield from _find_camel_case_problems(use_case)
     yield from _find_dialect_problems(use_case)
     yield from _find_missing_problems(use_case)
@@ -77,7 +79,7 @@ def _find_metric_problems(use_case: "UseCase") -> Iterator[str]:
 
 def _find_naming_problems(use_case: "UseCase") -> Iterator[str]:
     fields: Mapping[str, Field] = {each.name: each for each in use_case.schema.fields}
-    dates = {use_case.event_date, getattr(use_case.split, "field", ""), use_case.drift.season} - {""}
+    dates = {use_case.event_date, use_case.split_date, use_case.drift.season} - {""}
     for name in (*sorted(dates), *use_case.promotion.slices):
         if name not in fields:
             yield f"{name!r} is named as a date or slice; fields are {format_names(fields)}"

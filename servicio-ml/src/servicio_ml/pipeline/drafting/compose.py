@@ -8,10 +8,20 @@ from urllib.parse import urlsplit
 from servicio_ml.domain.defaults.candidates import build_standard_candidates
 from servicio_ml.domain.derived import Cyclic, Derived
 from servicio_ml.domain.schema import FeatureSchema
-from servicio_ml.domain.use_case import MISSING, DateSplit, Dialect, HashedSplit, Origin, UseCase
+from servicio_ml.domain.use_case import (
+    MISSING,
+    DateSplit,
+    Dialect,
+    GroupSplit,
+    HashedSplit,
+    Origin,
+    Split,
+    UseCase,
+)
 from servicio_ml.pipeline.drafting.cells.table import MAX_ROWS
 from servicio_ml.pipeline.drafting.copies import choose_deduplication
 from servicio_ml.pipeline.drafting.evidence import Evidence
+from servicio_ml.pipeline.drafting.groups import GroupColumn, choose_group_column
 from servicio_ml.pipeline.drafting.quick_model import METRICS
 from servicio_ml.pipeline.drafting.rules import build_promotion, choose_test_share
 from servicio_ml.pipeline.drafting.time_order import choose_time_column, has_seasons
@@ -36,7 +46,7 @@ class ComposedUseCase:
 
 
 def build_use_case(
-    name: str, evidence: Evidence, *, by_date: bool, test_share: float = 0.0
+    name: str, evidence: Evidence, *, by_date: bool, by_group: bool = True, test_share: float = 0.0
 ) -> ComposedUseCase:
     """Compose a use case.
 
@@ -44,6 +54,7 @@ def build_use_case(
         name: Name of the use case.
         evidence: What was found in the file.
         by_date: Whether rows may be split by their date.
+        by_group: Whether rows may be split by a group, where they are not split by their date.
         test_share: Minimum share of the test rows.
     """
     task = evidence.target.task
@@ -51,6 +62,7 @@ def build_use_case(
     source_name = evidence.file.source_name
     time = choose_time_column(evidence.findings, evidence.answers.time, source_name) if by_date else None
     date, order = (time.field, time.reason) if time else ("", "no column dates the rows in their order")
+    group = choose_group_column(evidence) if by_group and not time else None
     read = [each.column for each in evidence.findings if each.field]
     read.append(evidence.target.target.column)
     deduplicate, copies, staying = choose_deduplication(evidence.table.cells, read)
@@ -59,11 +71,11 @@ def build_use_case(
     use_case = UseCase(
         name=name,
         task=task,
-        schema=_build_schema(evidence, date),
+        schema=_build_schema(evidence, date, group),
         target=evidence.target.target,
         metric=metric,
         candidates=build_standard_candidates(task, evidence.table.rows),
-        split=DateSplit(field=date, test_share=share) if date else HashedSplit(test_share=share),
+        split=_build_split(date, group, share),
         promotion=build_promotion(metric, dummy, quick, rows * share),
         origin=Origin(file=_get_file_name(source_name)),
         dialects=(_build_dialect(evidence),),
@@ -76,18 +88,37 @@ def build_use_case(
         "format": _describe_format(evidence),
         "rows": _describe_rows(evidence),
         "missing": ", ".join(repr(text) for text in use_case.missing),
-        "split": f"by date ({date}): {order}" if date else f"by hash: {order}",
+        "split": _describe_split(date, order, group),
         "floor": f"halfway between {floor}",
         **({"copies": copies} if copies else {}),
+        **(
+            {group.column: f"names the group of the row, which models do not read: {group.reason}"}
+            if group
+            else {}
+        ),
     }
     notes = {"promotion": f"floor: {floor} on unseen rows", **({"deduplicate": copies} if copies else {})}
     return ComposedUseCase(use_case=use_case, reasons=reasons, notes=notes)
 
 
-def _build_schema(evidence: Evidence, date: str) -> FeatureSchema:
-    fields = [each.field for each in evidence.findings if each.field]
+def _build_split(date: str, group: GroupColumn | None, share: float) -> Split:
+    if date:
+        return DateSplit(field=date, test_share=share)
+    return GroupSplit(field=group.field.name, test_share=share) if group else HashedSplit(test_share=share)
+
+
+def _describe_split(date: str, order: str, group: GroupColumn | None) -> str:
+    if date:
+        return f"by date ({date}): {order}"
+    return f"by group ({group.field.name}): {group.reason}" if group else f"by hash: {order}"
+
+
+def _build_schema(evidence: Evidence, date: str, group: GroupColumn | None) -> FeatureSchema:
+    grouped = {group.column: group.field} if group else {}
+    found = [grouped.get(each.column, each.field) for each in evidence.findings]
+    fields = [each for each in found if each]
     return FeatureSchema(
-        fields=tuple(replace(each, direct=each.name != date) for each in fields),
+        fields=tuple(replace(each, direct=each.direct and each.name != date) for each in fields),
         derived=_build_seasons(evidence, date) if date else (),
     )
 

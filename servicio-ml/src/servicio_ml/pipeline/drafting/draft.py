@@ -4,7 +4,7 @@ import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from servicio_ml.domain.use_case import DateSplit, UseCase
+from servicio_ml.domain.use_case import UseCase
 from servicio_ml.errors import DraftError, format_names
 from servicio_ml.pipeline.check_raw_file import RawFileCheck, check_raw_file
 from servicio_ml.pipeline.drafting.answers import DraftAnswers, DraftQuestion
@@ -78,11 +78,13 @@ def draft_use_case(name: str, answers: DraftAnswers, source: Path, *, source_nam
         if 0 < len(draft.check.leaks) < len(draft.use_case.schema.fields):
             evidence = replace(evidence, findings=_leave_out(evidence, draft))
             draft = _build_draft(name, evidence, by_date=True)
-        if draft.check.problems and isinstance(draft.use_case.split, DateSplit):
+        if draft.check.problems and draft.use_case.split_date:
             draft = _build_draft(name, evidence, by_date=False)
+        if draft.check.problems and draft.use_case.split_group:
+            draft = _build_draft(name, evidence, by_date=False, by_group=False)
         # a hash of few different rows may put nearly all of them on one side
         for share in TEST_SHARES if draft.check.problems else ():
-            draft = _build_draft(name, evidence, by_date=False, test_share=share)
+            draft = _build_draft(name, evidence, by_date=False, by_group=False, test_share=share)
             if not draft.check.problems:
                 break
     if draft.check.problems:
@@ -151,8 +153,10 @@ def _leave_out(evidence: Evidence, draft: Draft) -> list[ColumnFinding]:
     ]
 
 
-def _build_draft(name: str, evidence: Evidence, *, by_date: bool, test_share: float = 0.0) -> Draft:
-    composed = build_use_case(name, evidence, by_date=by_date, test_share=test_share)
+def _build_draft(
+    name: str, evidence: Evidence, *, by_date: bool, by_group: bool = True, test_share: float = 0.0
+) -> Draft:
+    composed = build_use_case(name, evidence, by_date=by_date, by_group=by_group, test_share=test_share)
     source = write_source(composed.use_case, evidence.findings, evidence.table.rows, composed.notes)
     use_case = _load(name, source)
     check = check_raw_file(use_case, evidence.file.path, source_name=evidence.file.source_name)

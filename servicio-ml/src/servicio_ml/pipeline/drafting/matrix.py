@@ -24,12 +24,14 @@ class Problem:
 
     Attributes:
         features: Rows by columns; NaN where a value is missing.
+        rows: Positions of the rows in the file, `[n]`.
         target: Numbers, or the positions of labels.
         test: True for test rows.
         task: Type of prediction.
     """
 
     features: Numbers
+    rows: npt.NDArray[np.int64]
     target: Numbers
     test: npt.NDArray[np.bool_]
     task: Task
@@ -46,6 +48,7 @@ def build_problem(findings: Sequence[ColumnFinding], target: TargetFinding) -> P
     taken = labelled[:: -(-len(labelled) // MAX_ROWS)]
     return Problem(
         features=np.column_stack(columns)[taken],
+        rows=taken,
         target=answer[taken],
         test=np.arange(len(taken)) % TEST_EVERY == 0,
         task=target.task,

@@ -14,8 +14,9 @@ import numpy.typing as npt
 import polars as pl
 
 from servicio_ml.domain.schema import Field, Kind
-from servicio_ml.domain.use_case import Target
+from servicio_ml.domain.use_case import Target, UseCase
 from servicio_ml.errors import format_names
+from servicio_ml.pipeline.reading.columns import ReadPlan
 from servicio_ml.pipeline.reading.transform import VALUE
 
 MIN_SHARE = 0.05
@@ -41,6 +42,11 @@ class Separation:
     condition: str
     bound: float
     rows: int
+
+
+def select_model_fields(use_case: UseCase, plan: ReadPlan) -> list[Field]:
+    """Select the fields that may be published: all but the one that says which rows are test rows."""
+    return [column.field for column in plan.columns if column.field.name != use_case.split_column]
 
 
 def find_leaks(rows: pl.LazyFrame, fields: Sequence[Field], target: Target) -> dict[str, str]:

@@ -11,12 +11,12 @@ import polars as pl
 from servicio_ml.domain.dataset import Manifest, RowCounts
 from servicio_ml.domain.policy import LeakagePolicy
 from servicio_ml.domain.schema import FeatureSchema
-from servicio_ml.domain.use_case import DateSplit, UseCase
+from servicio_ml.domain.use_case import UseCase
 from servicio_ml.errors import ContractError
 from servicio_ml.lifecycle.overview import OVERVIEW, PeriodOverview
 from servicio_ml.pipeline.etl.contract import verify
 from servicio_ml.pipeline.etl.job import EtlJob, PreparedData, RawFileOrigin
-from servicio_ml.pipeline.etl.leakage import count_train_test_duplicates, find_leaks
+from servicio_ml.pipeline.etl.leakage import count_train_test_duplicates, find_leaks, select_model_fields
 from servicio_ml.pipeline.etl.publish import build_data_keys, build_raw_key
 from servicio_ml.pipeline.etl.split import TEST, assign_split, select_identity_fields
 from servicio_ml.pipeline.etl.staging import StagedRows, write_data_files
@@ -30,6 +30,7 @@ from servicio_ml.pipeline.row_checks.required_rows import describe_few_test_rows
 from servicio_ml.pipeline.row_checks.staged_rows import check_split
 
 ABSENT_REASON = "not in the file"
+SPLIT_REASON = "it says which rows are test rows"
 
 
 def prepare_data(job: EtlJob, origin: RawFileOrigin, staged: StagedRows) -> PreparedData:
@@ -42,6 +43,7 @@ def prepare_data(job: EtlJob, origin: RawFileOrigin, staged: StagedRows) -> Prep
     if rejected := staged.status_counts[RowStatus.QUARANTINED]:
         job.progress.warn(f"{rejected} rows are in quarantine, mostly because {staged.summarize_reasons()}")
     dropped = dict.fromkeys(origin.absent_fields, ABSENT_REASON) | _find_leaking_fields(job, staged)
+    dropped |= dict.fromkeys({use_case.split_column} - {""}, SPLIT_REASON)
     schema = use_case.schema.drop_fields(dropped)
     refuse_rounded_numbers(staged.kept, schema)
     split_rows = assign_split(staged.kept, use_case.split, select_identity_fields(schema))
@@ -82,15 +84,15 @@ def _find_leaking_fields(job: EtlJob, staged: StagedRows) -> dict[str, str]:
         ContractError: The use case does not drop them, or they cannot be left out.
     """
     use_case = job.use_case
-    fields = [column.field for column in staged.plan.columns]
+    fields = select_model_fields(use_case, staged.plan)
     found = find_leaks(staged.kept, fields, use_case.target)
     reasons = "; ".join(found.values())
     if found and use_case.leaks is LeakagePolicy.FAIL:
         raise ContractError(
             use_case.name, f"features give the target away: {reasons}; take them out of the schema"
         )
-    # without the date there is no split by date
-    needed = {use_case.split.field} if isinstance(use_case.split, DateSplit) else set()
+    # without its field there is no split by date or group
+    needed = {use_case.split_date, use_case.split_group}
     if needed.intersection(found) or len(found) == len(fields):
         raise ContractError(
             use_case.name, f"features that cannot be left out give the target away: {reasons}"

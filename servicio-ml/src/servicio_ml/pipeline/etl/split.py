@@ -1,4 +1,4 @@
-"""Split into training and test rows: the last ones by date, or those whose content has a low hash."""
+"""Split into training and test rows: by date, by a hash of the content or the group, or as the file says."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 
 from servicio_ml.domain.schema import FeatureSchema
-from servicio_ml.domain.use_case import DateSplit, HashedSplit
+from servicio_ml.domain.use_case import ColumnSplit, DateSplit, GroupSplit, Split
 from servicio_ml.errors import ContractError
 
 TEST = "_test"
@@ -17,7 +17,7 @@ SEPARATOR = "\x1f"
 HASH_COUNT = float(2**64)
 
 
-def assign_split(rows: pl.LazyFrame, split: DateSplit | HashedSplit, fields: Sequence[str]) -> pl.LazyFrame:
+def assign_split(rows: pl.LazyFrame, split: Split, fields: Sequence[str]) -> pl.LazyFrame:
     """Add the column `TEST`, true for test rows.
 
     Args:
@@ -30,7 +30,10 @@ def assign_split(rows: pl.LazyFrame, split: DateSplit | HashedSplit, fields: Seq
     """
     if isinstance(split, DateSplit):
         return rows.with_columns((pl.col(split.field) >= _find_first_test_date(rows, split)).alias(TEST))
-    return rows.with_columns((_hash_to_uniform(fields) < split.test_share).alias(TEST))
+    if isinstance(split, ColumnSplit):
+        return rows.with_columns((pl.col(split.field) == split.test).alias(TEST))
+    hashed = [split.field] if isinstance(split, GroupSplit) else fields
+    return rows.with_columns((_hash_to_uniform(hashed) < split.test_share).alias(TEST))
 
 
 def _find_first_test_date(rows: pl.LazyFrame, split: DateSplit) -> pl.Expr:

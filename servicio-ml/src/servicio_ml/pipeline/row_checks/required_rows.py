@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from math import ceil
 
-from servicio_ml.domain.use_case import DateSplit, UseCase
+from servicio_ml.domain.use_case import ColumnSplit, UseCase
 
 # below it no interval of the gain means anything
 MIN_TEST_ROWS = 30
@@ -44,9 +44,12 @@ def describe_few_test_rows(use_case: UseCase, tests: int) -> str:
     """Describe that test rows are too few to compare models, with the remedy; empty if there are enough."""
     if tests >= MIN_TEST_ROWS:
         return ""
+    found = f"{_count(tests, 'test row')}, {MIN_TEST_ROWS} are needed to compare models"
+    if isinstance(use_case.split, ColumnSplit):
+        return f"{found}: the file says which ones they are in {use_case.split.field!r}; name more of them"
     share = use_case.split.test_share
     return (
-        f"{_count(tests, 'test row')}, {MIN_TEST_ROWS} are needed to compare models: publish about"
+        f"{found}: publish about"
         f" {ceil(MIN_TEST_ROWS / share)} usable rows or raise `test_share` of the split (now {share:g})"
     )
 
@@ -66,7 +69,7 @@ def _count_needed_rows(use_case: UseCase) -> tuple[int, int]:
     if not use_case.target.labels:
         return ROWS_PER_FOLD_OF_REGRESSION * folds, 1
     # windows of dates are cumulative: the first one is validated on rows that come after others
-    return folds + isinstance(use_case.split, DateSplit), MIN_TEST_ROWS_PER_CLASS
+    return folds + bool(use_case.split_date), MIN_TEST_ROWS_PER_CLASS
 
 
 def _describe_needs(use_case: UseCase) -> str:

@@ -11,12 +11,12 @@ import polars as pl
 
 from servicio_ml.domain.dataset import Manifest
 from servicio_ml.domain.schema import FeatureSchema
-from servicio_ml.domain.use_case import DateSplit, Target, UseCase
+from servicio_ml.domain.use_case import Target, UseCase
 from servicio_ml.errors import TrainingError
 from servicio_ml.features.encoder import Encoder, Matrix
 from servicio_ml.pipeline.row_checks.required_rows import describe_few_test_rows, describe_shortage
 from servicio_ml.pipeline.training.estimators import EstimatorSettings
-from servicio_ml.pipeline.training.fitting import TrainingProblem, build_cross_validation
+from servicio_ml.pipeline.training.fitting import SEED, TrainingProblem, build_cross_validation
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -59,23 +59,35 @@ def _count_labels(target: Target, frame: pl.DataFrame) -> dict[str, int]:
 
 
 def _find_fold_problem(use_case: UseCase, frame: pl.DataFrame) -> str:
-    """Find a window of dates that lacks a class, or its rows; folds by a hash have every class."""
-    if not isinstance(use_case.split, DateSplit):
+    """Find a window of dates or groups that lacks a class, or its rows; other folds have every class."""
+    keys = _read_split_keys(use_case, frame)
+    if keys is None:
         return ""
-    days = frame[use_case.split.field].to_physical().to_numpy().astype(float)
     truth = read_true_values(use_case.target, frame)
-    windows = build_cross_validation(use_case, truth, days, seed=0)
+    windows = build_cross_validation(use_case, truth, keys, seed=SEED)
     if len(windows) < use_case.split.folds:
+        what = ("dates", "days") if use_case.split_date else ("groups", "groups")
         return (
-            f"its dates give {len(windows)} of {use_case.split.folds} windows; add days or set fewer `folds`"
+            f"its {what[0]} give {len(windows)} of {use_case.split.folds} windows; add {what[1]} or set fewer"
+            " `folds`"
         )
     for number, rows in enumerate(windows, 1):
         for label in _find_missing_labels(use_case.target, [truth[side] for side in rows]):
             return (
                 f"window {number} of {use_case.split.folds} has no row of class {label!r} on one side;"
-                " add days with it or set fewer `folds`"
+                f" add {'days' if use_case.split_date else 'groups'} with it or set fewer `folds`"
             )
     return ""
+
+
+def _read_split_keys(use_case: UseCase, frame: pl.DataFrame) -> Floats | None:
+    """Read the days of a split by date, or the codes of the groups of a split by group; else None."""
+    if use_case.split_date:
+        return frame[use_case.split_date].to_physical().to_numpy().astype(float)
+    if use_case.split_group:
+        # by text, since a category, a number and an identifier differ in their types
+        return frame[use_case.split_group].cast(pl.String).rank("dense").to_numpy().astype(float)
+    return None
 
 
 def _find_missing_labels(target: Target, sides: Sequence[Floats]) -> list[str]:
@@ -89,9 +101,7 @@ def build_problem(
 ) -> TrainingProblem:
     """The training rows of a period as a problem."""
     matrix, truth = Encoder(schema).encode_frame(frame), read_true_values(use_case.target, frame)
-    # the date may have been dropped from the schema as an absent column
-    dated = use_case.event_date in schema.field_names
-    dates = matrix[:, schema.field_names.index(use_case.event_date)] if dated else None
+    keys = _read_split_keys(use_case, frame)
     return TrainingProblem(
         use_case=use_case,
         setting=EstimatorSettings(
@@ -100,7 +110,7 @@ def build_problem(
         matrix=matrix,
         truth=truth,
         target=np.log(truth) if use_case.target.log else truth,
-        folds=tuple(build_cross_validation(use_case, truth, dates, seed)),
+        folds=tuple(build_cross_validation(use_case, truth, keys, seed)),
     )
 
 
@@ -112,7 +122,7 @@ def build_holdout(use_case: UseCase, schema: FeatureSchema, frame: pl.DataFrame)
 
 def find_last_training_day(use_case: UseCase, frame: pl.DataFrame) -> str:
     """The last day of training rows that are split by date, as ISO text; empty where they are not."""
-    return str(frame[use_case.split.field].max()) if isinstance(use_case.split, DateSplit) else ""
+    return str(frame[use_case.split_date].max()) if use_case.split_date else ""
 
 
 def filter_unseen_rows(use_case: UseCase, frame: pl.DataFrame, until: Sequence[str]) -> pl.DataFrame:
@@ -124,11 +134,11 @@ def filter_unseen_rows(use_case: UseCase, frame: pl.DataFrame, until: Sequence[s
         until: Last training date of each model, from `trained_until`.
     """
     # a hash of the row keeps it on the same side in every period
-    if not isinstance(use_case.split, DateSplit):
+    if not use_case.split_date:
         return frame
     # the latest end of all models: the rows must be new to each of them
     last = max((date.fromisoformat(day) for day in until if day), default=date.min)
-    return frame.filter(pl.col(use_case.split.field) > last)
+    return frame.filter(pl.col(use_case.split_date) > last)
 
 
 def read_true_values(target: Target, frame: pl.DataFrame) -> Floats:

@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
 from servicio_ml.domain.search import MAX_TRAIN_ROWS, Candidate
-from servicio_ml.domain.use_case import DateSplit, UseCase
+from servicio_ml.domain.use_case import UseCase
 from servicio_ml.features.encoder import Matrix
 from servicio_ml.pipeline.training.estimators import EstimatorSettings, get_family
 
 Floats = npt.NDArray[np.floating[Any]]
 Rows = npt.NDArray[np.intp]
+# one seed for folds, samples and models: a resumed step must see the same split
+SEED = 1234
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,22 +42,37 @@ class TrainingProblem:
 
 
 def build_cross_validation(
-    use_case: UseCase, target: Floats, dates: Floats | None, seed: int
+    use_case: UseCase, target: Floats, keys: Floats | None, seed: int
 ) -> list[tuple[Rows, Rows]]:
     """Windows that fit the use case's split.
 
     Args:
         use_case: Says how rows part.
         target: `[n]`.
-        dates: `[n]`, days; of a split by date, else None. A window is validated on the dates that follow it.
+        keys: `[n]`: days of a split by date, whose windows are validated on the dates that follow them; codes
+            of the groups of a split by group; else None.
         seed: Seed of a shuffled split.
     """
-    if isinstance(use_case.split, DateSplit) and dates is not None:
-        return list(_build_expanding_windows(dates, use_case.split.folds))
+    if use_case.split_date and keys is not None:
+        return list(_build_expanding_windows(keys, use_case.split.folds))
+    if use_case.split_group and keys is not None:
+        return _build_group_folds(use_case, target, keys, seed)
     # stratified for classes, so that a rare class occurs in every window
     kind = StratifiedKFold if use_case.target.labels else KFold
     split = kind(n_splits=use_case.split.folds, shuffle=True, random_state=seed)
     return list(split.split(np.zeros(len(target)), target))
+
+
+def _build_group_folds(
+    use_case: UseCase, target: Floats, groups: Floats, seed: int
+) -> list[tuple[Rows, Rows]]:
+    """Build folds that no group is on both sides of; none where there are fewer groups than folds."""
+    folds = use_case.split.folds
+    if len(np.unique(groups)) < folds:
+        return []
+    kind = StratifiedGroupKFold if use_case.target.labels else GroupKFold
+    split = kind(n_splits=folds, shuffle=True, random_state=seed)
+    return list(split.split(np.zeros(len(target)), target, groups))
 
 
 def _build_expanding_windows(dates: Floats, folds: int) -> Iterator[tuple[Rows, Rows]]:

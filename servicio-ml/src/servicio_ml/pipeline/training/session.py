@@ -25,7 +25,7 @@ from servicio_ml.pipeline.training.dataset import (
     check_training_rows,
     find_last_training_day,
 )
-from servicio_ml.pipeline.training.fitting import TrainingProblem
+from servicio_ml.pipeline.training.fitting import SEED, TrainingProblem
 from servicio_ml.pipeline.training.plan import TrainingPlan, build_plan_document, compute_fingerprint
 from servicio_ml.pipeline.training.run_recorder import (
     CandidateStage,
@@ -36,8 +36,6 @@ from servicio_ml.pipeline.training.run_recorder import (
 from servicio_ml.pipeline.training.tuning.study import open_study
 
 STEP = "train"
-# one seed for folds, samples and models: a resumed step must see the same split
-SEED = 1234
 FINISHED = "FINISHED"
 PLAN = "plan.json"
 WINNER, REFINED, CHALLENGER_VERSION = "winner", "refined", "challenger"
