@@ -57,7 +57,8 @@ def _check(use_case: UseCase, train: pl.DataFrame, tests: pl.DataFrame) -> None:
         ),
         pytest.param(
             _label(120, 60).with_columns(weight=pl.int_range(pl.len()) % 3 / 2), _label(40, 10),
-            {"split": GroupSplit(field="weight", folds=4)}, "its groups give 0 of 4 windows; add groups or set fewer `folds`", id="three groups",
+            {"split": GroupSplit(field="weight", folds=4)},
+            "its groups give 0 of 4 windows; add groups or set fewer `folds`", id="three groups",
         ),
     ],
 )  # fmt: skip
