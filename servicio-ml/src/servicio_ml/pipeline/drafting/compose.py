@@ -62,7 +62,7 @@ def build_use_case(
     source_name = evidence.file.source_name
     time = choose_time_column(evidence.findings, evidence.answers.time, source_name) if by_date else None
     date, order = (time.field, time.reason) if time else ("", "no column dates the rows in their order")
-    group = choose_group_column(evidence) if by_group and not time else None
+    group = choose_group_column(evidence) if by_group and not date else None
     read = [each.column for each in evidence.findings if each.field]
     read.append(evidence.target.target.column)
     deduplicate, copies, staying = choose_deduplication(evidence.table.cells, read)
@@ -91,11 +91,7 @@ def build_use_case(
         "split": _describe_split(date, order, group),
         "floor": f"halfway between {floor}",
         **({"copies": copies} if copies else {}),
-        **(
-            {group.column: f"names the group of the row, which models do not read: {group.reason}"}
-            if group
-            else {}
-        ),
+        **_describe_group(group),
     }
     notes = {"promotion": f"floor: {floor} on unseen rows", **({"deduplicate": copies} if copies else {})}
     return ComposedUseCase(use_case=use_case, reasons=reasons, notes=notes)
@@ -111,6 +107,12 @@ def _describe_split(date: str, order: str, group: GroupColumn | None) -> str:
     if date:
         return f"by date ({date}): {order}"
     return f"by group ({group.field.name}): {group.reason}" if group else f"by hash: {order}"
+
+
+def _describe_group(group: GroupColumn | None) -> dict[str, str]:
+    if group is None:
+        return {}
+    return {group.column: f"names the group of the row, which models do not read: {group.reason}"}
 
 
 def _build_schema(evidence: Evidence, date: str, group: GroupColumn | None) -> FeatureSchema:
