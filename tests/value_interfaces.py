@@ -131,21 +131,21 @@ def _build_table(name: str, value: Any) -> Any:
     return pa.table({name: value if isinstance(value, pa.Array) else pa.array([value])})
 
 
-def _write_stream(table: Any) -> bytes:
+def write_stream(table: Any) -> bytes:
     sink = BytesIO()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     return sink.getvalue()
 
 
-def _write_file(table: Any) -> bytes:
+def write_file(table: Any) -> bytes:
     sink = BytesIO()
     with pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
     return sink.getvalue()
 
 
-def _write_parquet(table: Any) -> bytes:
+def write_parquet(table: Any) -> bytes:
     sink = BytesIO()
     pq.write_table(table, sink)
     return sink.getvalue()
@@ -231,8 +231,11 @@ class _Predictor:
 
     matrix: Any = None
 
+    def __init__(self, loaded_model: Any) -> None:
+        self._loaded_model = loaded_model
+
     async def resolve(self, *_: object) -> Any:
-        return LOADED, Purpose.ANSWER
+        return self._loaded_model, Purpose.ANSWER
 
     async def score(self, _loaded: object, matrix: Any, *_: object) -> Any:
         self.matrix = matrix
@@ -246,8 +249,9 @@ class _Predictor:
         self.rejected = error
 
 
-def _decode_graphql(body: bytes) -> Any:
-    predictor = _Predictor()
+def decode_graphql(body: bytes, loaded_model: Any = LOADED) -> Any:
+    """Decode records to the matrix that GraphQL's `predict` scores."""
+    predictor = _Predictor(loaded_model)
     service: Any = SimpleNamespace(predictor=predictor, limits=SimpleNamespace(rows=MAX_ROWS))
     context = OperationContext(service=service, call=None, operation=None)
     result = asyncio.run(GRAPHQL.execute(MUTATION, json.loads(body), context))
@@ -257,9 +261,10 @@ def _decode_graphql(body: bytes) -> Any:
     return predictor.matrix
 
 
-def _decode_message(body: bytes) -> Any:
-    predictor = _Predictor()
-    models = SimpleNamespace(get_champion=lambda _: LOADED)
+def decode_message(body: bytes, loaded_model: Any = LOADED) -> Any:
+    """Decode a record to the matrix that a stream worker scores."""
+    predictor = _Predictor(loaded_model)
+    models = SimpleNamespace(get_champion=lambda _: loaded_model)
     service: Any = SimpleNamespace(models=models, predictor=predictor, log=None)
     message = StreamMessage(id="1-0", fields={"record": body.decode()})
     batch = MessageBatch(model=MODEL, messages=[message], redelivered=False)
@@ -359,14 +364,14 @@ DOCUMENTS: Mapping[str, Callable[[str, Any], Outcome]] = {
     "REST records": _send_json(_build_records, _decode_batch),
     "REST array": _send_json(lambda name, value: [{name: value}], _decode_batch),
     "REST columns": _send_json(lambda name, value: {"columns": {name: [value]}}, _decode_batch),
-    "GraphQL": _send_json(_build_records, _decode_graphql),
-    "stream": _send_json(lambda name, value: {name: value}, _decode_message),
+    "GraphQL": _send_json(_build_records, decode_graphql),
+    "stream": _send_json(lambda name, value: {name: value}, decode_message),
 }
 """Interfaces whose records are JSON."""
 TABLES: Mapping[str, Callable[[str, Any], Outcome]] = {
-    "Arrow stream": _send_table(_write_stream, arrow.STREAM_TYPE),
-    "Arrow file": _send_table(_write_file, arrow.FILE_TYPE),
-    "Parquet": _send_table(_write_parquet, arrow.PARQUET_TYPE),
+    "Arrow stream": _send_table(write_stream, arrow.STREAM_TYPE),
+    "Arrow file": _send_table(write_file, arrow.FILE_TYPE),
+    "Parquet": _send_table(write_parquet, arrow.PARQUET_TYPE),
 }
 TENSORS: Mapping[str, Callable[[str, Any], Outcome]] = {
     "OIP JSON": _send_tensor(_read_oip_json),

@@ -55,6 +55,18 @@ def test_the_scores_are_those_of_the_records(tmp_path: Path, artifact_folder: Pa
     assert len(set(expected)) > 1, "a curve that is flat shows nothing"
 
 
+def test_the_names_of_raw_columns_are_taken_too(tmp_path: Path, artifact_folder: Path) -> None:
+    made = create_service(tmp_path, artifact_folder)
+    raw = {name.capitalize(): value for name, value in RECORD.items()}
+    expected = compute_curve(made, RECORD, "weight", -10, 0.5)
+    assert compute_curve(made, raw, "Weight", -10, 0.5) == expected
+    assert compute_curve(made, raw, "weight", -10, 0.5) == expected
+    mixed = {**raw, "weight": 1}
+    answer = send(build_test_app(made), {"record": mixed, "field": "weight"})
+    assert answer.status == 422
+    assert "a value as 'weight' and one as 'Weight'" in answer.document["detail"]
+
+
 def test_nothing_is_logged_or_counted(tmp_path: Path, artifact_folder: Path) -> None:
     made = create_service(tmp_path, artifact_folder)
     compute_curve(made, RECORD, "weight")

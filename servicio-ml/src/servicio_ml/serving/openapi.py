@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
+from servicio_ml.features.field_names import FieldNames
 from servicio_ml.serving.http.call import JSON
 from servicio_ml.serving.http.problems import PROBLEM_MEDIA_TYPE
 from servicio_ml.serving.models import arrow
@@ -67,6 +68,10 @@ ON_ERROR_PARAMETER: Mapping[str, Any] = {
     "schema": {"enum": [*OnError], "default": OnError.REFUSE},
 }
 
+NAMES_TEXT = (
+    "All fields of a record are named by the names of the fields, or all by those of their raw columns."
+)
+
 
 def describe_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe the error responses of a route."""
@@ -117,36 +122,69 @@ def _describe_model(
     paths: dict[str, Any], schemas: dict[str, Any], loaded_model: LoadedModel, path: str
 ) -> None:
     decoder = loaded_model.decoder
-    models = (decoder.record_model, decoder.batch_model)
-    for model in models:
+    for model in (decoder.record_model, decoder.batch_model):
         schema = model.model_json_schema(ref_template=REF_TEMPLATE)
         # the definitions move to the components, where `REF_TEMPLATE` points
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema
     answer = _build_answer_schema(loaded_model)
-    one, many = ({"$ref": REF_TEMPLATE.format(model=each.__name__)} for each in models)
+    record, many = _describe_record(schemas, loaded_model), _refer(decoder.batch_model.__name__)
+    examples = {name: {"value": each} for name, each in _build_examples(loaded_model).items()}
     # the same records as in a batch, without the object around them
-    records = {"type": "array", "minItems": 1, "maxItems": decoder.max_rows, "items": one}
-    fields = loaded_model.artifact.encoder.schema.fields
-    example = {each.name: each.example for each in fields}
+    records = {"type": "array", "minItems": 1, "maxItems": decoder.max_rows, "items": record}
+    batches = {name: {"value": [each["value"]]} for name, each in examples.items()}
     # OpenAPI has no schema for Arrow and Parquet
     binary = {"schema": {"type": "string", "format": "binary"}}
     name = path.strip("/").replace("/", "_")
     paths[path] = _build_operation(
         loaded_model, f"{name}_one", f"Predict one record of {loaded_model.model}",
-        {JSON: {"schema": one, "example": example}},
+        {JSON: {"schema": record, "examples": examples}},
         {JSON: {"schema": answer}}, VERSION_PARAMETERS,
     )  # fmt: skip
-    arrows = dict.fromkeys(arrow.READERS, binary)
     paths[f"{path}/batch"] = _build_operation(
         loaded_model, f"{name}_many", f"Predict many records of {loaded_model.model}",
-        {
-            JSON: {"schema": {"anyOf": [many, records]}, "example": {"records": [example]}},
-            **arrows,
-        },
+        {JSON: {"schema": {"anyOf": [many, records], "description": NAMES_TEXT}, "examples": batches}}
+        | dict.fromkeys(arrow.READERS, binary),
         {JSON: {"schema": _build_batch_schema(answer)}, arrow.STREAM_TYPE: binary},
         [*VERSION_PARAMETERS, ON_ERROR_PARAMETER],
     )  # fmt: skip
+
+
+def _refer(name: str) -> dict[str, Any]:
+    return {"$ref": REF_TEMPLATE.format(model=name)}
+
+
+def _describe_record(schemas: dict[str, Any], loaded_model: LoadedModel) -> dict[str, Any]:
+    """Describe a record by the names of its fields, or by those of its raw columns where they are others."""
+    name, names = loaded_model.decoder.record_model.__name__, loaded_model.decoder.names
+    if not names.by_column:
+        return _refer(name)
+    raw = f"{name}RawNames"
+    schemas[raw] = {**_rename_fields(schemas[name], names), "title": raw}
+    return {"description": NAMES_TEXT, "anyOf": [_refer(name), _refer(raw)]}
+
+
+def _build_examples(loaded_model: LoadedModel) -> dict[str, dict[str, Any]]:
+    names = loaded_model.decoder.names
+    example: dict[str, Any] = {
+        each.name: each.example for each in loaded_model.artifact.encoder.schema.fields
+    }
+    if not names.by_column:
+        return {"fields": example}
+    return {
+        "fields": example,
+        "raw_columns": {names.find_column(name): value for name, value in example.items()},
+    }
+
+
+def _rename_fields(schema: Mapping[str, Any], names: FieldNames) -> dict[str, Any]:
+    """Rename the properties of a record's schema as its raw columns."""
+    properties = {names.find_column(name): each for name, each in schema["properties"].items()}
+    renamed = {**schema, "properties": properties}
+    # a schema without required fields has no list of them, which may not be empty
+    if "required" in schema:
+        renamed["required"] = [names.find_column(name) for name in schema["required"]]
+    return renamed
 
 
 def _build_operation(

@@ -33,7 +33,7 @@ class DialectSpec:
 
     def map_columns(self, dialect: Dialect) -> dict[str, str]:
         """Map each field's name to its raw column in a dialect."""
-        return {each.name: dialect.columns.get(each.name, each.column) for each in self.fields}
+        return map_field_columns(dialect, self.fields)
 
     def map_parsing(self, dialect: Dialect) -> dict[str, tuple[str, Parse]]:
         """Map each field's name to its raw column and its parsing in a dialect."""
@@ -73,11 +73,16 @@ class DialectMatch:
     absent_fields: tuple[str, ...]
 
 
+def map_field_columns(dialect: Dialect, fields: Sequence[Field]) -> dict[str, str]:
+    """Map each field's name to its raw column in a dialect."""
+    return {each.name: dialect.columns.get(each.name, each.column) for each in fields}
+
+
 def map_columns(use_case: UseCase, dialect: Dialect) -> dict[str, str]:
     """Map each field's (and the target's) name to its raw column in a dialect."""
-    columns = {each.name: each.column for each in use_case.schema.fields}
-    columns[use_case.target.name] = use_case.target.column
-    return {name: dialect.columns.get(name, column) for name, column in columns.items()}
+    target = use_case.target
+    columns = map_field_columns(dialect, use_case.schema.fields)
+    return {**columns, target.name: dialect.columns.get(target.name, target.column)}
 
 
 def is_data_row(cells: Sequence[str], use_case: UseCase) -> bool:

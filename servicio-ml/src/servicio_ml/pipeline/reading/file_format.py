@@ -8,8 +8,15 @@ import polars as pl
 from servicio_ml.domain.schema import FeatureSchema, Parse
 from servicio_ml.domain.use_case import MISSING, Dialect, UseCase
 from servicio_ml.errors import SourceError, format_names
+from servicio_ml.features.field_names import FieldNames
 from servicio_ml.pipeline.reading.columns import ReadPlan, plan_read
-from servicio_ml.pipeline.reading.dialects import TYPED, DialectSpec, is_data_row, match_dialect
+from servicio_ml.pipeline.reading.dialects import (
+    TYPED,
+    DialectSpec,
+    is_data_row,
+    map_field_columns,
+    match_dialect,
+)
 from servicio_ml.pipeline.reading.foreign_codes import refuse_foreign_codes
 from servicio_ml.pipeline.reading.number_text import POINT
 
@@ -85,6 +92,8 @@ def detect_format(
         SourceError: The columns are ambiguous, or there is no such dialect.
     """
     headless = spec.use_case is not None and not named and is_data_row(header, spec.use_case)
+    if not headless:
+        _refuse_name_clash(spec, header, source_name)
     match = match_dialect(
         _create_dialect_spec(spec, source_name),
         header,
@@ -103,6 +112,20 @@ def detect_format(
         kept_columns={f"_keep_{i}": column for i, column in enumerate(dict.fromkeys(spec.keep_columns))},
         code_check=_create_code_check(spec, plan, match.dialect, source_name),
     )
+
+
+def _refuse_name_clash(spec: InputSpec, header: Sequence[str], source_name: str) -> None:
+    """Refuse a file that names a field twice, or some as the schema and others as a raw file."""
+    # a named dialect says which of the names are meant
+    if spec.dialect_name:
+        return
+    fields = spec.schema.fields
+    names = [FieldNames(map_field_columns(each, fields)) for each in spec.dialects if each.name != TYPED]
+    faults = [each.find_fault(header) for each in names]
+    # names that go together in one dialect are a file in that one
+    if faults[0] and all(faults):
+        problem = f"it has {faults[0].value}; it takes {faults[0].allowed}"
+        raise SourceError(source_name, f"{problem}: remove or rename the others, or name the --dialect")
 
 
 def _create_code_check(

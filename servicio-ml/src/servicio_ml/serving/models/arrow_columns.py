@@ -11,6 +11,7 @@ import numpy as np
 
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.errors import FieldError
+from servicio_ml.features.field_names import FieldNames
 from servicio_ml.serving.models.truncation import truncate_value
 
 MAX_TEXT_BYTES = 1 << 10
@@ -25,6 +26,18 @@ COLUMN_TYPES = {
     Kind.DATE: "dates, timestamps or text",
 }
 """Types of a column by the kind of its field, for messages."""
+
+
+def rename_columns(table: Any, names: FieldNames) -> tuple[Any, list[FieldError]]:
+    """Rename the raw columns of an Arrow table as their fields, or return a fault of the names."""
+    given = [name for name in _read_names(table.schema)[0] if name is not None]
+    if not names.has_raw(given):
+        return table, []
+    if fault := names.find_fault(given):
+        return table, [fault]
+    # a name that is not UTF-8 is a fault of its column, and cannot be given back to Arrow
+    renames = len(given) == table.num_columns
+    return (table.rename_columns([*map(names.rename, given)]) if renames else table), []
 
 
 def find_column_faults(table: Any, schema: FeatureSchema) -> list[FieldError]:

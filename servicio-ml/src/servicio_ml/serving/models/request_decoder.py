@@ -12,19 +12,26 @@ from servicio_ml.errors import EncodingError, FieldError, InvalidError
 from servicio_ml.features.check import SchemaChecker
 from servicio_ml.features.column_values import OnFault
 from servicio_ml.features.encoder import Encoder, Matrix, Values
+from servicio_ml.features.field_names import FieldNames
 from servicio_ml.features.request_models import build_array_adapter, build_batch_model, build_record_model
-from servicio_ml.serving.models.arrow_columns import find_column_faults, unpack_columns
+from servicio_ml.serving.models.arrow_columns import find_column_faults, rename_columns, unpack_columns
+from servicio_ml.serving.models.json_bodies import (
+    COLUMNS,
+    CONTAINERS,
+    NO_COUNT,
+    RECORDS,
+    RenamedBody,
+    count_batch_members,
+    rename_batch,
+    rename_record,
+    select_rows,
+)
 from servicio_ml.serving.models.json_keys import RepeatedKeyError, check_keys
 from servicio_ml.serving.models.row_faults import OnError, RequestRows, RowFaults, RowRefusals
 from servicio_ml.serving.models.truncation import truncate_value
 
 BODY_FIELD = "body"
 """Field name in a fault that concerns the entire body."""
-RECORDS, COLUMNS = "records", "columns"
-CONTAINERS = frozenset({RECORDS, COLUMNS})
-"""Keys of a batch that hold the fields."""
-NO_COUNT = -1
-"""Number of members that no body has, so that each of its keys is looked at."""
 REASON_BY_ERROR = {
     "missing": "missing",
     "extra_forbidden": "unknown_field",
@@ -44,6 +51,7 @@ class Decoder:
         record_model: Pydantic model of one record.
         batch_model: Pydantic model of a batch.
         max_rows: Maximum number of rows of a batch.
+        names: Names of the fields; requests by other names than the fields' own are read a second time.
     """
 
     def __init__(self, model: str, encoder: Encoder, max_rows: int) -> None:
@@ -55,6 +63,7 @@ class Decoder:
         self._validate_batch = self.batch_model.__pydantic_validator__.validate_json
         self._validate_array = build_array_adapter(self.record_model, max_rows).validate_json
         self._model, self._encoder, self.max_rows = model, encoder, max_rows
+        self.names = FieldNames({each.name: each.column for each in encoder.schema.fields})
         self._checker = SchemaChecker(encoder.schema)
         # described once, see `SchemaChecker`
         self._allowed = {each.name: each.allowed for each in encoder.schema.fields}
@@ -66,21 +75,52 @@ class Decoder:
             # looked up here: `model_fields_set` would cost a copy
             check_keys(body, len(record.__pydantic_fields_set__))
         except ValidationError as error:
+            if renamed := self._rename(rename_record, body):
+                return self.decode_record(renamed.body)
             raise InvalidError(self._model, [self._build_fault(each) for each in error.errors()]) from None
         except RepeatedKeyError as error:
             raise self._build_key_error(error) from None
         return self._encoder.encode_validated((record.__dict__,))
 
+    def _rename(
+        self, rename: Callable[[bytes, FieldNames], RenamedBody | None], body: bytes
+    ) -> RenamedBody | None:
+        """Replace the names of raw columns in a body that was refused; None where it has none."""
+        try:
+            renamed = rename(body, self.names)
+        except RepeatedKeyError as error:
+            raise self._build_key_error(error) from None
+        if renamed and renamed.body_faults:
+            raise InvalidError(self._model, renamed.body_faults)
+        return renamed
+
     def decode_batch(self, body: bytes, on_error: OnError = OnError.REFUSE) -> tuple[RequestRows, bool]:
         """Decode `[...]`, `{"records": [...]}` or `{"columns": {...}}`; return whether it has columns."""
+        return self._decode_batch(body, on_error, ())
+
+    def _decode_batch(
+        self, body: bytes, on_error: OnError, name_faults: Sequence[FieldError]
+    ) -> tuple[RequestRows, bool]:
         try:
             matrix, columnar = self._decode_valid_batch(body)
         except ValidationError as error:
-            details = error.errors()
+            renamed = None if name_faults else self._rename(rename_batch, body)
+            if renamed is None:
+                return self._decode_invalid_batch(body, error, on_error, name_faults)
         else:
             refusals = RowRefusals(row_count=len(matrix), faults={}) if on_error is OnError.PARTIAL else None
             return RequestRows(matrix=matrix, refusals=refusals), columnar
-        faults = [self._build_fault(each) for each in details]
+        return self._decode_batch(renamed.body, on_error, renamed.row_faults)
+
+    def _decode_invalid_batch(
+        self, body: bytes, error: ValidationError, on_error: OnError, name_faults: Sequence[FieldError]
+    ) -> tuple[RequestRows, bool]:
+        """Refuse a batch, or its rows that have faults: first those of names, which explain any other."""
+        details, known = error.errors(), {fault.row for fault in name_faults}
+        faults = [
+            *name_faults,
+            *(self._build_fault(each) for each in details if _find_row(each) not in known),
+        ]
         # an error without the index of a row concerns the body
         if on_error is OnError.REFUSE or any(_find_row(each) is None for each in details):
             raise InvalidError(self._model, faults)
@@ -91,7 +131,7 @@ class Decoder:
         if body.lstrip().startswith(b"["):
             return self._decode_valid_array(body), False
         batch = self._validate_batch(body)
-        self._check_keys(body, _count_batch_members(batch))
+        self._check_keys(body, count_batch_members(batch))
         # Pydantic cannot say "exactly one of both" without hiding which field is wrong
         if (batch.records is None) == (batch.columns is None):
             raise self._build_body_error(sorted(batch.model_fields_set), "either records or columns")
@@ -116,7 +156,7 @@ class Decoder:
         refusals = row_faults.build_refusals(self._count_rows(given) if columnar else len(given))
         if scored := refusals.scored_rows:
             # as JSON again: Pydantic takes other types from Python than from JSON
-            kept = to_json({container: _select_rows(given, scored)}, inf_nan_mode="constants")
+            kept = to_json({container: select_rows(given, scored)}, inf_nan_mode="constants")
             matrix, _ = self._decode_valid_batch(kept)
         else:
             matrix = self._encoder.encode_values(np.empty((0, len(self._encoder.schema.fields))))
@@ -141,6 +181,9 @@ class Decoder:
 
     def decode_table(self, table: Any, on_error: OnError = OnError.REFUSE) -> RequestRows:
         """Decode an Arrow table with a column for each field."""
+        table, name_faults = rename_columns(table, self.names)
+        if name_faults:
+            raise InvalidError(self._model, name_faults)
         # checked here: Arrow bodies do not pass the Pydantic models
         if column_faults := find_column_faults(table, self._encoder.schema):
             raise InvalidError(self._model, column_faults)
@@ -232,17 +275,3 @@ class Decoder:
 def _find_row(error: ErrorDetails) -> int | None:
     """Find the index of the row that an error of Pydantic concerns; None where it is the entire body."""
     return next((key for key in error["loc"] if isinstance(key, int)), None)
-
-
-def _select_rows(given: Any, rows: Sequence[int]) -> Any:
-    """Select rows of records, or of each column that is not null."""
-    if isinstance(given, dict):
-        return {name: values and _select_rows(values, rows) for name, values in given.items()}
-    return [given[row] for row in rows]
-
-
-def _count_batch_members(batch: Any) -> int:
-    """Count the members of a batch that the client has sent."""
-    parts = [batch, *(batch.records or ())] if batch.columns is None else [batch, batch.columns]
-    # not `model_fields_set`: the property of Pydantic costs more than the rest
-    return sum([len(each.__pydantic_fields_set__) for each in parts])

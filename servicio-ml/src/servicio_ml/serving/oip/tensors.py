@@ -169,7 +169,7 @@ def _read_fields(
     encoder = loaded_model.artifact.encoder
     fields = {each.name: each for each in encoder.schema.fields}
     columns: dict[str, Any] = {}
-    for tensor in tensors:
+    for tensor in _rename_tensors(loaded_model, tensors):
         each = fields.get(tensor.name)
         if each is None:
             allowed = f"no such input; inputs are {', '.join(fields)}, or {FEATURES} alone"
@@ -189,6 +189,15 @@ def _read_fields(
     return loaded_model.decoder.encode_rows(
         lambda on_fault: encoder.read_columns(columns, number, on_fault), faults
     )
+
+
+def _rename_tensors(loaded_model: LoadedModel, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+    names, given = loaded_model.decoder.names, [tensor.name for tensor in tensors]
+    if not names.has_raw(given):
+        return tensors
+    if fault := names.find_fault(given):
+        raise InvalidError(loaded_model.model, [fault])
+    return [replace(tensor, name=names.rename(tensor.name)) for tensor in tensors]
 
 
 def _convert_column(

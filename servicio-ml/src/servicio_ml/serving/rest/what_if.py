@@ -33,7 +33,7 @@ class WhatIfRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     record: dict[str, Scalar] = Field(description="As in `/models/{model}/predict`.")
-    field: str = Field(description="Name of the field that varies.")
+    field: str = Field(description="Name of the field that varies, or of its raw column.")
     values: Annotated[list[Scalar], Field(min_length=1, max_length=MAX_VALUES)] | None = Field(
         default=None,
         description="Values of the field; default: the range of the training rows, the levels of a category, "
@@ -63,8 +63,11 @@ def compute_curve(loaded_model: LoadedModel, request: WhatIfRequest) -> WhatIfCu
     Raises:
         InvalidError: The record, the field or a value is invalid; `row` is the index of the value.
     """
-    name, record = request.field, request.record
-    matrix = loaded_model.decoder.decode_record(_encode_record(record))
+    names = loaded_model.decoder.names
+    name = names.rename(request.field)
+    matrix = loaded_model.decoder.decode_record(_encode_record(request.record))
+    # after it was decoded: its names go together
+    record = {names.rename(each): value for each, value in request.record.items()}
     schema = loaded_model.artifact.encoder.schema
     if name not in schema.field_names:
         allowed = f"one of {', '.join(schema.field_names)}"
