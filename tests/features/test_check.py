@@ -13,7 +13,7 @@ from servicio_ml.domain.checks.exactness import has_exact_range
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.features.check import MAX_SHOWN_FAULTS, SchemaChecker
 from servicio_ml.features.encoder import Encoder, Matrix
-from servicio_ml.features.request_models import build_record_model
+from servicio_ml.features.requests.request_models import build_record_model
 
 MAX_NUMBER = float(np.finfo(np.float32).max)
 BOUNDS = st.none() | st.integers(-50, 50) | st.sampled_from([0.1, -0.1, 1 / 3, 1e-3, 16777216.0, 3e38])

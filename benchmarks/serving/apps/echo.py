@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from servicio_ml.domain.schema import FeatureSchema
-from servicio_ml.features.request_models import build_record_model
+from servicio_ml.features.requests.request_models import build_record_model
 
 ANSWER = {
     "prediction": 0, "label": "No", "probability": 0.125, "model": "rain_australia", "version": 1,

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from servicio_ml.features.field_names import FieldNames
+from servicio_ml.features.requests.field_names import FieldNames
 from servicio_ml.serving.http.call import JSON
 from servicio_ml.serving.http.problems import PROBLEM_MEDIA_TYPE
 from servicio_ml.serving.models import arrow

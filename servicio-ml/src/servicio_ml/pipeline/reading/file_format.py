@@ -8,7 +8,7 @@ import polars as pl
 from servicio_ml.domain.schema import FeatureSchema, Parse
 from servicio_ml.domain.use_case import MISSING, Dialect, UseCase
 from servicio_ml.errors import SourceError, format_names
-from servicio_ml.features.field_names import FieldNames
+from servicio_ml.features.requests.field_names import FieldNames
 from servicio_ml.pipeline.reading.columns import ReadPlan, plan_read
 from servicio_ml.pipeline.reading.dialects import (
     TYPED,

@@ -28,7 +28,7 @@ from servicio_ml.features.artifact import (
 from servicio_ml.features.encoder import Encoder, Matrix
 from servicio_ml.features.output import OutputTransform
 from servicio_ml.features.profile import ReferenceProfile
-from servicio_ml.features.request_models import build_record_model
+from servicio_ml.features.requests.request_models import build_record_model
 from servicio_ml.pipeline.training.estimators import get_family
 from servicio_ml.pipeline.training.fitting import TrainingProblem, compute_scores
 

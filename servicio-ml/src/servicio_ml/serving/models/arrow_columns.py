@@ -11,7 +11,7 @@ import numpy as np
 
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.errors import FieldError
-from servicio_ml.features.field_names import FieldNames
+from servicio_ml.features.requests.field_names import FieldNames
 from servicio_ml.serving.models.truncation import truncate_value
 
 MAX_TEXT_BYTES = 1 << 10

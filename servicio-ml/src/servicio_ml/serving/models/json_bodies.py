@@ -7,7 +7,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from servicio_ml.errors import FieldError
-from servicio_ml.features.field_names import FieldNames
+from servicio_ml.features.requests.field_names import FieldNames
 from servicio_ml.serving.models.json_keys import check_keys
 
 RECORDS, COLUMNS = "records", "columns"

@@ -12,8 +12,12 @@ from servicio_ml.errors import EncodingError, FieldError, InvalidError
 from servicio_ml.features.check import SchemaChecker
 from servicio_ml.features.column_values import OnFault
 from servicio_ml.features.encoder import Encoder, Matrix, Values
-from servicio_ml.features.field_names import FieldNames
-from servicio_ml.features.request_models import build_array_adapter, build_batch_model, build_record_model
+from servicio_ml.features.requests.field_names import FieldNames
+from servicio_ml.features.requests.request_models import (
+    build_array_adapter,
+    build_batch_model,
+    build_record_model,
+)
 from servicio_ml.serving.models.arrow_columns import find_column_faults, rename_columns, unpack_columns
 from servicio_ml.serving.models.json_bodies import (
     COLUMNS,

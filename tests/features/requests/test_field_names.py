@@ -2,7 +2,7 @@
 
 import pytest
 
-from servicio_ml.features.field_names import FieldNames
+from servicio_ml.features.requests.field_names import FieldNames
 
 NAMES = FieldNames(
     {

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from servicio_ml.features.request_models import build_record_model
+from servicio_ml.features.requests.request_models import build_record_model
 from small_use_case import SCHEMA
 
 MODEL = build_record_model(SCHEMA)

@@ -1,0 +1,1 @@
+"""Requests of a schema: their models and the names of their fields."""
