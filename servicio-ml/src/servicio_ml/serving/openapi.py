@@ -128,7 +128,7 @@ def _describe_model(
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema
     answer = _build_answer_schema(loaded_model)
-    record, many = _describe_record(schemas, loaded_model), _refer(decoder.batch_model.__name__)
+    record, many = _describe_record(schemas, loaded_model), _build_reference(decoder.batch_model.__name__)
     examples = {name: {"value": each} for name, each in _build_examples(loaded_model).items()}
     # the same records as in a batch, without the object around them
     records = {"type": "array", "minItems": 1, "maxItems": decoder.max_rows, "items": record}
@@ -150,7 +150,7 @@ def _describe_model(
     )  # fmt: skip
 
 
-def _refer(name: str) -> dict[str, Any]:
+def _build_reference(name: str) -> dict[str, Any]:
     return {"$ref": REF_TEMPLATE.format(model=name)}
 
 
@@ -158,10 +158,10 @@ def _describe_record(schemas: dict[str, Any], loaded_model: LoadedModel) -> dict
     """Describe a record by the names of its fields, or by those of its raw columns where they are others."""
     name, names = loaded_model.decoder.record_model.__name__, loaded_model.decoder.names
     if not names.by_column:
-        return _refer(name)
+        return _build_reference(name)
     raw = f"{name}RawNames"
     schemas[raw] = {**_rename_fields(schemas[name], names), "title": raw}
-    return {"description": NAMES_TEXT, "anyOf": [_refer(name), _refer(raw)]}
+    return {"description": NAMES_TEXT, "anyOf": [_build_reference(name), _build_reference(raw)]}
 
 
 def _build_examples(loaded_model: LoadedModel) -> dict[str, dict[str, Any]]:
