@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from orchard_use_case import LAST_DAY, build_use_case, plan_read
 from servicio_ml.domain.prediction import Purpose
-from servicio_ml.domain.schema import FeatureSchema, Field, Kind
+from servicio_ml.domain.schema import FeatureSchema, Field, Kind, LearnedLevels
 from servicio_ml.domain.stream import DeadLetter, StreamMessage
 from servicio_ml.errors import InvalidError, RequestError, SourceError
 from servicio_ml.features.encoder import Encoder
@@ -62,6 +62,9 @@ FIELDS = (
     _build_field("count", Kind.INTEGER, 5),
     _build_field("colour", Kind.CATEGORY, "red", levels=("red", "green")),
     _build_field("thal", Kind.CATEGORY, "3", levels=("3", "6", "07")),
+    _build_field(
+        "make", Kind.CATEGORY, "Swift", levels=("Swift", "3", "other"), learned_levels=LearnedLevels()
+    ),
     _build_field("open", Kind.CATEGORY, "true", levels=("false", "true")),
 )
 VALUES_SCHEMA = FeatureSchema(fields=FIELDS)

@@ -25,6 +25,7 @@ class FieldInfo(BaseModel):
     minimum: float | None
     maximum: float | None
     levels: list[str]
+    any_text: bool = False
     nullable: bool
     default: FieldValue
 

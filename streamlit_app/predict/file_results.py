@@ -19,7 +19,8 @@ def describe_allowed(schema: ModelSchema, error: FieldError) -> str:
     field = next((each for each in schema.fields if each.name == error.field), None)
     if field is None:
         return error.allowed
-    return ", ".join(map(translate, field.levels)) or describe_field(field).replace("`", "")
+    levels = [] if field.any_text else field.levels
+    return ", ".join(map(translate, levels)) or describe_field(field).replace("`", "")
 
 
 def join_results(schema: ModelSchema, scoring: FileScoring, *, refused: bool = False) -> pd.DataFrame:

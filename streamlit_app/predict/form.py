@@ -77,10 +77,14 @@ def draw_widget(model: str, field: FieldInfo) -> FieldValue:
 
 def _draw_levels(model: str, field: FieldInfo, key: str) -> FieldValue:
     options: list[FieldValue] = [None, *field.levels] if field.nullable else [*field.levels]
-    typed_values.restore(model, field.name, key, field.default, lambda value: value in options)
+
+    def is_valid(value: Any) -> bool:
+        return value in options or (field.any_text and isinstance(value, str))
+
+    typed_values.restore(model, field.name, key, field.default, is_valid)
     return st.selectbox(
         label_field(field), options, format_func=lambda level: format_value(field, level), key=key,
-        help=describe_field(field),
+        help=describe_field(field), accept_new_options=field.any_text,
     )  # fmt: skip
 
 

@@ -74,7 +74,8 @@ def explain_refusal(schema: ModelSchema, error: FieldError) -> str:
         return f"{error.field}: {error.value!r}; {error.allowed}"
     if error.value is None:
         return t("{field} is required.", field=label_field(field))
-    allowed = ", ".join(map(label_level, field.levels)) or describe_field(field)
+    levels = [] if field.any_text else field.levels
+    allowed = ", ".join(map(label_level, levels)) or describe_field(field)
     return t(
         "{field}: {value} is not valid. Allowed: {allowed}.",
         field=label_field(field),

@@ -21,7 +21,7 @@ from servicio_ml.domain.derived import (
     Missing,
     Ratio,
 )
-from servicio_ml.domain.schema import FeatureSchema, Field, Kind, Parse
+from servicio_ml.domain.schema import FeatureSchema, Field, Kind, LearnedLevels, Parse
 from servicio_ml.domain.values import normalize_code
 from servicio_ml.errors import UseCaseError
 from servicio_ml.use_cases.catalogue import load_catalogue
@@ -48,6 +48,8 @@ NUMERIC = {Kind.NUMBER, Kind.INTEGER}
 def build_fields(draw: st.DrawFn, name: str) -> Field:
     kind = draw(st.sampled_from(Kind))
     levels = tuple(draw(st.lists(LABELS, min_size=1, max_size=3, unique=True)))
+    rule = draw(st.none() | st.just(LearnedLevels(maximum=3))) if kind is Kind.CATEGORY else None
+    levels = (*(level for level in levels if level != "other"), "other") if rule else levels
     number: float = draw(st.integers(-100, 100) if kind is Kind.INTEGER else st.floats(-100, 100))
     examples = {Kind.CATEGORY: levels[0], Kind.DATE: draw(DAYS)}
     parse = draw(PARSES)
@@ -61,6 +63,7 @@ def build_fields(draw: st.DrawFn, name: str) -> Field:
         minimum=draw(st.sampled_from([None, -100])) if kind in NUMERIC else None,
         maximum=draw(st.sampled_from([None, 100.0])) if kind in NUMERIC else None,
         levels=levels if kind is Kind.CATEGORY else (),
+        learned_levels=rule,
         nullable=draw(st.booleans()),
         optional=draw(st.booleans()),
         parse=parse if kind in NUMERIC else replace(parse, units={}, missing_numbers=()),

@@ -9,7 +9,7 @@ import pytest
 from servicio_ml.domain.derived import Bins, Cyclic, DatePart, Difference, Expression, Lookup, Missing, Ratio
 from servicio_ml.domain.policy import DriftPolicy, LeakagePolicy, PromotionPolicy
 from servicio_ml.domain.sample import Factor, Marginal, Panel, Scaled, Switch, SyntheticSample, Text
-from servicio_ml.domain.schema import FeatureSchema, Field, Kind, Parse
+from servicio_ml.domain.schema import FeatureSchema, Field, Kind, LearnedLevels, Parse
 from servicio_ml.domain.search import Candidate, Choice, Integer, Real
 from servicio_ml.domain.use_case import DateSplit, Dialect, HashedSplit, Origin, Target, Task, UseCase
 from servicio_ml.errors import UseCaseError
@@ -200,6 +200,22 @@ MEANINGS = [
     (change(HUE, levels=("red", "missing")), "a level is called 'missing', as absent values are"),
     (change(HUE, levels=("3", "3.0"), example="3"), "a level has the value of another"),
     (change(HUE, example="green"), "the example 'green' is not one of its levels"),
+    (
+        change(HUE, learned_levels=LearnedLevels()),
+        "learned levels come from the training rows and end with 'other'; leave levels out",
+    ),
+    (
+        change(SIZE, learned_levels=LearnedLevels()),
+        "a category has levels, and nothing else has",
+    ),
+    (lambda: LearnedLevels(maximum=0), "learned levels: maximum is 0; it must be at least 1"),
+    (
+        lambda: FeatureSchema(
+            fields=(Field(name="make", kind=Kind.CATEGORY, learned_levels=LearnedLevels()),),
+            derived=(Lookup(name="l", source="make", table={}),),
+        ),
+        "the levels of 'make' are learned, so that no table can hold them",
+    ),
     (change(HUE, minimum=0), "a category has no minimum and no maximum"),
     (change(HUE, parse=Parse(pattern="(.+)", units={"kg": 2})), "units are for numbers; leave them out"),
     (change(DAY, example="15.06.2016"), "the example '15.06.2016' is no date; write YYYY-MM-DD"),

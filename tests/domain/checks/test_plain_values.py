@@ -9,7 +9,7 @@ import pytest
 from servicio_ml.domain.derived import Bins, Cyclic, DatePart, Difference, Expression, Lookup, Missing, Ratio
 from servicio_ml.domain.policy import DriftPolicy, PromotionPolicy
 from servicio_ml.domain.sample import Factor, Marginal, NextDay, Panel, Scaled, Switch, SyntheticSample, Text
-from servicio_ml.domain.schema import Field, Kind, Parse
+from servicio_ml.domain.schema import Field, Kind, LearnedLevels, Parse
 from servicio_ml.domain.search import Candidate, Choice, Integer, Real
 from servicio_ml.domain.use_case import (
     ColumnSplit,
@@ -62,6 +62,7 @@ PARTS: list[Any] = [
     Scaled(source="a", factor=2),
     Difference(name="d", minuend="a", subtrahend="b"),
     Ratio(name="r", numerator="a", denominator="b"),
+    LearnedLevels(),
     Missing(name="m", source="a"),
     Expression(name="e", text="a + 1"),
     Bins(name="b", source="a", edges=(1, 2)),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchard_use_case import GRADE, PRICE, TARGET, transform_file
-from servicio_ml.domain.schema import Field, Kind
+from servicio_ml.domain.schema import Field, Kind, LearnedLevels
 from servicio_ml.domain.use_case import Target
 from servicio_ml.pipeline.etl.leakage import MIN_ROWS, count_train_test_duplicates, find_leaks
 from servicio_ml.pipeline.reading.transform import STATUS, VALUE
@@ -36,6 +36,7 @@ def _find_leak(field: Field, values: Any, target: Target = BURN, numbers: Any = 
     return find_leaks(rows, [field], target).get(field.name, "")
 
 
+WORDS = Field(name="word", kind=Kind.CATEGORY, learned_levels=LearnedLevels(minimum_rows=2))
 SEPARATIONS = [
     pytest.param(NUMBER, np.where(HIGH, 48.0, 47.0), f"hours >= 48 exactly when {SIDE}", id="up"),
     pytest.param(NUMBER, np.where(HIGH, 2.0, 3.5), f"hours <= 2 exactly when {SIDE}", id="down"),
@@ -166,3 +167,9 @@ def test_the_four_leaks_of_the_enriched_burnout_file(data_dir: Any, tmp_path: An
         "work_life_balance_score": f"work_life_balance_score <= 2 exactly when {SIDE}",
         "recognition_frequency": f"recognition_frequency <= 1 exactly when {SIDE}",
     }
+
+
+def test_rare_texts_of_a_learned_category_are_one_level() -> None:
+    # each row's own text would separate anything
+    assert _find_leak(WORDS, [f"n{row}" for row in range(ROWS)]) == ""
+    assert _find_leak(WORDS, np.where(HIGH, "b", "a")) == f"word is b exactly when {SIDE}"

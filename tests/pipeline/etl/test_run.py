@@ -33,6 +33,7 @@ from servicio_ml.domain.dataset import Manifest
 from servicio_ml.domain.policy import LeakagePolicy
 from servicio_ml.domain.ports.object_store import ObjectStore
 from servicio_ml.domain.ports.tracker import Run, Tracker
+from servicio_ml.domain.schema import FeatureSchema, LearnedLevels, Parse
 from servicio_ml.domain.use_case import ColumnSplit, DateSplit, Target, UseCase
 from servicio_ml.errors import (
     ColumnsError,
@@ -114,6 +115,31 @@ def test_training_and_test_rows_are_published_with_types(
     }  # fmt: skip
     assert read_manifest(etl.store, "orchard") == manifest
     assert manifest.schema == use_case.schema
+
+
+def test_learned_levels_are_those_of_the_training_rows(etl: EtlEnvironment) -> None:
+    colour = replace(
+        build_use_case().schema.get_field("colour"),
+        levels=(), example="", parse=Parse(), learned_levels=LearnedLevels(maximum=2, minimum_rows=3),
+    )  # fmt: skip
+    fields = (*(each for each in build_use_case().schema.fields if each.name != "colour"), colour)
+    colours = ("green", "yellow", "green", "3.0", "03", "rare")
+    rows = [
+        (*cells[:3], colours[i % 5] if i else "rare", *cells[4:]) for i, cells in enumerate(build_rows(ROWS))
+    ]
+    manifest = etl.run_etl(rows, build_use_case(schema=FeatureSchema(fields=fields)))
+    assert manifest.counts.quarantined == 0
+    field = manifest.schema.get_field("colour")
+    # 3.0 and 03 are one level; the texts themselves are published, for models with other levels
+    assert (field.levels, field.example) == (("3", "green", "other"), "other")
+    train = read_split(etl.store, manifest, "train")
+    counts = dict(train["colour"].value_counts().iter_rows())
+    assert counts["3"] > counts["yellow"] > 50
+    assert read_manifest(etl.store, "orchard") == manifest
+    overview = json.loads(etl.store.fetch(manifest.files["overview"]).read_text())
+    [column] = [each for each in overview["columns"] if each["name"] == "colour"]
+    assert column["histogram"]["labels"] == ["3", "green", "other"]
+    assert any(line.startswith("colour: 2 of ") for line in etl.progress.said)
 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -81,7 +81,7 @@ TABLE: Sequence[Case] = [
     # a text is a number in files only, whatever their format; bytes are nowhere
     *(
         case
-        for name in ("day", "amount", "seats", "thal", "colour", "open")
+        for name in ("day", "amount", "seats", "thal", "colour", "make", "open")
         for case in _build_cases(name, FAULT, *UNREADABLE)
     ),
     *_build_cases(
@@ -120,6 +120,13 @@ TABLE: Sequence[Case] = [
     *_build_cases("day", float((FIRST_DAY - date(1970, 1, 1)).days), FIRST_DAY, str(FIRST_DAY)),
     *_build_cases("day", float((LAST_DAY - date(1970, 1, 1)).days), LAST_DAY, str(LAST_DAY)),
     *_build_cases("day", NAN, None),
+    # learned levels: any text, numbers by value; what is no level is `other`
+    *_build_cases("make", 0.0, "Swift", " Swift "),
+    *_build_cases("make", 1.0, "3", "3.0", "+3", "003", 3, 3.0),
+    *_build_cases("make", 2.0, "other", "Alto", "swift", "7", "n" * 200, 7, 7.5, YES),
+    *_build_cases("make", NAN, None),
+    *_build_cases("make", FAULT, "", files=NAN, tensors=NAN),
+    *_build_cases("make", FAULT, " ", files=NAN),
     # integers: whole numbers that float32 separates
     *_build_cases("seats", 5.0, 5, 5.0, pa.array([5], pa.int8()), pa.array([5.0], pa.float32())),
     *_build_cases("count", 2014.0, 2014, 2014.0),

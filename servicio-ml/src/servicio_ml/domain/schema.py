@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from math import ceil, floor
 from typing import Annotated, Any
@@ -12,6 +12,7 @@ from servicio_ml.domain.checks.attributes import (
     SNAKE_CASE,
     SNAKE_CASE_RULE,
     Caption,
+    Count,
     Label,
     Limits,
     Line,
@@ -93,6 +94,24 @@ class Parse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LearnedLevels:
+    """Rule that selects the levels of a category from the training rows of each period.
+
+    They are the most frequent texts, then `other` for all the rest: rare ones, and those that come later.
+
+    Attributes:
+        maximum: Maximum number of levels beside `other`.
+        minimum_rows: Minimum number of training rows of each.
+    """
+
+    maximum: Count = 100
+    minimum_rows: Count = 20
+
+    def __post_init__(self) -> None:
+        check_attributes(self, "learned levels")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
     """One input of a model.
 
@@ -107,6 +126,8 @@ class Field:
         minimum: Minimum of a number, inclusive.
         maximum: Maximum of a number, inclusive.
         levels: Allowed texts of a category, in the order of their codes.
+        learned_levels: Rule for a category of many texts: any text is allowed, and the levels are not given
+            here but taken from the training rows.
         nullable: True when a value may be missing.
         optional: True when a raw file may lack the column; the model then has no such field.
         direct: False when models read only the columns derived from it. A trend over absolute dates, for
@@ -123,6 +144,7 @@ class Field:
     minimum: float | None = None
     maximum: float | None = None
     levels: tuple[Label, ...] = ()
+    learned_levels: LearnedLevels | None = None
     nullable: bool = False
     optional: bool = False
     direct: bool = True
@@ -145,7 +167,7 @@ class Field:
         text = {
             Kind.NUMBER: f"a number{self._bounds}",
             Kind.INTEGER: f"a whole number{self._bounds}",
-            Kind.CATEGORY: f"one of {', '.join(self.levels)}",
+            Kind.CATEGORY: "a text" if self.learned_levels else f"one of {', '.join(self.levels)}",
             Kind.DATE: f"a date as YYYY-MM-DD of the years {FIRST_DAY.year}–{LAST_DAY.year}",
         }[self.kind]
         return text + (" or null" if self.nullable else "")
@@ -221,6 +243,16 @@ class FeatureSchema:
             derived=tuple(column for column in self.derived if not gone.intersection(column.sources)),
         )
 
+    def set_levels(self, levels: Mapping[str, tuple[str, ...]]) -> "FeatureSchema":
+        """Return the schema with the learned levels of some fields."""
+        return replace(
+            self,
+            fields=tuple(
+                replace(each, levels=levels[each.name]) if each.name in levels else each
+                for each in self.fields
+            ),
+        )
+
     def to_json(self) -> dict[str, Any]:
         return {
             "fields": [asdict(each) for each in self.fields],
@@ -245,11 +277,14 @@ def _build_field_from_json(document: Mapping[str, Any]) -> Field:
     parse = {**document["parse"]}
     parse["missing"] = tuple(parse["missing"])
     parse["missing_numbers"] = tuple(parse["missing_numbers"])
+    # models of earlier releases have none
+    learned = document.get("learned_levels")
     return Field(
         **{
             **document,
             "kind": Kind(document["kind"]),
             "levels": tuple(document["levels"]),
+            "learned_levels": LearnedLevels(**learned) if learned else None,
             "parse": Parse(**parse),
         }
     )

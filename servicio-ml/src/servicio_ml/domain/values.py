@@ -40,6 +40,9 @@ CODE_STEPS = (
 )
 """Replacements that give all texts of one number the same form: `+03.0` becomes `3`."""
 
+OTHER = "other"
+"""Level of the rare and unseen texts of a category whose levels are learned."""
+
 _DATE, _CODE = re.compile(DATE_PATTERN), re.compile(CODE_PATTERN)
 _CODE_STEPS = [(re.compile(pattern), text.replace("$", "\\")) for pattern, text in CODE_STEPS]
 
@@ -110,14 +113,17 @@ class LevelFinder:
     """Finds the level of a category that a value stands for.
 
     A text stands for the level that is equal to it, and a boolean for the level `true` or `false`. If all
-    levels are numbers, a number or its text stands for the level of the same value.
+    levels are numbers, a number or its text stands for the level of the same value. Where the levels are
+    learned, numbers compare by value whatever the other levels are, and any other value stands for `OTHER`.
 
     Args:
         levels: Levels of the category.
+        learned: Whether they are learned, see `LearnedLevels`.
     """
 
-    def __init__(self, levels: Sequence[str]) -> None:
-        self._levels, self._codes = frozenset(levels), map_codes(levels)
+    def __init__(self, levels: Sequence[str], *, learned: bool = False) -> None:
+        self._levels, self._learned = frozenset(levels), learned
+        self._codes = {normalize_code(level): level for level in levels} if learned else map_codes(levels)
 
     def find(self, value: object) -> str | None:
         """Find the level of a value; None if there is none."""
@@ -125,13 +131,22 @@ class LevelFinder:
             return value if value in self._levels else self._find_code(value)
         if isinstance(value, bool):
             text = str(value).lower()
-            return text if text in self._levels else None
+            return text if text in self._levels else self._find_code(text)
         return self._find_code(_write_number(value)) if isinstance(value, Number) else None
 
     def _find_code(self, text: str) -> str | None:
+        if self._learned:
+            return self._find_learned(text.strip())
         # without codes, nothing is normalized: the usual case of a wrong level
         code = normalize_code(text) if self._codes else None
         return None if code is None else self._codes.get(code)
+
+    def _find_learned(self, text: str) -> str | None:
+        """Find the level of a text without blanks around it; None of an empty one."""
+        if text in self._levels or not text:
+            return text or None
+        code = normalize_code(text)
+        return OTHER if code is None else self._codes.get(code, OTHER)
 
 
 def _write_number(value: Number) -> str:

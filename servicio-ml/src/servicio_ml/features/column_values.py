@@ -138,7 +138,7 @@ def _build_number_reader(each: Field) -> ReadValue:
 def _build_category_reader(each: Field) -> ReadValue:
     # one dictionary lookup per value; None has an entry of its own
     codes: dict[Any, float] = {level: float(code) for code, level in enumerate(each.levels)} | {None: NAN}
-    finder, allowed = LevelFinder(each.levels), each.allowed
+    finder, allowed = LevelFinder(each.levels, learned=each.learned_levels is not None), each.allowed
 
     def read(value: Any) -> float:
         # numbers and lists are looked up by the finder: 1 and True are one key of a dictionary

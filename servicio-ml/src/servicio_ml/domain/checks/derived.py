@@ -26,8 +26,11 @@ def find_derived_problems(column: Derived, schema: "FeatureSchema") -> Iterator[
     if lacking := set(column.sources) - set(schema.field_names):
         yield f"no field {', '.join(sorted(lacking))}"
         return
+    source = schema.get_field(column.sources[0])
+    if isinstance(column, Lookup) and source.learned_levels and not source.levels:
+        yield f"the levels of {source.name!r} are learned, so that no table can hold them"
     # a level without an entry would become missing without anybody noticing
-    if isinstance(column, Lookup) and set(schema.get_field(column.source).levels) != set(column.table):
+    if isinstance(column, Lookup) and set(source.levels) != set(column.table):
         yield "its table must hold every level, no other"
     yield from _find_source_problems(column, schema)
 

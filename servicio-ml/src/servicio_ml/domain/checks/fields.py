@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from servicio_ml.domain.checks.exactness import has_exact_range
 from servicio_ml.domain.checks.parsing import find_parse_problems
-from servicio_ml.domain.values import DATE_CHARACTERS, MAX_WHOLE_NUMBER, normalize_code, parse_date
+from servicio_ml.domain.values import DATE_CHARACTERS, MAX_WHOLE_NUMBER, OTHER, normalize_code, parse_date
 
 if TYPE_CHECKING:
     from servicio_ml.domain.schema import Field
@@ -23,8 +23,10 @@ def find_field_problems(field: "Field") -> Iterator[str]:
     if field.name in RESERVED_FIELDS:
         yield "the platform has a column of that name; choose another, such as input_" + field.name
     # the codes of a category are the positions of its levels
-    if (kind == "category") != bool(field.levels):
+    if (kind == "category") != bool(field.levels or field.learned_levels):
         yield "a category has levels, and nothing else has"
+    if field.learned_levels and field.levels[-1:] not in {(), (OTHER,)}:
+        yield f"learned levels come from the training rows and end with {OTHER!r}; leave levels out"
     yield from find_level_problems(field.levels, "a level")
     yield from _find_bound_problems(field)
     yield from _find_example_problems(field)
@@ -72,7 +74,9 @@ def _find_inexact_integers(bounds: Sequence[float]) -> Iterator[str]:
 def _find_example_problems(field: "Field") -> Iterator[str]:
     example, kind = field.example, field.kind.value
     if kind == "category":
-        if example not in field.levels:
+        if field.learned_levels:
+            yield from [] if isinstance(example, str) else [f"the example {example!r} is no text"]
+        elif example not in field.levels:
             yield f"the example {example!r} is not one of its levels"
     elif kind == "date":
         if not is_day(example):

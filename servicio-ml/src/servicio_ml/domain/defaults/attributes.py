@@ -3,6 +3,8 @@
 from math import floor
 from typing import TYPE_CHECKING
 
+from servicio_ml.domain.values import OTHER
+
 if TYPE_CHECKING:
     from servicio_ml.domain.schema import Field
 
@@ -35,7 +37,7 @@ def build_title(name: object) -> str:
 def build_example(field: "Field") -> float | int | str:
     """Build a plausible value of a field."""
     if field.kind.value == "category":
-        return field.levels[0] if field.levels else ""
+        return field.levels[0] if field.levels else OTHER if field.learned_levels else ""
     if field.kind.value == "date":
         return EXAMPLE_DAY
     low, high = field.minimum, field.maximum

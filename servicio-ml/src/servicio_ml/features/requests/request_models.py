@@ -94,10 +94,11 @@ def _build_value_type(each: SchemaField) -> Any:
 
 
 def _build_level_type(each: SchemaField) -> Any:
+    learned = each.learned_levels is not None
     # only these levels may be meant by other values: the others keep the faster type
-    if not map_codes(each.levels) and not {"true", "false"}.intersection(each.levels):
+    if not learned and not map_codes(each.levels) and not {"true", "false"}.intersection(each.levels):
         return Literal[each.levels]
-    finder = LevelFinder(each.levels)
+    finder = LevelFinder(each.levels, learned=learned)
 
     def find(value: object) -> str:
         if (level := finder.find(value)) is None:
@@ -110,7 +111,8 @@ def _build_level_type(each: SchemaField) -> Any:
         custom_error_type="literal_error",
         custom_error_context={"expected": each.allowed},
     )
-    return Annotated[str, _CoreType(core, {"type": "string", "enum": [*each.levels]})]
+    document: dict[str, Any] = {"type": "string"} if learned else {"type": "string", "enum": [*each.levels]}
+    return Annotated[str, _CoreType(core, document)]
 
 
 class _CoreType:

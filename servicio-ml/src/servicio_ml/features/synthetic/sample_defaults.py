@@ -17,6 +17,8 @@ MISSING = 0.05
 """Share of missing values of a nullable default column."""
 DAYS = 730
 """Length of a default range of dates, in days."""
+MADE_UP_LEVELS = 30
+"""Number of texts of a category whose levels are learned."""
 STEPS = 1000
 """Minimum number of distinct values of a default number."""
 
@@ -58,7 +60,9 @@ def _build_columns(use_case: UseCase, sharing: Sequence[Field]) -> dict[str, Sam
 def _build_field_column(each: Field) -> Marginal:
     missing = MISSING if each.nullable else 0.0
     if each.kind is Kind.CATEGORY:
-        return _build_level_shares(each.levels, each.parse, missing, LOADING)
+        # of learned levels, the texts are not known before a file is read
+        levels = each.levels or tuple(f"{each.name} {number}" for number in range(1, MADE_UP_LEVELS + 1))
+        return _build_level_shares(levels, each.parse, missing, LOADING)
     if each.kind is Kind.DATE:
         last = date.fromisoformat(str(each.example))
         first = last - timedelta(days=DAYS)

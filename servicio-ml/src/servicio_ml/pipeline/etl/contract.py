@@ -1,4 +1,4 @@
-"""Contract of the published files as a pandera schema, verified on the files themselves batch by batch."""
+"""Contract of the published files: learned levels, and a pandera schema that is verified on the files."""
 
 import warnings
 from pathlib import Path
@@ -12,9 +12,13 @@ with warnings.catch_warnings():
 
 from pandera.errors import SchemaErrors
 
+from servicio_ml.domain.checks.attributes import Label, find_problem
+from servicio_ml.domain.checks.fields import MISSING_LABEL
 from servicio_ml.domain.dataset import SOURCE_LINE
-from servicio_ml.domain.schema import FeatureSchema, Field, Kind
+from servicio_ml.domain.ports.progress import Progress
+from servicio_ml.domain.schema import FeatureSchema, Field, Kind, LearnedLevels
 from servicio_ml.domain.use_case import Target
+from servicio_ml.domain.values import OTHER
 from servicio_ml.errors import ContractError, format_names
 
 BATCH_ROWS = 500_000
@@ -60,12 +64,51 @@ def verify(path: Path, schema: FeatureSchema, target: Target) -> int:
 
 
 def _build_column(field: Field) -> pa.Column:
-    checks = (
-        [pa.Check.isin(list(field.levels))] if field.levels else _build_limits(field.minimum, field.maximum)
-    )
+    closed = field.levels and not field.learned_levels
+    checks = [pa.Check.isin(list(field.levels))] if closed else _build_limits(field.minimum, field.maximum)
     return pa.Column(TYPES[field.kind], checks, nullable=field.nullable)
 
 
 def _build_limits(minimum: float | None, maximum: float | None) -> list[pa.Check]:
     lower = [] if minimum is None else [pa.Check.ge(minimum)]
     return lower if maximum is None else [*lower, pa.Check.le(maximum)]
+
+
+def select_levels(schema: FeatureSchema, rows: pl.LazyFrame, progress: Progress) -> FeatureSchema:
+    """Return the schema with the levels of its learned categories, and report their numbers.
+
+    Args:
+        schema: Fields of the period.
+        rows: Training rows.
+        progress: Receiver of the reports.
+    """
+    return schema.set_levels(
+        {
+            each.name: _select_levels(each, each.learned_levels, rows, progress)
+            for each in schema.fields
+            if each.learned_levels
+        }
+    )
+
+
+def _select_levels(
+    field: Field, rule: LearnedLevels, rows: pl.LazyFrame, progress: Progress
+) -> tuple[str, ...]:
+    counts = rows.group_by(field.name).len().drop_nulls(field.name).collect(engine="streaming")
+    frequent = counts.filter(pl.col("len") >= rule.minimum_rows, _is_level(pl.col(field.name)))
+    levels = frequent.sort("len", field.name, descending=[True, False]).head(rule.maximum)
+    others = int(counts["len"].sum()) - int(levels["len"].sum())
+    progress.report(
+        f"{field.name}: {len(levels)} of {len(counts)} texts are levels; the others, in {others} training "
+        f"rows, are {OTHER!r}"
+    )
+    return (*levels[field.name], OTHER)
+
+
+def _is_level(text: pl.Expr) -> pl.Expr:
+    # `missing` is the name of absent values in bins and metrics
+    reserved = [OTHER, MISSING_LABEL]
+    return text.map_elements(
+        lambda level: level not in reserved and not find_problem(level, Label, "level"),
+        return_dtype=pl.Boolean,
+    )

@@ -15,6 +15,7 @@ import polars as pl
 
 from servicio_ml.domain.schema import Field, Kind
 from servicio_ml.domain.use_case import Target, UseCase
+from servicio_ml.domain.values import OTHER
 from servicio_ml.errors import format_names
 from servicio_ml.pipeline.reading.columns import ReadPlan
 from servicio_ml.pipeline.reading.transform import VALUE
@@ -61,12 +62,22 @@ def find_leaks(rows: pl.LazyFrame, fields: Sequence[Field], target: Target) -> d
     for field in fields:
         target_range = (pl.col(VALUE).min().alias(LOW), pl.col(VALUE).max().alias(HIGH), pl.len().alias(ROWS))
         groups = rows.group_by(field.name).agg(*target_range).collect(engine="streaming")
+        groups = _merge_rare_levels(groups, field)
         min_rows = max(MIN_ROWS, MIN_SHARE * int(groups[ROWS].sum()))
         found = [each for each in _find_separations(groups, field) if each.rows >= min_rows]
         if found:
             best = max(found, key=lambda each: each.rows)
             leaks[field.name] = f"{best.condition} exactly when {_describe_high_side(target, best.bound)}"
     return leaks
+
+
+def _merge_rare_levels(groups: pl.DataFrame, field: Field) -> pl.DataFrame:
+    """Merge the groups of rare texts, which models read as one level; each alone separates by chance."""
+    if not field.learned_levels:
+        return groups
+    rare = (pl.col(ROWS) < field.learned_levels.minimum_rows) & pl.col(field.name).is_not_null()
+    name = pl.when(rare).then(pl.lit(OTHER)).otherwise(field.name).alias(field.name)
+    return groups.group_by(name).agg(pl.col(LOW).min(), pl.col(HIGH).max(), pl.col(ROWS).sum())
 
 
 def count_train_test_duplicates(train: pl.LazyFrame, test: pl.LazyFrame, fields: Sequence[str]) -> int:
@@ -92,7 +103,8 @@ def _find_separations(groups: pl.DataFrame, field: Field) -> Iterator[Separation
         # levels have no order of their own; in the order of the target, a separating set is a prefix
         by_target = present.sort(LOW, HIGH, name)
         for index, bound, rows in _find_cuts(by_target):
-            levels = sorted(by_target[name][index:], key=field.levels.index)
+            order = {level: code for code, level in enumerate(field.levels)}
+            levels = sorted(by_target[name][index:], key=lambda level: (order.get(level, 0), level))
             yield Separation(condition=f"{name} is {_format_levels(levels)}", bound=bound, rows=rows)
         return
     ascending = present.sort(name)

@@ -14,7 +14,7 @@ from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.errors import ContractError
 from servicio_ml.lifecycle.overview import OVERVIEW, PeriodOverview
-from servicio_ml.pipeline.etl.contract import verify
+from servicio_ml.pipeline.etl.contract import select_levels, verify
 from servicio_ml.pipeline.etl.job import EtlJob, PreparedData, RawFileOrigin
 from servicio_ml.pipeline.etl.leakage import count_train_test_duplicates, find_leaks, select_model_fields
 from servicio_ml.pipeline.etl.publish import build_data_keys, build_raw_key
@@ -48,6 +48,7 @@ def prepare_data(job: EtlJob, origin: RawFileOrigin, staged: StagedRows) -> Prep
     refuse_rounded_numbers(staged.kept, schema)
     split_rows = assign_split(staged.kept, use_case.split, select_identity_fields(schema))
     check_split(split_rows, origin.source_name, use_case)
+    schema = select_levels(schema, split_rows.filter(~pl.col(TEST)), job.progress)
     data_files = write_data_files(staged, split_rows, schema, job.folder)
     train, test = (verify(data_files[name], schema, use_case.target) for name in ("train", "test"))
     if problem := describe_few_test_rows(use_case, test):

@@ -56,7 +56,7 @@ def build_profile(
             "std": found.get(f"std {field.name}"),
             "minimum": found.get(f"min {field.name}"),
             "maximum": found.get(f"max {field.name}"),
-            **(_find_most_frequent(rows, field.name, found["rows"]) if field.levels else {}),
+            **(_find_most_frequent(rows, field.name, found["rows"]) if field.kind is Kind.CATEGORY else {}),
         }
         for field in fields
     ]

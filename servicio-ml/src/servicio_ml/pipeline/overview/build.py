@@ -10,6 +10,7 @@ from servicio_ml.domain.checks.use_case import BINARY_LABELS
 from servicio_ml.domain.dataset import SOURCE_LINE
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.domain.use_case import Target, UseCase
+from servicio_ml.domain.values import OTHER
 from servicio_ml.lifecycle.overview import MissingShares, OverviewRows, PeriodOverview
 from servicio_ml.pipeline.overview.columns import ColumnDraft, build_column, draft_column, find_most_frequent
 from servicio_ml.pipeline.overview.counts import BATCH_ROWS, DECIMALS, OverviewCounts
@@ -69,12 +70,19 @@ def _count_rows(
         grouping_field=grouping_field,
     )
     # Enum codes are bin indexes, so categories need no lookup
-    levels = {each.field.name: each.field.levels for each in drafts if each.field.kind is Kind.CATEGORY}
-    typed = rows.with_columns(pl.col(name).cast(pl.Enum(texts)) for name, texts in levels.items())
+    categories = [each.field for each in drafts if each.field.kind is Kind.CATEGORY]
+    typed = rows.with_columns(map(_build_level, categories))
     total = int(rows.select(pl.len()).collect().item())
     for start in range(0, total, BATCH_ROWS):
         counts.add(typed.slice(start, BATCH_ROWS).collect())
     return total, counts
+
+
+def _build_level(field: Field) -> pl.Expr:
+    level = pl.col(field.name)
+    if field.learned_levels:
+        level = pl.when(level.is_in([*field.levels]) | level.is_null()).then(level).otherwise(pl.lit(OTHER))
+    return level.cast(pl.Enum(field.levels)).alias(field.name)
 
 
 def _find_means(drafts: Sequence[ColumnDraft], target: Target) -> dict[str, float]:

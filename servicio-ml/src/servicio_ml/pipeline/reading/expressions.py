@@ -77,8 +77,8 @@ def extract_match(column: ColumnPlan) -> Stage:
 
 
 def find_level(column: ColumnPlan) -> Stage:
-    """Find the level of a category by the number that it is, where all levels are numbers."""
-    if not map_codes(column.field.levels):
+    """Find the level of a category by the number that it is, where levels compare by value."""
+    if not map_codes(column.field.levels) and not column.field.learned_levels:
         return ()
     return (_normalize_codes(nw.col(column.name_stage("match"))).alias(column.name_stage("level")),)
 
@@ -97,9 +97,12 @@ def parse_text(column: ColumnPlan) -> Stage:
 
 
 def _parse_level(column: ColumnPlan, match: nw.Expr) -> nw.Expr:
+    code = nw.col(column.name_stage("level"))
+    if column.field.learned_levels:
+        # any text; `3.0` and `3` are one level
+        return nw.when(code.is_null()).then(match).otherwise(code)
     level: nw.Expr = nw.when(match.is_in(column.field.levels)).then(match)
     if codes := map_codes(column.field.levels):
-        code = nw.col(column.name_stage("level"))
         normal = [number for number, text in codes.items() if number == text]
         by_value: nw.Expr = nw.when(code.is_in(normal)).then(code)
         for number, text in codes.items():
@@ -172,7 +175,7 @@ def build_problem(column: ColumnPlan) -> Stage:
 
 def describe_allowed_values(field: Field) -> str:
     """Describe the allowed values of a field, apart from a missing one, in a few words."""
-    if field.kind is Kind.CATEGORY:
+    if field.levels and not field.learned_levels:
         return f"one of {format_names(field.levels)}"
     return replace(field, nullable=False).allowed
 

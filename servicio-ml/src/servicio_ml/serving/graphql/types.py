@@ -39,6 +39,9 @@ class RecordField:
     minimum: float | None
     maximum: float | None
     levels: list[str]
+    any_text: bool = strawberry.field(
+        description="Whether a text that is no level is taken, as the level `other`."
+    )
     nullable: bool
     example: JSON
 
@@ -125,7 +128,8 @@ def build_model(name: str, status: ModelStatus) -> ModelType:
 def _build_field(each: SchemaField) -> RecordField:
     return RecordField(
         name=each.name, kind=each.kind, description=each.description, unit=each.unit, minimum=each.minimum,
-        maximum=each.maximum, levels=list(each.levels), nullable=each.nullable, example=JSON(each.example),
+        maximum=each.maximum, levels=list(each.levels),
+        any_text=each.learned_levels is not None, nullable=each.nullable, example=JSON(each.example),
     )  # fmt: skip
 
 

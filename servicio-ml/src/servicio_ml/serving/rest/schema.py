@@ -23,6 +23,7 @@ class SchemaField(BaseModel):
     minimum: float | None
     maximum: float | None
     levels: list[str]
+    any_text: bool = Field(description="Whether a text that is no level is taken, as the level `other`.")
     nullable: bool
     example: float | str
     default: float | str | None = Field(
@@ -69,6 +70,7 @@ def build_schema_state(loaded_model: LoadedModel) -> SchemaState:
             SchemaField(
                 name=each.name, kind=each.kind, description=each.description, unit=each.unit,
                 minimum=each.minimum, maximum=each.maximum, levels=list(each.levels),
+                any_text=each.learned_levels is not None,
                 nullable=each.nullable, example=each.example, default=usual[each.name],
             )
             for each in schema.fields
