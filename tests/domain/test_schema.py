@@ -17,9 +17,11 @@ from servicio_ml.domain.derived import (
     Derived,
     Difference,
     Expression,
+    Frequency,
     Lookup,
     Missing,
     Ratio,
+    TargetMean,
 )
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind, LearnedLevels, Parse
 from servicio_ml.domain.values import normalize_code
@@ -92,6 +94,7 @@ def build_schemas(draw: st.DrawFn) -> FeatureSchema:
         derived.append(
             Lookup(name=new, source=source.name, table={each: draw(NUMBERS) for each in source.levels})
         )
+        derived += [TargetMean(name=new, source=source.name), Frequency(name=new, source=source.name)]
     return FeatureSchema(fields=tuple(inputs), derived=(draw(st.sampled_from(derived)),))
 
 

@@ -6,7 +6,19 @@ from typing import Any
 
 import pytest
 
-from servicio_ml.domain.derived import Bins, Cyclic, DatePart, Difference, Expression, Lookup, Missing, Ratio
+from servicio_ml.domain.derived import (
+    Bins,
+    Cyclic,
+    DatePart,
+    Difference,
+    Expression,
+    Frequency,
+    GroupMean,
+    Lookup,
+    Missing,
+    Ratio,
+    TargetMean,
+)
 from servicio_ml.domain.policy import DriftPolicy, LeakagePolicy, PromotionPolicy
 from servicio_ml.domain.sample import Factor, Marginal, Panel, Scaled, Switch, SyntheticSample, Text
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind, LearnedLevels, Parse
@@ -200,6 +212,21 @@ MEANINGS = [
     (change(HUE, levels=("red", "missing")), "a level is called 'missing', as absent values are"),
     (change(HUE, levels=("3", "3.0"), example="3"), "a level has the value of another"),
     (change(HUE, example="green"), "the example 'green' is not one of its levels"),
+    (derive(lambda: TargetMean(name="t", source="size")), "'size' is a number; take a category"),
+    (derive(lambda: Frequency(name="f", source="day")), "'day' is a date; take a category"),
+    (derive(lambda: GroupMean(name="g", source="hue", by="hue")), "'hue' is a category; only numbers have"),
+    (derive(lambda: GroupMean(name="g", source="size", by="seats")), "'seats' is a integer; take a category"),
+    (
+        change(
+            APPLES,
+            task=Task.MULTICLASS,
+            metric="f1_macro",
+            target=replace(SOLD, labels=("a", "b", "c")),
+            promotion=PromotionPolicy(metric="f1_macro", floor=0.1),
+            schema=FeatureSchema(fields=(HUE,), derived=(TargetMean(name="t", source="hue"),)),
+        ),
+        "derived column 't': a target of three or more labels has no mean",
+    ),
     (
         change(HUE, learned_levels=LearnedLevels()),
         "learned levels come from the training rows and end with 'other'; leave levels out",

@@ -6,7 +6,19 @@ from typing import Any
 
 import pytest
 
-from servicio_ml.domain.derived import Bins, Cyclic, DatePart, Difference, Expression, Lookup, Missing, Ratio
+from servicio_ml.domain.derived import (
+    Bins,
+    Cyclic,
+    DatePart,
+    Difference,
+    Expression,
+    Frequency,
+    GroupMean,
+    Lookup,
+    Missing,
+    Ratio,
+    TargetMean,
+)
 from servicio_ml.domain.policy import DriftPolicy, PromotionPolicy
 from servicio_ml.domain.sample import Factor, Marginal, NextDay, Panel, Scaled, Switch, SyntheticSample, Text
 from servicio_ml.domain.schema import Field, Kind, LearnedLevels, Parse
@@ -64,6 +76,9 @@ PARTS: list[Any] = [
     Ratio(name="r", numerator="a", denominator="b"),
     LearnedLevels(),
     Missing(name="m", source="a"),
+    TargetMean(name="t", source="a"),
+    Frequency(name="f", source="a"),
+    GroupMean(name="g", source="a", by="b"),
     Expression(name="e", text="a + 1"),
     Bins(name="b", source="a", edges=(1, 2)),
     DatePart(name="p", source="a", part="year"),

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from servicio_ml.domain.checks.attributes import Limits, Name, check_attributes
+from servicio_ml.domain.checks.attributes import Limits, Name, NotNegative, check_attributes
 from servicio_ml.domain.checks.expression import list_names, parse_expression
 from servicio_ml.domain.values import MAX_NUMBER
 from servicio_ml.errors import UseCaseError
@@ -158,7 +158,66 @@ class DatePart:
         return (self.source,)
 
 
-Derived = Lookup | Cyclic | Difference | Ratio | Missing | Expression | Bins | DatePart
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetMean:
+    """Mean of the target by level of a category; of a binary target, the share of its second label.
+
+    It is fitted on training rows, and stands as a `Lookup` in the model. The mean of a level with few rows is
+    drawn towards that of all rows: `(sum + smoothing · mean) / (rows + smoothing)`. Source: Micci-Barreca,
+    "A preprocessing scheme for high-cardinality categorical attributes in classification and prediction
+    problems" (SIGKDD Explorations, 2001), with the weight of an m-estimate. It is the mean of the logarithm
+    where the target has `log`.
+    """
+
+    name: Name
+    source: str
+    smoothing: NotNegative = 10.0
+
+    def __post_init__(self) -> None:
+        _check_column(self)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return (self.source,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frequency:
+    """Share (0-1) of the training rows that have the level of a category; a `Lookup` in the model."""
+
+    name: Name
+    source: str
+
+    def __post_init__(self) -> None:
+        _check_column(self)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return (self.source,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupMean:
+    """Mean of a number over the training rows of each level of `by`; a `Lookup` in the model.
+
+    A level without a number has the mean of all rows.
+    """
+
+    name: Name
+    source: str
+    by: str
+
+    def __post_init__(self) -> None:
+        _check_column(self)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return (self.source, self.by)
+
+
+Fitted = TargetMean | Frequency | GroupMean
+"""Columns that are fitted on training rows; a model has a `Lookup` in their place."""
+Derived = Lookup | Cyclic | Difference | Ratio | Missing | Expression | Bins | DatePart | Fitted
 
 # these names stand in the schema.json of every exported model: an operation cannot be renamed
 _OPERATIONS: Mapping[str, type[Derived]] = {
@@ -170,6 +229,9 @@ _OPERATIONS: Mapping[str, type[Derived]] = {
     "expression": Expression,
     "bins": Bins,
     "date_part": DatePart,
+    "target_mean": TargetMean,
+    "frequency": Frequency,
+    "group_mean": GroupMean,
 }
 _NAMES = {operation: name for name, operation in _OPERATIONS.items()}
 

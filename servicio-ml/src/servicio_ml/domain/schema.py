@@ -23,7 +23,7 @@ from servicio_ml.domain.checks.attributes import (
 from servicio_ml.domain.checks.derived import find_derived_problems
 from servicio_ml.domain.checks.fields import find_field_problems
 from servicio_ml.domain.defaults.attributes import build_example, fill_captions, fill_default
-from servicio_ml.domain.derived import Derived, build_derived_from_json, convert_derived_to_json
+from servicio_ml.domain.derived import Derived, Lookup, build_derived_from_json, convert_derived_to_json
 from servicio_ml.domain.values import (
     FIRST_DAY,
     LAST_DAY,
@@ -252,6 +252,11 @@ class FeatureSchema:
                 for each in self.fields
             ),
         )
+
+    def set_tables(self, tables: Mapping[str, Lookup]) -> "FeatureSchema":
+        """Return the schema with the tables of fitted columns in their places."""
+        derived = tuple(tables.get(column.name, column) for column in self.derived)
+        return replace(self, derived=derived)
 
     def to_json(self) -> dict[str, Any]:
         return {

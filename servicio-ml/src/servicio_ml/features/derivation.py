@@ -14,11 +14,15 @@ from servicio_ml.domain.derived import (
     Derived,
     Difference,
     Expression,
+    Frequency,
+    GroupMean,
     Lookup,
     Missing,
     Ratio,
+    TargetMean,
 )
 from servicio_ml.domain.schema import FeatureSchema
+from servicio_ml.errors import UseCaseError
 from servicio_ml.features.derived_values import Evaluate, build_bins, build_date_part, build_expression
 
 Matrix = npt.NDArray[np.float32]
@@ -33,6 +37,10 @@ class Derivation:
     """
 
     def __init__(self, schema: FeatureSchema) -> None:
+        for column in schema.derived:
+            if isinstance(column, TargetMean | Frequency | GroupMean):
+                problem = "it has no value before it is fitted; training gives the model's schema its table"
+                raise UseCaseError(f"derived column {column.name!r}", problem)
         reads = _Sources(schema)
         built = [
             build(schema, reads)

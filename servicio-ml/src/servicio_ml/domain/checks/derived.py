@@ -11,8 +11,11 @@ from servicio_ml.domain.derived import (
     Derived,
     Difference,
     Expression,
+    Frequency,
+    GroupMean,
     Lookup,
     Ratio,
+    TargetMean,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +44,7 @@ def _find_source_problems(column: Derived, schema: "FeatureSchema") -> Iterator[
     if texts and isinstance(column, Cyclic | Difference | Ratio | Expression | Bins | DatePart):
         yield f"{texts[0]!r} is a category; it is computed from numbers and dates"
     yield from _find_date_problems(column, kinds)
+    yield from _find_fitted_problems(column, kinds)
 
 
 def _find_date_problems(column: Derived, kinds: Mapping[str, str]) -> Iterator[str]:
@@ -50,3 +54,13 @@ def _find_date_problems(column: Derived, kinds: Mapping[str, str]) -> Iterator[s
         yield f"{column.source!r} is a {kinds[column.source]}; only a date has parts"
     if isinstance(column, Bins) and "date" in kinds.values():
         yield f"{column.source!r} is a date; bins are those of a number"
+
+
+def _find_fitted_problems(column: Derived, kinds: Mapping[str, str]) -> Iterator[str]:
+    if not isinstance(column, TargetMean | Frequency | GroupMean):
+        return
+    category = column.by if isinstance(column, GroupMean) else column.source
+    if kinds[category] != "category":
+        yield f"{category!r} is a {kinds[category]}; take a category, whose levels have means and shares"
+    if isinstance(column, GroupMean) and kinds[column.source] not in {"number", "integer"}:
+        yield f"{column.source!r} is a {kinds[column.source]}; only numbers have a mean"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from servicio_ml.domain.checks.attributes import SNAKE_CASE
 from servicio_ml.domain.checks.parsing import find_parse_problems, find_recode_problems
 from servicio_ml.domain.checks.splits import find_split_problems
+from servicio_ml.domain.derived import TargetMean
 from servicio_ml.domain.metric import METRICS
 from servicio_ml.domain.schema import Field, Kind, Parse
 from servicio_ml.domain.search import TASKS_OF_FAMILIES
@@ -39,6 +40,7 @@ def find_problems(use_case: "UseCase") -> Iterator[str]:
         yield "labels that are texts have no minimum and no maximum; leave them out, or give the target edges"
     if not use_case.schema.inputs:
         yield "models read no column: declare a field, or a column derived from one"
+    yield from _find_mean_problems(use_case)
     yield from _find_candidate_problems(use_case)
     yield from _find_metric_problems(use_case)
     yield from _find_naming_problems(use_case)
@@ -46,6 +48,15 @@ def find_problems(use_case: "UseCase") -> Iterator[str]:
     yield from _find_camel_case_problems(use_case)
     yield from _find_dialect_problems(use_case)
     yield from _find_missing_problems(use_case)
+
+
+def _find_mean_problems(use_case: "UseCase") -> Iterator[str]:
+    for column in use_case.schema.derived:
+        if isinstance(column, TargetMean) and use_case.task == "multiclass":
+            yield (
+                f"derived column {column.name!r}: a target of three or more labels has no mean; take "
+                "Frequency, or a target of two labels or a number"
+            )
 
 
 def _find_candidate_problems(use_case: "UseCase") -> Iterator[str]:

@@ -15,6 +15,7 @@ from servicio_ml.domain.use_case import Target, UseCase
 from servicio_ml.errors import TrainingError
 from servicio_ml.features.encoder import Encoder, Matrix
 from servicio_ml.pipeline.row_checks.required_rows import describe_few_test_rows, describe_shortage
+from servicio_ml.pipeline.training.encodings.fitted_columns import fit_schema, list_fitted_columns
 from servicio_ml.pipeline.training.estimators import EstimatorSettings
 from servicio_ml.pipeline.training.fitting import SEED, TrainingProblem, build_cross_validation
 
@@ -99,18 +100,22 @@ def _find_missing_labels(target: Target, sides: Sequence[Floats]) -> list[str]:
 def build_problem(
     use_case: UseCase, schema: FeatureSchema, frame: pl.DataFrame, *, seed: int, threads: int
 ) -> TrainingProblem:
-    """The training rows of a period as a problem."""
-    matrix, truth = Encoder(schema).encode_frame(frame), read_true_values(use_case.target, frame)
+    """The training rows of a period as a problem, whose schema has the tables of its fitted columns."""
+    truth = read_true_values(use_case.target, frame)
+    target = np.log(truth) if use_case.target.log else truth
+    fields = Encoder(FeatureSchema(fields=schema.fields)).encode_frame(frame)
+    fitted_schema = fit_schema(schema, fields, target)
     keys = _read_split_keys(use_case, frame)
     return TrainingProblem(
         use_case=use_case,
         setting=EstimatorSettings(
-            schema=schema, classes=len(use_case.target.labels), seed=seed, threads=threads
+            schema=fitted_schema, classes=len(use_case.target.labels), seed=seed, threads=threads
         ),
-        matrix=matrix,
+        matrix=Encoder(fitted_schema).encode_frame(frame),
         truth=truth,
-        target=np.log(truth) if use_case.target.log else truth,
+        target=target,
         folds=tuple(build_cross_validation(use_case, truth, keys, seed)),
+        fitted=list_fitted_columns(schema),
     )
 
 

@@ -12,6 +12,7 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, Str
 from servicio_ml.domain.search import MAX_TRAIN_ROWS, Candidate
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.features.encoder import Matrix
+from servicio_ml.pipeline.training.encodings.fitted_columns import FittedColumn
 from servicio_ml.pipeline.training.estimators import EstimatorSettings, get_family
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -31,6 +32,8 @@ class TrainingProblem:
         truth: `[n]`: class codes, or numbers in the target's unit.
         target: `[n]`: what is fitted: the truth, or its logarithm where the use case says so.
         folds: Training and validation rows of each cross-validation window.
+        fitted: Columns that each fit has to fit on its own rows. In `matrix`, as in the model, they are
+            fitted on all of them.
     """
 
     use_case: UseCase
@@ -39,6 +42,22 @@ class TrainingProblem:
     truth: Floats
     target: Floats
     folds: tuple[tuple[Rows, Rows], ...]
+    fitted: tuple[FittedColumn, ...] = ()
+
+    def encode_training_rows(self, rows: Rows) -> Matrix:
+        """Encode rows to fit a model on, `[m, features]`, in their order."""
+        matrix, target = self.matrix[rows], self.target[rows]
+        for each in self.fitted:
+            matrix[:, each.position] = each.encode_training_rows(matrix, target, self.setting.seed)
+        return matrix
+
+    def encode_unseen_rows(self, rows: Rows, train: Rows) -> Matrix:
+        """Encode rows that a model has not seen, `[m, features]`, by what it was fitted on."""
+        matrix = self.matrix[rows]
+        for each in self.fitted:
+            table = each.fit_table(self.matrix[train], self.target[train])
+            matrix[:, each.position] = each.encode(table, matrix)
+        return matrix
 
 
 def build_cross_validation(
@@ -90,12 +109,12 @@ def fit(problem: TrainingProblem, candidate: Candidate, params: Mapping[str, Any
     chosen = {**candidate.fixed, **params}
     limit = chosen.pop(MAX_TRAIN_ROWS, 0)
     # kernel and neighbour models grow worse than linearly with their rows
-    used = sample_rows(rows, int(limit or 0), problem.setting.seed)
+    places = sample_rows(np.arange(len(rows)), int(limit or 0), problem.setting.seed)
     estimator = get_family(candidate.family).make(problem.setting, chosen)
-    matrix = problem.matrix[used]
+    matrix = problem.encode_training_rows(rows)[places]
     # a column without a value cannot be split on: boosted trees, which take the whole matrix, ignore it
     matrix[:, [i for i in range(matrix.shape[1]) if i not in problem.setting.schema.inputs]] = np.nan
-    return estimator.fit(matrix, problem.target[used])
+    return estimator.fit(matrix, problem.target[rows[places]])
 
 
 def compute_scores(estimator: Any, matrix: Matrix) -> Floats:
@@ -111,7 +130,10 @@ def score_out_of_fold(
 ) -> list[tuple[Rows, Floats]]:
     """Rows that each window validates, with the scores of a model that has not seen them."""
     return [
-        (valid, compute_scores(fit(problem, candidate, params, train), problem.matrix[valid]))
+        (
+            valid,
+            compute_scores(fit(problem, candidate, params, train), problem.encode_unseen_rows(valid, train)),
+        )
         for train, valid in problem.folds
     ]
 

@@ -132,7 +132,8 @@ class TrainingSession:
     @cached_property
     def test(self) -> Holdout:
         tests = read_split(self.ports.store, self.manifest, "test")
-        return build_holdout(self.use_case, self.manifest.schema, tests)
+        # the schema of the problem has the tables that are fitted on its rows
+        return build_holdout(self.use_case, self.problem.setting.schema, tests)
 
     @property
     def until(self) -> str:

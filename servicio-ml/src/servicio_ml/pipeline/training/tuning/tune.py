@@ -127,7 +127,8 @@ def _build_objective(problem: TrainingProblem, candidate: Candidate) -> Callable
         values: list[float] = []
         for step, (train, valid) in enumerate(problem.folds):
             rows = sample_rows(train, candidate.tuning_rows, problem.setting.seed)
-            raw = compute_scores(fit(problem, candidate, params, rows), problem.matrix[valid])
+            unseen = problem.encode_unseen_rows(valid, rows)
+            raw = compute_scores(fit(problem, candidate, params, rows), unseen)
             values.append(
                 compute_metric(metric, problem.truth[valid], build_plain_output(problem).transform(raw))
             )

@@ -1,0 +1,1 @@
+"""Encodings of categories that are fitted on training rows."""
