@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from benchmarks.serving.environments import OURS, get_python
+from benchmarks.environments import OURS, get_python
 from benchmarks.serving.load import Load
 from benchmarks.serving.model import Models
 from benchmarks.serving.report import describe_machine

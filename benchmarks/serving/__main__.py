@@ -13,12 +13,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.serving import batches, environments, report, rounds
+from benchmarks.serving import batches, report, rounds
 from benchmarks.serving.servers import ECHO, PEERS, Server, build_our_server
 from benchmarks.serving.stand import Stand
 from benchmarks.serving.train import prepare
 from rich.console import Console
 
+from benchmarks import environments
 from servicio_ml.adapters.console import ConsoleProgress
 
 CACHE = Path(__file__).parents[2] / "var" / "bench"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from benchmarks.serving.environments import OURS
+from benchmarks.environments import OURS
 from benchmarks.serving.model import Floats, Models
 from benchmarks.serving.processes import HOST
 

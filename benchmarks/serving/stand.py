@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from benchmarks.environments import get_python
 from benchmarks.serving import load
-from benchmarks.serving.environments import get_python
 from benchmarks.serving.load import Load, MeasurementError
 from benchmarks.serving.model import Floats, Models
 from benchmarks.serving.processes import OK, Running, find_free_port, post, start, wait_for_first_answer

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from benchmarks.serving.environments import LOCKS, PEERS
+from benchmarks.environments import LOCKS, PEERS
 from benchmarks.serving.load import Load, MeasurementError, parse_output
 from benchmarks.serving.processes import Memory, find_free_port, post, start, wait_for_first_answer
 from benchmarks.serving.report import Row, build_target_table, compare_targets, compute_ratio

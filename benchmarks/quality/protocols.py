@@ -1,9 +1,7 @@
 """Quality: each use case's champion from the original data, by the protocols that results are known on.
 
-    python benchmarks/quality.py --data FOLDER [USE_CASE ...]
-
 Runs `servicio-ml etl` and `servicio-ml train` with their defaults in an empty state folder, takes the
-champion's candidate and hyperparameters, and scores them by each protocol. Prints a Markdown table.
+champion's candidate and hyperparameters, and scores them by each protocol. The result is a Markdown table.
 """
 
 import argparse
@@ -21,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from benchmarks.quality import report
 from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error, r2_score, roc_auc_score
 from sklearn.model_selection import KFold, RepeatedStratifiedKFold, train_test_split
 
@@ -40,6 +39,7 @@ Split = tuple[Rows, Rows]
 THREADS = 2
 EVEN_ODDS = 0.5
 SPLITS = 10
+COLUMNS = ("use case", "champion", "trained in", "protocol", "metric", "score", "bar", "reached")
 
 SOURCES = {
     "rain_australia": "weatherAUS.csv",
@@ -57,6 +57,7 @@ class Champion:
     version: ModelVersion
     made: TrainingProblem
     frame: pl.DataFrame
+    training: pl.DataFrame
     holdout: pl.DataFrame
     folder: Path
 
@@ -278,54 +279,37 @@ def get_champion(name: str, state: Path) -> Champion:
     if version is None:
         raise SystemExit(f"{name} has no champion: its challenger was rejected")
     manifest = read_manifest(store, name)
-    holdout = read_split(store, manifest, "test")
+    training, holdout = (read_split(store, manifest, part) for part in ("train", "test"))
     # in the order of the raw file, as the protocols split it
-    frame = pl.concat([read_split(store, manifest, "train"), holdout]).sort("line")
+    frame = pl.concat([training, holdout]).sort("line")
     return Champion(
         version=version,
         made=build_problem(use_case, manifest.schema, frame, seed=1234, threads=THREADS),
         frame=frame,
+        training=training,
         holdout=holdout,
         folder=registry.download(name, version.version),
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder with the original files")
-    parser.add_argument("use_cases", nargs="*", default=list(load_catalogue()), help="all when none is named")
-    chosen = parser.parse_args()
-    rows = []
-    for name in chosen.use_cases:
+def measure_protocols(given: argparse.Namespace) -> None:
+    """Measure each use case's champion by its protocols."""
+    lines = report.Table(given.output, *COLUMNS)
+    for name in given.names or load_catalogue():
         with tempfile.TemporaryDirectory(prefix="quality-") as scratch:
-            run(Path(scratch), "etl", name, "--source", str(chosen.data / SOURCES[name]))
+            run(Path(scratch), "etl", name, "--source", str(given.data / SOURCES[name]))
             seconds = run(Path(scratch), "train", name)
             champion = get_champion(name, Path(scratch))
             for protocol in PROTOCOLS:
                 if protocol.use_case == name:
-                    rows += list(build_lines(protocol, champion, seconds))
-    print("\n| use case | champion | trained in | protocol | metric | score | bar | reached |")
-    print("|---|---|---|---|---|---|---|---|")
-    print("\n".join(rows))
+                    add_lines(lines, protocol, champion, seconds)
 
 
-def build_lines(protocol: Protocol, champion: Champion, seconds: float) -> Iterator[str]:
+def add_lines(lines: report.Table, protocol: Protocol, champion: Champion, seconds: float) -> None:
     candidate = champion.version.tags["candidate"]
     for metric, value in protocol.measure(champion).items():
         bar = protocol.bars.get(metric)
         better = bar is None or (value <= bar if metric.startswith("MAE") else value >= bar)
         shown = ("–", "–") if bar is None else (f"{bar:.6g}", "yes" if better else "no")
-        cells = (
-            protocol.use_case,
-            candidate,
-            f"{seconds:.0f} s",
-            protocol.name,
-            metric,
-            f"{value:.5g}",
-            *shown,
-        )
-        yield f"| {' | '.join(cells)} |"
-
-
-if __name__ == "__main__":
-    main()
+        cells = (protocol.use_case, candidate, f"{seconds:.0f} s", protocol.name, metric, f"{value:.5g}")
+        lines.add(*cells, *shown)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 LOCKS = ROOT / "benchmarks" / "requirements"
 SERVING, EVERYTHING = ROOT / "requirements" / "serving.txt", ROOT / "requirements" / "dev.txt"
 OURS = "ours"

@@ -1,0 +1,37 @@
+"""Model quality, ours beside others.
+
+    python -m benchmarks.quality protocols --data FOLDER [USE_CASE …]   # known results
+    python -m benchmarks.quality shipped --data FOLDER [USE_CASE …]     # beside AutoGluon
+    python -m benchmarks.quality tables [TABLE …]                       # drafts of public tables
+
+Each writes its lines into a Markdown file as it has them, and prints it.
+"""
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from benchmarks.quality import compare_shipped, compare_tables, protocols
+
+PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
+    "protocols": protocols.measure_protocols,
+    "shipped": compare_shipped.compare_shipped,
+    "tables": compare_tables.compare_tables,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("part", choices=list(PARTS))
+    parser.add_argument("names", nargs="*", help="use cases or tables; all when none is named")
+    parser.add_argument("--data", type=Path, help="folder with the original files of the use cases")
+    parser.add_argument("--seconds", type=float, default=60, help="time limit of each contender's training")
+    parser.add_argument("--output", type=Path, default=Path("quality.md"), help="file to write")
+    given = parser.parse_args()
+    if given.part != "tables" and given.data is None:
+        parser.error("--data is needed: the folder with the original files")
+    PARTS[given.part](given)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Public tables that nobody here has tuned anything for, and their split."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from benchmarks.environments import get_python
+from benchmarks.quality.peers.run import CACHE
+from benchmarks.quality.split import Split
+from sklearn.model_selection import train_test_split
+
+SCRIPT = Path(__file__).with_name("write_tables.py")
+SEED = 1234
+GRADES = ("sub_grade", "interest_rate")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of an R package.
+
+    Attributes:
+        name: Of the use case.
+        source: `package/table`.
+        target: Column to predict.
+        task: `binary`, `multiclass` or `regression`.
+        positive: The positive class of a binary target.
+        dropped: Columns that no contender gets: copies of the target, or the publisher's own split.
+    """
+
+    name: str
+    source: str
+    target: str
+    task: str
+    positive: str = ""
+    dropped: tuple[str, ...] = ()
+
+    @property
+    def file(self) -> str:
+        return f"{self.source.split('/')[1]}.csv"
+
+
+TABLES = (
+    Table("titanic", "Stat2Data/Titanic", "Survived", "binary", positive="1"),
+    Table("telephone_churn", "modeldata/mlc_churn", "churn", "binary", positive="yes"),
+    Table("telecom_churn", "modeldata/wa_churn", "churn", "binary", positive="Yes"),
+    Table("attrition", "modeldata/attrition", "Attrition", "binary", positive="Yes"),
+    Table("credit", "modeldata/credit_data", "Status", "binary", positive="bad"),
+    Table("remote_work", "modeldata/stackoverflow", "Remote", "binary", positive="Remote"),
+    Table("cells", "modeldata/cells", "class", "binary", positive="PS", dropped=("case",)),
+    Table("penguins", "palmerpenguins/penguins_raw", "Species", "multiclass"),
+    Table("loan_grades", "openintro/loans_full_schema", "grade", "multiclass", dropped=GRADES),
+    Table("diamonds", "ggplot2/diamonds", "price", "regression"),
+    Table("houses", "modeldata/ames", "Sale_Price", "regression"),
+    Table("hotel_rates", "modeldata/hotel_rates", "avg_price_per_room", "regression"),
+    Table("wages", "ISLR/Wage", "wage", "regression", dropped=("logwage",)),
+)  # fmt: skip
+
+
+def write_tables(folder: Path) -> None:
+    """Write every table's CSV into a folder."""
+    python = get_python(CACHE / "environments", "tables")
+    subprocess.run([str(python), str(SCRIPT), str(folder), *(table.source for table in TABLES)], check=True)
+
+
+def split_table(table: Table, source: Path, folder: Path) -> Split:
+    """Split a table 75/25 by seed: texts as they are for us, types as pandas finds them for the others.
+
+    Returns:
+        The split; beside its Parquet files stand `train.csv` and `test.csv` of the same rows.
+    """
+    texts = pd.read_csv(source, dtype=str, keep_default_na=False).drop(columns=list(table.dropped))
+    typed = pd.read_csv(source).drop(columns=list(table.dropped))
+    if table.task != "regression":
+        typed[table.target] = texts[table.target]
+    classes = None if table.task == "regression" else texts[table.target]
+    labelled = typed.index[typed[table.target].notna()]
+    rows = train_test_split(
+        labelled, test_size=0.25, random_state=SEED, stratify=None if classes is None else classes[labelled]
+    )
+    for part, chosen in zip(("train", "test"), rows, strict=True):
+        # in the order of the file, so that one that is ordered in time stays so
+        texts.loc[sorted(chosen)].to_csv(folder / f"{part}.csv", index=False)
+        typed.loc[sorted(chosen)].reset_index(drop=True).to_parquet(folder / f"{part}.parquet")
+    return Split(folder=folder, target=table.target, task=table.task, positive=table.positive or None)
