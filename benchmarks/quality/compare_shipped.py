@@ -39,7 +39,7 @@ def add_line(lines: report.Table, champion: Champion, folder: Path, seconds: flo
     )
     use_case = champion.made.use_case
     lines.add(
-        use_case.name, len(split.truth("train")), len(split.truth("test")),
+        use_case.name, len(split.read_truth("train")), len(split.read_truth("test")),
         champion.version.tags["candidate"], f"{seconds:.0f}", METRICS[use_case.task.value],
         f"{ours:.4f}", f"{medium:.4f}", f"{good:.4f}", f"{ours / good:.4f}",
     )  # fmt: skip

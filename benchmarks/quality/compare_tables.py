@@ -30,7 +30,7 @@ def compare_tables(given: argparse.Namespace) -> None:
 
 
 def add_line(lines: report.Table, table: Table, split: Split, seconds: float) -> None:
-    rows, columns = split.inputs("train").shape
+    rows, columns = split.read_inputs("train").shape
     try:
         ours = draft_and_measure(table.name, split)
     except subprocess.CalledProcessError as error:

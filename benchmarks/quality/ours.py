@@ -77,7 +77,9 @@ def read_scores(split: Split, parts: pl.DataFrame) -> tuple[Any, int]:
     # line 1 is the header; no value of these tables has a line break
     lines = parts["line"].to_numpy() - 2
     usual = find_usual_score(split)
-    scores = np.full(len(split.truth("test")), usual, dtype=object if split.task == "multiclass" else float)
+    scores = np.full(
+        len(split.read_truth("test")), usual, dtype=object if split.task == "multiclass" else float
+    )
     column = {"binary": "probability", "multiclass": "label", "regression": "prediction"}[split.task]
     scores[lines] = parts[column].to_numpy()
     return scores, len(scores) - len(lines)
@@ -85,7 +87,7 @@ def read_scores(split: Split, parts: pl.DataFrame) -> tuple[Any, int]:
 
 def find_usual_score(split: Split) -> Any:
     """The training rows' share of the positive class, most frequent class or mean."""
-    truth = split.truth("train")
+    truth = split.read_truth("train")
     if split.task == "binary":
         return float(np.mean(truth == split.positive))
     if split.task == "multiclass":

@@ -32,10 +32,10 @@ class Split:
     def read(self, part: str) -> pd.DataFrame:
         return pd.read_parquet(self.folder / f"{part}.parquet")
 
-    def truth(self, part: str) -> npt.NDArray[Any]:
+    def read_truth(self, part: str) -> npt.NDArray[Any]:
         return self.read(part)[self.target].to_numpy()
 
-    def inputs(self, part: str) -> pd.DataFrame:
+    def read_inputs(self, part: str) -> pd.DataFrame:
         return self.read(part).drop(columns=self.target)
 
     def write_task(self, **more: Any) -> None:
@@ -45,7 +45,7 @@ class Split:
 
     def measure(self, scores: Any) -> float:
         """The metric of positive probabilities, labels or numbers of the test rows."""
-        truth = self.truth("test")
+        truth = self.read_truth("test")
         if self.task == "binary":
             truth = truth == self.positive
         elif self.task == "multiclass":

@@ -107,7 +107,7 @@ def _explain_unreadable(error: CsvError) -> str:
     return {
         "foreign": t(
             "The file is no CSV, its format is {format}. Unpack it, or save the table as CSV (UTF-8). "
-            "`servicio-ml score` also reads gzip, zip, Parquet and JSON lines.",
+            "`servicio-ml score` also reads gzip, zip, Parquet, JSON lines and Excel.",
             format=", ".join(error.names),
         ),
         "mark": t(

@@ -20,9 +20,9 @@ OBJECTIVES = {"binary": "binary", "multiclass": "multiclass", "regression": "reg
 def score_test_rows(split: Split, seconds: float, threads: int) -> Floats | list[str]:
     """Tune on the training rows; score the test rows: positive probabilities, labels or numbers."""
     train, test = build_frames(split)
-    labels, truth = np.unique(split.truth("train"), return_inverse=True)
+    labels, truth = np.unique(split.read_truth("train"), return_inverse=True)
     if split.task == "regression":
-        truth = split.truth("train").astype(float)
+        truth = split.read_truth("train").astype(float)
     folds = list(make_folds(split.task).split(train, truth))
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=SEED))
@@ -41,7 +41,7 @@ def score_test_rows(split: Split, seconds: float, threads: int) -> Floats | list
 
 def build_frames(split: Split) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The inputs of both sides, with texts as categories of the training rows; dates as days."""
-    train, test = split.inputs("train"), split.inputs("test")
+    train, test = split.read_inputs("train"), split.read_inputs("test")
     for name in train.columns:
         if not pd.api.types.is_numeric_dtype(train[name]):
             levels = pd.CategoricalDtype(sorted(train[name].dropna().astype(str).unique()))

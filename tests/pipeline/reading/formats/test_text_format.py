@@ -24,6 +24,7 @@ from servicio_ml.pipeline.reading.input_file import copy_input_file, inspect_fil
 from servicio_ml.pipeline.reading.raw_file import read_rows
 from servicio_ml.pipeline.reading.text import LINE
 from servicio_ml.pipeline.reading.transform import REASON
+from workbooks import build_workbook
 
 ROWS = build_rows(40)
 TEXT = "".join(",".join(cells) + "\n" for cells in (HEADER, *ROWS))
@@ -101,6 +102,7 @@ READ: dict[str, bytes] = {
     "gzipped JSON lines": gzip.compress(JSON_LINES.encode()),
     "zip of JSON lines": _build_zip(("a.ndjson", JSON_LINES.encode())),
     "JSON lines in UTF-16": JSON_LINES.encode("utf-16"),
+    "workbook": build_workbook({"Sheet1": [HEADER, *ROWS]}),
 }  # fmt: skip
 
 
@@ -122,11 +124,6 @@ def test_a_file_is_read_by_its_content_in_the_etl_and_in_scoring(
 
 
 NAMED: dict[str, tuple[bytes, str]] = {
-    "Excel": (
-        _build_zip(("[Content_Types].xml", b"x"), ("a.xml", b"x")),
-        "it is an Excel workbook (.xlsx); save",
-    ),
-    "old Excel": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "it is an Excel workbook (.xls); save"),
     "zip of several": (
         _build_zip(("a.csv", b"a"), ("b.csv", b"b")),
         "its zip archive holds 2 files (a.csv, b.csv",

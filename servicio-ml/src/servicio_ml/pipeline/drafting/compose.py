@@ -161,6 +161,8 @@ def _describe_format(evidence: Evidence) -> str:
     found = evidence.file.text_format
     if evidence.file.is_parquet:
         return "Parquet"
+    if found.packing == WORKBOOK:
+        return "workbook"
     what = "JSON lines" if found.is_json else f"CSV with {DELIMITERS.get(found.delimiter, found.delimiter)}"
     decimal = f", decimal mark {evidence.table.decimal!r}" if evidence.table.decimal else ""
     return f"{what}, {found.encoding.upper()}{f', {found.packing}' if found.packing else ''}{decimal}"

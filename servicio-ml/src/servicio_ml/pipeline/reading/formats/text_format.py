@@ -2,11 +2,11 @@
 
 | part | read | named and refused |
 |---|---|---|
-| packing | none, gzip, zip with one file | zip with several files or a password, Excel, bzip2, xz, zstd |
+| packing | none, gzip, zip with one file | zip with several files or a password, bzip2, xz, zstd |
 | encoding | UTF-8, UTF-16 and UTF-32, with or without a byte-order mark | others |
 | line ends | LF, CR LF, CR | |
 | delimiter | comma, semicolon, tab, bar | |
-| content | CSV, JSON lines | other JSON, HTML, XML, PDF, Arrow, ORC, Avro, SQLite, HDF5, pickles |
+| content | CSV, JSON lines, workbooks | other JSON, HTML, XML, PDF, Arrow, ORC, Avro, SQLite, HDF5, pickles |
 | marks | a byte-order mark | two of them, Excel's line `sep=;`, Ctrl-Z at the end |
 """
 
@@ -27,6 +27,7 @@ from servicio_ml.pipeline.reading.formats.converted_text import (
     GeneratedText,
     convert_encoding,
 )
+from servicio_ml.pipeline.reading.formats.excel import OLD_MAGIC, check_size, convert_sheet, is_workbook
 from servicio_ml.pipeline.reading.formats.file_marks import BYTE_ORDER_MARK, refuse_start_mark
 from servicio_ml.pipeline.reading.formats.foreign_formats import (
     GZIP_MAGIC,
@@ -50,6 +51,7 @@ MARKS = {
 }
 """Byte-order marks, the longer ones first: that of UTF-32 begins with that of UTF-16."""
 DELIMITERS = ",;\t|"
+WORKBOOK = "workbook"
 HEAD_BYTES = 1 << 20
 """Size of the beginning by which the format is found; headers of hundreds of columns fit."""
 SHOWN_MEMBERS = 3
@@ -63,7 +65,7 @@ class TextFormat:
     r"""Format of a text.
 
     Attributes:
-        packing: `gzip`, `zip`, or empty.
+        packing: `gzip`, `zip`, `workbook`, or empty.
         encoding: Python's name of the encoding.
         line_end: `\n` (also for CR LF) or `\r`.
         delimiter: Character between two cells.
@@ -96,16 +98,17 @@ class TextFormat:
     def open(self, path: Path, decimal: str = POINT) -> BinaryIO:
         """Open a file for reading its rows as bytes: a CSV in UTF-8 with line feeds.
 
-        JSON lines become rows without a header, their numbers with the decimal mark of the dialect.
+        JSON lines become rows without a header. Their numbers, and those of a workbook, have the decimal mark
+        of the dialect.
         """
-        lines = self.open_lines(path)
+        lines = self.open_lines(path, decimal)
         if not self.is_json:
             return lines
         return io.BufferedReader(GeneratedText(convert_to_csv(lines, self.keys, decimal), lines))
 
-    def open_lines(self, path: Path) -> BinaryIO:
+    def open_lines(self, path: Path, decimal: str = POINT) -> BinaryIO:
         """Open a file for reading its lines as bytes: UTF-8 with line feeds."""
-        unpacked = _open_unpacked(path, self.packing)
+        unpacked = _open_unpacked(path, self.packing, decimal)
         if self.is_utf_8:
             return unpacked
         # the delimiter stays: replacing it would need a parser for quotes
@@ -122,7 +125,7 @@ def detect_text_format(path: Path) -> TextFormat:
     packing = _detect_packing(path)
     with _open_unpacked(path, packing) as unpacked:
         head = unpacked.read(HEAD_BYTES)
-    if packing:
+    if packing in {"gzip", "zip"}:
         refuse_foreign_bytes(head, f"its {packing} archive holds ")
     encoding = _detect_encoding(head)
     # a character may be cut at the end of the head, so errors are found later, when all is read
@@ -141,7 +144,9 @@ def detect_text_format(path: Path) -> TextFormat:
     )
 
 
-def _open_unpacked(path: Path, packing: str) -> BinaryIO:
+def _open_unpacked(path: Path, packing: str, decimal: str = POINT) -> BinaryIO:
+    if packing == WORKBOOK:
+        return io.BufferedReader(GeneratedText(convert_sheet(path, decimal), path.open("rb")))
     if packing == "gzip":
         return cast(BinaryIO, gzip.open(path))
     if packing == "zip":
@@ -156,19 +161,21 @@ def _detect_packing(path: Path) -> str:
         magic = file.read(TAR_OFFSET + len(TAR_MARK))
     if magic.startswith(GZIP_MAGIC):
         return "gzip"
+    if magic.startswith(OLD_MAGIC):
+        return WORKBOOK
     if magic.startswith(ZIP_MAGIC):
-        _check_archive(path)
-        return "zip"
+        return _detect_archive(path)
     refuse_foreign_bytes(magic, "it is ")
     return ""
 
 
-def _check_archive(path: Path) -> None:
+def _detect_archive(path: Path) -> str:
     with zipfile.ZipFile(path) as archive:
+        if is_workbook(archive):
+            check_size(archive)
+            return WORKBOOK
         members = _list_members(archive)
         names = [each.filename for each in members]
-    if any(name == "[Content_Types].xml" for name in names):
-        raise UnknownFormatError("it is an Excel workbook (.xlsx); save the sheet as CSV (UTF-8)")
     if len(members) != 1:
         shown = ", ".join(names[:SHOWN_MEMBERS]) or "none"
         raise UnknownFormatError(
@@ -176,6 +183,7 @@ def _check_archive(path: Path) -> None:
         )
     if members[0].flag_bits & 1:
         raise UnknownFormatError("its zip archive needs a password; unpack it")
+    return "zip"
 
 
 def _list_members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
