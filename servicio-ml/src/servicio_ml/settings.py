@@ -22,7 +22,7 @@ class Settings(BaseSettings):
 
     Attributes:
         data_dir: Folder with the original raw files.
-        use_cases_dir: Folder with a user's own use cases.
+        use_cases_dir: Folder with a user's own use cases; `use_cases` here, if it is there, when not given.
         state_dir: Folder of everything that no other setting puts elsewhere.
         lake_url: `s3://bucket/prefix` or a folder; `<state_dir>/lake` when empty.
         s3_endpoint: Address of an S3 service other than Amazon's; credentials come from the AWS variables.

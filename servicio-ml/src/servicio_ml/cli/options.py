@@ -97,7 +97,9 @@ ModelVersionOrAlias = Annotated[str, typer.Option(help="Version or alias; the ch
 ScoringInput = Annotated[
     str,
     typer.Option(
-        "--input", metavar="PATH|URL|S3", help="File to score: CSV or JSON lines (also packed), Excel or Parquet."
+        "--input",
+        metavar="PATH|URL|S3",
+        help="File to score: CSV or JSON lines (also packed), Excel or Parquet.",
     ),
 ]
 ScoringOutput = Annotated[
@@ -117,7 +119,9 @@ WindowLength = Annotated[str, typer.Option("--window", help="Length of the windo
 WindowVersion = Annotated[int | None, typer.Option(min=1, help="Version; the champion when not given.")]
 LabelledSource = Annotated[
     str,
-    typer.Option("--stream", metavar="PATH|URL|S3", help="Labelled raw rows: CSV, JSON lines, Excel or Parquet."),
+    typer.Option(
+        "--stream", metavar="PATH|URL|S3", help="Labelled raw rows: CSV, JSON lines, Excel or Parquet."
+    ),
 ]
 FirstMonth = Annotated[str, typer.Option("--from", metavar="YYYY-MM", help="First month of the replay.")]
 LastMonth = Annotated[str, typer.Option("--to", metavar="YYYY-MM", help="Last month of the replay.")]

@@ -21,12 +21,11 @@ from servicio_ml.cli.options import (
 )
 from servicio_ml.cli.session import CommandSession, open_session
 from servicio_ml.errors import SettingsError, format_names
+from servicio_ml.use_cases.user_files import DEFAULT_FOLDER
 
 if TYPE_CHECKING:
     from servicio_ml.pipeline.drafting.answers import DraftAnswers
     from servicio_ml.pipeline.drafting.draft import Draft
-
-DEFAULT_FOLDER = Path("use_cases")
 
 
 def init(
@@ -62,7 +61,7 @@ def init(
         }  # fmt: skip
         if run:
             document["training"] = run_draft(here, draft.use_case, source)
-        _show_next_commands(here, name, source, folder, done=run)
+        _show_next_commands(here, name, source, done=run)
         here.print_document(document)
 
 
@@ -94,12 +93,10 @@ def _show(here: CommandSession, draft: "Draft") -> None:
     show_check(here, draft.check)
 
 
-def _show_next_commands(here: CommandSession, name: str, source: str, folder: Path, *, done: bool) -> None:
+def _show_next_commands(here: CommandSession, name: str, source: str, *, done: bool) -> None:
     from shlex import quote
 
     here.print_line("next:")
-    if here.settings.use_cases_dir is None:
-        here.print_line(f"  export SERVICIO_ML_USE_CASES_DIR={quote(str(folder.absolute()))}")
     if done:
         here.print_line("  servicio-ml serve")
         return

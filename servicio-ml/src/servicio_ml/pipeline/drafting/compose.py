@@ -25,6 +25,7 @@ from servicio_ml.pipeline.drafting.groups import GroupColumn, choose_group_colum
 from servicio_ml.pipeline.drafting.quick_model import METRICS
 from servicio_ml.pipeline.drafting.rules import build_promotion, choose_test_share
 from servicio_ml.pipeline.drafting.time_order import choose_time_column, has_seasons
+from servicio_ml.pipeline.reading.formats.text_format import WORKBOOK
 
 DAYS_PER_YEAR = 365.2425
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
