@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from servicio_ml.errors import SettingsError
+from servicio_ml.use_cases.user_files import DEFAULT_FOLDER
 
 PREFIX = "SERVICIO_ML_"
 MEBIBYTE = 1 << 20
@@ -22,7 +23,7 @@ class Settings(BaseSettings):
 
     Attributes:
         data_dir: Folder with the original raw files.
-        use_cases_dir: Folder with a user's own use cases; `use_cases` here, if it is there, when not given.
+        use_cases_dir: Folder with a user's own use cases; that of the default need not be there.
         state_dir: Folder of everything that no other setting puts elsewhere.
         lake_url: `s3://bucket/prefix` or a folder; `<state_dir>/lake` when empty.
         s3_endpoint: Address of an S3 service other than Amazon's; credentials come from the AWS variables.
@@ -69,7 +70,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", populate_by_name=True)
 
     data_dir: Path | None = None
-    use_cases_dir: Path | None = None
+    use_cases_dir: Path = DEFAULT_FOLDER
     state_dir: Path = Path("var")
     lake_url: str = ""
     s3_endpoint: str = ""

@@ -10,7 +10,7 @@ from pathlib import Path
 from servicio_ml import use_cases
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.errors import UnknownUseCaseError, UseCaseError, escape_unprintable
-from servicio_ml.use_cases.user_files import DEFAULT_FOLDER, get_use_case, list_files, load_file
+from servicio_ml.use_cases.user_files import get_use_case, list_files, load_file
 
 DEFAULT = "rain_australia"
 # modules of this package that are no use cases
@@ -25,11 +25,10 @@ def load_catalogue(folder: Path | None = None) -> Mapping[str, UseCase]:
     A broken file is left out and named in the log: it may not take the others with it.
 
     Args:
-        folder: Folder of the user's use cases: one Python file with `USE_CASE` for each. None is `use_cases` in
-            the working directory, if it is there.
+        folder: Folder of the user's use cases: one Python file with `USE_CASE` for each.
 
     Raises:
-        UseCaseError: The folder that is named is missing.
+        UseCaseError: The folder is missing.
     """
     found = _load_shipped()
     for path, use_case in _load_folder(folder):
@@ -61,7 +60,7 @@ class UserFolder:
     """The user's folder as a server watches it: files are read again only after one of them has changed."""
 
     def __init__(self, folder: Path | None) -> None:
-        self._folder, self._lock = folder or DEFAULT_FOLDER, threading.Lock()
+        self._folder, self._lock = folder, threading.Lock()
         self._seen: tuple[object, ...] | None = None
         self._broken: dict[str, str] = {}
         self._titles: dict[str, str] = {}
@@ -79,7 +78,7 @@ class UserFolder:
             return self._titles
 
     def _refresh(self) -> None:
-        folder = self._folder if self._folder.is_dir() else None
+        folder = self._folder if self._folder is not None and self._folder.is_dir() else None
         # helpers count, too: mending one mends the files that import it
         files = sorted(folder.glob("*.py")) if folder else []
         if (now := tuple((path, _read_change_time(path)) for path in files)) == self._seen:

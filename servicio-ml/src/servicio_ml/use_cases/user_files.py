@@ -13,17 +13,17 @@ from servicio_ml.errors import ServicioError, UseCaseError
 
 MAX_SHOWN_CHARACTERS = 300
 DEFAULT_FOLDER = Path("use_cases")
-"""Folder in the working directory that is read where none is named, if it is there."""
+"""Folder of a user who names none; it need not be there."""
 
 
 def list_files(folder: Path | None) -> list[Path]:
-    """List the files of use cases in a folder, `DEFAULT_FOLDER` for None; those that begin with `_` are helpers.
+    """List the files of use cases in a folder; those that begin with `_` are helpers.
 
     Raises:
-        UseCaseError: The folder that is named is missing.
+        UseCaseError: The folder is missing.
     """
-    if folder is None:
-        return list_files(DEFAULT_FOLDER) if DEFAULT_FOLDER.is_dir() else []
+    if folder is None or (folder == DEFAULT_FOLDER and not folder.exists()):
+        return []
     if not folder.is_dir():
         raise UseCaseError(str(folder), "SERVICIO_ML_USE_CASES_DIR names no folder; make it or unset it")
     # sorted, as `glob` gives the order of the file system

@@ -21,7 +21,6 @@ from servicio_ml.cli.options import (
 )
 from servicio_ml.cli.session import CommandSession, open_session
 from servicio_ml.errors import SettingsError, format_names
-from servicio_ml.use_cases.user_files import DEFAULT_FOLDER
 
 if TYPE_CHECKING:
     from servicio_ml.pipeline.drafting.answers import DraftAnswers
@@ -50,7 +49,7 @@ def init(
         check_name(name)
         given = answering.read_answers(answers, target)
         is_asking = not (yes or as_json) and answering.is_terminal()
-        folder = here.settings.use_cases_dir or DEFAULT_FOLDER
+        folder = here.settings.use_cases_dir
         with bootstrap.open_source(here.settings, source) as path:
             draft = _answer_and_draft(name, given, path, source, is_asking=is_asking)
         _show(here, draft)
