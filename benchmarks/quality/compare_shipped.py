@@ -21,7 +21,7 @@ COLUMNS = (
 
 
 def compare_shipped(given: argparse.Namespace) -> None:
-    lines = report.Table(given.output, *COLUMNS)
+    lines = report.MarkdownTable(given.output, *COLUMNS)
     for name in given.names or load_catalogue():
         with tempfile.TemporaryDirectory(prefix="quality-") as scratch:
             state = Path(scratch) / "state"
@@ -31,7 +31,7 @@ def compare_shipped(given: argparse.Namespace) -> None:
             add_line(lines, get_champion(name, state), Path(scratch), seconds)
 
 
-def add_line(lines: report.Table, champion: Champion, folder: Path, seconds: float) -> None:
+def add_line(lines: report.MarkdownTable, champion: Champion, folder: Path, seconds: float) -> None:
     split = write_split(champion, folder)
     ours = split.measure(compute_scores(champion))
     medium, good = (

@@ -9,7 +9,7 @@ from benchmarks.quality import report
 from benchmarks.quality.ours import draft_and_measure
 from benchmarks.quality.peers.run import run_autogluon, run_lightgbm
 from benchmarks.quality.split import METRICS, Split
-from benchmarks.quality.tables import TABLES, Table, split_table, write_tables
+from benchmarks.quality.tables import TABLES, PublicTable, split_table, write_tables
 
 COLUMNS = (
     "table", "training rows", "columns", "lines", "seconds", "decision", "candidate", "rejected test rows",
@@ -18,7 +18,7 @@ COLUMNS = (
 
 
 def compare_tables(given: argparse.Namespace) -> None:
-    lines = report.Table(given.output, *COLUMNS)
+    lines = report.MarkdownTable(given.output, *COLUMNS)
     with tempfile.TemporaryDirectory(prefix="quality-") as scratch:
         write_tables(Path(scratch))
         for table in TABLES:
@@ -29,7 +29,7 @@ def compare_tables(given: argparse.Namespace) -> None:
                 add_line(lines, table, split, given.seconds)
 
 
-def add_line(lines: report.Table, table: Table, split: Split, seconds: float) -> None:
+def add_line(lines: report.MarkdownTable, table: PublicTable, split: Split, seconds: float) -> None:
     rows, columns = split.read_inputs("train").shape
     try:
         ours = draft_and_measure(table.name, split)

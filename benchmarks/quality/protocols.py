@@ -294,7 +294,7 @@ def get_champion(name: str, state: Path) -> Champion:
 
 def measure_protocols(given: argparse.Namespace) -> None:
     """Measure each use case's champion by its protocols."""
-    lines = report.Table(given.output, *COLUMNS)
+    lines = report.MarkdownTable(given.output, *COLUMNS)
     for name in given.names or load_catalogue():
         with tempfile.TemporaryDirectory(prefix="quality-") as scratch:
             run(Path(scratch), "etl", name, "--source", str(given.data / SOURCES[name]))
@@ -305,7 +305,7 @@ def measure_protocols(given: argparse.Namespace) -> None:
                     add_lines(lines, protocol, champion, seconds)
 
 
-def add_lines(lines: report.Table, protocol: Protocol, champion: Champion, seconds: float) -> None:
+def add_lines(lines: report.MarkdownTable, protocol: Protocol, champion: Champion, seconds: float) -> None:
     candidate = champion.version.tags["candidate"]
     for metric, value in protocol.measure(champion).items():
         bar = protocol.bars.get(metric)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 
-class Table:
+class MarkdownTable:
     """Lines of a Markdown table, in a file and on the terminal as they come."""
 
     def __init__(self, path: Path, *columns: str) -> None:

@@ -16,7 +16,7 @@ GRADES = ("sub_grade", "interest_rate")
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class PublicTable:
     """A table of an R package.
 
     Attributes:
@@ -41,19 +41,19 @@ class Table:
 
 
 TABLES = (
-    Table("titanic", "Stat2Data/Titanic", "Survived", "binary", positive="1"),
-    Table("telephone_churn", "modeldata/mlc_churn", "churn", "binary", positive="yes"),
-    Table("telecom_churn", "modeldata/wa_churn", "churn", "binary", positive="Yes"),
-    Table("attrition", "modeldata/attrition", "Attrition", "binary", positive="Yes"),
-    Table("credit", "modeldata/credit_data", "Status", "binary", positive="bad"),
-    Table("remote_work", "modeldata/stackoverflow", "Remote", "binary", positive="Remote"),
-    Table("cells", "modeldata/cells", "class", "binary", positive="PS", dropped=("case",)),
-    Table("penguins", "palmerpenguins/penguins_raw", "Species", "multiclass"),
-    Table("loan_grades", "openintro/loans_full_schema", "grade", "multiclass", dropped=GRADES),
-    Table("diamonds", "ggplot2/diamonds", "price", "regression"),
-    Table("houses", "modeldata/ames", "Sale_Price", "regression"),
-    Table("hotel_rates", "modeldata/hotel_rates", "avg_price_per_room", "regression"),
-    Table("wages", "ISLR/Wage", "wage", "regression", dropped=("logwage",)),
+    PublicTable("titanic", "Stat2Data/Titanic", "Survived", "binary", positive="1"),
+    PublicTable("telephone_churn", "modeldata/mlc_churn", "churn", "binary", positive="yes"),
+    PublicTable("telecom_churn", "modeldata/wa_churn", "churn", "binary", positive="Yes"),
+    PublicTable("attrition", "modeldata/attrition", "Attrition", "binary", positive="Yes"),
+    PublicTable("credit", "modeldata/credit_data", "Status", "binary", positive="bad"),
+    PublicTable("remote_work", "modeldata/stackoverflow", "Remote", "binary", positive="Remote"),
+    PublicTable("cells", "modeldata/cells", "class", "binary", positive="PS", dropped=("case",)),
+    PublicTable("penguins", "palmerpenguins/penguins_raw", "Species", "multiclass"),
+    PublicTable("loan_grades", "openintro/loans_full_schema", "grade", "multiclass", dropped=GRADES),
+    PublicTable("diamonds", "ggplot2/diamonds", "price", "regression"),
+    PublicTable("houses", "modeldata/ames", "Sale_Price", "regression"),
+    PublicTable("hotel_rates", "modeldata/hotel_rates", "avg_price_per_room", "regression"),
+    PublicTable("wages", "ISLR/Wage", "wage", "regression", dropped=("logwage",)),
 )  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def write_tables(folder: Path) -> None:
     subprocess.run([str(python), str(SCRIPT), str(folder), *(table.source for table in TABLES)], check=True)
 
 
-def split_table(table: Table, source: Path, folder: Path) -> Split:
+def split_table(table: PublicTable, source: Path, folder: Path) -> Split:
     """Split a table 75/25 by seed: texts as they are for us, types as pandas finds them for the others.
 
     Returns:
