@@ -18,14 +18,14 @@ COMMAND = str(Path(sys.executable).with_name("servicio-ml"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DraftResult:
-    """What a draft came to.
+    """Champion of a draft.
 
     Attributes:
-        metric: Of the champion on the test rows.
-        seconds: From the file to the champion.
-        lines: Of the drafted file.
-        decision: Of the promotion.
-        candidate: Whose model it is.
+        metric: Metric on the test rows.
+        seconds: Time from the file to the champion.
+        lines: Number of lines of the drafted file.
+        decision: Outcome of the promotion.
+        candidate: Name of the winning candidate.
         rejected: Test rows that `score` rejected; they count with the usual answer of the training rows.
     """
 

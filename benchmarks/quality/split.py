@@ -18,7 +18,7 @@ class Split:
     """Training and test rows of one table.
 
     Attributes:
-        folder: Holds `train.parquet` and `test.parquet`.
+        folder: Folder with `train.parquet` and `test.parquet`.
         target: Column to predict.
         task: `binary`, `multiclass` or `regression`.
         positive: The positive class of a binary target, as in the column.

@@ -20,7 +20,7 @@ class PublicTable:
     """A table of an R package.
 
     Attributes:
-        name: Of the use case.
+        name: Name of the use case.
         source: `package/table`.
         target: Column to predict.
         task: `binary`, `multiclass` or `regression`.

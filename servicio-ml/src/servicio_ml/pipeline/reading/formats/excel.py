@@ -42,7 +42,7 @@ def check_size(archive: zipfile.ZipFile) -> None:
     """Check that a workbook fits into memory.
 
     Raises:
-        UnknownFormatError: It unpacks to more than `MAX_BYTES`.
+        UnknownFormatError: The workbook unpacks to more than `MAX_BYTES`.
     """
     size = sum(each.file_size for each in archive.infolist())
     if size > MAX_BYTES:
