@@ -19,9 +19,12 @@ TASKS_OF_FAMILIES: Mapping[str, frozenset[str]] = {
         "ridge": "regression",
         "knn": "binary multiclass regression",
         "svm": "binary multiclass regression",
+        "blend": "binary multiclass regression",
     }.items()
 }
 """Values of `Task` that each family of models fits; `pipeline.training.estimators` makes them."""
+BLEND = "blend"
+"""Family of the weighted average of the other candidates' best models; it has no parameters of its own."""
 MAX_TRAIN_ROWS = "max_train_rows"
 """Parameter of every family: maximum number of rows of a fit, 0 for all."""
 
@@ -123,6 +126,8 @@ class Candidate:
             raise UseCaseError(
                 where, f"unknown family {self.family!r}; families are {format_names(TASKS_OF_FAMILIES)}"
             )
+        if self.family == BLEND and (self.space or self.start or self.fixed):
+            raise UseCaseError(where, "a blend has no parameters; leave out space, start and fixed")
         self._check_parameters(where)
 
     def _check_parameters(self, where: str) -> None:

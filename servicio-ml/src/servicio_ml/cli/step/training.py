@@ -51,7 +51,7 @@ def plan(
         # the candidates are listed, since the scheduler maps one task to each of them
         return {
             "run_id": started.run_id, "period": manifest.period, "digest": manifest.digest,
-            "new": started.new, "candidates": wanted.names,
+            "new": started.new, "candidates": [each.name for each in wanted.tuned],
         }  # fmt: skip
 
     run_step(name, debug, run)

@@ -10,13 +10,15 @@ from servicio_ml.domain.checks.splits import find_split_problems
 from servicio_ml.domain.derived import TargetMean
 from servicio_ml.domain.metric import METRICS
 from servicio_ml.domain.schema import Field, Kind, Parse
-from servicio_ml.domain.search import TASKS_OF_FAMILIES
+from servicio_ml.domain.search import BLEND, TASKS_OF_FAMILIES
 from servicio_ml.errors import format_names
 
 if TYPE_CHECKING:
     from servicio_ml.domain.use_case import Dialect, UseCase
 
 BINARY_LABELS = 2
+BLENDED = 2
+"""Minimum number of candidates beside a blend."""
 RESERVED_ALIAS = re.compile(r"champion|challenger|latest|v\d+")
 """Names that a candidate cannot have: aliases of the platform and those that MLflow refuses."""
 RESERVED_DIALECT = "typed"
@@ -65,6 +67,9 @@ def _find_candidate_problems(use_case: "UseCase") -> Iterator[str]:
         yield "at least one candidate is needed"
     if len(set(names)) != len(names):
         yield "two candidates have the same name"
+    blends = sum(candidate.family == BLEND for candidate in use_case.candidates)
+    if blends > 1 or (blends and len(names) <= BLENDED):
+        yield f"{blends} of {len(names)} candidates are blends; one may be, beside at least {BLENDED} others"
     for candidate in use_case.candidates:
         if not SNAKE_CASE.fullmatch(candidate.name) or RESERVED_ALIAS.fullmatch(candidate.name):
             yield (

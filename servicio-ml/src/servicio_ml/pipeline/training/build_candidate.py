@@ -63,6 +63,7 @@ def build_candidate(
     params: Mapping[str, Any],
     folder: Path,
     source: str,
+    windows: Sequence[tuple[npt.NDArray[np.intp], Floats]] | None = None,
 ) -> BuiltCandidate:
     """Calibrate on validation rows, fit on all training rows, export, check and judge.
 
@@ -73,8 +74,9 @@ def build_candidate(
         params: Its hyperparameters.
         folder: Folder of the artifact to write.
         source: What the training data is, for the card.
+        windows: Rows and scores of `score_out_of_fold`, where they are known.
     """
-    windows = score_out_of_fold(problem, candidate, params)
+    windows = windows or score_out_of_fold(problem, candidate, params)
     rows, raw = (np.concatenate(arrays) for arrays in zip(*windows, strict=True))
     # from out-of-fold scores: on its own training rows a model is too sure of itself
     output = build_calibrated_output(problem.use_case, problem.truth[rows], raw)

@@ -29,7 +29,9 @@ from servicio_ml.features.encoder import Encoder, Matrix
 from servicio_ml.features.output import OutputTransform
 from servicio_ml.features.profile import ReferenceProfile
 from servicio_ml.features.requests.request_models import build_record_model
-from servicio_ml.pipeline.training.estimators import get_family
+from servicio_ml.pipeline.training.blending.blend import Blend
+from servicio_ml.pipeline.training.blending.graph import merge_models
+from servicio_ml.pipeline.training.estimators import OPSET, get_family
 from servicio_ml.pipeline.training.fitting import TrainingProblem, compute_scores
 
 # float32 against float64: sums over many trees differ in their last digits
@@ -68,7 +70,7 @@ def export_model(candidate: Candidate, estimator: Any, holdout: Matrix) -> Expor
     """
     nan = float("nan")
     try:
-        model = _rename_output(get_family(candidate.family).convert(estimator, holdout.shape[1]))
+        model = bytes(_convert(candidate.family, estimator, holdout.shape[1]).SerializeToString())
         session = open_session(model)
     except Exception as error:  # noqa: BLE001  converters fail in many ways, and each makes the candidate ineligible
         reason = f"cannot be exported: {type(error).__name__}: {error}"
@@ -92,7 +94,15 @@ def _find_ineligibility(difference: float, latency: float, budget: float) -> str
     return ""
 
 
-def _rename_output(model: Any) -> bytes:
+def _convert(family: str, estimator: Any, width: int) -> Any:
+    """Convert an estimator to a model with one output, `scores`; a blend to one graph of all members."""
+    if isinstance(estimator, Blend):
+        models = [_convert(each.family, each.estimator, width) for each in estimator.members]
+        return merge_models(models, [each.weight for each in estimator.members], OPSET, width)
+    return _rename_output(get_family(family).convert(estimator, width))
+
+
+def _rename_output(model: Any) -> Any:
     """The model with one output, `scores`."""
     # a classifier also has an output with labels, which is computed from the scores here
     wanted = next(
@@ -107,7 +117,7 @@ def _rename_output(model: Any) -> bytes:
     kept.type.tensor_type.ClearField("shape")
     del model.graph.output[:]
     model.graph.output.append(kept)
-    return bytes(model.SerializeToString())
+    return model
 
 
 def measure_parity(session: ort.InferenceSession, estimator: Any, holdout: Matrix) -> float:

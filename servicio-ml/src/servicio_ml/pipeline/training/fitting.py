@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
-from servicio_ml.domain.search import MAX_TRAIN_ROWS, Candidate
+from servicio_ml.domain.search import BLEND, MAX_TRAIN_ROWS, Candidate
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.features.encoder import Matrix
+from servicio_ml.pipeline.training.blending.blend import WEIGHT, Blend, BlendMember, split_params
 from servicio_ml.pipeline.training.encodings.fitted_columns import FittedColumn
 from servicio_ml.pipeline.training.estimators import EstimatorSettings, get_family
 
@@ -106,6 +107,8 @@ def _build_expanding_windows(dates: Floats, folds: int) -> Iterator[tuple[Rows, 
 
 def fit(problem: TrainingProblem, candidate: Candidate, params: Mapping[str, Any], rows: Rows) -> Any:
     """An estimator of a candidate, fitted on some rows."""
+    if candidate.family == BLEND:
+        return _fit_blend(problem, params, rows)
     chosen = {**candidate.fixed, **params}
     limit = chosen.pop(MAX_TRAIN_ROWS, 0)
     # kernel and neighbour models grow worse than linearly with their rows
@@ -117,8 +120,20 @@ def fit(problem: TrainingProblem, candidate: Candidate, params: Mapping[str, Any
     return estimator.fit(matrix, problem.target[rows[places]])
 
 
+def _fit_blend(problem: TrainingProblem, params: Mapping[str, Any], rows: Rows) -> Blend:
+    members = []
+    for name, given in split_params(params).items():
+        candidate, weight = problem.use_case.get_candidate(name), given.pop(WEIGHT)
+        estimator = fit(problem, candidate, given, rows)
+        members.append(BlendMember(family=candidate.family, estimator=estimator, weight=weight))
+    return Blend(members=tuple(members))
+
+
 def compute_scores(estimator: Any, matrix: Matrix) -> Floats:
     """Raw scores `[n, classes]` of a classifier, `[n, 1]` of a regression."""
+    if isinstance(estimator, Blend):
+        parts = (each.weight * compute_scores(each.estimator, matrix) for each in estimator.members)
+        return np.asarray(np.sum([*parts], axis=0))
     # a pipeline only has the method when its last step has it
     if hasattr(estimator, "predict_proba"):
         return np.asarray(estimator.predict_proba(matrix))

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from servicio_ml.domain.metric import METRICS
-from servicio_ml.domain.search import Candidate
+from servicio_ml.domain.search import BLEND, Candidate
 from servicio_ml.pipeline.evaluate import ClassMetrics
+from servicio_ml.pipeline.training.blending.blend import WEIGHT, split_params
 from servicio_ml.pipeline.training.export import ExportedModel
 from servicio_ml.pipeline.training.fitting import TrainingProblem
 
@@ -31,7 +32,7 @@ def render_model_card(
         use_case.description,
         "",
         f"- Predicts: {target.name} — {target.description}; {answer}.",
-        f"- Model: {candidate.family}, {_format_pairs({**candidate.fixed, **params})}.",
+        *_describe_model(candidate, params),
         f"- Trained on {len(problem.matrix)} rows of {source}.",
         f"- One row takes {exported.latency_seconds * 1000:.3f} ms on the training machine.",
         f"- ONNX differs from its original by at most {exported.parity:.1e} on the holdout.",
@@ -50,6 +51,16 @@ def render_model_card(
         *(f"| {each.name} | {each.allowed} | {each.description} |" for each in problem.setting.schema.fields),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _describe_model(candidate: Candidate, params: Mapping[str, Any]) -> list[str]:
+    if candidate.family != BLEND:
+        return [f"- Model: {candidate.family}, {_format_pairs({**candidate.fixed, **params})}."]
+    members = (
+        f"  - {name}, weight {own.pop(WEIGHT):.2f}: {_format_pairs(own)}."
+        for name, own in split_params(params).items()
+    )
+    return ["- Model: weighted average of the scores of these candidates, in one ONNX graph:", *members]
 
 
 def _render_classes(classes: Sequence[ClassMetrics]) -> list[str]:

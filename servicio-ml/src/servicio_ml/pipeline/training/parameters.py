@@ -16,7 +16,7 @@ from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from xgboost import XGBClassifier, XGBRegressor
 
-from servicio_ml.domain.search import MAX_TRAIN_ROWS, Candidate, Choice
+from servicio_ml.domain.search import BLEND, MAX_TRAIN_ROWS, Candidate, Choice
 from servicio_ml.domain.use_case import Task, UseCase
 from servicio_ml.errors import UseCaseError, format_names
 
@@ -91,7 +91,7 @@ def check_parameters(use_case: UseCase) -> None:
         UseCaseError: An estimator has no such parameter, or refuses a value.
     """
     classes = 0 if use_case.task is Task.REGRESSION else len(use_case.target.labels)
-    for candidate in use_case.candidates:
+    for candidate in (each for each in use_case.candidates if each.family != BLEND):
         where = f"{use_case.name}, candidate {candidate.name!r}"
         family = ESTIMATOR_CLASSES[candidate.family]
         kind = family.choose(classes=classes)

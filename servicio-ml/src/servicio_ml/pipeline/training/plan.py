@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 from servicio_ml.domain.dataset import Manifest
-from servicio_ml.domain.search import Candidate, Parameter
+from servicio_ml.domain.search import BLEND, Candidate, Parameter
 from servicio_ml.domain.use_case import UseCase
 
 
@@ -34,6 +34,15 @@ class TrainingPlan:
     @property
     def names(self) -> list[str]:
         return [candidate.name for candidate in self.candidates]
+
+    @property
+    def tuned(self) -> tuple[Candidate, ...]:
+        """Candidates that are tuned: all but a blend, which is made of them when the winner is selected."""
+        return tuple(candidate for candidate in self.candidates if candidate.family != BLEND)
+
+    @property
+    def blend(self) -> Candidate | None:
+        return next((candidate for candidate in self.candidates if candidate.family == BLEND), None)
 
     def get_initial_params(self, candidate: Candidate) -> dict[str, Parameter]:
         return {**candidate.start, **self.start.get(candidate.name, {})}

@@ -59,10 +59,8 @@ def train(
         return TrainingResult(run_id=started.run_id, challenger=None, table=[])
     with open_training(use_case, started.run_id, ports, plan.threads) as training:
         search_all(training)
-        with ports.progress.open_bar(
-            f"fit and export {use_case.name}", total=len(plan.candidates)
-        ) as advance:
-            for candidate in plan.candidates:
+        with ports.progress.open_bar(f"fit and export {use_case.name}", total=len(plan.tuned)) as advance:
+            for candidate in plan.tuned:
                 fit_tuned(training, candidate)
                 advance(1, candidate.name)
         select_best(training)

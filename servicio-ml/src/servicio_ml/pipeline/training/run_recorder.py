@@ -93,7 +93,7 @@ class RunRecorder:
                 run.log_metrics({f"validation_{self._use_case.metric}": value})
 
     def record_candidate(
-        self, each: BuiltCandidate, stage: CandidateStage, study: Study, test: Holdout, until: str
+        self, each: BuiltCandidate, stage: CandidateStage, study: Study | None, test: Holdout, until: str
     ) -> CandidateResult:
         """A candidate's run, and its artifact as a version.
 
@@ -107,7 +107,8 @@ class RunRecorder:
         name, model, row = each.candidate.name, self._use_case.name, build_candidate_result(each)
         place = self._scratch / f"figures of {name} {stage.name}"
         figures.draw_plots(place, self._use_case, test, each)
-        figures.draw_study(place, study, self._use_case.metric)
+        if study is not None:
+            figures.draw_study(place, study, self._use_case.metric)
         tags = {
             **stage.tags, "eligible": str(each.eligible).lower(), "reason": each.exported.reason,
             TRAIN_RUN: self._run.id,

@@ -2,11 +2,12 @@
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from optuna import Study
@@ -25,7 +26,7 @@ from servicio_ml.pipeline.training.dataset import (
     check_training_rows,
     find_last_training_day,
 )
-from servicio_ml.pipeline.training.fitting import SEED, TrainingProblem
+from servicio_ml.pipeline.training.fitting import SEED, Floats, Rows, TrainingProblem, score_out_of_fold
 from servicio_ml.pipeline.training.plan import TrainingPlan, build_plan_document, compute_fingerprint
 from servicio_ml.pipeline.training.run_recorder import (
     CandidateStage,
@@ -118,6 +119,8 @@ class TrainingSession:
         self.use_case, self.manifest, self.plan, self.ports = use_case, manifest, plan, ports
         self.run, self.scratch = run, scratch
         self.record = RunRecorder(use_case, manifest, ports, run, scratch)
+        # kept, since a blend weighs the same scores that its members were calibrated with
+        self._windows: dict[str, list[tuple[Rows, Floats]]] = {}
         self.source = f"{use_case.name} {manifest.period} (digest {manifest.digest[:12]})"
 
     @cached_property
@@ -138,6 +141,13 @@ class TrainingSession:
     @property
     def until(self) -> str:
         return find_last_training_day(self.use_case, self._rows)
+
+    def score_unseen_rows(self, candidate: Candidate, params: Mapping[str, Any]) -> list[tuple[Rows, Floats]]:
+        """Score the rows of each window by models that have not seen them, once for the same parameters."""
+        key = json.dumps([candidate.name, dict(params)], sort_keys=True)
+        if key not in self._windows:
+            self._windows[key] = score_out_of_fold(self.problem, candidate, params)
+        return self._windows[key]
 
     def open_study(self, name: str) -> Study:
         """The shared study of a candidate, or of a winner's neighbourhood."""

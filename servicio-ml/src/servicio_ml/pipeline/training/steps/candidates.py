@@ -34,7 +34,7 @@ class TunedCandidate:
 def search_all(training: TrainingSession) -> None:
     """Tune every candidate in this process: a fair share of the time for each, then what is left of it."""
     plan, until = training.plan, time.monotonic() + training.plan.seconds * TUNING_TIME_SHARE
-    waiting = [each for each in plan.candidates if training.get_result(build_tuned_stage(each.name)) is None]
+    waiting = [each for each in plan.tuned if training.get_result(build_tuned_stage(each.name)) is None]
     studies = {candidate.name: training.open_study(candidate.name) for candidate in waiting}
     for i, candidate in enumerate(waiting):
         fair = max(until - time.monotonic(), 0.0) / (len(waiting) - i)
@@ -54,7 +54,7 @@ def tune_one(training: TrainingSession, name: str) -> TunedCandidate:
     """
     candidate, plan = training.get_candidate(name), training.plan
     if training.get_result(build_tuned_stage(name)) is None:
-        fair = plan.seconds * TUNING_TIME_SHARE / len(plan.candidates)
+        fair = plan.seconds * TUNING_TIME_SHARE / len(plan.tuned)
         search_candidate(training, candidate, training.open_study(name), plan.trials, fair)
     row, study = fit_tuned(training, candidate), training.open_study(name)
     return TunedCandidate(trials=count_finished(study), value=study.best_value, result=row)
@@ -93,13 +93,16 @@ def fit_candidate(
     candidate: Candidate,
     params: Mapping[str, Any],
     stage: CandidateStage,
-    study: Study,
+    study: Study | None,
 ) -> CandidateResult:
     """The row of a candidate's model, which is fitted and registered where it is not yet."""
     row = training.get_result(stage)
     if row is None:
         place = training.scratch / "artifacts" / f"{stage.candidate} {stage.name}"
-        done = build_candidate(training.problem, training.test, candidate, params, place, training.source)
+        windows = training.score_unseen_rows(candidate, params)
+        done = build_candidate(
+            training.problem, training.test, candidate, params, place, training.source, windows
+        )
         row = training.record.record_candidate(done, stage, study, training.test, training.until)
         if not row.eligible:
             training.ports.progress.warn(f"{candidate.name} is not eligible: {row.reason}")

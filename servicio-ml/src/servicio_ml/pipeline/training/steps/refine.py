@@ -8,6 +8,7 @@ from typing import Any
 
 from optuna import Study
 
+from servicio_ml.domain.search import BLEND
 from servicio_ml.pipeline.training.candidate_result import CandidateResult
 from servicio_ml.pipeline.training.run_recorder import CandidateStage
 from servicio_ml.pipeline.training.session import REFINED, TrainingSession
@@ -49,6 +50,11 @@ def refine(training: TrainingSession) -> RefinedWinner:
     if earlier := training.get_tag(REFINED):
         return RefinedWinner(**json.loads(earlier))
     best = read_winner(training)
+    if training.use_case.get_candidate(best.candidate).family == BLEND:
+        # its members are tuned already
+        return _save(
+            training, RefinedWinner(trials=0, value=best.validation, params=best.params, better=False)
+        )
     near = narrow_space(training.use_case.get_candidate(best.candidate), best.params, REFINE_SHARE)
     study = _open_refining_study(training, best)
     trials = max(2, round(training.plan.trials * REFINE_TRIALS_PER_TRIAL))
@@ -60,6 +66,10 @@ def refine(training: TrainingSession) -> RefinedWinner:
         trials=count_finished(study), value=study.best_value, params=study.best_params,
         better=study.best_params != best.params,
     )  # fmt: skip
+    return _save(training, found)
+
+
+def _save(training: TrainingSession, found: RefinedWinner) -> RefinedWinner:
     training.run.set_tags({REFINED: json.dumps(asdict(found))})
     return found
 

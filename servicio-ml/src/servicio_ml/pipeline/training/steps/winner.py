@@ -3,15 +3,19 @@
 from servicio_ml.errors import TrainingError
 from servicio_ml.pipeline.training.candidate_result import CandidateResult, rank_result, select_winner
 from servicio_ml.pipeline.training.session import WINNER, TrainingSession
+from servicio_ml.pipeline.training.steps.blend import fit_blend
 from servicio_ml.pipeline.training.steps.candidates import build_tuned_stage
 
 
 def select_best(training: TrainingSession) -> CandidateResult:
-    """The winner by the one-standard-error rule.
+    """The winner by the one-standard-error rule; a blend of the others is made first, if there is one.
 
     Raises:
         TrainingError: A candidate is not tuned yet, or none is eligible.
     """
+    tuned = [training.get_result(build_tuned_stage(each.name)) for each in training.plan.tuned]
+    if all(tuned):
+        fit_blend(training, [each for each in tuned if each])
     best = select_winner(training.use_case, read_tuned_results(training))
     training.run.set_tags({WINNER: best.candidate})
     return best

@@ -1,0 +1,1 @@
+"""Blend: a weighted average of the scores of the best candidates."""
