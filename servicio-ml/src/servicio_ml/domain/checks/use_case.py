@@ -67,9 +67,7 @@ def _find_candidate_problems(use_case: "UseCase") -> Iterator[str]:
         yield "at least one candidate is needed"
     if len(set(names)) != len(names):
         yield "two candidates have the same name"
-    blends = sum(candidate.family == BLEND for candidate in use_case.candidates)
-    if blends > 1 or (blends and len(names) <= BLENDED):
-        yield f"{blends} of {len(names)} candidates are blends; one may be, beside at least {BLENDED} others"
+    yield from _find_blend_problems(use_case)
     for candidate in use_case.candidates:
         if not SNAKE_CASE.fullmatch(candidate.name) or RESERVED_ALIAS.fullmatch(candidate.name):
             yield (
@@ -84,6 +82,13 @@ def _find_candidate_problems(use_case: "UseCase") -> Iterator[str]:
                 f"candidate {candidate.name!r}: the family {candidate.family!r} fits no {use_case.task} "
                 f"target; these do: {fitting}"
             )
+
+
+def _find_blend_problems(use_case: "UseCase") -> Iterator[str]:
+    blends = sum(candidate.family == BLEND for candidate in use_case.candidates)
+    total = len(use_case.candidates)
+    if blends > 1 or (blends and total <= BLENDED):
+        yield f"{blends} of {total} candidates are blends; one may be, beside at least {BLENDED} others"
 
 
 def _find_metric_problems(use_case: "UseCase") -> Iterator[str]:
