@@ -11,7 +11,7 @@ from servicio_ml.errors import UseCaseError
 from servicio_ml.features.artifact import SCORES_NAME, open_session
 from servicio_ml.features.encoder import Encoder
 from servicio_ml.pipeline.training.blending.blend import Blend, join_params, split_params
-from servicio_ml.pipeline.training.blending.weights import choose_weights, mix_windows
+from servicio_ml.pipeline.training.blending.weights import average_windows, choose_weights
 from servicio_ml.pipeline.training.dataset import build_problem
 from servicio_ml.pipeline.training.export import PARITY_TOLERANCE, export_model
 from servicio_ml.pipeline.training.fitting import TrainingProblem, fit, score_out_of_fold
@@ -66,7 +66,7 @@ def test_the_members_are_weighted_as_their_parameters_say() -> None:
         "lightgbm": score_out_of_fold(problem, LIGHTGBM, {"n_estimators": 5}),
         "knn": score_out_of_fold(problem, KNN, {"n_neighbors": 7}),
     }
-    mixed = mix_windows(windows, {"lightgbm": 0.75, "knn": 0.25})
+    mixed = average_windows(windows, {"lightgbm": 0.75, "knn": 0.25})
     blended = score_out_of_fold(problem, use_case.get_candidate("blend"), params)
     for (rows, scores), (same_rows, same) in zip(mixed, blended, strict=True):
         assert rows.tolist() == same_rows.tolist()

@@ -35,7 +35,10 @@ def choose_weights(problem: TrainingProblem, windows: Mapping[str, Windows]) -> 
     for _ in range(ROUNDS):
         value, best = max(
             # the first of equals is kept, so that the same scores give the same weights
-            ((_rate(problem, windows, [*picked, name]), -place, name) for place, name in enumerate(windows))
+            (
+                (_compute_quality(problem, windows, [*picked, name]), -place, name)
+                for place, name in enumerate(windows)
+            )
         )[::2]
         picked.append(best)
         if value > found[0]:
@@ -44,7 +47,9 @@ def choose_weights(problem: TrainingProblem, windows: Mapping[str, Windows]) -> 
     return {name: chosen.count(name) / len(chosen) for name in windows if name in chosen}
 
 
-def mix_windows(windows: Mapping[str, Windows], weights: Mapping[str, float]) -> list[tuple[Rows, Floats]]:
+def average_windows(
+    windows: Mapping[str, Windows], weights: Mapping[str, float]
+) -> list[tuple[Rows, Floats]]:
     """Add up the members' weighted scores, window by window."""
     members = [windows[name] for name in weights]
     return [
@@ -58,14 +63,16 @@ def _add_scores(scores: Sequence[Floats], weights: Sequence[float]) -> Floats:
     return np.asarray(np.sum(parts, axis=0))
 
 
-def _rate(problem: TrainingProblem, windows: Mapping[str, Windows], picked: Sequence[str]) -> float:
+def _compute_quality(
+    problem: TrainingProblem, windows: Mapping[str, Windows], picked: Sequence[str]
+) -> float:
     """Rate an average of members by the use case's metric, greater is better; NaN counts as the worst."""
     weights = {name: picked.count(name) / len(picked) for name in dict.fromkeys(picked)}
     metric, output = METRICS[problem.use_case.metric], build_plain_output(problem)
     value = np.mean(
         [
             compute_metric(metric.name, problem.truth[rows], output.transform(scores))
-            for rows, scores in mix_windows(windows, weights)
+            for rows, scores in average_windows(windows, weights)
         ]
     )
     if np.isnan(value):
