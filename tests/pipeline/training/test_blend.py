@@ -78,7 +78,7 @@ def _build_windows(problem: TrainingProblem, errors: Any) -> list[tuple[Any, Any
 
 
 def test_weights_favour_members_whose_errors_cancel_out() -> None:
-    """Of two opposite errors the mean is exact; a member that only adds noise gets no weight."""
+    """The mean of two opposite errors is exact; a member that only adds noise gets no weight."""
     _, problem = _build_problem(Task.REGRESSION, LIGHTGBM, KNN)
     error = np.random.default_rng(0).normal(size=300) / 10
     windows = {
