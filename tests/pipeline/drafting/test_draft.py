@@ -166,6 +166,13 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
             "quarantine: a: it is not a whole number from 0 to 104 (such as 'abc'): 1 row, first in line 9",
         ],
     ),
+    "180 levels, of which 100 are in 20 rows and more": (
+        write_rows("a", lambda i: f"town {i % 100}" if i % 4 else f"town {i % 179}", rows=4_000),
+        [
+            'Field(name="a", kind=Kind.CATEGORY, learned_levels=LearnedLevels())',
+            "from servicio_ml.domain.schema import FeatureSchema, Field, Kind, LearnedLevels",
+        ],
+    ),
     "10,000 levels": (
         write_rows("a", lambda i: f"town {i % 10_000}", rows=20_000),
         ["# left out: a: text: 10000 different values, such as 'town 0'"],

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from servicio_ml.domain.schema import Field
 from servicio_ml.domain.use_case import Task
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding
 from servicio_ml.pipeline.drafting.targets.target import TargetFinding
@@ -42,7 +43,9 @@ def build_problem(findings: Sequence[ColumnFinding], target: TargetFinding) -> P
     labels = target.target.labels
     answer = _encode(target.values, labels)
     columns = [
-        _encode(each.values, each.field.levels) for each in findings if each.field and each.values is not None
+        _encode(each.values, _list_levels(each.field, each.values))
+        for each in findings
+        if each.field and each.values is not None
     ]
     labelled = np.flatnonzero(~np.isnan(answer))
     taken = labelled[:: -(-len(labelled) // MAX_ROWS)]
@@ -53,6 +56,14 @@ def build_problem(findings: Sequence[ColumnFinding], target: TargetFinding) -> P
         test=np.arange(len(taken)) % TEST_EVERY == 0,
         task=target.task,
     )
+
+
+def _list_levels(field: Field, values: pl.Series) -> Sequence[str]:
+    if field.learned_levels:
+        # frequent ones first, as the ETL orders them
+        counts = values.drop_nulls().alias("text").value_counts(name="rows")
+        return counts.sort("rows", "text", descending=[True, False])["text"].to_list()
+    return field.levels
 
 
 def _encode(values: pl.Series, levels: Sequence[str]) -> Numbers:

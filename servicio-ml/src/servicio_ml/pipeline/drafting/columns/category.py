@@ -4,8 +4,8 @@ from collections import Counter
 
 import polars as pl
 
-from servicio_ml.domain.schema import Kind, Parse
-from servicio_ml.domain.values import normalize_code
+from servicio_ml.domain.schema import Kind, LearnedLevels, Parse
+from servicio_ml.domain.values import OTHER, normalize_code
 from servicio_ml.pipeline.drafting.columns.raw_column import (
     MAX_LEVELS,
     ColumnFinding,
@@ -18,6 +18,8 @@ MIN_ROWS_PER_LEVEL = 5
 """Minimum mean number of rows of a level: with fewer, the texts describe single rows."""
 MIN_COVERED = 0.99
 """Minimum share of the rows that the most frequent levels cover, where there are too many of them."""
+MIN_LEARNED = 0.5
+"""Minimum share of the rows that frequent texts cover, where the levels are learned."""
 SHOWN_LEVELS = 3
 
 
@@ -26,13 +28,30 @@ def find_category(column: RawColumn) -> ColumnFinding:
     counts = _count_texts(column.present)
     forms = _merge_cases(counts)
     levels = _choose_levels(Counter({level: counts[level] for level in forms.values()}))
-    if any("\n" in level or "\r" in level for level in counts):
+    if _has_several_lines(counts):
         return ColumnFinding(column=column.name, reason="texts of several lines")
     if not levels or len(column.present) < MIN_ROWS_PER_LEVEL * len(levels):
         reason = f"text: {len(counts)} different values, such as {shorten(next(iter(counts)))!r}"
         return ColumnFinding(column=column.name, reason=reason)
     recode = {text: level for text, level in sorted(forms.items()) if text != level and level in levels}
     return _build_finding(column, levels, recode)
+
+
+def find_learned_category(column: RawColumn) -> ColumnFinding | None:
+    """Find that a column has too many texts to list them, of which frequent ones can be learned."""
+    rule, counts = LearnedLevels(), _count_texts(column.present)
+    frequent = [text for text, rows in counts.most_common(rule.maximum) if rows >= rule.minimum_rows]
+    if _has_several_lines(counts) or sum(counts[text] for text in frequent) < MIN_LEARNED * counts.total():
+        return None
+    is_rare = column.texts.is_not_null() & ~column.texts.is_in(frequent).fill_null(value=False)
+    field = column.build_field(Kind.CATEGORY, learned_levels=rule)
+    shown = ", ".join(map(shorten, frequent[:SHOWN_LEVELS]))
+    reason = (
+        f"{len(counts)} texts ({shown}…): the {len(frequent)} frequent ones are levels, the others {OTHER!r}"
+    )
+    return ColumnFinding(
+        column=column.name, reason=reason, field=field, values=column.texts.set(is_rare, OTHER)
+    )
 
 
 def build_code_category(column: RawColumn, values: pl.Series) -> ColumnFinding:
@@ -48,6 +67,10 @@ def build_code_category(column: RawColumn, values: pl.Series) -> ColumnFinding:
 def _count_texts(texts: pl.Series) -> Counter[str]:
     counts = texts.alias("text").value_counts(name="rows").sort("rows", "text", descending=[True, False])
     return Counter(dict(counts.iter_rows()))
+
+
+def _has_several_lines(counts: Counter[str]) -> bool:
+    return any("\n" in text or "\r" in text for text in counts)
 
 
 def _merge_cases(counts: Counter[str]) -> dict[str, str]:

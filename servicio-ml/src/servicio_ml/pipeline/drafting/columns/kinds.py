@@ -1,6 +1,6 @@
 """Order in which the kinds of a column are tried."""
 
-from servicio_ml.pipeline.drafting.columns.category import find_category
+from servicio_ml.pipeline.drafting.columns.category import find_category, find_learned_category
 from servicio_ml.pipeline.drafting.columns.constant import find_constant
 from servicio_ml.pipeline.drafting.columns.date import find_date
 from servicio_ml.pipeline.drafting.columns.identifier import find_identifier
@@ -16,4 +16,5 @@ def find_kind(column: RawColumn) -> ColumnFinding:
     for find in FINDERS:
         if found := find(column):
             return found
-    return find_category(column)
+    found = find_category(column)
+    return found if found.field else find_learned_category(column) or found
