@@ -8,7 +8,8 @@ from services import create_service
 from servicio_ml.domain.derived import Lookup
 from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.serving.rest.schema import FieldLocations, build_schema_state, find_locations
-from servicio_ml.use_cases.rain_australia import STATIONS, USE_CASE
+from servicio_ml.use_cases.rain_australia import USE_CASE
+from servicio_ml.use_cases.samples.rain_australia import STATIONS
 from small_use_case import SCHEMA
 
 
@@ -47,7 +48,10 @@ def test_no_places_without_both() -> None:
 def test_rain_stations_are_places() -> None:
     found = find_locations(USE_CASE.schema)
     assert found is not None
-    assert (found.field, found.points) == ("location", dict(STATIONS))
+    assert (found.field, found.points) == (
+        "location",
+        {name: (float(row["latitude"]), float(row["longitude"])) for name, row in STATIONS.items()},
+    )
 
 
 def test_what_is_predicted(tmp_path: Path, regression_folder: Path) -> None:
