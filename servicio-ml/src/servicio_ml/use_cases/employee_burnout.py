@@ -1,5 +1,7 @@
 """Employee burnout: in which class is an employee's burn rate?"""
 
+from functools import partial
+
 from servicio_ml.domain.derived import Cyclic, Missing
 from servicio_ml.domain.policy import DriftPolicy, PromotionPolicy
 from servicio_ml.domain.sample import Factor, Marginal, Switch, SyntheticSample, Text
@@ -10,54 +12,24 @@ from servicio_ml.domain.use_case import HashedSplit, Origin, Target, Task, UseCa
 LOW_BELOW, HIGH_FROM = 0.33, 0.66
 DAYS_PER_YEAR = 365.2425
 
-
-def _build_score_field(
-    name: str, column: str, description: str, bounds: tuple[float, float], example: float, unit: str = ""
-) -> Field:
-    """A column that only the enriched file has."""
-    return Field(
-        name=name, kind=Kind.NUMBER, column=column, description=description, unit=unit, example=example,
-        minimum=bounds[0], maximum=bounds[1], nullable=True, optional=True,
-    )  # fmt: skip
-
-
+# columns that only the enriched file has
+build_optional = partial(Field, kind=Kind.NUMBER, nullable=True, optional=True)
 FIELDS = (
-    Field(
-        name="date_of_joining", kind=Kind.DATE, column="Date of Joining", description="Date of joining",
-        example="2008-06-30",
-    ),
-    Field(
-        name="gender", kind=Kind.CATEGORY, column="Gender", description="Gender", levels=("Female", "Male"),
-        example="Female",
-    ),
-    Field(
-        name="company_type", kind=Kind.CATEGORY, column="Company Type", description="Company type",
-        levels=("Product", "Service"), example="Service",
-    ),
-    Field(
-        name="wfh_setup_available", kind=Kind.CATEGORY, column="WFH Setup Available",
-        description="Work from home available", levels=("No", "Yes"), example="Yes",
-    ),
-    Field(
-        name="designation", kind=Kind.NUMBER, column="Designation", description="Seniority (0 = lowest)",
-        minimum=0, maximum=5, example=2.0,
-    ),
-    Field(
-        name="resource_allocation", kind=Kind.NUMBER, column="Resource Allocation",
-        description="Allocated working hours (1 = fewest)", minimum=1, maximum=10, example=5.0, nullable=True,
-    ),
-    Field(
-        name="mental_fatigue_score", kind=Kind.NUMBER, column="Mental Fatigue Score",
-        description="Mental fatigue (10 = worst)", minimum=0, maximum=10, example=5.9, nullable=True,
-    ),
-    _build_score_field("years_in_company", "Years in Company", "Time in the company", (0, 60), 16.0, "years"),
-    _build_score_field("work_hours_per_week", "Work Hours per Week", "Weekly working time", (0, 120), 48.0, "h"),
-    _build_score_field("sleep_hours", "Sleep Hours", "Sleep per night", (0, 24), 6.5, "h"),
-    _build_score_field("work_life_balance_score", "Work-Life Balance Score", "Work-life balance (5 = best)", (1, 5), 3.0),
-    _build_score_field("manager_support_score", "Manager Support Score", "Manager support (5 = best)", (1, 5), 3.0),
-    _build_score_field("deadline_pressure_score", "Deadline Pressure Score", "Deadline pressure (5 = worst)", (1, 5), 3.0),
-    _build_score_field("team_size", "Team Size", "Team size", (1, 200), 10.0),
-    _build_score_field("recognition_frequency", "Recognition Frequency", "Recognition frequency (5 = most often)", (0, 5), 2.0),
+    Field(name="date_of_joining", kind=Kind.DATE, column="Date of Joining", description="Date of joining", example="2008-06-30"),
+    Field(name="gender", kind=Kind.CATEGORY, column="Gender", description="Gender", levels=("Female", "Male"), example="Female"),
+    Field(name="company_type", kind=Kind.CATEGORY, column="Company Type", description="Company type", levels=("Product", "Service"), example="Service"),
+    Field(name="wfh_setup_available", kind=Kind.CATEGORY, column="WFH Setup Available", description="Work from home available", levels=("No", "Yes"), example="Yes"),
+    Field(name="designation", kind=Kind.NUMBER, column="Designation", description="Seniority (0 = lowest)", minimum=0, maximum=5, example=2.0),
+    Field(name="resource_allocation", kind=Kind.NUMBER, column="Resource Allocation", description="Allocated working hours (1 = fewest)", minimum=1, maximum=10, example=5.0, nullable=True),
+    Field(name="mental_fatigue_score", kind=Kind.NUMBER, column="Mental Fatigue Score", description="Mental fatigue (10 = worst)", minimum=0, maximum=10, example=5.9, nullable=True),
+    build_optional(name="years_in_company", column="Years in Company", description="Time in the company", unit="years", minimum=0, maximum=60, example=16.0),
+    build_optional(name="work_hours_per_week", column="Work Hours per Week", description="Weekly working time", unit="h", minimum=0, maximum=120, example=48.0),
+    build_optional(name="sleep_hours", column="Sleep Hours", description="Sleep per night", unit="h", minimum=0, maximum=24, example=6.5),
+    build_optional(name="work_life_balance_score", column="Work-Life Balance Score", description="Work-life balance (5 = best)", minimum=1, maximum=5, example=3.0),
+    build_optional(name="manager_support_score", column="Manager Support Score", description="Manager support (5 = best)", minimum=1, maximum=5, example=3.0),
+    build_optional(name="deadline_pressure_score", column="Deadline Pressure Score", description="Deadline pressure (5 = worst)", minimum=1, maximum=5, example=3.0),
+    build_optional(name="team_size", column="Team Size", description="Team size", minimum=1, maximum=200, example=10.0),
+    build_optional(name="recognition_frequency", column="Recognition Frequency", description="Recognition frequency (5 = most often)", minimum=0, maximum=5, example=2.0),
 )  # fmt: skip
 
 SCHEMA = FeatureSchema(
@@ -156,10 +128,7 @@ USE_CASE = UseCase(
         ),
         Candidate(
             name="svm", family="svm", tuning_rows=4000,
-            space={
-                "C": Real(low=0.1, high=30.0, log=True),
-                "gamma": Real(low=0.005, high=0.5, log=True),
-            },
+            space={"C": Real(low=0.1, high=30.0, log=True), "gamma": Real(low=0.005, high=0.5, log=True)},
             start={"C": 3.0, "gamma": 0.05}, fixed={"max_train_rows": 6000},
         ),
     ),

@@ -1,5 +1,7 @@
 """Heart disease: is a patient's coronary artery narrowed by more than half?"""
 
+from functools import partial
+
 from servicio_ml.domain.policy import DriftPolicy, PromotionPolicy
 from servicio_ml.domain.sample import Factor, Marginal, SyntheticSample
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind, Parse
@@ -7,20 +9,24 @@ from servicio_ml.domain.search import Candidate, Choice, Integer, Real
 from servicio_ml.domain.use_case import Dialect, HashedSplit, Origin, Target, Task, UseCase
 
 
-def _build_recode(*levels: str) -> dict[str, str]:
+def _build_recode(*levels: str, first: int = 0) -> dict[str, str]:
     """The UCI files write the codes 0, 1, 2 … as numbers with or without decimals."""
-    return {text: level for code, level in enumerate(levels) for text in (f"{code}", f"{code}.0")}
+    return {text: level for code, level in enumerate(levels, first) for text in (f"{code}", f"{code}.0")}
 
 
 YES_NO = _build_recode("no", "yes")
 CHEST_PAIN = ("typical_angina", "atypical_angina", "non_anginal", "asymptomatic")
 ECG = ("normal", "st_t_abnormality", "left_ventricular_hypertrophy")
 SLOPE = ("upsloping", "flat", "downsloping")
-THAL = {"3": "normal", "6": "fixed_defect", "7": "reversible_defect"}
+THAL = {
+    "3": "normal", "6": "fixed_defect", "7": "reversible_defect",
+    "3.0": "normal", "6.0": "fixed_defect", "7.0": "reversible_defect",
+}
+ABOVE_ZERO = Parse(missing_numbers=(0,))
 
 
 def _build_category_field(
-    name: str, column: str, description: str, recode: dict[str, str], *, example: str, nullable: bool = False
+    name: str, column: str, description: str, recode: dict[str, str], *, example: str, nullable: bool = True
 ) -> Field:
     return Field(
         name=name, kind=Kind.CATEGORY, column=column, description=description, example=example,
@@ -28,70 +34,31 @@ def _build_category_field(
     )  # fmt: skip
 
 
-def _build_number_field(
-    name: str, column: str, description: str, unit: str, bounds: tuple[float, float], example: float
-) -> Field:
-    return Field(
-        name=name, kind=Kind.NUMBER, column=column, description=description, unit=unit,
-        minimum=bounds[0], maximum=bounds[1], example=example, nullable=True,
-    )  # fmt: skip
-
-
+build_number = partial(Field, kind=Kind.NUMBER, nullable=True)
 FIELDS = (
-    Field(
-        name="age", kind=Kind.NUMBER, column="age", description="Age", unit="years",
-        minimum=0, maximum=120, example=57.0,
-    ),
-    _build_category_field("sex", "sex", "Sex", _build_recode("female", "male"), example="male"),
-    _build_category_field(
-        "chest_pain", "cp", "Chest pain type",
-        {text: level for code, level in enumerate(CHEST_PAIN, 1) for text in (f"{code}", f"{code}.0")},
-        example="asymptomatic",
-    ),
-    Field(
-        name="resting_blood_pressure", kind=Kind.NUMBER, column="trestbps",
-        description="Resting blood pressure", unit="mmHg", minimum=50, maximum=300, example=132.0,
-        nullable=True, parse=Parse(missing_numbers=(0,)),
-    ),
-    Field(
-        name="cholesterol", kind=Kind.NUMBER, column="chol", description="Serum cholesterol", unit="mg/dl",
-        minimum=50, maximum=700, example=246.0, nullable=True, parse=Parse(missing_numbers=(0,)),
-    ),
-    _build_category_field(
-        "fasting_blood_sugar_high", "fbs", "Fasting blood sugar above 120 mg/dl", YES_NO,
-        example="no", nullable=True,
-    ),
-    _build_category_field("resting_ecg", "restecg", "Resting electrocardiogram", _build_recode(*ECG), example="normal", nullable=True),
-    _build_number_field("max_heart_rate", "thalach", "Maximum heart rate in exercise", "1/min", (40, 250), 150.0),
-    _build_category_field("exercise_angina", "exang", "Exercise-induced angina", YES_NO, example="no", nullable=True),
-    _build_number_field("st_depression", "oldpeak", "ST depression in exercise relative to rest", "mm", (-5, 10), 1.0),
-    _build_category_field(
-        "st_slope", "slope", "Slope of the ST segment at peak exercise",
-        {text: level for code, level in enumerate(SLOPE, 1) for text in (f"{code}", f"{code}.0")},
-        example="flat", nullable=True,
-    ),
-    _build_number_field("major_vessels", "ca", "Major vessels coloured by fluoroscopy", "", (0, 3), 0.0),
-    _build_category_field(
-        "thallium", "thal", "Thallium stress test",
-        {text: level for code, level in THAL.items() for text in (code, f"{code}.0")},
-        example="normal", nullable=True,
-    ),
+    build_number(name="age", column="age", description="Age", unit="years", minimum=0, maximum=120, example=57.0, nullable=False),
+    _build_category_field("sex", "sex", "Sex", _build_recode("female", "male"), example="male", nullable=False),
+    _build_category_field("chest_pain", "cp", "Chest pain type", _build_recode(*CHEST_PAIN, first=1), example="asymptomatic", nullable=False),
+    build_number(name="resting_blood_pressure", column="trestbps", description="Resting blood pressure", unit="mmHg", minimum=50, maximum=300, example=132.0, parse=ABOVE_ZERO),
+    build_number(name="cholesterol", column="chol", description="Serum cholesterol", unit="mg/dl", minimum=50, maximum=700, example=246.0, parse=ABOVE_ZERO),
+    _build_category_field("fasting_blood_sugar_high", "fbs", "Fasting blood sugar above 120 mg/dl", YES_NO, example="no"),
+    _build_category_field("resting_ecg", "restecg", "Resting electrocardiogram", _build_recode(*ECG), example="normal"),
+    build_number(name="max_heart_rate", column="thalach", description="Maximum heart rate in exercise", unit="1/min", minimum=40, maximum=250, example=150.0),
+    _build_category_field("exercise_angina", "exang", "Exercise-induced angina", YES_NO, example="no"),
+    build_number(name="st_depression", column="oldpeak", description="ST depression in exercise relative to rest", unit="mm", minimum=-5, maximum=10, example=1.0),
+    _build_category_field("st_slope", "slope", "Slope of the ST segment at peak exercise", _build_recode(*SLOPE, first=1), example="flat"),
+    build_number(name="major_vessels", column="ca", description="Major vessels coloured by fluoroscopy", minimum=0, maximum=3, example=0.0),
+    _build_category_field("thallium", "thal", "Thallium stress test", THAL, example="normal"),
 )  # fmt: skip
 
 # The Kaggle files number the categories anew, and their target is 1 where UCI's is 0. Found by matching
 # the 303 rows that both hold.
 KAGGLE = {
-    "chest_pain": Parse(
-        recode={"0": "asymptomatic", "1": "atypical_angina", "2": "non_anginal", "3": "typical_angina"}
-    ),
-    "resting_ecg": Parse(
-        recode={"0": "left_ventricular_hypertrophy", "1": "normal", "2": "st_t_abnormality"}
-    ),
+    "chest_pain": Parse(recode={"0": "asymptomatic", "1": "atypical_angina", "2": "non_anginal", "3": "typical_angina"}),
+    "resting_ecg": Parse(recode={"0": "left_ventricular_hypertrophy", "1": "normal", "2": "st_t_abnormality"}),
     "st_slope": Parse(recode={"0": "downsloping", "1": "flat", "2": "upsloping"}),
     "major_vessels": Parse(missing_numbers=(4,)),
-    "thallium": Parse(
-        recode={"1": "fixed_defect", "2": "normal", "3": "reversible_defect"}, missing=("0",)
-    ),
+    "thallium": Parse(recode={"1": "fixed_defect", "2": "normal", "3": "reversible_defect"}, missing=("0",)),
     # the pattern refuses the 2, 3 and 4 of a UCI file whose `num` was renamed
     "disease": Parse(recode={"0": "1", "1": "0"}, pattern="^([01])$"),
 }  # fmt: skip
@@ -145,26 +112,15 @@ USE_CASE = UseCase(
         labels=("absent", "present"), edges=(0.5,), minimum=0, maximum=4,
     ),
     candidates=(
-        Candidate(
-            name="logistic_regression", family="logistic_regression",
-            space={"C": Real(low=0.003, high=10.0, log=True)}, start={"C": 0.1},
-        ),
+        Candidate(name="logistic_regression", family="logistic_regression", space={"C": Real(low=0.003, high=10.0, log=True)}, start={"C": 0.1}),
         Candidate(
             name="random_forest", family="random_forest",
-            space={
-                "max_depth": Integer(low=2, high=10),
-                "min_samples_leaf": Integer(low=1, high=12),
-                "max_features": Real(low=0.1, high=0.8),
-            },
+            space={"max_depth": Integer(low=2, high=10), "min_samples_leaf": Integer(low=1, high=12), "max_features": Real(low=0.1, high=0.8)},
             start={"max_depth": 5, "min_samples_leaf": 3, "max_features": 0.3}, fixed={"n_estimators": 200},
         ),
         Candidate(
             name="svm", family="svm",
-            space={
-                "C": Real(low=0.01, high=30.0, log=True),
-                "gamma": Real(low=0.001, high=0.3, log=True),
-                "kernel": Choice(options=("rbf", "linear")),
-            },
+            space={"C": Real(low=0.01, high=30.0, log=True), "gamma": Real(low=0.001, high=0.3, log=True), "kernel": Choice(options=("rbf", "linear"))},
             start={"C": 1.0, "gamma": 0.03, "kernel": "rbf"},
         ),
     ),
