@@ -19,8 +19,12 @@ CHEST_PAIN = ("typical_angina", "atypical_angina", "non_anginal", "asymptomatic"
 ECG = ("normal", "st_t_abnormality", "left_ventricular_hypertrophy")
 SLOPE = ("upsloping", "flat", "downsloping")
 THAL = {
-    "3": "normal", "6": "fixed_defect", "7": "reversible_defect",
-    "3.0": "normal", "6.0": "fixed_defect", "7.0": "reversible_defect",
+    "3": "normal",
+    "6": "fixed_defect",
+    "7": "reversible_defect",
+    "3.0": "normal",
+    "6.0": "fixed_defect",
+    "7.0": "reversible_defect",
 }
 ABOVE_ZERO = Parse(missing_numbers=(0,))
 
