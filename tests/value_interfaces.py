@@ -43,6 +43,7 @@ FAULT = "fault"
 """Outcome of a value that an interface refuses."""
 ABSENT = "no such value"
 """Outcome of a value that an interface cannot carry."""
+NO: Any = False
 MODEL, MAX_ROWS = "values", 10
 Outcome = float | str
 
@@ -66,6 +67,7 @@ FIELDS = (
         "make", Kind.CATEGORY, "Swift", levels=("Swift", "3", "other"), learned_levels=LearnedLevels()
     ),
     _build_field("open", Kind.CATEGORY, "true", levels=("false", "true")),
+    _build_field("flag", Kind.BOOLEAN, NO),
 )
 VALUES_SCHEMA = FeatureSchema(fields=FIELDS)
 FIELD_BY_NAME = {each.name: each for each in FIELDS}
@@ -171,6 +173,8 @@ def _choose_tensor(name: str, value: Any) -> tuple[str, Any]:
     if FIELD_BY_NAME[name].kind in NUMERIC:
         return ("FP64" if type(value) is not str else "BYTES"), value
     given = _convert_to_json(value)
+    if isinstance(value, bool) and name == "flag":
+        return "BOOL", value
     return (
         "BYTES",
         str(given).lower() if isinstance(given, bool) else given if given is None else str(given),
@@ -202,9 +206,9 @@ def _read_oip_json(name: str, datatype: str, value: Any) -> Any:
 
 
 def _build_raw(name: str, datatype: str, value: Any) -> bytes:
-    if isinstance(value, bool):
+    if isinstance(value, bool) and datatype != "BOOL":
         raise RequestError("a boolean", "binary data has none")
-    values: Any = [value] if datatype == "BYTES" else np.array([value], dtype=np.float64)
+    values: Any = [value] if datatype == "BYTES" else np.array([value])
     return to_raw(Tensor(name=name, datatype=datatype, shape=(1,), values=values))
 
 
@@ -218,11 +222,13 @@ def _read_oip_binary(name: str, datatype: str, value: Any) -> Any:
 
 
 def _read_grpc(name: str, datatype: str, value: Any) -> Any:
-    if isinstance(value, bool):
-        raise RequestError("a boolean", "no datatype holds it")
+    if isinstance(value, bool) and datatype != "BOOL":
+        raise RequestError("a boolean", "no other datatype holds it")
     tensor = pb.ModelInferRequest.InferInputTensor(name=name, datatype=datatype, shape=[1])
     if datatype == "BYTES":
         tensor.contents.bytes_contents.append((value or "").encode())
+    elif datatype == "BOOL":
+        tensor.contents.bool_contents.append(value)
     else:
         tensor.contents.fp64_contents.append(np.nan if value is None else float(value))
     message = pb.ModelInferRequest(model_name=MODEL, inputs=[tensor])

@@ -7,9 +7,9 @@ from pydantic import BaseModel, Field
 from streamlit_app.client.service import build_path
 from streamlit_app.client.transport import FieldError, Transport
 
-FieldValue = str | int | float | None
+FieldValue = str | bool | int | float | None
 InputRecord = Mapping[str, FieldValue]
-NUMBER, INTEGER, CATEGORY, DATE = "number", "integer", "category", "date"
+NUMBER, INTEGER, CATEGORY, DATE, BOOLEAN = "number", "integer", "category", "date", "boolean"
 """Kinds of a field."""
 BINARY, REGRESSION = "binary", "regression"
 """Tasks; the third is multiclass."""
@@ -28,6 +28,11 @@ class FieldInfo(BaseModel):
     any_text: bool = False
     nullable: bool
     default: FieldValue
+
+    @property
+    def choices(self) -> list[str] | list[bool]:
+        """Values of a category or a boolean; empty for other kinds."""
+        return [False, True] if self.kind == BOOLEAN else self.levels
 
 
 class FieldLocations(BaseModel):

@@ -92,7 +92,7 @@ def _build_chart(
 ) -> alt.Chart:
     bins, classes = list(heights.index), list(heights.columns)
     height_title = t("Share of the class (%)") if shares else t("Rows")
-    horizontal = not column.histogram.edges and column.kind == "category"
+    horizontal = not column.histogram.edges and column.kind in {"category", "boolean"}
     bars = heights.rename_axis("bin").reset_index().melt(id_vars="bin", var_name="class", value_name="height")
     chart: alt.Chart = (
         alt.Chart(bars)

@@ -45,6 +45,7 @@ def label_kind(column: ColumnOverview) -> str:
         "integer": t("whole number"),
         "category": t("category"),
         "date": t("date"),
+        "boolean": t("yes or no"),
     }
     return kinds.get(column.kind, column.kind)
 

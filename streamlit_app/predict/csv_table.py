@@ -7,13 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from streamlit_app.client.predict import CATEGORY, DATE, INTEGER, FieldInfo, FieldValue, ModelSchema
+from streamlit_app.client.predict import BOOLEAN, INTEGER, NUMBER, FieldInfo, FieldValue, ModelSchema
 
 MAX_ROWS = 20_000
 """Maximum number of rows of a file; `servicio-ml score` takes larger ones."""
 DELIMITERS = ",;\t|"
 MISSING_TEXTS = frozenset({"", "NA", "?"})
 """Texts that mean missing, as `servicio-ml score` reads them, unless one is a level of the field."""
+BOOLEAN_WORDS = {
+    **dict.fromkeys(("false", "f", "no", "n", "off", "0", "0.0"), False),
+    **dict.fromkeys(("true", "t", "yes", "y", "on", "1", "1.0"), True),
+}
+"""Booleans by their texts in lower case, as `servicio-ml score` reads them."""
 FOREIGN_MAGIC = {
     b"\x1f\x8b": "gzip",
     b"PK": "zip, Excel",
@@ -141,7 +146,7 @@ def _find_ambiguous_numbers(
     found: dict[int, str] = {}
     for line, row in rows:
         for name, cell in zip(header, row, strict=False):
-            if name in fields and fields[name].kind not in {CATEGORY, DATE} and _is_ambiguous(cell.strip()):
+            if name in fields and fields[name].kind in {NUMBER, INTEGER} and _is_ambiguous(cell.strip()):
                 found.setdefault(line, cell.strip())
     return found
 
@@ -189,7 +194,9 @@ def parse_cell(field: FieldInfo, cell: str, *, comma: bool) -> FieldValue:
     text = cell.strip()
     if text in MISSING_TEXTS and text not in field.levels:
         return None
-    if field.kind in {CATEGORY, DATE}:
+    if field.kind == BOOLEAN:
+        return BOOLEAN_WORDS.get(text.lower(), text)
+    if field.kind not in {NUMBER, INTEGER}:
         return text
     number = _parse_number(text, comma=comma)
     # 1e999 is infinite, which JSON cannot express

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from streamlit_app.client.predict import CATEGORY, DATE, INTEGER, FieldInfo, FieldValue, ModelSchema
+from streamlit_app.client.predict import DATE, INTEGER, FieldInfo, FieldValue, ModelSchema
 from streamlit_app.predict import typed_values
 from streamlit_app.predict.labels import describe_field, format_value, label_field
 from streamlit_app.predict.location_map import select_location
@@ -66,7 +66,7 @@ def _draw_grid(model: str, fields: Sequence[FieldInfo], columns: int) -> dict[st
 def draw_widget(model: str, field: FieldInfo) -> FieldValue:
     """Draw the widget of a field and return its value."""
     draw: Callable[[str, FieldInfo, str], Any] = _draw_number
-    if field.kind == CATEGORY:
+    if field.choices:
         draw = _draw_levels
     elif field.kind == DATE:
         draw = _draw_date
@@ -76,7 +76,7 @@ def draw_widget(model: str, field: FieldInfo) -> FieldValue:
 
 
 def _draw_levels(model: str, field: FieldInfo, key: str) -> FieldValue:
-    options: list[FieldValue] = [None, *field.levels] if field.nullable else [*field.levels]
+    options: list[FieldValue] = [None, *field.choices] if field.nullable else [*field.choices]
 
     def is_valid(value: Any) -> bool:
         return value in options or (field.any_text and isinstance(value, str))

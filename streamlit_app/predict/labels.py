@@ -41,6 +41,8 @@ def format_value(field: FieldInfo, value: FieldValue) -> str:
     """Format a value of a field with its unit."""
     if value is None:
         return t("missing")
+    if isinstance(value, bool):
+        return translate("yes" if value else "no")
     if isinstance(value, str):
         return label_level(value) if field.kind == CATEGORY else value
     # 2014 is a year, not 2 014

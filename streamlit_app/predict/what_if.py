@@ -5,7 +5,7 @@ import streamlit as st
 
 from streamlit_app import charts, session
 from streamlit_app.client import predict as client
-from streamlit_app.client.predict import BINARY, CATEGORY, FieldInfo, FieldValue, ModelSchema, WhatIfCurve
+from streamlit_app.client.predict import BINARY, FieldInfo, FieldValue, ModelSchema, WhatIfCurve
 from streamlit_app.predict.labels import format_score, format_value, label_field, label_level, use_minus_sign
 from streamlit_app.predict.result import PredictedRecord
 from streamlit_app.predict.what_if_charts import build_bars, build_line
@@ -54,7 +54,7 @@ def _select_value(field: FieldInfo, curve: WhatIfCurve, key: str) -> FieldValue:
     """Draw the choice of the value to compare with the record's own."""
     start = curve.value if curve.value in curve.grid else curve.grid[len(curve.grid) // 2]
     label = t("Other value")
-    if field.kind == CATEGORY:
+    if field.choices:
         return st.selectbox(
             label, curve.grid, curve.grid.index(start), lambda value: format_value(field, value), key=key
         )
@@ -99,7 +99,7 @@ def _draw_curve(schema: ModelSchema, field: FieldInfo, curve: WhatIfCurve, chose
         }
     )
     title = t("{target} by {field}", target=target, field=label_field(field))
-    if field.kind == CATEGORY:
+    if field.choices:
         chart = build_bars(field, curve, target)
     else:
         st.caption(_build_legend(schema, field, curve.value))

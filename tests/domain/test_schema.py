@@ -53,7 +53,11 @@ def build_fields(draw: st.DrawFn, name: str) -> Field:
     rule = draw(st.none() | st.just(LearnedLevels(maximum=3))) if kind is Kind.CATEGORY else None
     levels = (*(level for level in levels if level != "other"), "other") if rule else levels
     number: float = draw(st.integers(-100, 100) if kind is Kind.INTEGER else st.floats(-100, 100))
-    examples = {Kind.CATEGORY: levels[0], Kind.DATE: draw(DAYS)}
+    examples: dict[Kind, Any] = {
+        Kind.CATEGORY: levels[0],
+        Kind.DATE: draw(DAYS),
+        Kind.BOOLEAN: draw(st.booleans()),
+    }
     parse = draw(PARSES)
     return Field(
         name=name,
@@ -66,6 +70,7 @@ def build_fields(draw: st.DrawFn, name: str) -> Field:
         maximum=draw(st.sampled_from([None, 100.0])) if kind in NUMERIC else None,
         levels=levels if kind is Kind.CATEGORY else (),
         learned_levels=rule,
+        ordered=kind is Kind.CATEGORY and rule is None and draw(st.booleans()),
         nullable=draw(st.booleans()),
         optional=draw(st.booleans()),
         parse=parse if kind in NUMERIC else replace(parse, units={}, missing_numbers=()),
@@ -79,7 +84,7 @@ def build_schemas(draw: st.DrawFn) -> FeatureSchema:
     source = draw(st.sampled_from(inputs))
     new = names[-1]
     derived: list[Derived] = [Missing(name=new, source=source.name)]
-    if source.kind is not Kind.CATEGORY:
+    if not source.levels:
         derived += [
             Cyclic(name=new, source=source.name, period=draw(st.floats(0.1, 1e4)), wave="cos"),
             Difference(name=new, minuend=source.name, subtrahend=source.name),
@@ -90,7 +95,7 @@ def build_schemas(draw: st.DrawFn) -> FeatureSchema:
         derived.append(Bins(name=new, source=source.name, edges=(0, 1.5)))
     if source.kind is Kind.DATE:
         derived.append(DatePart(name=new, source=source.name, part="weekday"))
-    if source.kind is Kind.CATEGORY:
+    if source.levels:
         derived.append(
             Lookup(name=new, source=source.name, table={each: draw(NUMBERS) for each in source.levels})
         )

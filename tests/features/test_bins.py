@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from servicio_ml.domain.schema import Field, Kind
 from servicio_ml.features.bins import (
     MIN_ROWS_TO_COMPARE,
+    build_field_bins,
     build_level_bins,
     build_numeric_bins,
     build_quantile_bins,
@@ -113,3 +115,9 @@ def test_predictions_have_bins_of_quantiles_alone() -> None:
     bins = build_quantile_bins("prediction", values, 10)
     assert (bins.edges, bins.labels) == ((0.3, 0.8), ("< 0.3", "0.3 to 0.8", ">= 0.8", "missing"))
     assert build_quantile_bins("prediction", values[:1] * np.nan, 10).labels == ("any", "missing")
+
+
+def test_a_boolean_has_two_bins_and_one_for_missing_values() -> None:
+    values = np.array([0, 1, 1, np.nan], dtype=np.float32)
+    bins = build_field_bins(Field(name="flag", kind=Kind.BOOLEAN, nullable=True), values, 10)
+    assert (bins.labels, bins.count(values).tolist()) == (("false", "true", "missing"), [1, 2, 1])

@@ -126,3 +126,16 @@ def test_days_are_counted_from_1970() -> None:
     assert count_days("1970-01-01") == 0
     assert count_days(date(1969, 12, 31)) == -1
     assert count_days("2026-11-20") == 20777
+
+
+def test_a_boolean_is_one_column_and_decoded_as_json_has_it() -> None:
+    encoder = Encoder(FeatureSchema(fields=(Field(name="flag", kind=Kind.BOOLEAN, nullable=True),)))
+    matrix = encoder.encode_records([{"flag": True}, {"flag": "false"}, {}])
+    np.testing.assert_array_equal(matrix, np.array([[1], [0], [np.nan]], dtype=np.float32))
+    assert [encoder.decode_row(row) for row in matrix] == [{"flag": True}, {"flag": False}, {"flag": None}]
+    for table in (
+        pl.DataFrame({"flag": [True, False, None]}),
+        pl.DataFrame({"flag": ["true", "false", None]}),
+    ):
+        np.testing.assert_array_equal(encoder.encode_frame(table), matrix)
+    assert FeatureSchema.from_json(encoder.schema.to_json()) == encoder.schema

@@ -419,3 +419,21 @@ def test_fields_levels_and_predictions_are_translated(open_page: OpenPage) -> No
     assert app.date_input[0].label == "Día de la observación"
     assert read_metrics(app)["Lluvia mañana"] == "sí"
     assert "Probabilidad de sí" in read_metrics(app)
+
+
+def test_a_boolean_is_chosen_as_yes_or_no() -> None:
+    def draw() -> None:
+        import streamlit  # noqa: PLC0415  the function is a script of its own
+
+        from streamlit_app.client.predict import FieldInfo  # noqa: PLC0415
+        from streamlit_app.predict.form import draw_widget  # noqa: PLC0415
+
+        field = FieldInfo(
+            name="flag", kind="boolean", description="Flag", unit="", minimum=None, maximum=None,
+            levels=["false", "true"], nullable=False, default=True,
+        )  # fmt: skip
+        streamlit.json([draw_widget("small", field)])
+
+    page = AppTest.from_function(draw).run()
+    assert (page.selectbox[0].options, page.json[0].value) == (["no", "yes"], "[true]")
+    assert page.selectbox[0].select(False).run().json[0].value == "[false]"  # noqa: FBT003  an option

@@ -13,7 +13,7 @@ from streamlit_app.client.predict import (
     PredictionBatch,
 )
 from streamlit_app.client.transport import FieldError, RefusedError, UnreachableError
-from streamlit_app.predict.csv_table import MAX_ROWS, CsvError, CsvTable, build_template, read_csv
+from streamlit_app.predict.csv_table import MAX_ROWS, CsvError, CsvTable, build_template, parse_cell, read_csv
 from streamlit_app.predict.file_results import join_results
 from streamlit_app.predict.file_scoring import BATCH_ROWS, FileScoring
 
@@ -280,3 +280,11 @@ def test_a_row_that_is_too_long_is_not_sent() -> None:
     found = FileScoring(name="x.csv", table=read_table("size,count\n1,2\n5,2,3\n"))
     found.score_pending(server)
     assert (server.answered, found.refused[1][0].reason) == ([1], "too_long")
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [("Yes", True), ("1.0", True), ("f", False), ("FALSE", False), ("NA", None), ("ja", "ja")],
+)
+def test_a_boolean_is_read_from_the_usual_words(cell: str, value: object) -> None:
+    assert parse_cell(build_field("flag", "boolean", nullable=True), cell, comma=False) == value

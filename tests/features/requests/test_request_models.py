@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.features.requests.request_models import build_record_model
 from small_use_case import SCHEMA
 
@@ -44,3 +45,9 @@ def test_the_document_holds_units_ranges_levels_and_examples() -> None:
     assert "kg" in weight["description"]
     assert {"enum": ["red", "green", "blue"], "type": "string"} in colour["anyOf"]
     assert schema["required"] == ["day", "weight"]
+
+
+def test_a_boolean_is_one_in_openapi() -> None:
+    schema = FeatureSchema(fields=(Field(name="flag", kind=Kind.BOOLEAN),))
+    document = build_record_model(schema).model_json_schema()["properties"]["flag"]
+    assert document == {"description": "flag", "examples": [False], "title": "Flag", "type": "boolean"}

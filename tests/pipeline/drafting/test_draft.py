@@ -285,7 +285,21 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "the day first": (
         write_rows("a", lambda i: f"{1 + i * 11 % 28:02}/{1 + i * 5 % 12:02}/2020"),
-        ["# left out: a: dates such as '01/01/2020'; write them as YYYY-MM-DD to use them"],
+        ['Field(name="a", kind=Kind.DATE, example="2020-12-26", parse=Parse(date_format="%d/%m/%Y"))'],
+    ),
+    "month-first dates with a time of day": (
+        write_rows("a", lambda i: f"{1 + i * 5 % 12}/{1 + i * 11 % 28}/2020 {i % 24}:30"),
+        [
+            'Field(name="a", kind=Kind.DATE, example="2020-12-26", parse=Parse(pattern=r"^(\\d{1,4}[/.-]\\d{1,2}[/.-]\\d{1,4})[T ]+\\d", date_format="%m/%d/%Y"))'
+        ],
+    ),
+    "dates with the names of months": (
+        write_rows("a", lambda i: f'"{("Jan", "May", "Dec")[i % 3]} {1 + i * 11 % 28}, 2020"'),
+        ['Field(name="a", kind=Kind.DATE, example="2020-12-28", parse=Parse(date_format="%b %d, %Y"))'],
+    ),
+    "dates of two meanings": (
+        write_rows("a", lambda i: f"{1 + i * 7 % 12:02}/{1 + i * 5 % 12:02}/2020"),
+        ["# left out: a: dates such as '01/01/2020', of which no day is above 12; use them by"],
     ),
     "dollars": (
         write_rows("a", lambda i: f'"$1,{200 + i * 13 % 70}.50"'),
@@ -323,7 +337,21 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "booleans": (
         write_rows("a", lambda i: ("true", "false")[i * i % 3 % 2]),
-        ['Field(name="a", kind=Kind.CATEGORY, levels=("false", "true"))'],
+        ['Field(name="a", kind=Kind.BOOLEAN)'],
+    ),
+    "booleans as pandas writes them": (
+        write_rows("a", lambda i: ("True", "False", "")[i * i % 7 % 3]),
+        ['Field(name="a", kind=Kind.BOOLEAN, nullable=True)'],
+    ),
+    "an ordered scale": (
+        write_rows("a", lambda i: ("medium", "High", "low", "very_high")[i * i % 13 % 4]),
+        [
+            'Field(name="a", kind=Kind.CATEGORY, levels=("low", "medium", "High", "very_high"), ordered=True)',
+        ],
+    ),
+    "yes and no": (
+        write_rows("a", lambda i: ("Yes", "No")[i * i % 3 % 2]),
+        ['Field(name="a", kind=Kind.CATEGORY, levels=("No", "Yes"))'],
     ),
     "0.0 and 1.0": (
         write_rows("a", lambda i: ("0.0", "1.0")[i * i % 3 % 2]),
@@ -375,7 +403,7 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
     "JSON lines": (
         write_json_lines(),
         [
-            'Field(name="flag", kind=Kind.CATEGORY, levels=("false", "true"))',
+            'Field(name="flag", kind=Kind.BOOLEAN)',
             'Field(name="size", kind=Kind.INTEGER, example=20, minimum=0, maximum=58, nullable=True)',
             "format: JSON lines, UTF-8",
         ],
@@ -384,7 +412,7 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
         write_parquet(),
         [
             'Field(name="bought_on", kind=Kind.DATE, example="2020-12-31")',
-            'Field(name="flag", kind=Kind.CATEGORY, levels=("false", "true"))',
+            'Field(name="flag", kind=Kind.BOOLEAN)',
             "format: Parquet",
         ],
     ),

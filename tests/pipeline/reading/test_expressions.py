@@ -1,5 +1,6 @@
 """Texts of raw files: units, numbers that a pattern cuts, decimal marks, and codes compared by value."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -243,3 +244,46 @@ def _create_folder(parent: Path) -> Path:
     folder = parent / "work"
     folder.mkdir()
     return folder
+
+
+@pytest.mark.parametrize(
+    ("date_format", "text", "value"),
+    [
+        ("%d/%m/%Y", "15/06/2016", date(2016, 6, 15)),
+        ("%d/%m/%Y", "5/6/2016", date(2016, 6, 5)),
+        ("%d/%m/%Y", "06/15/2016", REJECTED),
+        ("%d/%m/%Y", "29/02/2015", REJECTED),
+        ("%d/%m/%Y", "15/06/16", REJECTED),
+        ("%d/%m/%Y", "15-06-2016", REJECTED),
+        ("%d/%m/%Y", "15/06/2016 10:00", REJECTED),
+        ("%d/%m/%Y", "2016-06-15", date(2016, 6, 15)),
+        ("%d/%m/%Y", "2016-6-15", REJECTED),
+        ("%d/%m/%Y", "", None),
+        ("%m/%d/%Y", "6/15/2016", date(2016, 6, 15)),
+        ("%m/%d/%Y", "15/06/2016", REJECTED),
+        ("%d.%m.%y", "1.2.68", date(2068, 2, 1)),
+        ("%d.%m.%y", "01.02.69", date(1969, 2, 1)),
+        ("%d.%m.%y", "01.02.00", date(2000, 2, 1)),
+        ("%d.%m.%y", "16-02-01", REJECTED),
+        ("%Y%m%d", "20160615", date(2016, 6, 15)),
+        ("%Y/%m/%d", "2016/6/15", date(2016, 6, 15)),
+        ("%d %b %Y", "15  June 2016", date(2016, 6, 15)),
+        ("%d-%b-%y", "15-JUN-16", date(2016, 6, 15)),
+        ("%b %d, %Y", "Sept. 1, 2016", date(2016, 9, 1)),
+        ("%b %d, %Y", "May 31, 2016", date(2016, 5, 31)),
+        ("%b %d, %Y", "Mai 31, 2016", REJECTED),
+    ],
+)
+def test_days_of_other_formats(date_format: str, text: str, value: Any) -> None:
+    field = Field(name="day", kind=Kind.DATE, nullable=True, parse=Parse(date_format=date_format))
+    assert read_text(text, field) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("New York", "New York"), (" new\u00a0 YORK", "New York"), ("OSLO", "oslo"), ("newyork", REJECTED)],
+)
+def test_levels_are_found_whatever_their_case(text: str, value: str) -> None:
+    parse = Parse(fold_case=True)
+    field = Field(name="town", kind=Kind.CATEGORY, levels=("New York", "oslo"), nullable=True, parse=parse)
+    assert read_text(text.strip(), field) == value

@@ -14,7 +14,7 @@ import pytest
 
 from orchard_use_case import FIELDS, LAST_DAY, build_row, build_use_case, plan_read, write_csv
 from servicio_ml.adapters.raw_data import raw_files
-from servicio_ml.domain.schema import FeatureSchema, Parse
+from servicio_ml.domain.schema import FeatureSchema, Field, Kind, Parse
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.features.synthetic.sampler import draw_rows
 from servicio_ml.pipeline.reading.input_file import copy_input_file
@@ -119,6 +119,27 @@ class TestPySpark:
         frame = _compare_engines(source, use_case, spark, tmp_path)
         kept = frame.filter(pl.col(STATUS) == "kept")[LINE].to_list()
         assert [texts[line - 2] for line in kept] == ["5 m2", "5 m²", "5 l/100km", "€5"]
+
+    def test_booleans_days_of_other_formats_and_levels_in_any_case(self, spark: Any, tmp_path: Path) -> None:
+        day, weight, seeds, colour, _ = FIELDS
+        fields = (
+            replace(day, parse=Parse(date_format="%d %b %y")), weight, seeds,
+            replace(colour, parse=Parse(fold_case=True)),
+            Field(name="sugar", kind=Kind.BOOLEAN, column="Sugar", nullable=True),
+        )  # fmt: skip
+        texts = [
+            ("15 June 16", "Green", "Yes"), ("1  sep. 69", "GREEN", "0.0"), ("2016-06-15", "red", "T"),
+            ("31 feb 16", "red", "T"), ("15 6 16", "red", "T"), ("15 Jun 16", "gr een", "T"),
+            ("15 Jun 16", "red", "2"), ("15 Jun 16", "red", "NA"),
+        ]  # fmt: skip
+        use_case = build_use_case(schema=FeatureSchema(fields=fields), event_date="", deduplicate=False)
+        rows = [build_row(Day=day, Colour=colour, Sugar=sugar) for day, colour, sugar in texts]
+        frame = _compare_engines(write_csv(tmp_path / "a.csv", rows), use_case, spark, tmp_path)
+        kept = frame.filter(pl.col(STATUS) == "kept").select("day", "colour", "sugar")
+        assert kept.with_columns(pl.col("day").cast(pl.String)).rows() == [
+            ("2016-06-15", "green", "true"), ("1969-09-01", "green", "false"), ("2016-06-15", "red", "true"),
+            ("2016-06-15", "red", None),
+        ]  # fmt: skip
 
     def test_quirks(self, spark: Any, tmp_path: Path) -> None:
         frame = _compare_engines(write_csv(tmp_path / "a.csv", QUIRKS), build_use_case(), spark, tmp_path)

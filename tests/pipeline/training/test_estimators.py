@@ -1,5 +1,6 @@
 """Every family trains with gaps in the matrix and answers the same from ONNX as from its original."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,20 @@ def test_a_field_that_is_not_direct_changes_no_answer(name: str) -> None:
     moved = made.matrix.copy()
     moved[:, SCHEMA.names.index("day")] += 1000
     np.testing.assert_array_equal(compute_scores(estimator, moved), compute_scores(estimator, made.matrix))
+
+
+def test_an_ordered_category_is_one_number_to_a_linear_model() -> None:
+    *others, colour = SCHEMA.fields
+    ordered = replace(SCHEMA, fields=(*others, replace(colour, ordered=True)))
+    use_case = build_use_case(Task.REGRESSION, candidate := Candidate(name="ridge", family="ridge"))
+    widths = []
+    for schema in (SCHEMA, ordered):
+        made = build_problem(use_case, schema, generate_rows(Task.REGRESSION, 400), seed=0, threads=1)
+        estimator = fit(made, candidate, PARAMS["ridge"], np.arange(400))
+        assert export_model(candidate, estimator, made.matrix).reason == ""
+        widths.append(estimator[0].transform(made.matrix).shape[1])
+    # three levels, and one for missing values, become one column
+    assert widths[0] - widths[1] == 3
 
 
 def test_floored_thresholds_change_no_answer_but_reach_float32() -> None:

@@ -183,9 +183,9 @@ REFUSED: dict[str, tuple[pb.ModelInferRequest, StatusCode, str]] = {
         "'weight' of 'FP64' has fp32_contents; FP64 stands in fp64_contents",
     ),
     "unknown datatype": (
-        build_typed_request(inputs=[build_tensor("weight", "BOOL", {"bool_contents": [True]})]),
+        build_typed_request(inputs=[build_tensor("weight", "FP16", {"bool_contents": [True]})]),
         StatusCode.INVALID_ARGUMENT,
-        "'weight' of 'BOOL' has bool_contents; datatypes are",
+        "'weight' of 'FP16' has bool_contents; datatypes are",
     ),
     "no UTF-8": (
         build_typed_request(inputs=[build_tensor("day", "BYTES", {"bytes_contents": [b"\xff"]})]),

@@ -81,7 +81,7 @@ TABLE: Sequence[Case] = [
     # a text is a number in files only, whatever their format; bytes are nowhere
     *(
         case
-        for name in ("day", "amount", "seats", "thal", "colour", "make", "open")
+        for name in ("day", "amount", "seats", "thal", "colour", "make", "open", "flag")
         for case in _build_cases(name, FAULT, *UNREADABLE)
     ),
     *_build_cases(
@@ -172,6 +172,13 @@ TABLE: Sequence[Case] = [
     *_build_cases("open", 1.0, "true", YES),
     *_build_cases("open", 0.0, "false", NO),
     *_build_cases("open", FAULT, "yes", 1, 0.0),
+    # booleans: a request has true, false or their texts, a file any of the usual words
+    *_build_cases("flag", 1.0, "true", YES, pa.array([YES]), pa.array(["true"]).dictionary_encode()),
+    *_build_cases("flag", 0.0, "false", NO, pa.array([NO])),
+    *_build_cases("flag", NAN, None, pa.array([None], pa.bool_())),
+    *_build_cases("flag", FAULT, "True", "TRUE", "yes", "Yes", "t", "Y", "on", "1", "1.0", 1, 1.0, files=1.0),
+    *_build_cases("flag", FAULT, "False", "no", "N", "f", "OFF", "0", "00", 0, -0.0, files=0.0),
+    *_build_cases("flag", FAULT, "maybe", "2", "ja", 2, 0.5, "truee", "yes no"),
     *_build_cases("colour", FAULT, "", csv=NAN, files=NAN, tensors=NAN),
     *_build_cases("colour", FAULT, "NA", "?", files=NAN),
 ]  # fmt: skip
@@ -214,7 +221,7 @@ VALUES = st.one_of(
             st.none(), st.sampled_from(["red", "3", "3.0", "07", 7, 7.0, 6, "blue"]), st.integers(0, 9)
         ),
     ),
-    st.tuples(st.just("open"), st.booleans()),
+    st.tuples(st.sampled_from(["open", "flag"]), st.booleans()),
 )
 
 

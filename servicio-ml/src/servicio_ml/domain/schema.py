@@ -1,12 +1,10 @@
 """Fields, derived columns and the `FeatureSchema` that turns records into one float32 matrix."""
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from enum import StrEnum
 from math import ceil, floor
-from typing import Annotated, Any
+from typing import Any
 
 from servicio_ml.domain.checks.attributes import (
     SNAKE_CASE,
@@ -14,16 +12,16 @@ from servicio_ml.domain.checks.attributes import (
     Caption,
     Count,
     Label,
-    Limits,
     Line,
-    Stripped,
     Unit,
     check_attributes,
 )
 from servicio_ml.domain.checks.derived import find_derived_problems
 from servicio_ml.domain.checks.fields import find_field_problems
-from servicio_ml.domain.defaults.attributes import build_example, fill_captions, fill_default
+from servicio_ml.domain.defaults.attributes import build_example, fill_captions, fill_default, fill_levels
 from servicio_ml.domain.derived import Derived, Lookup, build_derived_from_json, convert_derived_to_json
+from servicio_ml.domain.fields.kind import Kind
+from servicio_ml.domain.fields.parse import Parse
 from servicio_ml.domain.values import (
     FIRST_DAY,
     LAST_DAY,
@@ -33,64 +31,7 @@ from servicio_ml.domain.values import (
 )
 from servicio_ml.errors import UseCaseError
 
-# polars compiles the pattern with Rust's engine, Python only checks it here
-UNSUPPORTED_PATTERN = re.compile(r"\(\?(?:<?[=!]|>|\(|P)|\\[1-9Z]|[*+?}]\+")
-"""Syntax of Python's regular expressions that Rust's or Java's lack."""
-UnitFactor = Annotated[float, Limits(above=0)]
-
-
-class Kind(StrEnum):
-    """Type of a field; each becomes one float32 column."""
-
-    NUMBER = "number"
-    INTEGER = "integer"
-    CATEGORY = "category"
-    DATE = "date"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parse:
-    """Rules that parse the text of a raw file into the value of a field.
-
-    Attributes:
-        pattern: Regular expression (common subset of Rust and Java) whose first group is the value; empty
-            takes the full text. A text without a match is rejected, and one with a number, a bracket or a
-            sign outside of the match; an empty group is missing.
-        units: Factor to the field's unit by name of a unit (any case), beside the pattern of the number. The
-            first one found in the text applies; a text without one is in the field's unit.
-        missing: Texts that mean missing, in addition to those of the use case.
-        missing_numbers: Numbers, after conversion, that mean missing (a cloud cover of 9, an engine of 0 hp).
-        recode: Replacement by raw text, applied before everything else; other texts stay unchanged.
-    """
-
-    pattern: str = ""
-    units: Mapping[Label, UnitFactor] = field(default_factory=dict)
-    missing: tuple[Stripped, ...] = ()
-    missing_numbers: tuple[float, ...] = ()
-    recode: Mapping[Stripped, Stripped] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        check_attributes(self, "parse")
-        factors = {unit.lower(): factor for unit, factor in self.units.items()}
-        if clashing := [unit for unit, factor in self.units.items() if factors[unit.lower()] != factor]:
-            problem = f"unit {clashing[0]!r} has two factors; units compare without regard to case"
-            raise UseCaseError("parse", problem)
-        if self.units and not self.pattern:
-            problem = "units need a pattern whose first group is the number before the unit"
-            raise UseCaseError("parse", f'{problem}; give one, such as pattern=r"([+-]?[\\d.,]+)"')
-        if not self.pattern:
-            return
-        try:
-            groups = re.compile(self.pattern).groups
-        except re.error as error:
-            problem = f"it is no regular expression ({error})"
-            raise UseCaseError(f"pattern {self.pattern!r}", problem) from error
-        if not groups or UNSUPPORTED_PATTERN.search(self.pattern):
-            problem = (
-                "its first group must be the value, without look-around and back-references, possessive and "
-                "atomic groups"
-            )
-            raise UseCaseError(f"pattern {self.pattern!r}", problem)
+__all__ = ["FeatureSchema", "Field", "Kind", "Parse"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,13 +62,14 @@ class Field:
         column: Name in the raw file; the field's own name when not given.
         description: Label for forms and documents, one line; the column when not given.
         example: Plausible value (a date as ISO text); when not given, the first level, the middle of a
-            number's range, or 2020-01-01.
+            number's range, 2020-01-01, or False.
         unit: Unit of a number; empty without one.
         minimum: Minimum of a number, inclusive.
         maximum: Maximum of a number, inclusive.
-        levels: Allowed texts of a category, in the order of their codes.
+        levels: Allowed texts of a category, in the order of their codes; a boolean has `false` and `true`.
         learned_levels: Rule for a category of many texts: any text is allowed, and the levels are not given
             here but taken from the training rows.
+        ordered: True when the levels of a category ascend: models read their position as a number.
         nullable: True when a value may be missing.
         optional: True when a raw file may lack the column; the model then has no such field.
         direct: False when models read only the columns derived from it. A trend over absolute dates, for
@@ -139,12 +81,13 @@ class Field:
     kind: Kind
     column: Line = ""
     description: Caption = ""
-    example: float | int | str = ""
+    example: float | int | str | bool = ""
     unit: Unit = ""
     minimum: float | None = None
     maximum: float | None = None
     levels: tuple[Label, ...] = ()
     learned_levels: LearnedLevels | None = None
+    ordered: bool = False
     nullable: bool = False
     optional: bool = False
     direct: bool = True
@@ -153,6 +96,7 @@ class Field:
     def __post_init__(self) -> None:
         where = f"field {self.name!r}"
         fill_captions(self)
+        fill_levels(self)
         check_attributes(self, where)
         if not SNAKE_CASE.fullmatch(self.name):
             raise UseCaseError(where, f"names are {SNAKE_CASE_RULE}")
@@ -169,8 +113,19 @@ class Field:
             Kind.INTEGER: f"a whole number{self._bounds}",
             Kind.CATEGORY: "a text" if self.learned_levels else f"one of {', '.join(self.levels)}",
             Kind.DATE: f"a date as YYYY-MM-DD of the years {FIRST_DAY.year}–{LAST_DAY.year}",
+            Kind.BOOLEAN: "true or false",
         }[self.kind]
         return text + (" or null" if self.nullable else "")
+
+    @property
+    def has_levels(self) -> bool:
+        """Whether values are levels, which may be learned."""
+        return self.kind in {Kind.CATEGORY, Kind.BOOLEAN}
+
+    @property
+    def choices(self) -> tuple[str | bool, ...]:
+        """Values of a category or a boolean in the order of their codes, as records have them."""
+        return (False, True) if self.kind is Kind.BOOLEAN else self.levels
 
     @property
     def limits(self) -> tuple[float, float]:

@@ -47,6 +47,18 @@ _DATE, _CODE = re.compile(DATE_PATTERN), re.compile(CODE_PATTERN)
 _CODE_STEPS = [(re.compile(pattern), text.replace("$", "\\")) for pattern, text in CODE_STEPS]
 
 
+WHITE_SPACE = r"[\s\u00A0]+"
+"""White space between words, with the blank that breaks no line."""
+
+BOOLEAN_LEVELS = ("false", "true")
+"""Texts of a boolean, in the order of their codes: 0 and 1."""
+BOOLEAN_WORDS: Mapping[str, tuple[str, ...]] = {
+    "false": ("false", "f", "no", "n", "off", "0"),
+    "true": ("true", "t", "yes", "y", "on", "1"),
+}
+"""Texts of a raw file that stand for a boolean, in lower case; numbers compare by value."""
+
+
 def get_number_limits(minimum: float | None, maximum: float | None) -> tuple[float, float]:
     """Return the limits of a number, inclusive: its bounds, within what float32 can hold."""
     return -MAX_NUMBER if minimum is None else minimum, MAX_NUMBER if maximum is None else maximum
@@ -107,6 +119,11 @@ def map_codes(levels: Sequence[str]) -> Mapping[str, str]:
         return {}
     known = {code: level for code, level in codes.items() if code is not None}
     return known if len(known) == len(levels) else {}
+
+
+def normalize_text(text: str) -> str:
+    """Fold a text: lower case, and one blank for the white space between words."""
+    return re.sub(WHITE_SPACE, " ", text.lower())
 
 
 class LevelFinder:

@@ -59,7 +59,7 @@ class ColumnBins:
 
 def build_field_bins(each: Field, values: Numbers, bins: int) -> ColumnBins:
     """Build the bins of a field from its values `[n]`; see `build_numeric_bins` for `bins`."""
-    if each.kind is Kind.CATEGORY:
+    if each.has_levels:
         return build_level_bins(each.name, each.levels)
     # every date after the training rows is new, so quantile bins of a date would always drift
     count = 1 if each.kind is Kind.DATE else bins

@@ -58,8 +58,8 @@ def count_text_days(text: str) -> int:
 
 def build_reader(each: Field) -> ReadValue:
     """Build the function that reads one value of a field; it raises `EncodingError`."""
-    if each.kind is Kind.CATEGORY:
-        return _build_category_reader(each)
+    if each.has_levels:
+        return _build_level_reader(each)
     return _build_date_reader(each) if each.kind is Kind.DATE else _build_number_reader(each)
 
 
@@ -77,7 +77,7 @@ def read_series(series: nw.Series[Any], each: Field, on_fault: OnFault = raise_f
     # a column of nulls has the type Null or Object, which does not cast everywhere
     if series.null_count() == len(series):
         return np.full(len(series), np.nan)
-    if each.kind is Kind.CATEGORY:
+    if each.has_levels:
         return _read_levels(series, each, on_fault)
     if each.kind is Kind.DATE:
         return _read_days(series, each, on_fault)
@@ -135,7 +135,7 @@ def _build_number_reader(each: Field) -> ReadValue:
     return read
 
 
-def _build_category_reader(each: Field) -> ReadValue:
+def _build_level_reader(each: Field) -> ReadValue:
     # one dictionary lookup per value; None has an entry of its own
     codes: dict[Any, float] = {level: float(code) for code, level in enumerate(each.levels)} | {None: NAN}
     finder, allowed = LevelFinder(each.levels, learned=each.learned_levels is not None), each.allowed
@@ -169,6 +169,8 @@ def _build_date_reader(each: Field) -> ReadValue:
 
 
 def _read_levels(series: nw.Series[Any], each: Field, on_fault: OnFault) -> Column:
+    if series.dtype == nw.Boolean and each.kind is Kind.BOOLEAN:
+        return np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
     if series.dtype in TEXTS:
         text = series.cast(nw.String)
         # checked first: `replace_strict` with a default would turn an unknown level into a missing value
@@ -178,7 +180,7 @@ def _read_levels(series: nw.Series[Any], each: Field, on_fault: OnFault) -> Colu
             return np.asarray(found.to_numpy(), dtype=np.float64)
     # a float32 code as its shortest text: 0.1, not 0.10000000149
     values = [*series.to_numpy()] if series.dtype == nw.Float32 else series.to_list()
-    return _read_one_by_one(values, _build_category_reader(each), on_fault)
+    return _read_one_by_one(values, _build_level_reader(each), on_fault)
 
 
 def _read_days(series: nw.Series[Any], each: Field, on_fault: OnFault) -> Column:

@@ -30,8 +30,8 @@ NAN = float("nan")
 class Encoder:
     """Encodes records and tables of one schema.
 
-    A number stays unchanged, a category becomes the index of its level, a date its days since 1970-01-01, a
-    missing value NaN. `SchemaChecker` validates ranges.
+    A number stays unchanged, a category becomes the index of its level, a boolean 0 or 1, a date its days
+    since 1970-01-01, a missing value NaN. `SchemaChecker` validates ranges.
 
     Attributes:
         schema: Schema of the records.
@@ -143,19 +143,21 @@ class Encoder:
 
 
 def _build_validated_reader(each: Field) -> Callable[[Any], float]:
-    """Build the reader of a category or date whose values the record model has checked."""
-    if each.kind is Kind.CATEGORY:
+    """Build the reader of a field with levels, or of a date, whose values the record model has checked."""
+    if each.has_levels:
         # one dictionary lookup per value; None has an entry of its own
-        codes: dict[str | None, float] = {level: float(code) for code, level in enumerate(each.levels)}
-        return {**codes, None: NAN}.__getitem__
+        codes: dict[str | bool | None, float] = {None: NAN}
+        for code, pair in enumerate(zip(each.levels, each.choices, strict=True)):
+            codes |= dict.fromkeys(pair, float(code))
+        return codes.__getitem__
     if not each.nullable:
         return count_text_days
     return lambda text: NAN if text is None else count_text_days(text)
 
 
-def _decode_value(each: Field, value: float) -> float | int | str:
-    if each.kind is Kind.CATEGORY:
-        return each.levels[int(value)]
+def _decode_value(each: Field, value: float) -> float | int | str | bool:
+    if each.has_levels:
+        return each.choices[int(value)]
     if each.kind is Kind.DATE:
         return date.fromordinal(int(value) + EPOCH_ORDINAL).isoformat()
     return int(value) if each.kind is Kind.INTEGER else value

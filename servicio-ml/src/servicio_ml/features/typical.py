@@ -14,7 +14,7 @@ from servicio_ml.features.bins import ColumnBins
 from servicio_ml.features.column_values import EPOCH, count_days
 from servicio_ml.features.profile import ALL
 
-Value = float | int | str | None
+Value = float | int | str | bool | None
 # an odd number has the middle of the range as a point
 GRID_POINTS = 41
 """Number of points of the curve of a number: enough to show the steps of a tree within milliseconds."""
@@ -25,8 +25,8 @@ GRID_DAYS, GRID_STEP_DAYS = 182, 7
 def compute_typical_record(artifact: Artifact) -> dict[str, Value]:
     """Compute a typical value of each field.
 
-    The most frequent level of a category; for a number or date the value of a golden row in the bin of the
-    median of the training rows. None where most training rows have no value.
+    The most frequent level of a category or boolean; for a number or date the value of a golden row in the
+    bin of the median of the training rows. None where most training rows have no value.
     """
     shares = artifact.reference.seasons[ALL].shares
     return {
@@ -38,15 +38,15 @@ def compute_typical_record(artifact: Artifact) -> dict[str, Value]:
 
 
 def build_grid(artifact: Artifact, each: Field, value: Value) -> list[Value]:
-    """Build the grid of a field's curve, ascending; all levels of a category.
+    """Build the grid of a field's curve, ascending; all levels of a category or boolean.
 
     Args:
         artifact: Model of the field.
         each: Field.
         value: Value of the record, which is included in the grid.
     """
-    if each.kind is Kind.CATEGORY:
-        return [*each.levels]
+    if each.has_levels:
+        return [*each.choices]
     if each.kind is Kind.DATE:
         middle = str(value or _find_median(_list_golden_values(artifact, each)) or each.example)
         return _build_weeks(middle)
@@ -65,8 +65,8 @@ def _find_typical_value(
     known, missing = shares[:-1], shares[-1]
     if each.nullable and missing > known.sum():
         return None
-    if each.kind is Kind.CATEGORY:
-        return each.levels[int(known.argmax())]
+    if each.has_levels:
+        return each.choices[int(known.argmax())]
     place = int(np.searchsorted(known.cumsum(), known.sum() / 2))
     inside = [value for value in golden if _find_bin(bins, each, value) == place]
     return _find_median(inside) if inside else _build_value_in_bin(each, bins, place)

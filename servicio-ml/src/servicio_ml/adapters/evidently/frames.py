@@ -21,7 +21,7 @@ def build_rows(schema: FeatureSchema, matrix: Numbers) -> pd.DataFrame:
     columns: dict[str, Any] = {}
     for i, each in enumerate(schema.fields):
         values = matrix[:, i]
-        if each.kind is Kind.CATEGORY:
+        if each.has_levels:
             columns[each.name] = decode_labels(each.levels, values)
         elif each.kind is Kind.DATE:
             columns[each.name] = pd.to_datetime(pd.Series(values.astype(np.float64)), unit="D")
@@ -41,10 +41,11 @@ def decode_labels(names: Sequence[str], codes: Numbers) -> "pd.Series[str]":
 def build_dataset(schema: FeatureSchema, frame: pd.DataFrame, names: Sequence[str]) -> Dataset:
     """Build an Evidently data set of some columns of a frame."""
     kinds = {each.name: each.kind for each in schema.fields}
+    levels = {each.name for each in schema.fields if each.has_levels}
     numbers = [name for name in names if kinds[name] in {Kind.NUMBER, Kind.INTEGER}]
     definition = DataDefinition(
         numerical_columns=numbers,
-        categorical_columns=[name for name in names if kinds[name] is Kind.CATEGORY],
+        categorical_columns=[name for name in names if name in levels],
         datetime_columns=[name for name in names if kinds[name] is Kind.DATE],
     )
     return Dataset.from_pandas(frame[list(names)], data_definition=definition)

@@ -40,9 +40,11 @@ def find_derived_problems(column: Derived, schema: "FeatureSchema") -> Iterator[
 
 def _find_source_problems(column: Derived, schema: "FeatureSchema") -> Iterator[str]:
     kinds = {name: schema.get_field(name).kind.value for name in column.sources}
-    texts = [name for name, kind in kinds.items() if kind == "category"]
+    # a boolean is 1 or 0 in an expression
+    coded = {"category"} if isinstance(column, Expression) else {"category", "boolean"}
+    texts = [name for name, kind in kinds.items() if kind in coded]
     if texts and isinstance(column, Cyclic | Difference | Ratio | Expression | Bins | DatePart):
-        yield f"{texts[0]!r} is a category; it is computed from numbers and dates"
+        yield f"{texts[0]!r} is a {kinds[texts[0]]}; it is computed from numbers and dates"
     yield from _find_date_problems(column, kinds)
     yield from _find_fitted_problems(column, kinds)
 
@@ -50,7 +52,7 @@ def _find_source_problems(column: Derived, schema: "FeatureSchema") -> Iterator[
 def _find_date_problems(column: Derived, kinds: Mapping[str, str]) -> Iterator[str]:
     if isinstance(column, Difference | Ratio) and len({kind == "date" for kind in kinds.values()}) > 1:
         yield f"{' and '.join(column.sources)} are a date and a number; take two of one kind"
-    if isinstance(column, DatePart) and not {*kinds.values()} <= {"date", "category"}:
+    if isinstance(column, DatePart) and not {*kinds.values()} <= {"date", "category", "boolean"}:
         yield f"{column.source!r} is a {kinds[column.source]}; only a date has parts"
     if isinstance(column, Bins) and "date" in kinds.values():
         yield f"{column.source!r} is a date; bins are those of a number"

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 from servicio_ml.domain.checks.exactness import has_exact_range
 from servicio_ml.domain.checks.parsing import find_parse_problems
-from servicio_ml.domain.values import DATE_CHARACTERS, MAX_WHOLE_NUMBER, OTHER, normalize_code, parse_date
+from servicio_ml.domain.values import (
+    BOOLEAN_LEVELS,
+    DATE_CHARACTERS,
+    MAX_WHOLE_NUMBER,
+    OTHER,
+    normalize_code,
+    parse_date,
+)
 
 if TYPE_CHECKING:
     from servicio_ml.domain.schema import Field
@@ -23,14 +30,24 @@ def find_field_problems(field: "Field") -> Iterator[str]:
     if field.name in RESERVED_FIELDS:
         yield "the platform has a column of that name; choose another, such as input_" + field.name
     # the codes of a category are the positions of its levels
-    if (kind == "category") != bool(field.levels or field.learned_levels):
+    if field.has_levels != bool(field.levels or field.learned_levels):
         yield "a category has levels, and nothing else has"
-    if field.learned_levels and field.levels[-1:] not in {(), (OTHER,)}:
-        yield f"learned levels come from the training rows and end with {OTHER!r}; leave levels out"
+    yield from _find_learning_problems(field)
+    if field.ordered and (kind != "category" or field.learned_levels):
+        yield "ordered is for a category whose levels are given; leave it out"
+    if kind == "boolean" and field.levels != BOOLEAN_LEVELS:
+        yield "a boolean has the levels false and true; leave them out, and name other words by parse.recode"
     yield from find_level_problems(field.levels, "a level")
     yield from _find_bound_problems(field)
     yield from _find_example_problems(field)
-    yield from find_parse_problems(field.parse, is_number=kind in {"number", "integer"})
+    yield from find_parse_problems(field.parse, kind, field.levels)
+
+
+def _find_learning_problems(field: "Field") -> Iterator[str]:
+    if field.learned_levels and field.kind.value != "category":
+        yield f"a {field.kind.value} learns no levels; leave learned_levels out"
+    elif field.learned_levels and field.levels[-1:] not in {(), (OTHER,)}:
+        yield f"learned levels come from the training rows and end with {OTHER!r}; leave levels out"
 
 
 def find_level_problems(levels: Sequence[str], what: str) -> Iterator[str]:
@@ -81,7 +98,10 @@ def _find_example_problems(field: "Field") -> Iterator[str]:
     elif kind == "date":
         if not is_day(example):
             yield f"the example {example!r} is no date; write YYYY-MM-DD, such as '2016-06-15'"
-    elif isinstance(example, str) or not _is_within(field, example):
+    elif kind == "boolean":
+        if not isinstance(example, bool):
+            yield f"the example {example!r} is neither True nor False"
+    elif isinstance(example, (str, bool)) or not _is_within(field, example):
         yield f"the example {example!r} is not {field.allowed}"
 
 

@@ -3,19 +3,38 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from servicio_ml.domain.values import normalize_code
+from servicio_ml.domain.values import map_codes, normalize_code, normalize_text
 
 if TYPE_CHECKING:
     from servicio_ml.domain.schema import Parse
 
 
-def find_parse_problems(parse: "Parse", *, is_number: bool) -> Iterator[str]:
-    """Describe rules of a parsing that its field cannot use."""
-    if is_number:
-        return
+def find_parse_problems(parse: "Parse", kind: str, levels: Sequence[str]) -> Iterator[str]:
+    """Describe rules of a parsing that its field cannot use.
+
+    Args:
+        parse: Rules of the field.
+        kind: Kind of the field.
+        levels: Levels of a category or a target.
+    """
     for name, value in (("units", parse.units), ("missing_numbers", parse.missing_numbers)):
-        if value:
+        if value and kind not in {"number", "integer"}:
             yield f"{name} are for numbers; leave them out"
+    if parse.date_format and kind != "date":
+        yield "date_format is for dates; leave it out"
+    if parse.fold_case:
+        yield from _find_folding_problems(kind, levels)
+
+
+def _find_folding_problems(kind: str, levels: Sequence[str]) -> Iterator[str]:
+    if kind != "category":
+        yield "fold_case is for categories; leave it out"
+    elif not levels:
+        yield "its levels are learned, and fold_case finds given ones; leave it out"
+    elif map_codes(levels):
+        yield "its levels are numbers, which have no case; leave fold_case out"
+    elif len({normalize_text(level) for level in levels}) < len(levels):
+        yield "levels differ in case or white space only, so that fold_case cannot distinguish them"
 
 
 def find_recode_problems(parse: "Parse", levels: Sequence[str], missing: Sequence[str]) -> Iterator[str]:

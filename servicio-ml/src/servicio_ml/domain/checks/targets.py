@@ -9,6 +9,7 @@ from servicio_ml.domain.checks.fields import RESERVED_FIELDS, find_level_problem
 from servicio_ml.domain.checks.parsing import find_parse_problems
 
 if TYPE_CHECKING:
+    from servicio_ml.domain.schema import Parse
     from servicio_ml.domain.use_case import Target
 
 
@@ -19,9 +20,14 @@ def find_target_problems(target: "Target") -> Iterator[str]:
     if target.name in RESERVED_FIELDS:
         yield f"the platform has a column of that name; choose another, such as {target.name}_value"
     yield from find_level_problems(target.labels, "a label")
-    yield from find_parse_problems(target.parse, is_number=target.numeric)
+    yield from find_target_parse_problems(target, target.parse)
     yield from _find_edge_problems(target)
     yield from _find_log_problems(target)
+
+
+def find_target_parse_problems(target: "Target", parse: "Parse") -> Iterator[str]:
+    """Describe rules of a parsing that a target cannot use."""
+    yield from find_parse_problems(parse, "number" if target.numeric else "category", target.labels)
 
 
 def _find_edge_problems(target: "Target") -> Iterator[str]:

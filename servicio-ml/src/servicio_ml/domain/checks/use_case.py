@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from servicio_ml.domain.checks.attributes import SNAKE_CASE
 from servicio_ml.domain.checks.parsing import find_parse_problems, find_recode_problems
 from servicio_ml.domain.checks.splits import find_split_problems
+from servicio_ml.domain.checks.targets import find_target_parse_problems
 from servicio_ml.domain.derived import TargetMean
 from servicio_ml.domain.metric import METRICS
 from servicio_ml.domain.schema import Field, Kind, Parse
@@ -106,7 +107,7 @@ def _find_naming_problems(use_case: "UseCase") -> Iterator[str]:
             yield f"{name!r} is named as a date or slice; fields are {format_names(fields)}"
         elif name in dates and fields[name].kind is not Kind.DATE:
             yield f"{name!r} orders rows in time, but is no date"
-        elif name not in dates and fields[name].kind is not Kind.CATEGORY:
+        elif name not in dates and not fields[name].has_levels:
             yield f"the slice {name!r} is no category; slices compare the levels of a category"
     for name in sorted(dates & set(fields)):
         if fields[name].optional:
@@ -137,11 +138,12 @@ def _find_problems_of_dialect(use_case: "UseCase", dialect: "Dialect") -> Iterat
         yield f"no field or target {format_names(sorted(strange))}"
         return
     for name, parse in dialect.parse.items():
-        is_number = (
-            target.numeric if name == target.name else fields[name].kind in {Kind.NUMBER, Kind.INTEGER}
+        problems = (
+            find_target_parse_problems(target, parse)
+            if name == target.name
+            else find_parse_problems(parse, fields[name].kind, fields[name].levels)
         )
-        for problem in find_parse_problems(parse, is_number=is_number):
-            yield f"parse[{name!r}]: {problem}"
+        yield from (f"parse[{name!r}]: {problem}" for problem in problems)
     columns = [dialect.columns.get(each.name, each.column) for each in fields.values() if not each.optional]
     needed = {*columns, dialect.columns.get(target.name, target.column)}
     if dialect.header and (lacking := needed - set(dialect.header)):

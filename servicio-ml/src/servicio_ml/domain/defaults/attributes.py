@@ -3,7 +3,7 @@
 from math import floor
 from typing import TYPE_CHECKING
 
-from servicio_ml.domain.values import OTHER
+from servicio_ml.domain.values import BOOLEAN_LEVELS, OTHER
 
 if TYPE_CHECKING:
     from servicio_ml.domain.schema import Field
@@ -15,6 +15,12 @@ def fill_captions(definition: object) -> None:
     """Name the raw column of a field or target after it, and describe it by its column."""
     fill_default(definition, "column", getattr(definition, "name", ""))
     fill_default(definition, "description", build_caption(getattr(definition, "column", "")))
+
+
+def fill_levels(field: "Field") -> None:
+    """Give a boolean its levels."""
+    if field.kind == "boolean" and field.levels == ():
+        object.__setattr__(field, "levels", BOOLEAN_LEVELS)
 
 
 def build_caption(column: object) -> str:
@@ -34,12 +40,14 @@ def build_title(name: object) -> str:
     return f"{name}".replace("_", " ").strip().capitalize()
 
 
-def build_example(field: "Field") -> float | int | str:
+def build_example(field: "Field") -> float | int | str | bool:
     """Build a plausible value of a field."""
     if field.kind.value == "category":
         return field.levels[0] if field.levels else OTHER if field.learned_levels else ""
     if field.kind.value == "date":
         return EXAMPLE_DAY
+    if field.kind.value == "boolean":
+        return False
     low, high = field.minimum, field.maximum
     bounds = [bound for bound in (low, high) if bound is not None] or [0.0]
     middle = sum(bounds) / len(bounds)

@@ -8,7 +8,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from servicio_ml.domain.schema import FeatureSchema, Kind
 from servicio_ml.domain.schema import Field as SchemaField
-from servicio_ml.domain.values import DATE_PATTERN, LevelFinder, map_codes
+from servicio_ml.domain.values import BOOLEAN_LEVELS, DATE_PATTERN, LevelFinder, map_codes
 
 # strict: the text "3" for a number is a client's mistake that coercion would hide
 CONFIG = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -83,6 +83,8 @@ def _build_field_definition(each: SchemaField) -> tuple[Any, Any]:
 def _build_value_type(each: SchemaField) -> Any:
     if each.kind is Kind.CATEGORY:
         return _build_level_type(each)
+    if each.kind is Kind.BOOLEAN:
+        return Annotated[bool, _CORE_BOOLEAN]
     if each.kind is Kind.DATE:
         return Annotated[str, _CORE_DATE]
     low, high = each.limits
@@ -136,6 +138,15 @@ class _CoreType:
 # text, since Pydantic's own dates take numbers and their texts as well
 _CORE_DATE = _CoreType(
     core_schema.str_schema(strict=True, pattern=DATE_PATTERN), {"type": "string", "format": "date"}
+)
+# the texts as well, as for a category of these levels
+_CORE_BOOLEAN = _CoreType(
+    core_schema.union_schema(
+        [core_schema.bool_schema(strict=True), core_schema.literal_schema([*BOOLEAN_LEVELS])],
+        mode="left_to_right",
+        custom_error_type="bool_type",
+    ),
+    {"type": "boolean"},
 )
 _WHOLE_NUMBER = core_schema.union_schema(
     [

@@ -59,7 +59,7 @@ def _build_columns(use_case: UseCase, sharing: Sequence[Field]) -> dict[str, Sam
 
 def _build_field_column(each: Field) -> Marginal:
     missing = MISSING if each.nullable else 0.0
-    if each.kind is Kind.CATEGORY:
+    if each.has_levels:
         # of learned levels, the texts are not known before a file is read
         levels = each.levels or tuple(f"{each.name} {number}" for number in range(1, MADE_UP_LEVELS + 1))
         return _build_level_shares(levels, each.parse, missing, LOADING)

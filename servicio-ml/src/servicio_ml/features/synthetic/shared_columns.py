@@ -41,7 +41,7 @@ def build_shared_template(use_case: str, fields: Sequence[Field]) -> str:
 
 
 def _build_placeholder(field: Field) -> str:
-    if isinstance(field.example, str):
+    if isinstance(field.example, (str, bool)):
         return "{" + field.name + "}"
     group = GROUP.search(field.parse.pattern)
     decimals = field.kind is Kind.NUMBER and (group is None or re.fullmatch(group.group(), "1.5"))
@@ -69,4 +69,4 @@ def _is_read(field: Field, template: str, fields: Sequence[Field]) -> bool:
         return False
     # a number with another one outside of the pattern is refused
     outside = text[: found.start()] + text[found.end() :]
-    return isinstance(field.example, str) or not re.search(r"\d", outside)
+    return isinstance(field.example, (str, bool)) or not re.search(r"\d", outside)

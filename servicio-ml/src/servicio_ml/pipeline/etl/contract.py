@@ -22,7 +22,13 @@ from servicio_ml.domain.values import OTHER
 from servicio_ml.errors import ContractError, format_names
 
 BATCH_ROWS = 500_000
-TYPES = {Kind.NUMBER: pl.Float64, Kind.INTEGER: pl.Int64, Kind.CATEGORY: pl.String, Kind.DATE: pl.Date}
+TYPES = {
+    Kind.NUMBER: pl.Float64,
+    Kind.INTEGER: pl.Int64,
+    Kind.CATEGORY: pl.String,
+    Kind.DATE: pl.Date,
+    Kind.BOOLEAN: pl.String,
+}
 
 
 def build_contract(schema: FeatureSchema, target: Target) -> pa.DataFrameSchema:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from servicio_ml.domain.schema import Field, Kind
+from servicio_ml.domain.schema import Field
 from servicio_ml.domain.use_case import Target, UseCase
 from servicio_ml.domain.values import OTHER
 from servicio_ml.errors import format_names
@@ -99,7 +99,7 @@ def _find_separations(groups: pl.DataFrame, field: Field) -> Iterator[Separation
             pl.concat([_merge_groups(first), _merge_groups(second)]).drop_nulls()
         ):
             yield Separation(condition=f"{name} is {word}", bound=bound, rows=rows)
-    if field.kind is Kind.CATEGORY:
+    if field.has_levels:
         # levels have no order of their own; in the order of the target, a separating set is a prefix
         by_target = present.sort(LOW, HIGH, name)
         for index, bound, rows in _find_cuts(by_target):

@@ -34,7 +34,7 @@ def build_profile(
     """
     names = [field.name for field in fields]
     numbers = [field.name for field in fields if field.kind in NUMERIC_KINDS]
-    ordered = [field.name for field in fields if field.kind is not Kind.CATEGORY]
+    ordered = [field.name for field in fields if not field.has_levels]
     # one pass over the file for all columns
     facts = rows.select(
         pl.len().alias("rows"),
@@ -56,7 +56,7 @@ def build_profile(
             "std": found.get(f"std {field.name}"),
             "minimum": found.get(f"min {field.name}"),
             "maximum": found.get(f"max {field.name}"),
-            **(_find_most_frequent(rows, field.name, found["rows"]) if field.kind is Kind.CATEGORY else {}),
+            **(_find_most_frequent(rows, field.name, found["rows"]) if field.has_levels else {}),
         }
         for field in fields
     ]

@@ -21,6 +21,7 @@ LONG_TAIL_SHARE = 0.25
 MAX_MONTHS = 36
 """Maximum number of bins by month; a longer time is binned by year."""
 MONTHS_PER_YEAR = 12
+LEVEL_KINDS = (Kind.CATEGORY, Kind.BOOLEAN)
 NO_BIN = -1
 
 
@@ -41,9 +42,14 @@ class HistogramBins:
     def __len__(self) -> int:
         return len(self.labels) or max(len(self.edges) - 1, 0)
 
+    @property
+    def has_levels(self) -> bool:
+        """Whether each level is a bin."""
+        return self.kind in LEVEL_KINDS
+
     def assign(self, values: pl.Series) -> BinIndexes:
         """Assign each value to a bin, `NO_BIN` where it is missing; a category's values are a `pl.Enum`."""
-        if self.kind is Kind.CATEGORY:
+        if self.has_levels:
             found = values.to_physical().cast(pl.Int64)
         elif self.kind is Kind.DATE:
             found = self._assign_dates(values)
@@ -67,7 +73,7 @@ def build_bins(field: Field, ordered: pl.Series) -> HistogramBins:
         field: Field to bin.
         ordered: Its values without the missing ones, ascending; not used for a category.
     """
-    if field.kind is Kind.CATEGORY:
+    if field.has_levels:
         return HistogramBins(kind=field.kind, labels=field.levels)
     if ordered.is_empty():
         return HistogramBins(kind=field.kind)

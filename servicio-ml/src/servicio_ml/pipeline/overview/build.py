@@ -8,7 +8,7 @@ import polars as pl
 
 from servicio_ml.domain.checks.use_case import BINARY_LABELS
 from servicio_ml.domain.dataset import SOURCE_LINE
-from servicio_ml.domain.schema import FeatureSchema, Field, Kind
+from servicio_ml.domain.schema import FeatureSchema, Field
 from servicio_ml.domain.use_case import Target, UseCase
 from servicio_ml.domain.values import OTHER
 from servicio_ml.lifecycle.overview import MissingShares, OverviewRows, PeriodOverview
@@ -55,7 +55,7 @@ def build_overview(
 
 def find_grouping_field(use_case: UseCase, schema: FeatureSchema) -> str:
     """Find the category that groups the rows: the first slice of the promotion policy; empty without one."""
-    categories = {field.name for field in schema.fields if field.kind is Kind.CATEGORY}
+    categories = {field.name for field in schema.fields if field.has_levels}
     return next((name for name in use_case.promotion.slices if name in categories), "")
 
 
@@ -70,7 +70,7 @@ def _count_rows(
         grouping_field=grouping_field,
     )
     # Enum codes are bin indexes, so categories need no lookup
-    categories = [each.field for each in drafts if each.field.kind is Kind.CATEGORY]
+    categories = [each.field for each in drafts if each.field.has_levels]
     typed = rows.with_columns(map(_build_level, categories))
     total = int(rows.select(pl.len()).collect().item())
     for start in range(0, total, BATCH_ROWS):

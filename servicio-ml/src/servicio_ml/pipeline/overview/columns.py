@@ -40,7 +40,7 @@ class ColumnDraft:
 
 def draft_column(rows: pl.LazyFrame, field: Field, *, target: bool) -> ColumnDraft:
     """Read one column and summarize it."""
-    if field.kind is Kind.CATEGORY:
+    if field.has_levels:
         return ColumnDraft(field=field, target=target, bins=build_bins(field, pl.Series()), facts={})
     values = rows.select(field.name).collect().to_series()
     ordered = values.drop_nulls().sort()
@@ -116,13 +116,13 @@ def _summarize_category(field: Field, counts: NDArray[np.int64], rows: int) -> d
 
 
 def _build_histogram(bins: HistogramBins, counts: NDArray[np.int64], classes: Sequence[str]) -> Histogram:
-    shown = find_most_frequent(counts.sum(axis=1)) if bins.kind is Kind.CATEGORY else range(len(bins))
+    shown = find_most_frequent(counts.sum(axis=1)) if bins.has_levels else range(len(bins))
     histogram = Histogram(
         labels=bins.labels,
         edges=bins.edges,
         counts={name: tuple(counts[list(shown), index].tolist()) for index, name in enumerate(classes)},
     )
-    if bins.kind is not Kind.CATEGORY:
+    if not bins.has_levels:
         return histogram
     labels = tuple(bins.labels[level] for level in shown)
     return replace(histogram, labels=labels, hidden=len(bins) - len(labels))

@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from servicio_ml.domain.schema import Kind
 from servicio_ml.lifecycle.overview import PairMatrix
 from servicio_ml.pipeline.overview.bins import NO_BIN, BinIndexes, HistogramBins
 
@@ -48,7 +47,7 @@ class OverviewCounts:
     def __post_init__(self) -> None:
         classes = len(self.bins[self.target]) if self.target else 1
         self.by_class = {name: np.zeros((len(each), classes), np.int64) for name, each in self.bins.items()}
-        categories = [name for name, each in self.bins.items() if each.kind is Kind.CATEGORY]
+        categories = [name for name, each in self.bins.items() if each.has_levels]
         self.pairs = {
             (one, other): np.zeros((len(self.bins[one]), len(self.bins[other])), np.int64)
             for one, other in combinations(categories, 2)

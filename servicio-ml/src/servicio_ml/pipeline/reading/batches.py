@@ -191,7 +191,7 @@ def _build_value(field: Field, dtype: pl.DataType) -> pl.Expr:
 def _build_problem(field: Field, dtype: pl.DataType) -> pl.Expr:
     """Build the problem of a level or a day; ranges are checked by the model's own checker."""
     value = pl.col(field.name)
-    if field.kind is Kind.CATEGORY and not field.learned_levels:
+    if field.has_levels and not field.learned_levels:
         right, text = value.cast(pl.String).is_in(list(field.levels)), value.cast(pl.String)
     elif is_day_type(dtype):
         right, text = is_day(value, dtype), convert_to_text(field.name, dtype)
@@ -209,6 +209,9 @@ def _is_compatible(dtype: pl.DataType, field: Field) -> bool:
         return dtype.is_numeric()
     if field.kind is Kind.DATE:
         return is_day_type(dtype)
+    # a boolean may be any of its words
+    if field.kind is Kind.BOOLEAN:
+        return False
     # codes are compared by value
     return isinstance(dtype, (pl.String, pl.Categorical, pl.Enum)) and not map_codes(field.levels)
 

@@ -10,14 +10,18 @@ from typing import Any
 
 import narwhals as nw
 
+from servicio_ml.domain.fields.date_format import list_date_steps
 from servicio_ml.domain.schema import Field, Kind
 from servicio_ml.domain.values import (
+    BOOLEAN_WORDS,
     CODE_PATTERN,
     CODE_STEPS,
     DATE_CHARACTERS,
     DATE_PATTERN,
+    WHITE_SPACE,
     map_codes,
     normalize_code,
+    normalize_text,
 )
 from servicio_ml.errors import format_names
 from servicio_ml.pipeline.reading.columns import ColumnPlan
@@ -77,10 +81,20 @@ def extract_match(column: ColumnPlan) -> Stage:
 
 
 def find_level(column: ColumnPlan) -> Stage:
-    """Find the level of a category by the number that it is, where levels compare by value."""
-    if not map_codes(column.field.levels) and not column.field.learned_levels:
+    """Find the level of a category by the number that it is, where levels compare by value.
+
+    For a boolean, its number, or its word in lower case; with `fold_case`, the folded text.
+    """
+    match, is_boolean = nw.col(column.name_stage("match")), column.field.kind is Kind.BOOLEAN
+    if column.parse.fold_case:
+        folded = match.str.to_lowercase().str.replace_all(WHITE_SPACE, " ")
+        return (folded.alias(column.name_stage("level")),)
+    if not (is_boolean or column.field.learned_levels or map_codes(column.field.levels)):
         return ()
-    return (_normalize_codes(nw.col(column.name_stage("match"))).alias(column.name_stage("level")),)
+    level = _normalize_codes(match)
+    if is_boolean:
+        level = nw.when(level.is_null()).then(match.str.to_lowercase()).otherwise(level)
+    return (level.alias(column.name_stage("level")),)
 
 
 def parse_text(column: ColumnPlan) -> Stage:
@@ -88,16 +102,34 @@ def parse_text(column: ColumnPlan) -> Stage:
     match, kind = nw.col(column.name_stage("match")), column.field.kind
     if kind is Kind.CATEGORY:
         parsed = _parse_level(column, match)
+    elif kind is Kind.BOOLEAN:
+        meanings = {word: level for level, words in BOOLEAN_WORDS.items() for word in words}
+        parsed = _replace(nw.col(column.name_stage("level")), meanings, default=nw.lit(None, dtype=nw.String))
     elif kind is Kind.DATE:
-        day = nw.when(match.str.contains(DATE_PATTERN)).then(match).str.slice(0, DATE_CHARACTERS)
-        parsed = day.str.to_date("%Y-%m-%d")
+        parsed = parse_day(match, column.parse.date_format)
     else:
         parsed = _parse_number(column, match)
     return (parsed.alias(column.name_stage("parsed")),)
 
 
+def parse_day(match: nw.Expr, date_format: str) -> nw.Expr:
+    """Parse the text of a day, see `Parse.date_format`; null where it is none."""
+    text = match
+    if date_format:
+        steps = [*list_date_steps(date_format)]
+        for pattern, replacement in steps:
+            text = text.str.replace_all(pattern, replacement)
+        # a text of another form stays as it is
+        text = nw.when(match.str.contains(steps[0][0])).then(text).otherwise(match)
+    day = nw.when(text.str.contains(DATE_PATTERN)).then(text).str.slice(0, DATE_CHARACTERS)
+    return day.str.to_date("%Y-%m-%d")
+
+
 def _parse_level(column: ColumnPlan, match: nw.Expr) -> nw.Expr:
     code = nw.col(column.name_stage("level"))
+    if column.parse.fold_case:
+        levels = {normalize_text(level): level for level in column.field.levels}
+        return _replace(code, levels, default=nw.lit(None, dtype=nw.String))
     if column.field.learned_levels:
         # any text; `3.0` and `3` are one level
         return nw.when(code.is_null()).then(match).otherwise(code)

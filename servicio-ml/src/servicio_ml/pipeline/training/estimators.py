@@ -79,8 +79,9 @@ def get_family(name: str) -> EstimatorFamily:
 
 
 def _build_dense_preprocessing(schema: FeatureSchema) -> ColumnTransformer:
-    """Imputed, scaled numbers and one-hot levels, for models that measure distances or add up."""
-    categories = {i for i, each in enumerate(schema.fields) if each.kind is Kind.CATEGORY}
+    """Imputed, scaled numbers and one-hot levels that do not ascend, for models of distances and of sums."""
+    fields = enumerate(schema.fields)
+    categories = {i for i, each in fields if each.kind is Kind.CATEGORY and not each.ordered}
     levels = [i for i in schema.inputs if i in categories]
     numbers = [i for i in schema.inputs if i not in categories]
     # a level may be absent from a fold's rows and appear when validating

@@ -24,6 +24,7 @@ COLUMN_TYPES = {
     Kind.INTEGER: "integers, floats or decimals",
     Kind.CATEGORY: "text, numbers or booleans",
     Kind.DATE: "dates, timestamps or text",
+    Kind.BOOLEAN: "booleans or text",
 }
 """Types of a column by the kind of its field, for messages."""
 
@@ -116,12 +117,12 @@ def _is_readable(kind: Any, field_kind: Kind) -> bool:
     if types.is_null(plain):
         return True
     if _is_number(plain):
-        return field_kind is not Kind.DATE
+        return field_kind in {*NUMERIC_KINDS, Kind.CATEGORY}
     if types.is_boolean(plain):
-        # the levels may be true and false
-        return field_kind is Kind.CATEGORY
+        # the levels of a category may be true and false
+        return field_kind in {Kind.CATEGORY, Kind.BOOLEAN}
     if types.is_string(plain) or types.is_large_string(plain) or types.is_string_view(plain):
-        return field_kind in {Kind.CATEGORY, Kind.DATE}
+        return field_kind not in NUMERIC_KINDS
     is_date = types.is_date(plain) or types.is_timestamp(plain)
     return is_date and field_kind is Kind.DATE and _is_known_zone(plain)
 

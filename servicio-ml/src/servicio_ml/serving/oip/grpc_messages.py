@@ -10,8 +10,9 @@ from servicio_ml.serving.models.row_faults import OnError, parse_on_error
 from servicio_ml.serving.oip import inference_pb2 as pb
 from servicio_ml.serving.oip.infer import REFUSED_PARAMETER, InferenceRequest
 from servicio_ml.serving.oip.tensor import (
+    ARRAY_DTYPES,
+    BOOL,
     BYTES,
-    NUMBER_DTYPES,
     Tensor,
     decode_text,
     from_raw,
@@ -27,6 +28,7 @@ CONTENTS_FIELD = {
     "UINT64": "uint64_contents",
     "FP32": "fp32_contents",
     "FP64": "fp64_contents",
+    BOOL: "bool_contents",
     BYTES: "bytes_contents",
 }
 """Field of `InferTensorContents` that holds the elements of a datatype."""
@@ -79,7 +81,7 @@ def _read_typed(each: pb.ModelInferRequest.InferInputTensor) -> Tensor:
         allowed = (
             f"{each.datatype} stands in {field}"
             if field
-            else f"datatypes are {', '.join((BYTES, *NUMBER_DTYPES))}"
+            else f"datatypes are {', '.join((BYTES, *ARRAY_DTYPES))}"
         )
         raise RequestError(
             f"tensor {truncate_text(each.name)!r} of {truncate_text(each.datatype)!r} has {other[0]}", allowed

@@ -5,9 +5,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from servicio_ml.serving.models.row_faults import OnError
-from servicio_ml.serving.oip.tensor import BYTES, NUMBER_DTYPES
+from servicio_ml.serving.oip.tensor import ARRAY_DTYPES, BYTES
 
-DATATYPES = (BYTES, *NUMBER_DTYPES)
+DATATYPES = (BYTES, *ARRAY_DTYPES)
 TensorParameters = dict[str, bool | int | float | str]
 
 

@@ -12,13 +12,15 @@ import numpy.typing as npt
 from servicio_ml.errors import RequestError, format_value
 from servicio_ml.serving.models.truncation import MAX_VALUE_CHARACTERS
 
-BYTES, FP32, FP64, INT64 = "BYTES", "FP32", "FP64", "INT64"
+BYTES, BOOL, FP32, FP64, INT64 = "BYTES", "BOOL", "FP32", "FP64", "INT64"
 NUMBER_DTYPES: dict[str, np.dtype[Any]] = {
     "UINT8": np.dtype("<u1"), "UINT16": np.dtype("<u2"), "UINT32": np.dtype("<u4"),
     "UINT64": np.dtype("<u8"), "INT8": np.dtype("<i1"), "INT16": np.dtype("<i2"),
     "INT32": np.dtype("<i4"), INT64: np.dtype("<i8"), FP32: np.dtype("<f4"), FP64: np.dtype("<f8"),
 }  # fmt: skip
 """Datatypes of numbers with their layout in raw bytes: little-endian."""
+ARRAY_DTYPES = {**NUMBER_DTYPES, BOOL: np.dtype("?")}
+"""Datatypes of a fixed size with their layout in raw bytes."""
 FLOATS = (FP32, FP64)
 LENGTH_PREFIX = struct.Struct("<I")
 """Length in bytes that precedes each BYTES element in raw bytes."""
@@ -59,11 +61,11 @@ def from_raw(name: str, datatype: str, shape: Sequence[int], raw: bytes) -> Tens
         return Tensor(
             name=name, datatype=datatype, shape=tuple(shape), values=_split_bytes(name, raw, elements)
         )
-    size = elements * NUMBER_DTYPES[datatype].itemsize
+    size = elements * ARRAY_DTYPES[datatype].itemsize
     if len(raw) != size:
         raise _build_error(name, f"has {len(raw)} bytes", f"shape {list(shape)} of {datatype} takes {size}")
     # a view without a copy; the matrix is filled from it, so nothing writes to it
-    values = np.frombuffer(raw, dtype=NUMBER_DTYPES[datatype])
+    values = np.frombuffer(raw, dtype=ARRAY_DTYPES[datatype])
     return Tensor(name=name, datatype=datatype, shape=tuple(shape), values=values)
 
 
@@ -85,7 +87,7 @@ def from_values(name: str, datatype: str, shape: Sequence[int], data: Sequence[A
 def to_raw(tensor: Tensor) -> bytes:
     """Convert the values of a tensor to raw bytes."""
     if isinstance(tensor.values, np.ndarray):
-        return tensor.values.astype(NUMBER_DTYPES[tensor.datatype], copy=False).tobytes()
+        return tensor.values.astype(ARRAY_DTYPES[tensor.datatype], copy=False).tobytes()
     # a missing text is empty: BYTES has no value for missing
     texts = [(text or "").encode() for text in tensor.values]
     return b"".join(piece for text in texts for piece in (LENGTH_PREFIX.pack(len(text)), text))
@@ -110,9 +112,9 @@ def _build_error(name: str, problem: str, allowed: str) -> RequestError:
 
 
 def _count_elements(name: str, datatype: str, shape: Sequence[int]) -> int:
-    if datatype != BYTES and datatype not in NUMBER_DTYPES:
+    if datatype != BYTES and datatype not in ARRAY_DTYPES:
         raise _build_error(
-            name, f"is {truncate_text(datatype)!r}", f"datatypes are {', '.join((BYTES, *NUMBER_DTYPES))}"
+            name, f"is {truncate_text(datatype)!r}", f"datatypes are {', '.join((BYTES, *ARRAY_DTYPES))}"
         )
     if not 1 <= len(shape) <= MAX_AXES or min(shape) < 0:
         raise _build_error(
@@ -160,12 +162,16 @@ def _flatten(name: str, shape: Sequence[int], data: Sequence[Any]) -> Sequence[A
 def _check_types(name: str, datatype: str, flat: Sequence[Any]) -> None:
     # types, not isinstance: a bool is an int for Python, but not a number for the protocol
     missing = type(None)
-    taken = {str, missing} if datatype == BYTES else {int, float, missing} if datatype in FLOATS else {int}
+    special: dict[str, set[type]] = {
+        BYTES: {str, missing}, BOOL: {bool}, FP32: {int, float, missing}, FP64: {int, float, missing}
+    }  # fmt: skip
+    taken = special.get(datatype, {int})
     if set(map(type, flat)) <= taken:
         return
     # 5.0 is a whole number, too
     whole = taken == {int}
-    what = "texts" if datatype == BYTES else "numbers" if datatype in FLOATS else "whole numbers"
+    names = {BYTES: "texts", BOOL: "true and false", **dict.fromkeys(FLOATS, "numbers")}
+    what = names.get(datatype, "whole numbers")
     for position, value in enumerate(flat):
         if type(value) not in taken and not (whole and _is_whole(value)):
             raise _build_error(
@@ -184,7 +190,7 @@ def _build_array(name: str, datatype: str, flat: Sequence[Any]) -> npt.NDArray[A
         return list(flat)
     try:
         # FP32 as FP64: rounded, a number beyond its field's limit could be equal to it
-        return np.array(flat, dtype=NUMBER_DTYPES[FP64 if datatype in FLOATS else datatype])
+        return np.array(flat, dtype=ARRAY_DTYPES[FP64 if datatype in FLOATS else datatype])
     except (OverflowError, ValueError):
         raise _build_error(
             name, "has a whole number that is out of range", f"its datatype is {datatype}"

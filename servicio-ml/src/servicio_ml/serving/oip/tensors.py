@@ -20,6 +20,7 @@ from servicio_ml.features.output import POSITIVE
 from servicio_ml.serving.models.loaded_model import LoadedModel, PartialResult, PredictionResult
 from servicio_ml.serving.models.row_faults import OnError, RequestRows, RowFaults, RowRefusals
 from servicio_ml.serving.oip.tensor import (
+    BOOL,
     BYTES,
     FLOATS,
     FP32,
@@ -71,6 +72,9 @@ def describe_inputs(loaded_model: LoadedModel) -> list[Signature]:
 
 
 def _choose_datatype(each: Field) -> str:
+    # BOOL has no value for missing
+    if each.kind is Kind.BOOLEAN and not each.nullable:
+        return BOOL
     if each.kind not in NUMERIC:
         return BYTES
     # INT64 has no value for missing, unlike NaN of FP64
@@ -200,22 +204,34 @@ def _rename_tensors(loaded_model: LoadedModel, tensors: Sequence[Tensor]) -> Seq
     return [replace(tensor, name=names.rename(tensor.name)) for tensor in tensors]
 
 
-def _convert_column(
-    loaded_model: LoadedModel, tensor: Tensor, each: Field
-) -> npt.NDArray[Any] | list[str | None]:
+def _convert_column(loaded_model: LoadedModel, tensor: Tensor, each: Field) -> npt.NDArray[Any] | list[Any]:
     if tensor.shape[1:] not in {(), (1,)}:
         raise RequestError(
             f"tensor {each.name!r} has shape {list(tensor.shape)}", "a field takes [rows] or [rows, 1]"
         )
-    if (tensor.datatype == BYTES) == (each.kind in NUMERIC):
-        taken = ", ".join(NUMBER_DTYPES) if each.kind in NUMERIC else BYTES
+    datatypes = _list_datatypes(each)
+    if tensor.datatype not in datatypes:
         raise _build_error(
-            loaded_model, each.name, f"a {tensor.datatype} tensor", f"{each.allowed}, as {taken}", "type"
+            loaded_model,
+            each.name,
+            f"a {tensor.datatype} tensor",
+            f"{each.allowed}, as {', '.join(datatypes)}",
+            "type",
         )
     # an empty text is missing: BYTES has no other value for it
     if isinstance(tensor.values, list):
         return [text or None for text in tensor.values]
+    # booleans of Python, which stand for levels
+    if tensor.datatype == BOOL:
+        return [*tensor.values.tolist()]
     return restore_limits(tensor.values, each) if tensor.datatype == FP32 else tensor.values
+
+
+def _list_datatypes(each: Field) -> Sequence[str]:
+    if each.kind in NUMERIC:
+        return [*NUMBER_DTYPES]
+    # the levels of a category may be true and false
+    return [BYTES, BOOL] if each.has_levels else [BYTES]
 
 
 def _read_features(
@@ -250,8 +266,8 @@ def _read_features(
 
 
 def _check_codes(each: Field, values: npt.NDArray[np.float64], faults: RowFaults) -> None:
-    if each.kind is Kind.CATEGORY:
-        low, high, reason = 0, len(each.levels) - 1, "level"
+    if each.has_levels:
+        low, high, reason = 0, len(each.levels) - 1, "level" if each.kind is Kind.CATEGORY else "type"
         allowed = f"the index of {each.allowed}: from 0 to {high}"
     else:
         low, high, reason = count_days(FIRST_DAY), count_days(LAST_DAY), "type"

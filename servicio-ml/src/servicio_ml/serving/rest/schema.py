@@ -25,8 +25,8 @@ class SchemaField(BaseModel):
     levels: list[str]
     any_text: bool = Field(description="Whether a text that is no level is taken, as the level `other`.")
     nullable: bool
-    example: float | str
-    default: float | str | None = Field(
+    example: float | str | bool
+    default: float | str | bool | None = Field(
         description="Typical value of the training rows; null where most of them miss it."
     )
 

@@ -5,7 +5,7 @@ from collections import Counter
 import polars as pl
 
 from servicio_ml.domain.schema import Kind, LearnedLevels, Parse
-from servicio_ml.domain.values import OTHER, normalize_code
+from servicio_ml.domain.values import BOOLEAN_LEVELS, OTHER, normalize_code
 from servicio_ml.pipeline.drafting.columns.raw_column import (
     MAX_LEVELS,
     ColumnFinding,
@@ -13,6 +13,7 @@ from servicio_ml.pipeline.drafting.columns.raw_column import (
     describe_rest,
     shorten,
 )
+from servicio_ml.pipeline.drafting.columns.scales import sort_by_scale
 
 MIN_ROWS_PER_LEVEL = 5
 """Minimum mean number of rows of a level: with fewer, the texts describe single rows."""
@@ -21,6 +22,16 @@ MIN_COVERED = 0.99
 MIN_LEARNED = 0.5
 """Minimum share of the rows that frequent texts cover, where the levels are learned."""
 SHOWN_LEVELS = 3
+
+
+def find_boolean(column: RawColumn) -> ColumnFinding | None:
+    """Find that a column holds true and false, in any case."""
+    # no other words: a request could not send `Yes` for a boolean, as it can for a level
+    values = column.texts.str.to_lowercase()
+    if {*values.drop_nulls()} != {*BOOLEAN_LEVELS}:
+        return None
+    field = column.build_field(Kind.BOOLEAN)
+    return ColumnFinding(column=column.name, reason="true and false", field=field, values=values)
 
 
 def find_category(column: RawColumn) -> ColumnFinding:
@@ -91,10 +102,14 @@ def _build_finding(
     read = column.texts if texts is None else texts
     recoded = read.replace(recode) if recode else read
     values = recoded.set(~recoded.is_in([*levels]).fill_null(value=False), None)
-    field = column.build_field(Kind.CATEGORY, levels=levels, parse=Parse(recode=recode))
-    shown = ", ".join(shorten(level) for level in levels[:SHOWN_LEVELS]) + (
+    scale = sort_by_scale(levels)
+    field = column.build_field(
+        Kind.CATEGORY, levels=scale or levels, ordered=bool(scale), parse=Parse(recode=recode)
+    )
+    shown = ", ".join(shorten(level) for level in field.levels[:SHOWN_LEVELS]) + (
         "…" if len(levels) > SHOWN_LEVELS else ""
     )
     merged = f"; {len(recode)} differ in case only and are one" if recode else ""
-    reason = f"{len(levels)} levels ({shown}){merged}{describe_rest(column.texts, values)}"
+    order = ", which ascend" if scale else ""
+    reason = f"{len(levels)} levels ({shown}){order}{merged}{describe_rest(column.texts, values)}"
     return ColumnFinding(column=column.name, reason=reason, field=field, values=values)

@@ -1,7 +1,9 @@
-"""Dates: days as YYYY-MM-DD, with or without a time of day."""
+"""Dates: days as YYYY-MM-DD or in another format, with or without a time of day."""
 
+import narwhals as nw
 import polars as pl
 
+from servicio_ml.domain.fields.date_format import build_date_pattern
 from servicio_ml.domain.schema import Kind, Parse
 from servicio_ml.domain.values import DATE_CHARACTERS, DATE_PATTERN
 from servicio_ml.pipeline.drafting.columns.raw_column import (
@@ -12,20 +14,19 @@ from servicio_ml.pipeline.drafting.columns.raw_column import (
     shorten,
 )
 from servicio_ml.pipeline.drafting.columns.statistics import compute_share, find_bounds
+from servicio_ml.pipeline.reading.expressions import parse_day
 
 MOMENT_PATTERN = r"^(\d{4}-\d{2}-\d{2})[T ]\d"
 """A day with a time of day: the day is read, the time is not."""
-OTHER_PATTERNS = (
-    r"^\d{1,2}[/.-]\d{1,2}[/.-](\d{4}|\d{2})\b",
-    r"^\d{4}[/.]\d{1,2}[/.]\d{1,2}\b",
-    r"(?i)^\d{1,2}[ -](jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ -]\d{2,4}\b",
-    r"(?i)^(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]* \d{1,2},? \d{4}\b",
-)
-"""Dates that cannot be read."""
+OTHER_MOMENT_PATTERN = r"^(\d{1,4}[/.-]\d{1,2}[/.-]\d{1,4})[T ]+\d"
+ORDERS = ("%d{0}%m{0}%Y", "%m{0}%d{0}%Y", "%d{0}%m{0}%y", "%m{0}%d{0}%y", "%Y{0}%m{0}%d")
+NAMED_FORMATS = ("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d/%b/%Y", "%b %d, %Y", "%b %d %Y")
+FORMATS = (*(order.format(separator) for separator in "/.-" for order in ORDERS), *NAMED_FORMATS)
+"""Formats of days other than YYYY-MM-DD."""
 
 
 def find_date(column: RawColumn) -> ColumnFinding | None:
-    """Find that a column holds days, or dates in a form that cannot be read."""
+    """Find that a column holds days, with or without a time of day."""
     present = column.present
     if _compute_share(present, DATE_PATTERN) >= MIN_READABLE:
         return _build_finding(column, column.texts, Parse(), "days as YYYY-MM-DD")
@@ -34,10 +35,35 @@ def find_date(column: RawColumn) -> ColumnFinding | None:
         return _build_finding(
             column, days, Parse(pattern=MOMENT_PATTERN), "moments, of which the day is read"
         )
-    if any(_compute_share(present, pattern) >= MIN_READABLE for pattern in OTHER_PATTERNS):
-        reason = f"dates such as {shorten(present[0])!r}; write them as YYYY-MM-DD to use them"
+    return _find_formatted_date(column)
+
+
+def _find_formatted_date(column: RawColumn) -> ColumnFinding | None:
+    """Find that a column holds days of another format, if only one format reads them."""
+    pattern = OTHER_MOMENT_PATTERN if _compute_share(column.present, OTHER_MOMENT_PATTERN) > 0 else ""
+    texts = column.texts.str.extract(pattern) if pattern else column.texts
+    if texts.count() < MIN_READABLE * len(column.present):
+        return None
+    shares = {each: _compute_share(texts.drop_nulls(), build_date_pattern(each)) for each in FORMATS}
+    best = max(shares.values())
+    fitting = [each for each, share in shares.items() if share == best]
+    if best < MIN_READABLE:
+        return None
+    shown = shorten(column.present[0])
+    if len(fitting) > 1:
+        formats = " or ".join(f"Parse(date_format={each!r})" for each in fitting)
+        reason = f"dates such as {shown!r}, of which no day is above 12; use them by parse={formats}"
         return ColumnFinding(column=column.name, reason=reason)
-    return None
+    parse = Parse(pattern=pattern, date_format=fitting[0])
+    what = f"days as {fitting[0]}" if not pattern else f"moments, of which the day is read as {fitting[0]}"
+    return _build_finding(column, _rewrite_days(texts, fitting[0]), parse, what)
+
+
+def _rewrite_days(texts: pl.Series, date_format: str) -> pl.Series:
+    """Rewrite days as YYYY-MM-DD; null where one is no day."""
+    frame = nw.from_native(texts.rename("text").to_frame())
+    days: pl.DataFrame = frame.select(parse_day(nw.col("text"), date_format).alias("day")).to_native()
+    return days["day"].cast(pl.String)
 
 
 def _compute_share(texts: pl.Series, pattern: str) -> float:

@@ -1,6 +1,6 @@
 """Order in which the kinds of a column are tried."""
 
-from servicio_ml.pipeline.drafting.columns.category import find_category, find_learned_category
+from servicio_ml.pipeline.drafting.columns.category import find_boolean, find_category, find_learned_category
 from servicio_ml.pipeline.drafting.columns.constant import find_constant
 from servicio_ml.pipeline.drafting.columns.date import find_date
 from servicio_ml.pipeline.drafting.columns.identifier import find_identifier
@@ -8,7 +8,7 @@ from servicio_ml.pipeline.drafting.columns.measure import find_measure
 from servicio_ml.pipeline.drafting.columns.number import find_number
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding, RawColumn
 
-FINDERS = (find_constant, find_date, find_identifier, find_number, find_measure)
+FINDERS = (find_constant, find_boolean, find_date, find_identifier, find_number, find_measure)
 
 
 def find_kind(column: RawColumn) -> ColumnFinding:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from servicio_ml.domain.defaults.attributes import build_caption, build_example, build_title
-from servicio_ml.domain.schema import Field
+from servicio_ml.domain.schema import Field, Kind
 from servicio_ml.domain.search import Candidate
 from servicio_ml.domain.use_case import Target, UseCase
 
@@ -70,7 +70,10 @@ def _list_derived_defaults(definition: Any) -> Mapping[str, Any]:
     if not isinstance(definition, Field | Target):
         return {}
     captions = {"column": definition.name, "description": build_caption(definition.column)}
-    return captions | ({"example": build_example(definition)} if isinstance(definition, Field) else {})
+    if not isinstance(definition, Field):
+        return captions
+    levels = {"levels": definition.levels} if definition.kind is Kind.BOOLEAN else {}
+    return {**captions, **levels, "example": build_example(definition)}
 
 
 def _get_default(attribute: Attribute[Any]) -> Any:

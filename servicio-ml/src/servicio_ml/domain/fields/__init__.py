@@ -1,0 +1,1 @@
+"""A field: its kind, and the rules that parse its raw text."""
