@@ -91,10 +91,7 @@ def _find_inexact_integers(bounds: Sequence[float]) -> Iterator[str]:
 def _find_example_problems(field: "Field") -> Iterator[str]:
     example, kind = field.example, field.kind.value
     if kind == "category":
-        if field.learned_levels:
-            yield from [] if isinstance(example, str) else [f"the example {example!r} is no text"]
-        elif example not in field.levels:
-            yield f"the example {example!r} is not one of its levels"
+        yield from _find_level_example_problems(field)
     elif kind == "date":
         if not is_day(example):
             yield f"the example {example!r} is no date; write YYYY-MM-DD, such as '2016-06-15'"
@@ -103,6 +100,14 @@ def _find_example_problems(field: "Field") -> Iterator[str]:
             yield f"the example {example!r} is neither True nor False"
     elif isinstance(example, (str, bool)) or not _is_within(field, example):
         yield f"the example {example!r} is not {field.allowed}"
+
+
+def _find_level_example_problems(field: "Field") -> Iterator[str]:
+    if field.learned_levels:
+        if not isinstance(field.example, str):
+            yield f"the example {field.example!r} is no text"
+    elif field.example not in field.levels:
+        yield f"the example {field.example!r} is not one of its levels"
 
 
 def _is_within(field: "Field", value: float) -> bool:

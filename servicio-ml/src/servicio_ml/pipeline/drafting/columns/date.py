@@ -42,21 +42,25 @@ def _find_formatted_date(column: RawColumn) -> ColumnFinding | None:
     """Find that a column holds days of another format, if only one format reads them."""
     pattern = OTHER_MOMENT_PATTERN if _compute_share(column.present, OTHER_MOMENT_PATTERN) > 0 else ""
     texts = column.texts.str.extract(pattern) if pattern else column.texts
-    if texts.count() < MIN_READABLE * len(column.present):
+    fitting = _list_formats(texts.drop_nulls(), len(column.present))
+    if not fitting:
         return None
-    shares = {each: _compute_share(texts.drop_nulls(), build_date_pattern(each)) for each in FORMATS}
-    best = max(shares.values())
-    fitting = [each for each, share in shares.items() if share == best]
-    if best < MIN_READABLE:
-        return None
-    shown = shorten(column.present[0])
     if len(fitting) > 1:
         formats = " or ".join(f"Parse(date_format={each!r})" for each in fitting)
-        reason = f"dates such as {shown!r}, of which no day is above 12; use them by parse={formats}"
-        return ColumnFinding(column=column.name, reason=reason)
+        shown = f"dates such as {shorten(column.present[0])!r}, of which no day is above 12"
+        return ColumnFinding(column=column.name, reason=f"{shown}; use them by parse={formats}")
     parse = Parse(pattern=pattern, date_format=fitting[0])
-    what = f"days as {fitting[0]}" if not pattern else f"moments, of which the day is read as {fitting[0]}"
+    what = f"moments, of which the day is read as {fitting[0]}" if pattern else f"days as {fitting[0]}"
     return _build_finding(column, _rewrite_days(texts, fitting[0]), parse, what)
+
+
+def _list_formats(texts: pl.Series, rows: int) -> list[str]:
+    """List the formats that read most texts; none if they read too few of the rows."""
+    if len(texts) < MIN_READABLE * rows:
+        return []
+    shares = {each: _compute_share(texts, build_date_pattern(each)) for each in FORMATS}
+    best = max(shares.values())
+    return [each for each, share in shares.items() if share == best >= MIN_READABLE]
 
 
 def _rewrite_days(texts: pl.Series, date_format: str) -> pl.Series:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from servicio_ml.domain import schema
 from servicio_ml.domain.derived import Derived
 from servicio_ml.domain.schema import Field
 from servicio_ml.domain.use_case import UseCase
@@ -57,7 +58,9 @@ def write_source(
 def _write_imports(use_case: UseCase) -> Iterator[str]:
     modules: dict[str, set[str]] = {}
     for kind in sorted(list_types(use_case), key=lambda kind: kind.__name__):
-        modules.setdefault(kind.__module__, set()).add(kind.__name__)
+        # the parts of a field are written as the schema exports them
+        module = schema.__name__ if kind.__name__ in schema.__all__ else kind.__module__
+        modules.setdefault(module, set()).add(kind.__name__)
     lines = [
         CANDIDATES,
         *(f"from {module} import {', '.join(sorted(names))}" for module, names in modules.items()),
