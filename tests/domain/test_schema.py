@@ -47,33 +47,34 @@ NUMERIC = {Kind.NUMBER, Kind.INTEGER}
 
 
 @st.composite
+def build_levels(draw: st.DrawFn) -> dict[str, Any]:
+    levels = tuple(draw(st.lists(LABELS, min_size=1, max_size=3, unique=True)))
+    rule = draw(st.none() | st.just(LearnedLevels(maximum=3)))
+    if rule:
+        levels = (*(level for level in levels if level != "other"), "other")
+    ordered = rule is None and draw(st.booleans())
+    return {"levels": levels, "learned_levels": rule, "ordered": ordered, "example": levels[0]}
+
+
+@st.composite
 def build_fields(draw: st.DrawFn, name: str) -> Field:
     kind = draw(st.sampled_from(Kind))
-    levels = tuple(draw(st.lists(LABELS, min_size=1, max_size=3, unique=True)))
-    rule = draw(st.none() | st.just(LearnedLevels(maximum=3))) if kind is Kind.CATEGORY else None
-    levels = (*(level for level in levels if level != "other"), "other") if rule else levels
     number: float = draw(st.integers(-100, 100) if kind is Kind.INTEGER else st.floats(-100, 100))
-    examples: dict[Kind, Any] = {
-        Kind.CATEGORY: levels[0],
-        Kind.DATE: draw(DAYS),
-        Kind.BOOLEAN: draw(st.booleans()),
-    }
+    examples: dict[Kind, Any] = {Kind.DATE: draw(DAYS), Kind.BOOLEAN: draw(st.booleans())}
     parse = draw(PARSES)
+    texts = draw(build_levels()) if kind is Kind.CATEGORY else {"example": examples.get(kind, number)}
     return Field(
         name=name,
         kind=kind,
         column=draw(LABELS),
         description=draw(TEXTS),
-        example=examples.get(kind, number),
         unit=draw(TEXTS),
         minimum=draw(st.sampled_from([None, -100])) if kind in NUMERIC else None,
         maximum=draw(st.sampled_from([None, 100.0])) if kind in NUMERIC else None,
-        levels=levels if kind is Kind.CATEGORY else (),
-        learned_levels=rule,
-        ordered=kind is Kind.CATEGORY and rule is None and draw(st.booleans()),
         nullable=draw(st.booleans()),
         optional=draw(st.booleans()),
         parse=parse if kind in NUMERIC else replace(parse, units={}, missing_numbers=()),
+        **texts,
     )
 
 
