@@ -100,6 +100,7 @@ def build_schemas(draw: st.DrawFn) -> FeatureSchema:
         derived.append(
             Lookup(name=new, source=source.name, table={each: draw(NUMBERS) for each in source.levels})
         )
+    if source.kind is Kind.CATEGORY:
         derived += [TargetMean(name=new, source=source.name), Frequency(name=new, source=source.name)]
     return FeatureSchema(fields=tuple(inputs), derived=(draw(st.sampled_from(derived)),))
 
