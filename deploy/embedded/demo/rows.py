@@ -87,12 +87,17 @@ def plan_fault(fields: Sequence[Mapping[str, Any]], *, every_number: bool) -> In
             category has unknown levels.
     """
     numbers = [each for each in fields if each["kind"] in NUMBERS]
-    categories = [each["name"] for each in fields if each["kind"] == "category"]
+    categories = _list_closed_categories(fields)
     if every_number:
         return InjectedFault(lost="", shifted=_plan_shifts(numbers), unseen="")
     lost = next((each["name"] for each in reversed(numbers) if each["nullable"]), "")
     others = [each for each in numbers if each["name"] != lost]
     return InjectedFault(lost=lost, shifted=_plan_shifts(others[:1]), unseen=next(iter(categories), ""))
+
+
+def _list_closed_categories(fields: Sequence[Mapping[str, Any]]) -> list[str]:
+    # a category that takes any text has no unknown level
+    return [each["name"] for each in fields if each["kind"] == "category" and not each.get("any_text")]
 
 
 def _plan_shifts(numbers: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, float]]:

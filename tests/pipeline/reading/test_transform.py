@@ -277,7 +277,7 @@ def test_torque_is_read_in_its_unit(tmp_path: Path, text: str) -> None:
     (tmp_path / "work").mkdir()
     found = transform_file(source, use_case, tmp_path / "work").row(0, named=True)
     assert (found["torque"], found["torque_rpm"]) == pytest.approx(TORQUES[text])
-    assert found["brand"] == "Maruti"
+    assert (found["brand"], found["model_name"]) == ("Maruti", "Alto")
 
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=12)

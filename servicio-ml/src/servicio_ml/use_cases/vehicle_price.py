@@ -1,8 +1,8 @@
 """Used-car prices: what does a car sell for?"""
 
-from servicio_ml.domain.derived import Ratio
+from servicio_ml.domain.derived import Ratio, TargetMean
 from servicio_ml.domain.policy import DriftPolicy, PromotionPolicy
-from servicio_ml.domain.schema import FeatureSchema, Field, Kind, Parse
+from servicio_ml.domain.schema import FeatureSchema, Field, Kind, LearnedLevels, Parse
 from servicio_ml.domain.search import Candidate, Integer, Real
 from servicio_ml.domain.use_case import HashedSplit, Origin, Target, Task, UseCase
 from servicio_ml.use_cases.samples.vehicle_price import NEWTON_METRES_PER_KILOGRAM_FORCE_METRE, SAMPLE
@@ -32,6 +32,11 @@ FIELDS = (
     Field(
         name="brand", kind=Kind.CATEGORY, column="name", description="Make",
         levels=BRANDS, example="Maruti", parse=Parse(pattern=r"^\s*(\S+)"),
+    ),
+    Field(
+        name="model_name", kind=Kind.CATEGORY, column="name", description="Model: the word after the make",
+        learned_levels=LearnedLevels(maximum=150, minimum_rows=10), example="Swift",
+        parse=Parse(pattern=r"^\s*\S+\s+(\S+)"),
     ),
     Field(
         name="year", kind=Kind.INTEGER, column="year", description="Year of manufacture",
@@ -114,6 +119,8 @@ USE_CASE = UseCase(
         derived=(
             Ratio(name="power_by_engine", numerator="max_power", denominator="engine"),
             Ratio(name="torque_by_engine", numerator="torque", denominator="engine"),
+            TargetMean(name="brand_mean", source="brand"),
+            TargetMean(name="model_name_mean", source="model_name"),
         ),
     ),
     target=Target(

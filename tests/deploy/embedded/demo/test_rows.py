@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from deploy.embedded.demo.rows import UNSEEN_LEVEL, DemoRow, load_rows, plan_fault
+from servicio_ml.domain.schema import FeatureSchema
+from servicio_ml.domain.values import OTHER
 from servicio_ml.features.check import SchemaChecker
 from servicio_ml.features.encoder import Encoder
 from servicio_ml.use_cases.catalogue import find, load_catalogue
@@ -31,7 +33,9 @@ def _load_rows(name: str) -> tuple[list[dict[str, Any]], list[DemoRow]]:
 
 def _find_faults(name: str, records: list[dict[str, Any]]) -> list[str]:
     """Fields of the records that the model would refuse."""
-    schema = find(name).schema
+    # before a training, learned categories have one level, and fitted columns no table
+    fields = FeatureSchema(fields=find(name).schema.fields)
+    schema = fields.set_levels({each.name: (OTHER,) for each in fields.fields if each.learned_levels})
     matrix = Encoder(schema).encode_records(records)
     return [fault.field for fault in SchemaChecker(schema).find_faults(matrix)]
 
