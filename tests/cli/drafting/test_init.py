@@ -209,3 +209,31 @@ def test_a_draft_of_a_public_table_is_trained_unchanged(load: Callable[..., Any]
         done = CliRunner().invoke(app, words)
         assert done.exit_code == 0, done.stderr
     assert "promoted: version" in done.stdout
+
+
+def test_a_preview_has_the_corrected_draft_and_writes_nothing(folder: Path) -> None:
+    Path("answers.json").write_text('{"target": "y", "columns": {"a": {"kind": "number"}}}')
+    words = ("plums", "--source", "rows.csv", "--answers", "answers.json", "--json", "--yes")
+    document = json.loads(_run(*words, "--preview").stdout)
+    (column,) = [each for each in document["draft"]["columns"] if each["column"] == "a"]
+    assert column["kind"] == "number"
+    assert column["reason"].endswith("; as you corrected it")
+    assert not folder.exists()
+    assert _run(*words).exit_code == 0
+    assert (folder / "plums.py").read_text() == document["draft"]["source"]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[1]", "answers.json holds no names; names are target, positive, time, columns"),
+        ("{", "answers.json: Expecting property name"),
+        ('{"columns": []}', "columns in answers.json is []"),
+        ('{"columns": {"a": {"kind": "x"}}}', "the kind of 'a' is 'x'"),
+    ],
+)
+def test_wrong_answers_as_json_are_refused(folder: Path, text: str, problem: str) -> None:
+    Path("answers.json").write_text(text)
+    result = _run("plums", "--source", "rows.csv", "--target", "y", "--answers", "answers.json")
+    assert (result.exit_code, folder.exists()) == (1, False)
+    assert problem in result.stderr

@@ -54,8 +54,14 @@ DraftTarget = Annotated[
 DraftAnswersFile = Annotated[
     Path | None,
     typer.Option(
-        "--answers", metavar="FILE", help="TOML file of what else is asked: `target`, `positive`, `time`."
+        "--answers",
+        metavar="FILE",
+        help="TOML or JSON file: `target`, `positive`, `time`, and `columns`, a table of corrections by "
+        "column: `kind` (or `left out`), `minimum`, `maximum`, `levels`.",
     ),
+]
+PreviewDraft = Annotated[
+    bool, typer.Option("--preview", help="Print the draft and its source, and write nothing.")
 ]
 ForceDraft = Annotated[bool, typer.Option("--force", help="Replace the file if it is there already.")]
 NeverAsk = Annotated[bool, typer.Option("--yes", help="Never ask: what is not given and needed is an error.")]

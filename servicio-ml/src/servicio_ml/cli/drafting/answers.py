@@ -1,5 +1,6 @@
 """Answers to the questions of a draft: from a file, from the options, or asked for on a terminal."""
 
+import json
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -13,39 +14,58 @@ from servicio_ml.errors import SettingsError, format_names
 
 if TYPE_CHECKING:
     from servicio_ml.pipeline.drafting.answers import DraftAnswers
+    from servicio_ml.pipeline.drafting.corrections import ColumnCorrection
     from servicio_ml.pipeline.drafting.draft import Draft
 
 OPTION = "--answers"
 NAMES = ("target", "positive", "time")
+COLUMNS = "columns"
 
 
 def read_answers(path: Path | None, target: str) -> "DraftAnswers":
-    """Read the answers of a TOML file; the target of the command line goes with them.
+    """Read the answers of a TOML or JSON file; the target of the command line goes with them.
 
     Raises:
-        SettingsError: The file cannot be read, is not TOML, has another name or a value that is no text, or
-            names another target.
+        SettingsError: The file cannot be read, is neither TOML nor JSON, has another name, a value that is
+            no text or a wrong correction of a column, or names another target.
     """
     from servicio_ml.pipeline.drafting.answers import DraftAnswers
 
     found: dict[str, str] = {}
-    for name, value in ({} if path is None else _read_file(path)).items():
+    document = {} if path is None else _read_file(path)
+    columns = _parse_corrections(path, document.pop(COLUMNS, {}))
+    for name, value in document.items():
         if name not in NAMES:
-            raise SettingsError(OPTION, f"{path} has {name!r}; names are {format_names(NAMES)}")
+            raise SettingsError(OPTION, f"{path} has {name!r}; names are {format_names((*NAMES, COLUMNS))}")
         if not isinstance(value, str) or not value:
             raise SettingsError(OPTION, f"{name} in {path} is {value!r}; write a text in quotes")
         found[name] = value
     if target and found.get("target", target) != target:
         problem = f"{path} names the target {found['target']!r}, --target {target!r}; name one of them"
         raise SettingsError(OPTION, problem)
-    return DraftAnswers(**{"target": target, **found})
+    return DraftAnswers(**{"target": target, **found}, columns=columns)
 
 
 def _read_file(path: Path) -> dict[str, object]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        text = path.read_text(encoding="utf-8")
+        document = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(OPTION, f"{path}: {getattr(error, 'strerror', None) or error}") from error
+    if not isinstance(document, dict):
+        raise SettingsError(OPTION, f"{path} holds no names; names are {format_names((*NAMES, COLUMNS))}")
+    return document
+
+
+def _parse_corrections(path: Path | None, document: object) -> dict[str, "ColumnCorrection"]:
+    from servicio_ml.pipeline.drafting.corrections import parse_correction
+
+    if not isinstance(document, dict):
+        raise SettingsError(OPTION, f"columns in {path} is {document!r}; give a table for each column")
+    try:
+        return {name: parse_correction(name, each) for name, each in document.items()}
+    except ValueError as error:
+        raise SettingsError(OPTION, f"{path}: {error}") from error
 
 
 def is_terminal() -> bool:
@@ -62,7 +82,11 @@ def ask_questions(draft: "Draft", answers: "DraftAnswers") -> "DraftAnswers":
     """Ask what a draft has guessed; the guess is the default."""
     asked = {each.answer: _ask(each.text, each.choices, each.guess) for each in draft.questions}
     guesses = {each.answer: each.guess for each in draft.questions}
-    return answers if asked == guesses else replace(answers, **asked)
+    if asked == guesses:
+        return answers
+    return replace(
+        answers, positive=asked.get("positive", answers.positive), time=asked.get("time", answers.time)
+    )
 
 
 def _ask(text: str, choices: Sequence[str], default: str) -> str:

@@ -17,6 +17,7 @@ from servicio_ml.cli.options import (
     ForceDraft,
     Json,
     NeverAsk,
+    PreviewDraft,
     RunDraft,
 )
 from servicio_ml.cli.session import CommandSession, open_session
@@ -35,6 +36,7 @@ def init(
     force: ForceDraft = False,
     yes: NeverAsk = False,
     run: RunDraft = False,
+    preview: PreviewDraft = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -53,6 +55,9 @@ def init(
         with bootstrap.open_source(here.settings, source) as path:
             draft = _answer_and_draft(name, given, path, source, is_asking=is_asking)
         _show(here, draft)
+        if preview:
+            _show_preview(here, name, draft)
+            return
         written = write_draft(here, folder / f"{name}.py", draft.source, force=force)
         document = {
             "use_case": name, "path": str(folder / f"{name}.py"), "written": written,
@@ -90,6 +95,13 @@ def _show(here: CommandSession, draft: "Draft") -> None:
     for question in draft.questions:
         here.print_line(f"guessed: {question.text}: {question.guess} (of {format_names(question.choices)})")
     show_check(here, draft.check)
+
+
+def _show_preview(here: CommandSession, name: str, draft: "Draft") -> None:
+    from servicio_ml.pipeline.drafting.document import describe_draft
+
+    here.print_line(draft.source)
+    here.print_document({"use_case": name, "draft": describe_draft(draft), "check": draft.check.to_json()})
 
 
 def _show_next_commands(here: CommandSession, name: str, source: str, *, done: bool) -> None:

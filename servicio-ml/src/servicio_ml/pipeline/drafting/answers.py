@@ -1,6 +1,9 @@
 """Answers of the user to what a raw file leaves open, and the questions that remain."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from servicio_ml.pipeline.drafting.corrections import ColumnCorrection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,11 +14,13 @@ class DraftAnswers:
         target: Raw column to predict.
         positive: Label of the positive class.
         time: Raw column of the date by which rows are split.
+        columns: Corrections by raw column.
     """
 
     target: str
     positive: str = ""
     time: str = ""
+    columns: Mapping[str, ColumnCorrection] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

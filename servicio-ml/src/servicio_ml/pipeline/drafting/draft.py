@@ -15,6 +15,7 @@ from servicio_ml.pipeline.drafting.columns.kinds import find_kind
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding, RawColumn
 from servicio_ml.pipeline.drafting.compose import build_use_case
 from servicio_ml.pipeline.drafting.copies import leave_out_copied_columns
+from servicio_ml.pipeline.drafting.corrections import correct_column
 from servicio_ml.pipeline.drafting.evidence import Evidence
 from servicio_ml.pipeline.drafting.matrix import build_problem
 from servicio_ml.pipeline.drafting.questions import find_questions
@@ -38,12 +39,14 @@ class Draft:
         decisions: Reason by what was decided, in the order of the file.
         check: What the ETL would do with the file.
         questions: What was guessed and the user may know better.
+        findings: What every column but the target is, in the order of the file.
     """
 
     use_case: UseCase
     source: str
     check: RawFileCheck
     questions: tuple[DraftQuestion, ...] = ()
+    findings: tuple[ColumnFinding, ...] = ()
     decisions: dict[str, str] = field(default_factory=dict)
 
 
@@ -102,11 +105,16 @@ def _find_evidence(file: InputFile, answers: DraftAnswers) -> Evidence:
         RawColumn(name=each, field_name=names[each], texts=cells[each], decimal=table.decimal or ".")
         for each in cells.columns
     ]
-    chosen = next(each for each in columns if each.name == target)
-    found = find_target(chosen, answers.positive, file.source_name)
-    findings = leave_out_copied_columns(
-        [_find_column(each, table) for each in columns if each.name != target]
-    )
+    by_name = {each.name: each for each in columns}
+    found = find_target(by_name[target], answers.positive, file.source_name)
+    _check_corrections(answers, table, file.source_name)
+    found_columns = [_find_column(each, table) for each in columns if each.name != target]
+    findings = [
+        correct_column(by_name[each.column], each, answers.columns[each.column], file.source_name)
+        if each.column in answers.columns
+        else each
+        for each in leave_out_copied_columns(found_columns)
+    ]
     evidence = Evidence(
         answers=answers, file=file, table=table, target=found, findings=findings, missing=missing
     )
@@ -119,6 +127,17 @@ def _check_target(table: TextTable, target: str, source_name: str) -> None:
     if target not in table.cells.columns:
         known = format_names(name for name in table.cells.columns if name not in table.unreadable)
         raise DraftError(source_name, f"there is no column {target!r} for --target; columns are {known}")
+
+
+def _check_corrections(answers: DraftAnswers, table: TextTable, source_name: str) -> None:
+    for name in answers.columns:
+        if name == answers.target:
+            raise DraftError(source_name, f"{name!r} is corrected as a column, and is the target")
+        if name in table.unreadable:
+            raise DraftError(source_name, f"the column {name!r} cannot be read: {table.unreadable[name]}")
+        if name not in table.cells.columns:
+            known = format_names(table.cells.columns)
+            raise DraftError(source_name, f"there is no column {name!r} to correct; columns are {known}")
 
 
 def _find_column(column: RawColumn, table: TextTable) -> ColumnFinding:
@@ -163,8 +182,9 @@ def _build_draft(
     columns = {each.column or "(no name)": _describe(each) for each in evidence.findings}
     target = {evidence.target.target.column: f"target, {evidence.target.reason}"}
     return Draft(
-        use_case=use_case, source=source, check=check, decisions=target | columns | dict(composed.reasons)
-    )
+        use_case=use_case, source=source, check=check, findings=tuple(evidence.findings),
+        decisions=target | columns | dict(composed.reasons),
+    )  # fmt: skip
 
 
 def _describe(finding: ColumnFinding) -> str:

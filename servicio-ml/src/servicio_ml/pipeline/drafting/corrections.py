@@ -1,0 +1,139 @@
+"""Corrections of a draft by the user: what a column is, its range and its levels."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import polars as pl
+
+from servicio_ml.domain.schema import Field, Kind
+from servicio_ml.errors import DraftError, format_names
+from servicio_ml.pipeline.drafting.columns.category import find_category
+from servicio_ml.pipeline.drafting.columns.date import find_date
+from servicio_ml.pipeline.drafting.columns.number import NumberText, build_number
+from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding, RawColumn, parse_numbers
+
+LEFT_OUT = "left out"
+"""Kind of a column that is no field."""
+REASON = "as you corrected it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnCorrection:
+    """Correction of one column; what is empty or None stays as it was inferred.
+
+    Attributes:
+        kind: Kind of its field, or `LEFT_OUT`.
+        minimum: Minimum of a number, inclusive.
+        maximum: Maximum of a number, inclusive.
+        levels: Levels of a category, in the order of their codes.
+    """
+
+    kind: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    levels: tuple[str, ...] = ()
+
+
+def parse_correction(column: str, document: object) -> ColumnCorrection:
+    """Parse the correction of a column.
+
+    Raises:
+        ValueError: It has another attribute, or a value of another type; the message names it.
+    """
+    names = [each.name for each in fields(ColumnCorrection)]
+    if not isinstance(document, Mapping) or (unknown := [name for name in document if name not in names]):
+        given = document if not isinstance(document, Mapping) else unknown[0]
+        raise ValueError(f"column {column!r} has {given!r}; it takes {format_names(names)}")
+    kind, levels = document.get("kind", ""), document.get("levels", [])
+    if kind not in {"", LEFT_OUT, *FINDERS}:
+        raise ValueError(f"the kind of {column!r} is {kind!r}; it takes {format_names([LEFT_OUT, *FINDERS])}")
+    if not isinstance(levels, list) or not all(isinstance(each, str) and each for each in levels):
+        raise ValueError(f"the levels of {column!r} are {levels!r}; they take a list of texts")
+    for name in ("minimum", "maximum"):
+        bound = document.get(name)
+        if bound is not None and (isinstance(bound, bool) or not isinstance(bound, (int, float))):
+            raise ValueError(f"the {name} of {column!r} is {bound!r}; it takes a number")
+    return ColumnCorrection(**{**document, "levels": tuple(levels)})
+
+
+def correct_column(
+    column: RawColumn, finding: ColumnFinding, correction: ColumnCorrection, source_name: str
+) -> ColumnFinding:
+    """Correct what was found of a column.
+
+    Raises:
+        DraftError: The column cannot be what the correction says.
+    """
+    if correction.kind == LEFT_OUT:
+        return finding if finding.field is None else finding.leave_out(REASON)
+    found = _change_kind(column, finding, correction.kind, source_name)
+    if found.field is None:
+        return found
+    changed = _change_field(found.field, correction, source_name)
+    if changed == found.field:
+        return found
+    values = found.values
+    if values is not None and changed.levels != found.field.levels:
+        values = values.set(~values.is_in([*changed.levels]).fill_null(value=False), None)
+    return replace(found, field=changed, values=values, reason=f"{found.reason}; {REASON}")
+
+
+def _change_kind(column: RawColumn, finding: ColumnFinding, kind: str, source_name: str) -> ColumnFinding:
+    if not kind or (finding.field and finding.field.kind == kind):
+        return finding
+    found = FINDERS[kind](column)
+    if found is None or found.field is None:
+        reason = found.reason if found else "its texts are none"
+        raise DraftError(source_name, f"the column {column.name!r} cannot be of the kind {kind}: {reason}")
+    return replace(found, reason=f"{found.reason}; {REASON}")
+
+
+def _change_field(field: Field, correction: ColumnCorrection, source_name: str) -> Field:
+    changes: dict[str, Any] = {
+        name: value
+        for name, value in (("minimum", correction.minimum), ("maximum", correction.maximum))
+        if value is not None and value != getattr(field, name)
+    }
+    if correction.levels and correction.levels != field.levels:
+        changes["levels"] = correction.levels
+    if not changes:
+        return field
+    what = "levels" if "levels" in changes else "range"
+    if ("levels" in changes) != (field.kind is Kind.CATEGORY):
+        problem = f"the column {field.column!r} is of the kind {field.kind} and has no {what}"
+        raise DraftError(source_name, f"{problem}; correct its kind")
+    # an example of the file may lie outside of the corrected range, or be no level any more
+    return replace(field, **changes, example="")
+
+
+def _find_number(column: RawColumn) -> ColumnFinding:
+    found = build_number(column, _parse_some(column), NumberText())
+    if found.field is None or found.field.kind is Kind.NUMBER:
+        return found
+    return replace(found, field=replace(found.field, kind=Kind.NUMBER))
+
+
+def _find_integer(column: RawColumn) -> ColumnFinding:
+    values = _parse_some(column)
+    found = build_number(column, values, NumberText())
+    if found.field and found.field.kind is not Kind.INTEGER:
+        fraction = values.filter(values != values.floor())[0]
+        return found.leave_out(f"it has values such as {fraction:g}")
+    return found
+
+
+def _parse_some(column: RawColumn) -> pl.Series:
+    values = parse_numbers(column.texts, column.decimal)
+    if not values.count():
+        raise DraftError(column.name, "the column holds no number that the ETL could read")
+    return values
+
+
+FINDERS: Mapping[str, Callable[[RawColumn], ColumnFinding | None]] = {
+    Kind.NUMBER: _find_number,
+    Kind.INTEGER: _find_integer,
+    Kind.CATEGORY: find_category,
+    Kind.DATE: find_date,
+}
+"""Function that reads a column as a kind, by kind."""

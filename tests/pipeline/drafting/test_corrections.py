@@ -1,0 +1,101 @@
+"""Corrections of a draft: kinds, ranges and levels as the user says, or an error that names the column."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from messy_files import write_rows
+from servicio_ml.domain.schema import Field, Kind
+from servicio_ml.errors import DraftError
+from servicio_ml.pipeline.drafting.answers import DraftAnswers
+from servicio_ml.pipeline.drafting.corrections import parse_correction
+from servicio_ml.pipeline.drafting.document import describe_draft
+from servicio_ml.pipeline.drafting.draft import Draft, draft_use_case
+
+DAYS = ("mon", "tue", "wed")
+
+
+def build_draft(folder: Path, columns: dict[str, Any], target: str = "y") -> Draft:
+    path = folder / "rows.csv"
+    path.write_text(write_rows("a,id,day", lambda i: f"{i * 13 % 7},{i},{DAYS[i * i % 3]}"))
+    corrections = {name: parse_correction(name, each) for name, each in columns.items()}
+    answers = DraftAnswers(target=target, columns=corrections)
+    return draft_use_case("plums", answers, path, source_name="rows.csv")
+
+
+def get_field(draft: Draft, name: str) -> Field:
+    return draft.use_case.schema.get_field(name)
+
+
+def test_a_kind_is_the_corrected_one(tmp_path: Path) -> None:
+    draft = build_draft(
+        tmp_path, {"a": {"kind": "category"}, "id": {"kind": "number"}, "day": {"kind": "left out"}}
+    )
+    assert get_field(draft, "a").levels == ("0", "1", "2", "3", "4", "5", "6")
+    assert get_field(draft, "id").kind is Kind.NUMBER
+    assert draft.use_case.schema.field_names == ("a", "id", "x")
+    assert draft.decisions["day"] == "left out: as you corrected it"
+    assert draft.decisions["a"].endswith("as you corrected it")
+
+
+def test_a_range_and_levels_are_the_corrected_ones(tmp_path: Path) -> None:
+    draft = build_draft(
+        tmp_path, {"a": {"minimum": -5, "maximum": 9}, "day": {"levels": ["tue", "mon", "sun"]}}
+    )
+    assert (get_field(draft, "a").minimum, get_field(draft, "a").maximum) == (-5, 9)
+    assert get_field(draft, "day").levels == ("tue", "mon", "sun")
+    assert "sun" in draft.source
+
+
+def test_nothing_is_corrected_by_what_was_inferred(tmp_path: Path) -> None:
+    inferred = build_draft(tmp_path, {})
+    columns = {
+        each["column"]: {name: each[name] for name in ("kind", "minimum", "maximum", "levels")}
+        for each in describe_draft(inferred)["columns"]
+    }
+    assert build_draft(tmp_path, columns).source == inferred.source
+
+
+@pytest.mark.parametrize(
+    ("columns", "problem"),
+    [
+        ({"day": {"kind": "number"}}, "day: the column holds no number"),
+        ({"day": {"kind": "date"}}, "the column 'day' cannot be of the kind date"),
+        ({"day": {"minimum": 1}}, "the column 'day' is of the kind category and has no range"),
+        ({"a": {"levels": ["1"]}}, "the column 'a' is of the kind integer and has no levels"),
+        ({"b": {"kind": "number"}}, "there is no column 'b' to correct; columns are a, id, day, x, y"),
+        ({"y": {"kind": "number"}}, "'y' is corrected as a column, and is the target"),
+    ],
+)
+def test_a_wrong_correction_is_refused(tmp_path: Path, columns: dict[str, Any], problem: str) -> None:
+    with pytest.raises(DraftError, match=problem):
+        build_draft(tmp_path, columns)
+
+
+@pytest.mark.parametrize(
+    ("document", "problem"),
+    [
+        ("number", "column 'a' has 'number'; it takes kind, minimum, maximum, levels"),
+        ({"unit": "m"}, "column 'a' has 'unit'"),
+        ({"kind": "nominal"}, "the kind of 'a' is 'nominal'; it takes left out, number, integer"),
+        ({"levels": "x"}, "the levels of 'a' are 'x'"),
+        ({"levels": [""]}, r"the levels of 'a' are \[''\]"),
+        ({"minimum": "1"}, "the minimum of 'a' is '1'; it takes a number"),
+        ({"maximum": True}, "the maximum of 'a' is True"),
+    ],
+)
+def test_a_correction_is_checked(document: object, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        parse_correction("a", document)
+
+
+def test_the_document_has_what_a_page_shows(tmp_path: Path) -> None:
+    document = describe_draft(build_draft(tmp_path, {}))
+    assert document["task"] == "binary"
+    assert document["target"]["labels"] == ["no", "yes"]
+    assert [(each["column"], each["kind"]) for each in document["columns"]] == [
+        ("a", "integer"), ("id", "left out"), ("day", "category"), ("x", "integer"),
+    ]  # fmt: skip
+    assert all(each["reason"] for each in document["columns"])
+    assert document["questions"] == []
