@@ -131,8 +131,10 @@ def _describe_model(
     record, many = _describe_record(schemas, loaded_model), _build_reference(decoder.batch_model.__name__)
     examples = {name: {"value": each} for name, each in _build_examples(loaded_model).items()}
     # the same records as in a batch, without the object around them
-    records = {"type": "array", "minItems": 1, "maxItems": decoder.max_rows, "items": record}
-    batches = {name: {"value": [each["value"]]} for name, each in examples.items()}
+    items = _build_reference(decoder.record_model.__name__)
+    records = {"type": "array", "minItems": 1, "maxItems": decoder.max_rows, "items": items}
+    # by the names of fields; those of raw columns are described in words
+    batches = {"fields": {"value": [examples["fields"]["value"]]}}
     # OpenAPI has no schema for Arrow and Parquet
     binary = {"schema": {"type": "string", "format": "binary"}}
     name = path.strip("/").replace("/", "_")

@@ -45,16 +45,20 @@ def parse_correction(column: str, document: object) -> ColumnCorrection:
     if not isinstance(document, Mapping) or (unknown := [name for name in document if name not in names]):
         given = document if not isinstance(document, Mapping) else unknown[0]
         raise ValueError(f"column {column!r} has {given!r}; it takes {format_names(names)}")
-    kind, levels = document.get("kind", ""), document.get("levels", [])
+    kind = document.get("kind", "")
     if kind not in {"", LEFT_OUT, *FINDERS}:
         raise ValueError(f"the kind of {column!r} is {kind!r}; it takes {format_names([LEFT_OUT, *FINDERS])}")
+    for name in ("minimum", "maximum"):
+        _check_bound(column, name, document.get(name))
+    levels = document.get("levels", [])
     if not isinstance(levels, list) or not all(isinstance(each, str) and each for each in levels):
         raise ValueError(f"the levels of {column!r} are {levels!r}; they take a list of texts")
-    for name in ("minimum", "maximum"):
-        bound = document.get(name)
-        if bound is not None and (isinstance(bound, bool) or not isinstance(bound, (int, float))):
-            raise ValueError(f"the {name} of {column!r} is {bound!r}; it takes a number")
     return ColumnCorrection(**{**document, "levels": tuple(levels)})
+
+
+def _check_bound(column: str, name: str, bound: object) -> None:
+    if bound is not None and (isinstance(bound, bool) or not isinstance(bound, (int, float))):
+        raise ValueError(f"the {name} of {column!r} is {bound!r}; it takes a number")
 
 
 def correct_column(
