@@ -41,19 +41,27 @@ def parse_correction(column: str, document: object) -> ColumnCorrection:
     Raises:
         ValueError: It has another attribute, or a value of another type; the message names it.
     """
-    names = [each.name for each in fields(ColumnCorrection)]
-    if not isinstance(document, Mapping) or (unknown := [name for name in document if name not in names]):
-        given = document if not isinstance(document, Mapping) else unknown[0]
-        raise ValueError(f"column {column!r} has {given!r}; it takes {format_names(names)}")
-    kind = document.get("kind", "")
+    attributes = _check_names(column, document)
+    kind = attributes.get("kind", "")
     if kind not in {"", LEFT_OUT, *FINDERS}:
         raise ValueError(f"the kind of {column!r} is {kind!r}; it takes {format_names([LEFT_OUT, *FINDERS])}")
     for name in ("minimum", "maximum"):
-        _check_bound(column, name, document.get(name))
-    levels = document.get("levels", [])
+        _check_bound(column, name, attributes.get(name))
+    return ColumnCorrection(**{**attributes, "levels": _parse_levels(column, attributes.get("levels", []))})
+
+
+def _check_names(column: str, document: object) -> Mapping[str, Any]:
+    names = [each.name for each in fields(ColumnCorrection)]
+    attributes = document if isinstance(document, Mapping) else {str(document): None}
+    if unknown := [name for name in attributes if name not in names]:
+        raise ValueError(f"column {column!r} has {unknown[0]!r}; it takes {format_names(names)}")
+    return attributes
+
+
+def _parse_levels(column: str, levels: object) -> tuple[str, ...]:
     if not isinstance(levels, list) or not all(isinstance(each, str) and each for each in levels):
         raise ValueError(f"the levels of {column!r} are {levels!r}; they take a list of texts")
-    return ColumnCorrection(**{**document, "levels": tuple(levels)})
+    return tuple(levels)
 
 
 def _check_bound(column: str, name: str, bound: object) -> None:
