@@ -1,5 +1,6 @@
 """The OpenAPI document: all routes, and the predictions of every model by its schema."""
 
+import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -8,7 +9,6 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from servicio_ml.features.requests.field_names import FieldNames
 from servicio_ml.serving.http.call import JSON
 from servicio_ml.serving.http.problems import PROBLEM_MEDIA_TYPE
 from servicio_ml.serving.models import arrow
@@ -68,10 +68,6 @@ ON_ERROR_PARAMETER: Mapping[str, Any] = {
     "schema": {"enum": [*OnError], "default": OnError.REFUSE},
 }
 
-NAMES_TEXT = (
-    "All fields of a record are named by the names of the fields, or all by those of their raw columns."
-)
-
 
 def describe_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe the error responses of a route."""
@@ -128,25 +124,24 @@ def _describe_model(
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema
     answer = _build_answer_schema(loaded_model)
-    record, many = _describe_record(schemas, loaded_model), _build_reference(decoder.batch_model.__name__)
-    examples = {name: {"value": each} for name, each in _build_examples(loaded_model).items()}
+    one, many = (_build_reference(each.__name__) for each in (decoder.record_model, decoder.batch_model))
     # the same records as in a batch, without the object around them
-    items = _build_reference(decoder.record_model.__name__)
-    records = {"type": "array", "minItems": 1, "maxItems": decoder.max_rows, "items": items}
-    # by the names of fields; those of raw columns are described in words
-    batches = {"fields": {"value": [examples["fields"]["value"]]}}
+    records = {"type": "array", "minItems": 1, "maxItems": decoder.max_rows, "items": one}
+    example = {each.name: each.example for each in loaded_model.artifact.encoder.schema.fields}
     # OpenAPI has no schema for Arrow and Parquet
     binary = {"schema": {"type": "string", "format": "binary"}}
     name = path.strip("/").replace("/", "_")
     paths[path] = _build_operation(
         loaded_model, f"{name}_one", f"Predict one record of {loaded_model.model}",
-        {JSON: {"schema": record, "examples": examples}},
+        {JSON: {"schema": one, "example": example}},
         {JSON: {"schema": answer}}, VERSION_PARAMETERS,
     )  # fmt: skip
     paths[f"{path}/batch"] = _build_operation(
         loaded_model, f"{name}_many", f"Predict many records of {loaded_model.model}",
-        {JSON: {"schema": {"anyOf": [many, records], "description": NAMES_TEXT}, "examples": batches}}
-        | dict.fromkeys(arrow.READERS, binary),
+        {
+            JSON: {"schema": {"anyOf": [many, records]}, "example": {"records": [example]}},
+            **dict.fromkeys(arrow.READERS, binary),
+        },
         {JSON: {"schema": _build_batch_schema(answer)}, arrow.STREAM_TYPE: binary},
         [*VERSION_PARAMETERS, ON_ERROR_PARAMETER],
     )  # fmt: skip
@@ -156,37 +151,13 @@ def _build_reference(name: str) -> dict[str, Any]:
     return {"$ref": REF_TEMPLATE.format(model=name)}
 
 
-def _describe_record(schemas: dict[str, Any], loaded_model: LoadedModel) -> dict[str, Any]:
-    """Describe a record by the names of its fields, or by those of its raw columns where they are others."""
-    name, names = loaded_model.decoder.record_model.__name__, loaded_model.decoder.names
+def _describe_names(loaded_model: LoadedModel) -> str:
+    """Describe the names of a record's fields, by an example of those of the raw columns."""
+    names, fields = loaded_model.decoder.names, loaded_model.artifact.encoder.schema.fields
     if not names.by_column:
-        return _build_reference(name)
-    raw = f"{name}RawNames"
-    schemas[raw] = {**_rename_fields(schemas[name], names), "title": raw}
-    return {"description": NAMES_TEXT, "anyOf": [_build_reference(name), _build_reference(raw)]}
-
-
-def _build_examples(loaded_model: LoadedModel) -> dict[str, dict[str, Any]]:
-    names = loaded_model.decoder.names
-    example: dict[str, Any] = {
-        each.name: each.example for each in loaded_model.artifact.encoder.schema.fields
-    }
-    if not names.by_column:
-        return {"fields": example}
-    return {
-        "fields": example,
-        "raw_columns": {names.find_column(name): value for name, value in example.items()},
-    }
-
-
-def _rename_fields(schema: Mapping[str, Any], names: FieldNames) -> dict[str, Any]:
-    """Rename the properties of a record's schema as its raw columns."""
-    properties = {names.find_column(name): each for name, each in schema["properties"].items()}
-    renamed = {**schema, "properties": properties}
-    # a schema without required fields has no list of them, which may not be empty
-    if "required" in schema:
-        renamed["required"] = [names.find_column(name) for name in schema["required"]]
-    return renamed
+        return "The fields have one name each."
+    record = json.dumps({names.find_column(each.name): each.example for each in fields}, ensure_ascii=False)
+    return f"All fields of a record may instead be named by their raw columns: `{record}`"
 
 
 def _build_operation(
@@ -203,7 +174,11 @@ def _build_operation(
             "operationId": name,
             "summary": summary,
             "parameters": parameters,
-            "requestBody": {"required": True, "content": request_content},
+            "requestBody": {
+                "required": True,
+                "description": _describe_names(loaded_model),
+                "content": request_content,
+            },
             "responses": {
                 "200": {"description": "The prediction.", "content": response_content},
                 **{
