@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.routing import Mount
 
 from fakes.decision_log import MemoryDecisionLog
+from fakes.drafter import MemoryDrafter
 from fakes.object_store import MemoryObjectStore
 from services import ServiceFixture, create_service
 from servicio_ml.api.routers import RouterPorts, build_routers
@@ -25,6 +26,8 @@ PUBLIC_ROUTES = {
     "/docs/static", "/openapi.json", "/v2/health/live", "/v2/health/ready",
 }  # fmt: skip
 ADMIN_ROUTES = {
+    *("/use-cases/files", "/use-cases/files/{file}", "/use-cases/{name}", "/use-cases/{name}/draft"),
+    "/use-cases/{name}/run",
     "/models/{model}/reload", "/model/reload", "/models/{model}/traffic", "/models/{model}/champion",
     "/models/{model}/quarantine", "/v2/repository/models/{model}/load",
     "/v2/repository/models/{model}/unload",
@@ -48,7 +51,7 @@ def app(made: ServiceFixture) -> FastAPI:
     ports = RouterPorts(
         history=cast(Any, None), set_tag=made.registry.set_model_tag, announce=lambda: None,
         open_lake=MemoryObjectStore, broker=None, decisions=decisions, hook=None, scrape=bytes,
-        use_cases=UserFolder(None),
+        use_cases=UserFolder(None), drafter=MemoryDrafter(),
     )  # fmt: skip
     return build_app(service, build_routers(service, ports))
 

@@ -8,7 +8,9 @@ from fastapi import APIRouter
 
 from servicio_ml.domain.ports.broker import Broker
 from servicio_ml.domain.ports.object_store import ObjectStore
+from servicio_ml.domain.ports.use_case_drafter import UseCaseDrafter
 from servicio_ml.lifecycle.model_history_reader import ModelHistoryReader
+from servicio_ml.serving.drafting import routes as drafting
 from servicio_ml.serving.graphql import schema as graphql
 from servicio_ml.serving.http.health import build_health_routes
 from servicio_ml.serving.oip import rest as oip
@@ -45,6 +47,7 @@ class RouterPorts:
         hook: Hook of Alertmanager; None without a token.
         scrape: Returns the metrics of all processes as text.
         use_cases: Folder of the user's use cases.
+        drafter: Drafter of new use cases.
     """
 
     history: ModelHistoryReader
@@ -56,6 +59,7 @@ class RouterPorts:
     hook: AlertHook | None
     scrape: Callable[[], bytes]
     use_cases: UserFolder
+    drafter: UseCaseDrafter
 
 
 def build_routers(service: Service, ports: RouterPorts) -> Sequence[APIRouter]:
@@ -71,6 +75,7 @@ def build_routers(service: Service, ports: RouterPorts) -> Sequence[APIRouter]:
         drift.build_routes(service, time.time),
         drift_report.build_routes(service, ports.open_lake),
         data.build_routes(service, ports.open_lake),
+        drafting.build_routes(ports.drafter, service.limits.body_bytes),
         enqueue.build_routes(service, ports.broker),
         alertmanager.build_routes(ports.hook),
         retraining_decisions.build_routes(ports.decisions, service.models),

@@ -3,6 +3,7 @@
 Each function imports its adapter itself, because a command must not load libraries that it does not use.
 """
 
+from servicio_ml.bootstrap.drafter import create_drafter
 from servicio_ml.bootstrap.logs import (
     SECONDS_PER_DAY,
     create_scratch_log,
@@ -55,6 +56,7 @@ __all__ = [
     "connect_model_history",
     "connect_registry",
     "connect_tracker",
+    "create_drafter",
     "create_progress",
     "create_registry_link",
     "create_retrainer",

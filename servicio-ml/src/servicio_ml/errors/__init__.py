@@ -36,6 +36,8 @@ ServicioError
     ├── ForbiddenError      an API key lacks the scope
     │   ├── HookClosedError no token is set for the hook
     │   └── ForeignPageError a request from a foreign page to a server without keys
+    ├── DraftingError       a use case cannot be drafted, written or trained as asked
+    ├── DraftingClosedError use cases cannot be drafted by this server, or not now
     ├── BusyError           too many requests are in flight
     ├── NotReadyError       no version of the model is loaded yet
     ├── JournalError        the journal cannot be written
@@ -87,6 +89,8 @@ from servicio_ml.errors.requests import (
 from servicio_ml.errors.serving import (
     BrokerError,
     BusyError,
+    DraftingClosedError,
+    DraftingError,
     JournalError,
     LogError,
     NotReadyError,
@@ -102,6 +106,8 @@ __all__ = [
     "ContractError",
     "DataError",
     "DraftError",
+    "DraftingClosedError",
+    "DraftingError",
     "EncodingError",
     "FieldError",
     "ForbiddenError",

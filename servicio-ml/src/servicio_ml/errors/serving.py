@@ -14,6 +14,14 @@ class BusyError(ServingError):
         super().__init__(f"{limit} requests are in flight already; try again")
 
 
+class DraftingError(ServingError):
+    """A use case cannot be drafted, written or trained as a request asks."""
+
+
+class DraftingClosedError(ServingError):
+    """Use cases cannot be drafted by this server, or not now."""
+
+
 class NotReadyError(ServingError):
     """No version of a model is loaded yet."""
 

@@ -1,0 +1,1 @@
+"""New use cases: routes that draft them from raw files and start their first training."""
