@@ -1,5 +1,6 @@
 """Drafts by a command: what it is asked, what of its output is passed on, and which names are refused."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def test_the_command_gets_the_file_and_the_answers(tmp_path: Path) -> None:
     drafter, answers = build_drafter(tmp_path), {"target": "b", "columns": {"a": {"kind": "number"}}}
     source = str(tmp_path / "raw" / "rent.csv")
     words = ["init", "rent", "--source", source, "--json", "--yes"]
-    assert drafter.preview_draft("rent", "rent.csv", answers) == {
+    assert drafter.build_draft("rent", "rent.csv", answers) == {
         "words": [*words, "--preview"], "answers": answers,
     }  # fmt: skip
     assert drafter.write_draft("rent", "rent.csv", {}, replace=False)["words"] == words
@@ -41,16 +42,16 @@ def test_the_command_gets_the_file_and_the_answers(tmp_path: Path) -> None:
 
 def test_the_message_of_a_failed_command_is_passed_on(tmp_path: Path) -> None:
     with pytest.raises(DraftingError, match=r"^rent.csv: 3 rows; no draft$"):
-        build_drafter(tmp_path, FAIL).preview_draft("rent", "rent.csv", {})
+        build_drafter(tmp_path, FAIL).build_draft("rent", "rent.csv", {})
     with pytest.raises(DraftingError, match=r"^the command failed: ValueError: 3$"):
-        build_drafter(tmp_path, CRASH).preview_draft("rent", "rent.csv", {})
+        build_drafter(tmp_path, CRASH).build_draft("rent", "rent.csv", {})
 
 
 @pytest.mark.parametrize("name", ["Rent", "../rent", "", "rent.py", "a b"])
 def test_a_name_that_is_none_of_a_use_case_is_refused(tmp_path: Path, name: str) -> None:
     drafter = build_drafter(tmp_path)
     with pytest.raises(DraftingError, match="is no name of a use case"):
-        drafter.preview_draft(name, "rent.csv", {})
+        drafter.build_draft(name, "rent.csv", {})
     with pytest.raises(DraftingError, match="is no name of a use case"):
         drafter.get_training(name)
 
@@ -60,7 +61,7 @@ def test_a_name_that_is_none_of_a_file_is_refused(tmp_path: Path, file: str) -> 
     drafter = build_drafter(tmp_path)
     for attempt in (
         lambda: drafter.save_file(file, b"1"),
-        lambda: drafter.preview_draft("rent", file, {}),
+        lambda: drafter.build_draft("rent", file, {}),
         lambda: drafter.start_training("rent", file),
     ):
         with pytest.raises(DraftingError, match="is no name of a file"):
@@ -74,7 +75,7 @@ def test_a_link_is_no_raw_file(tmp_path: Path) -> None:
     (tmp_path / "raw" / "link.csv").symlink_to(tmp_path / "secret")
     assert drafter.list_files() == ["rent.csv"]
     with pytest.raises(DraftingError, match=r"there is no raw file 'link.csv'"):
-        drafter.preview_draft("rent", "link.csv", {})
+        drafter.build_draft("rent", "link.csv", {})
 
 
 def test_an_upload_is_kept_once(tmp_path: Path) -> None:
@@ -128,10 +129,11 @@ def test_the_state_of_a_run_is_that_of_its_log(
 @pytest.mark.slow
 def test_a_run_is_followed_until_it_ends(tmp_path: Path) -> None:
     go = tmp_path / "go"
+    os.mkfifo(go)
     lines = [
-        "import os, time",
         "print('step: etl', flush=True)",
-        f"while not os.path.exists({str(go)!r}): time.sleep(.05)",
+        # waits for somebody who writes
+        f"open({str(go)!r}).read()",
         "print('finished', flush=True)",
     ]
     drafter = build_drafter(tmp_path, run="\n".join(lines))
@@ -140,5 +142,5 @@ def test_a_run_is_followed_until_it_ends(tmp_path: Path) -> None:
     assert drafter.get_training("rent").state is RunState.RUNNING
     with pytest.raises(DraftingError, match="runs already"):
         drafter.start_training("rent", "rent.csv")
-    go.touch()
+    go.write_text("")
     wait_until("the run ends", lambda: drafter.get_training("rent").state is RunState.FINISHED)

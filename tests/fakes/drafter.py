@@ -23,7 +23,7 @@ class MemoryDrafter:
         if self.files.setdefault(file, content) != content:
             raise DraftingError(f"there is another file {file!r}")
 
-    def preview_draft(self, name: str, file: str, answers: Mapping[str, Any]) -> Mapping[str, Any]:
+    def build_draft(self, name: str, file: str, answers: Mapping[str, Any]) -> Mapping[str, Any]:
         if file not in self.files or file == "bad.csv":
             raise DraftingError(f"no use case can be drafted from {file!r}")
         return {"use_case": name, "draft": {"answers": answers}, "check": {"rows": 3}}

@@ -67,7 +67,7 @@ class DraftingCommand:
         finally:
             draft.unlink(missing_ok=True)
 
-    def preview_draft(self, name: str, file: str, answers: Mapping[str, Any]) -> Mapping[str, Any]:
+    def build_draft(self, name: str, file: str, answers: Mapping[str, Any]) -> Mapping[str, Any]:
         return self._run_init(name, file, answers, "--preview")
 
     def write_draft(

@@ -37,7 +37,7 @@ class UseCaseDrafter(Protocol):
     Every method raises `DraftingClosedError` where use cases cannot be drafted, with what to do about it::
 
         drafter.save_file("rent.csv", content)
-        document = drafter.preview_draft("rent", "rent.csv", {"target": "Rent"})
+        document = drafter.build_draft("rent", "rent.csv", {"target": "Rent"})
         drafter.write_draft("rent", "rent.csv", {"target": "Rent"}, replace=False)
         drafter.start_training("rent", "rent.csv")
     """
@@ -54,7 +54,7 @@ class UseCaseDrafter(Protocol):
         """
         ...
 
-    def preview_draft(self, name: str, file: str, answers: Mapping[str, Any]) -> Mapping[str, Any]:
+    def build_draft(self, name: str, file: str, answers: Mapping[str, Any]) -> Mapping[str, Any]:
         """Draft a use case and write nothing; return the document of the draft and its check.
 
         Raises:

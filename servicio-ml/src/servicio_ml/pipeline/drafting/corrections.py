@@ -39,7 +39,7 @@ def parse_correction(column: str, document: object) -> ColumnCorrection:
     """Parse the correction of a column.
 
     Raises:
-        ValueError: It has another attribute, or a value of another type; the message names it.
+        ValueError: The document has another attribute, or a value of another type.
     """
     attributes = _check_names(column, document)
     kind = attributes.get("kind", "")
@@ -69,7 +69,7 @@ def _check_bound(column: str, name: str, bound: object) -> None:
         raise ValueError(f"the {name} of {column!r} is {bound!r}; it takes a number")
 
 
-def correct_column(
+def apply_correction(
     column: RawColumn, finding: ColumnFinding, correction: ColumnCorrection, source_name: str
 ) -> ColumnFinding:
     """Correct what was found of a column.

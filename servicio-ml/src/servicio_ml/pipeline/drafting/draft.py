@@ -15,7 +15,7 @@ from servicio_ml.pipeline.drafting.columns.kinds import find_kind
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding, RawColumn
 from servicio_ml.pipeline.drafting.compose import build_use_case
 from servicio_ml.pipeline.drafting.copies import leave_out_copied_columns
-from servicio_ml.pipeline.drafting.corrections import correct_column
+from servicio_ml.pipeline.drafting.corrections import apply_correction
 from servicio_ml.pipeline.drafting.evidence import Evidence
 from servicio_ml.pipeline.drafting.matrix import build_problem
 from servicio_ml.pipeline.drafting.questions import find_questions
@@ -110,7 +110,7 @@ def _find_evidence(file: InputFile, answers: DraftAnswers) -> Evidence:
     _check_corrections(answers, table, file.source_name)
     found_columns = [_find_column(each, table) for each in columns if each.name != target]
     findings = [
-        correct_column(by_name[each.column], each, answers.columns[each.column], file.source_name)
+        apply_correction(by_name[each.column], each, answers.columns[each.column], file.source_name)
         if each.column in answers.columns
         else each
         for each in leave_out_copied_columns(found_columns)

@@ -63,9 +63,9 @@ def _add_file_routes(router: APIRouter, drafter: UseCaseDrafter, max_bytes: int)
 def _add_draft_routes(router: APIRouter, drafter: UseCaseDrafter) -> None:
     @router.post("/{name}/draft", summary="Draft a use case from a raw file")
     @require(Access.ADMIN)
-    async def preview_draft(name: UseCasePath, body: DraftRequest) -> DraftState:
+    async def build_draft(name: UseCasePath, body: DraftRequest) -> DraftState:
         """Draft a use case, with a reason for each decision; nothing is written."""
-        found = await asyncio.to_thread(drafter.preview_draft, name, body.file, body.answers)
+        found = await asyncio.to_thread(drafter.build_draft, name, body.file, body.answers)
         return DraftState(use_case=name, draft=found["draft"], check=found["check"])
 
     @router.put("/{name}", summary="Write a drafted use case")
