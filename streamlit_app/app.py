@@ -14,8 +14,11 @@ if ROOT not in sys.path:  # Streamlit puts only the script's own folder there
 from streamlit_app import session  # noqa: E402
 from streamlit_app.client import service  # noqa: E402
 from streamlit_app.errors import report_errors  # noqa: E402
+from streamlit_app.new_use_case.state import LANDING  # noqa: E402
 from streamlit_app.translation import LANGUAGE, LANGUAGES, t, translate  # noqa: E402
 
+NEW_USE_CASE = "new_use_case"
+"""Folder of the page that needs no model."""
 ICON = str(Path(__file__).with_name("icon.svg"))
 
 
@@ -26,7 +29,7 @@ def list_titles() -> dict[str, str]:
     """
     return {
         "predict": t("Predict"), "data": t("Data"), "models": t("Models"), "drift": t("Drift"),
-        "live": t("Live"),
+        "live": t("Live"), NEW_USE_CASE: t("New use case"),
     }  # fmt: skip
 
 
@@ -57,6 +60,8 @@ def select_use_case() -> str:
         server = session.read(service.fetch_server_info)
         if server.models:
             default = server.default_model if server.default_model in server.models else server.models[0]
+            if (landing := st.session_state.get(LANDING)) in server.models:
+                st.session_state[session.USE_CASE] = landing
             restore_choice(session.USE_CASE, server.models, default)
             label = partial(label_use_case, titles=server.titles)
             st.selectbox(t("Use case"), server.models, format_func=label, key=session.USE_CASE)
@@ -98,9 +103,12 @@ def main() -> None:
         title = select_use_case()
         draw_key_field()
         select_language()
+    if st.session_state.pop(LANDING, None) is not None:
+        st.switch_page(pages[0])
     if title:
         # added to the configuration above, which a server without models needs, too
         st.set_page_config(page_title=f"{title}: {page.title} · servicio-ml")
+    if title or page.url_path == NEW_USE_CASE:
         page.run()
 
 

@@ -93,6 +93,14 @@ class FakeServer:
         return [call for call in self.calls if (call.method, call.path) == (method, path)]
 
 
+def _read_body(raw: bytes) -> Any:
+    """Read JSON, or the bytes of an uploaded file."""
+    try:
+        return json.loads(raw) if raw else None
+    except ValueError:
+        return raw
+
+
 @contextmanager
 def run_fake_server() -> Iterator[FakeServer]:
     """Run a fake server, which answers requests without a prepared response with 404."""
@@ -104,7 +112,7 @@ def run_fake_server() -> Iterator[FakeServer]:
             call = RecordedCall(
                 method=self.command, path=url.path, query=dict(parse_qsl(url.query)),
                 headers={name.lower(): value for name, value in self.headers.items()},
-                body=json.loads(raw) if raw else None,
+                body=_read_body(raw),
             )  # fmt: skip
             service.calls.append(call)
             found = service.responses.get((self.command, url.path), service.default_response)

@@ -77,6 +77,8 @@ class Transport:
         *,
         params: Mapping[str, Any] | None = None,
         body: Any = None,
+        content: bytes | None = None,
+        seconds: float = READ_SECONDS,
     ) -> httpx.Response:
         """Send a request and return the successful response.
 
@@ -85,6 +87,8 @@ class Transport:
             path: Path below the address.
             params: Query parameters; those that are None are left out.
             body: JSON body; none when None.
+            content: Body of bytes; none when None.
+            seconds: Maximum wait for the response.
 
         Raises:
             UnreachableError: The service does not respond.
@@ -95,8 +99,9 @@ class Transport:
         headers = {KEY_HEADER.encode(): self.key.strip().encode()} if self.key.strip() else {}
         try:
             response = self.http.request(
-                method, self.url.rstrip("/") + path, params=query, json=body, headers=headers
-            )
+                method, self.url.rstrip("/") + path, params=query, json=body, content=content,
+                headers=headers, timeout=httpx.Timeout(seconds, connect=CONNECT_SECONDS),
+            )  # fmt: skip
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise UnreachableError(self.url, str(error) or type(error).__name__) from error
         if not response.is_success:
@@ -111,6 +116,7 @@ class Transport:
         *,
         params: Mapping[str, Any] | None = None,
         body: Any = None,
+        seconds: float = READ_SECONDS,
     ) -> Answer:
         """Send a request and parse its JSON response.
 
@@ -120,12 +126,13 @@ class Transport:
             path: Path below the address.
             params: Query parameters; those that are None are left out.
             body: JSON body; none when None.
+            seconds: Maximum wait for the response.
 
         Raises:
             UnreachableError: The service does not respond, or the response does not fit the type.
             RefusedError: The response is not a success.
         """
-        response = self.request(method, path, params=params, body=body)
+        response = self.request(method, path, params=params, body=body, seconds=seconds)
         try:
             return TypeAdapter(kind).validate_json(response.content)
         except ValidationError as error:

@@ -1,5 +1,6 @@
 """Drafter of use cases: the `servicio-ml` command on this machine."""
 
+import os
 import sys
 import time
 from importlib.util import find_spec
@@ -29,9 +30,12 @@ def create_drafter(settings: Settings) -> UseCaseDrafter:
 
 
 def _find_problem(settings: Settings) -> str:
-    if settings.use_cases_dir is None:
-        variable = get_variable("use_cases_dir")
-        return f"no folder of use cases is set; name one in {variable} and start the server again"
     if find_spec(TRAINING_LIBRARY) is None:
         return "no training code is installed beside this server; run `servicio-ml init` where it is"
+    folder = settings.use_cases_dir.absolute()
+    # made with its first file: what has to be written then is the nearest folder that is there
+    existing = next(each for each in (folder, *folder.parents) if each.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        variable = get_variable("use_cases_dir")
+        return f"the folder of use cases, {folder}, cannot be written; name another one in {variable}"
     return ""

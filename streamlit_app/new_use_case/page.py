@@ -1,0 +1,64 @@
+"""The page New use case: a raw file becomes a draft, a use case and a first model; for administrators."""
+
+import streamlit as st
+
+from streamlit_app import session
+from streamlit_app.client import use_cases as client
+from streamlit_app.errors import report_errors
+from streamlit_app.new_use_case import draft, run
+from streamlit_app.new_use_case.state import DRAFT, NewUseCase, get_saved
+from streamlit_app.translation import t
+
+MEBIBYTE = 1 << 20
+TYPES = ["csv", "tsv", "txt", "gz", "zip", "jsonl", "ndjson", "parquet", "xz", "bz2"]
+
+
+def draw_page() -> None:
+    """Draw the page."""
+    st.title(t("New use case"))
+    st.caption(
+        t(
+            "A raw file becomes a use case: a draft with a reason for each decision, your corrections, and a "
+            "first model. The server needs a key with the scope `admin`, if it has keys."
+        )
+    )
+    with report_errors():
+        files = session.send(client.fetch_files)
+        _draw_upload(files.max_bytes)
+        _draw_request(session.send(client.fetch_files).files)
+        if DRAFT in st.session_state:
+            made, answers, found = st.session_state[DRAFT]
+            draft.draw(made, answers, found)
+            if get_saved() == made:
+                run.draw(made)
+
+
+def _draw_upload(max_bytes: int) -> None:
+    st.subheader(t("1. The raw file"))
+    upload = st.file_uploader(
+        t("Upload a file (CSV, JSON lines or Parquet)"), TYPES, key="new_use_case_upload",
+        max_upload_size=max(1, max_bytes // MEBIBYTE),
+    )  # fmt: skip
+    # each file once: the page is drawn anew with every click
+    if upload is not None and st.session_state.get("new_use_case_uploaded") != upload.file_id:
+        with report_errors():
+            session.send(client.save_file, upload.name, upload.getvalue())
+            st.session_state["new_use_case_uploaded"] = upload.file_id
+            st.session_state["new_use_case_file"] = upload.name
+
+
+def _draw_request(files: list[str]) -> None:
+    if not files:
+        st.info(t("The server has no raw file yet."))
+        return
+    with st.form("new_use_case_request"):
+        file = st.selectbox(t("Raw file on the server"), files, key="new_use_case_file")
+        name = st.text_input(t("Name of the use case, such as flat_rent"), key="new_use_case_name")
+        target = st.text_input(t("Column to predict"), key="new_use_case_target")
+        asked = st.form_submit_button(t("Draft"), type="primary")
+    if asked:
+        answers = {"target": target.strip()} if target.strip() else {}
+        draft.request_draft(NewUseCase(name=name.strip(), file=file), answers)
+
+
+draw_page()

@@ -1,0 +1,181 @@
+"""The page New use case without a browser."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages_app import FakeServer, RecordedCall
+from streamlit_app.client.use_cases import Draft
+from streamlit_app.new_use_case.table import build_table, read_corrections
+from streamlit_app.translation import escape_markdown
+
+OpenPage = Callable[..., AppTest]
+PAGE = "new_use_case"
+COLUMNS: list[dict[str, Any]] = [
+    {
+        "column": "Rooms", "name": "rooms", "kind": "integer", "minimum": 1, "maximum": 9, "levels": [],
+        "reason": "whole numbers, 1 to 6 in the file",
+    },
+    {
+        "column": "Part", "name": "part", "kind": "category", "minimum": None, "maximum": None,
+        "levels": ["north", "south"], "reason": "2 levels (north, south)",
+    },
+    {
+        "column": "Id", "name": "", "kind": "left out", "minimum": None, "maximum": None, "levels": [],
+        "reason": "an identifier by its name",
+    },
+]  # fmt: skip
+DRAFT: dict[str, Any] = {
+    "task": "binary",
+    "target": {
+        "column": "Let", "labels": ["no", "yes"], "reason": "target, binary: 'yes' is the positive class",
+    },
+    "columns": COLUMNS,
+    "questions": [
+        {"answer": "positive", "text": "class", "choices": ["no", "yes"], "guess": "yes"},
+    ],
+    "source": "USE_CASE = UseCase(...)",
+}  # fmt: skip
+CHECK = {"rows": 1234, "quarantine": ["Rooms: 2 rows, line 7"]}
+ANSWER = {"use_case": "flat_rent", "draft": DRAFT, "check": CHECK}
+RUN = "/use-cases/flat_rent/run"
+
+
+def edit(column: int, **changes: object) -> dict[str, Any]:
+    """Edit the table of the draft as a reader does; return the corrections."""
+    draft = Draft.model_validate(DRAFT)
+    table = build_table(draft)
+    for name, value in changes.items():
+        table.loc[column, name] = value
+    return read_corrections(draft, table)
+
+
+@pytest.mark.parametrize(
+    ("column", "changes", "corrections"),
+    [
+        (0, {}, {}),
+        (0, {"minimum": 0.0, "maximum": 20.0}, {"Rooms": {"minimum": 0.0, "maximum": 20.0}}),
+        (0, {"kind": "category"}, {"Rooms": {"kind": "category"}}),
+        (0, {"kind": "left out", "maximum": 20.0}, {"Rooms": {"kind": "left out"}}),
+        (1, {"levels": " south| north |east"}, {"Part": {"levels": ["south", "north", "east"]}}),
+        (1, {"levels": ""}, {}),
+        (1, {"minimum": 3.0}, {}),
+        (2, {"kind": "number", "minimum": 3.0}, {"Id": {"kind": "number", "minimum": 3.0}}),
+    ],
+)
+def test_an_edit_of_the_table_is_a_correction(
+    column: int, changes: dict[str, Any], corrections: dict[str, Any]
+) -> None:
+    assert edit(column, **changes) == corrections
+
+
+@pytest.fixture
+def drafting(service: FakeServer) -> FakeServer:
+    service.set_response("GET", "/use-cases/files", {"files": ["rent.csv"], "max_bytes": 1 << 25})
+    service.set_response("POST", "/use-cases/flat_rent/draft", ANSWER)
+    service.set_response("PUT", "/use-cases/flat_rent", {"use_case": "flat_rent", "written": True})
+    service.set_response("GET", RUN, {"use_case": "flat_rent", "state": "none", "lines": []})
+    return service
+
+
+def request_draft(app: AppTest) -> AppTest:
+    app.text_input(key="new_use_case_name").set_value("flat_rent")
+    app.text_input(key="new_use_case_target").set_value("Let")
+    app.button[0].click().run()
+    assert not app.exception, app.exception
+    return app
+
+
+def list_texts(app: AppTest) -> list[str]:
+    kinds = (
+        app.title,
+        app.subheader,
+        app.markdown,
+        app.caption,
+        app.warning,
+        app.info,
+        app.success,
+        app.error,
+    )
+    return [str(each.value) for kind in kinds for each in kind]
+
+
+@pytest.mark.slow
+def test_a_draft_is_shown_saved_and_trained(drafting: FakeServer, open_page: OpenPage) -> None:
+    app = request_draft(open_page(PAGE))
+    (asked,) = drafting.find_calls("POST", "/use-cases/flat_rent/draft")
+    assert asked.body == {"file": "rent.csv", "answers": {"target": "Let"}}
+    (table,) = app.dataframe
+    assert table.value["column"].to_list() == ["Rooms", "Part", "Id"]
+    assert table.value["reason"].to_list() == [each["reason"] for each in COLUMNS]
+    assert any(escape_markdown("Rooms: 2 rows, line 7") in text for text in list_texts(app))
+    app.selectbox(key="positive:NewUseCase(name='flat_rent', file='rent.csv')").set_value("no").run()
+    app.button(key="new_use_case_save").click().run()
+    (saved,) = drafting.find_calls("PUT", "/use-cases/flat_rent")
+    answers = {"target": "Let", "positive": "no"}
+    assert saved.body == {"file": "rent.csv", "answers": answers, "replace": False}
+    running = {"use_case": "flat_rent", "state": "running", "lines": ["step: etl"]}
+    drafting.set_response("POST", RUN, running, 202)
+    drafting.set_response("GET", RUN, running)
+    app.button(key="new_use_case_train").click().run()
+    assert [call.body for call in drafting.find_calls("POST", RUN)] == [{"file": "rent.csv"}]
+    assert "step: etl" in [each.value for each in app.code]
+    assert "The run goes on." in list_texts(app)
+
+
+@pytest.mark.slow
+def test_after_the_run_its_page_predict_opens(drafting: FakeServer, open_page: OpenPage) -> None:
+    app = request_draft(open_page(PAGE))
+    app.button(key="new_use_case_save").click().run()
+    drafting.set_response("GET", RUN, {"use_case": "flat_rent", "state": "finished", "lines": ["finished"]})
+    app.run()
+    assert any("no model of flat_rent yet" in text for text in list_texts(app))
+    models = ["small", "flat_rent"]
+    drafting.set_response("GET", "/", {"models": models, "titles": {}, "default_model": "small"})
+    app.run()
+    app.button(key="new_use_case_open").click().run()
+    assert app.session_state["use_case"] == "flat_rent"
+    assert "Predict" in list_texts(app)[0]
+
+
+@pytest.mark.slow
+def test_a_failed_run_and_a_refusal_say_why(drafting: FakeServer, open_page: OpenPage) -> None:
+    drafting.set_response(
+        "POST", "/use-cases/flat_rent/draft", {"title": "x", "detail": "rent.csv: 3 rows"}, 422
+    )
+    app = request_draft(open_page(PAGE))
+    assert "rent.csv: 3 rows" in [each.value for each in app.code]
+    assert not app.dataframe
+
+
+@pytest.mark.slow
+def test_the_page_works_on_a_server_without_models(drafting: FakeServer, open_page: OpenPage) -> None:
+    drafting.set_response("GET", "/", {"models": [], "titles": {}, "default_model": "small"})
+    assert "New use case" in list_texts(open_page(PAGE))
+
+
+@pytest.mark.slow
+def test_where_no_folder_is_set_the_page_says_so(drafting: FakeServer, open_page: OpenPage) -> None:
+    problem = "no folder of use cases is set; name one in SERVICIO_ML_USE_CASES_DIR"
+    drafting.set_response("GET", "/use-cases/files", {"title": "Conflict", "detail": problem}, 409)
+    assert problem in [each.value for each in open_page(PAGE, lang="es").code]
+
+
+@pytest.mark.slow
+def test_an_upload_is_sent_once_and_chosen(drafting: FakeServer, open_page: OpenPage) -> None:
+    files = ["rent.csv"]
+
+    def save(call: RecordedCall) -> tuple[int, Any]:
+        files.append(call.path.rpartition("/")[2])
+        drafting.set_response("GET", "/use-cases/files", {"files": files, "max_bytes": 1 << 25})
+        return 200, {"file": files[-1], "bytes": 3}
+
+    drafting.responses["PUT", "/use-cases/files/new.csv"] = save
+    app = open_page(PAGE)
+    app.file_uploader(key="new_use_case_upload").set_value(("new.csv", b"a,b\n", "text/csv")).run()
+    app.run()
+    (sent,) = drafting.find_calls("PUT", "/use-cases/files/new.csv")
+    assert sent.body == b"a,b\n"
+    assert app.selectbox(key="new_use_case_file").value == "new.csv"
