@@ -13,7 +13,7 @@ DRAFT_SECONDS = 330.0
 Answers = Mapping[str, Any]
 
 
-class RawFiles(BaseModel):
+class RawFileNames(BaseModel):
     """Names of the raw files that the server has."""
 
     files: list[str]
@@ -40,7 +40,7 @@ class DraftColumn(BaseModel):
     reason: str
 
 
-class DraftQuestion(BaseModel):
+class OpenQuestion(BaseModel):
     """Something that was guessed."""
 
     answer: str
@@ -49,13 +49,13 @@ class DraftQuestion(BaseModel):
     guess: str
 
 
-class Draft(BaseModel):
+class DraftedUseCase(BaseModel):
     """Draft of a use case."""
 
     task: str
     target: DraftTarget
     columns: list[DraftColumn]
-    questions: list[DraftQuestion]
+    questions: list[OpenQuestion]
     source: str
 
 
@@ -69,20 +69,20 @@ class FileCheck(BaseModel):
 class DraftAnswer(BaseModel):
     """Draft, and the check of the raw file by it."""
 
-    draft: Draft
+    draft: DraftedUseCase
     check: FileCheck
 
 
-class Run(BaseModel):
+class TrainingProgress(BaseModel):
     """Latest ETL and first training of a use case: `none`, `running`, `finished` or `failed`."""
 
     state: str
     lines: list[str]
 
 
-def fetch_files(api: Transport) -> RawFiles:
+def fetch_files(api: Transport) -> RawFileNames:
     """Fetch the names of the raw files."""
-    return api.fetch(RawFiles, "GET", "/use-cases/files")
+    return api.fetch(RawFileNames, "GET", "/use-cases/files")
 
 
 def save_file(api: Transport, file: str, content: bytes) -> None:
@@ -102,14 +102,14 @@ def write_draft(api: Transport, name: str, file: str, answers: Answers, *, repla
     api.request("PUT", _build_path(name), body=body, seconds=DRAFT_SECONDS)
 
 
-def start_run(api: Transport, name: str, file: str) -> Run:
+def start_run(api: Transport, name: str, file: str) -> TrainingProgress:
     """Start the ETL and a first training."""
-    return api.fetch(Run, "POST", _build_path(name, "/run"), body={"file": file})
+    return api.fetch(TrainingProgress, "POST", _build_path(name, "/run"), body={"file": file})
 
 
-def fetch_run(api: Transport, name: str) -> Run:
+def fetch_run(api: Transport, name: str) -> TrainingProgress:
     """Fetch the state of the latest run."""
-    return api.fetch(Run, "GET", _build_path(name, "/run"))
+    return api.fetch(TrainingProgress, "GET", _build_path(name, "/run"))
 
 
 def _build_path(name: str, rest: str = "") -> str:

@@ -64,7 +64,7 @@ def _build_columns(kinds: list[str]) -> dict[str, Any]:
     }
 
 
-def _draw_questions(made: NewUseCase, questions: list[client.DraftQuestion]) -> dict[str, str]:
+def _draw_questions(made: NewUseCase, questions: list[client.OpenQuestion]) -> dict[str, str]:
     """Draw what was guessed; return the answers that differ from the guesses."""
     labels = {
         "positive": t("Class whose probability is predicted"),

@@ -42,10 +42,10 @@ def _draw_progress(made: NewUseCase) -> None:
         elif run.state == FAILED:
             st.error(t("The run failed. The last lines of its log say why."))
         elif run.state == FINISHED:
-            _land(made)
+            _show_outcome(made)
 
 
-def _land(made: NewUseCase) -> None:
+def _show_outcome(made: NewUseCase) -> None:
     """Open the page Predict as soon as the server has the model; that of a run before by a button."""
     server = session.send(service.fetch_server_info)
     if made.name not in server.models:

@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages_app import FakeServer, RecordedCall
-from streamlit_app.client.use_cases import Draft
+from streamlit_app.client.use_cases import DraftedUseCase
 from streamlit_app.new_use_case.table import build_table, read_corrections
 from streamlit_app.translation import escape_markdown
 
@@ -43,9 +43,9 @@ ANSWER = {"use_case": "flat_rent", "draft": DRAFT, "check": CHECK}
 RUN = "/use-cases/flat_rent/run"
 
 
-def edit(column: int, **changes: object) -> dict[str, Any]:
-    """Edit the table of the draft as a reader does; return the corrections."""
-    draft = Draft.model_validate(DRAFT)
+def read_changes(column: int, **changes: Any) -> dict[str, Any]:
+    """Read the corrections of a table in which a reader has changed a row."""
+    draft = DraftedUseCase.model_validate(DRAFT)
     table = build_table(draft)
     for name, value in changes.items():
         table.loc[column, name] = value
@@ -68,7 +68,7 @@ def edit(column: int, **changes: object) -> dict[str, Any]:
 def test_an_edit_of_the_table_is_a_correction(
     column: int, changes: dict[str, Any], corrections: dict[str, Any]
 ) -> None:
-    assert edit(column, **changes) == corrections
+    assert read_changes(column, **changes) == corrections
 
 
 @pytest.fixture
