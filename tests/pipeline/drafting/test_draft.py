@@ -203,6 +203,14 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
             "# left out: b: its values are those of 'a'",
         ],
     ),
+    "levels by other names": (
+        write_rows("a,b", lambda i: f"{('red', 'blue', 'green')[i % 3]},{'rbg'[i % 3]}"),
+        ["# left out: b: its levels are other names for those of 'a'"],
+    ),
+    "finer levels": (
+        write_rows("a,b", lambda i: f"{('red', 'blue')[i % 2]},{('r1', 'b1', 'r2', 'b2')[i % 4]}"),
+        ['Field(name="b", kind=Kind.CATEGORY, levels=("b1", "b2", "r1", "r2"))'],
+    ),
     "giving the target away": (
         write_rows("a", lambda i: f"{(90 if list_answers()[i] == 'yes' else 10) + i % 9}"),
         ["# left out: a: it gives y away by itself (score 1.000 of 1)"],
@@ -505,7 +513,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     ),
     "Excel": (
         write_zip("<xml/>", "[Content_Types].xml"),
-        "cannot read rows.csv: it is an Excel workbook (.xlsx); save the sheet as CSV (UTF-8)",
+        "cannot read rows.csv: its workbook cannot be read (Cannot detect file format); save the sheet as CSV (UTF-8)",
     ),
     "JSON array": (
         '[{"y": 1}]',

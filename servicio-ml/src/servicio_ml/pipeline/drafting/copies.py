@@ -5,6 +5,7 @@ from math import prod
 
 import polars as pl
 
+from servicio_ml.domain.schema import Kind
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding
 
 CHANCE_FACTOR = 100
@@ -12,18 +13,32 @@ CHANCE_FACTOR = 100
 
 
 def leave_out_copied_columns(findings: Sequence[ColumnFinding]) -> list[ColumnFinding]:
-    """Leave out each column whose values are those of a column before it."""
+    """Leave out each column with the values of a column before it, or with other names for its levels."""
     kept = list[ColumnFinding]()
     for finding in findings:
-        copied = next((each for each in kept if _is_copy(finding, each)), None)
-        kept.append(finding.leave_out(f"its values are those of {copied.column!r}") if copied else finding)
+        reasons = (_describe_copy(finding, each) for each in kept)
+        reason = next(filter(None, reasons), "")
+        kept.append(finding.leave_out(reason) if reason else finding)
     return kept
 
 
-def _is_copy(finding: ColumnFinding, other: ColumnFinding) -> bool:
-    if finding.values is None or other.values is None or finding.values.dtype != other.values.dtype:
-        return False
-    return finding.values.equals(other.values, null_equal=True)
+def _describe_copy(finding: ColumnFinding, other: ColumnFinding) -> str:
+    """Describe what makes a column a copy of another one; empty where it is none."""
+    if finding.field is None or finding.values is None or other.field is None or other.values is None:
+        return ""
+    if finding.values.dtype == other.values.dtype and finding.values.equals(other.values, null_equal=True):
+        return f"its values are those of {other.column!r}"
+    if {finding.field.kind, other.field.kind} == {Kind.CATEGORY} and _is_renaming(
+        finding.values, other.values
+    ):
+        return f"its levels are other names for those of {other.column!r}"
+    return ""
+
+
+def _is_renaming(values: pl.Series, others: pl.Series) -> bool:
+    """Whether each level always stands beside the same level of the other column, and the reverse."""
+    pairs = pl.DataFrame({"value": values, "other": others}).unique()
+    return len(pairs) == pairs["value"].n_unique() == pairs["other"].n_unique() > 1
 
 
 def choose_deduplication(cells: pl.DataFrame, read: Sequence[str]) -> tuple[bool | None, str, float]:
