@@ -1,0 +1,49 @@
+"""The page New use case in a real browser: from an uploaded file to the page Predict of its model."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from messy_files import write_rows
+from model_server import ModelServer, run_model_server
+from pages_app import run_pages
+
+pytestmark = pytest.mark.slow
+TRAINING_MILLISECONDS = 300_000
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
+    """A server without models, with a folder of use cases."""
+    folder = tmp_path_factory.mktemp("server")
+    with run_model_server(folder / "var", ready=False, workers=1, use_cases_dir=folder / "use_cases") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def url(server: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with run_pages(tmp_path_factory.mktemp("pages"), api=server.url) as found:
+        yield found
+
+
+def test_an_uploaded_file_becomes_a_model_that_predicts(screen: Page, url: str, tmp_path: Path) -> None:
+    file = tmp_path / "plums.csv"
+    colours = ("red", "blue")
+    file.write_text(write_rows("size,id,colour", lambda i: f"{i * 13 % 70},{i},{colours[i % 2]}", rows=400))
+    screen.goto(f"{url}/new_use_case")
+    screen.locator("input[type=file]").set_input_files(file)
+    screen.get_by_label("Name of the use case, such as flat_rent").fill("plums")
+    screen.get_by_label("Column to predict").fill("y")
+    screen.get_by_role("button", name="Draft", exact=True).click()
+    expect(screen.get_by_role("heading", name="2. What becomes of each column")).to_be_visible()
+    screen.get_by_role("button", name="Save the use case").click()
+    expect(screen.get_by_text("The use case plums is saved.")).to_be_visible()
+    screen.get_by_role("button", name="Train", exact=True).click()
+    expect(screen.get_by_text("step: etl")).to_be_visible()
+    heading = screen.get_by_role("heading", name="Predict", level=1)
+    expect(heading).to_be_visible(timeout=TRAINING_MILLISECONDS)
+    expect(screen.get_by_label("Use case")).to_have_value("Plums")
+    screen.get_by_role("button", name="Predict").click()
+    expect(screen.get_by_text("Prediction").first).to_be_visible()
