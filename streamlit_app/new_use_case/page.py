@@ -10,7 +10,7 @@ from streamlit_app.new_use_case.state import DRAFT, NewUseCase, get_saved
 from streamlit_app.translation import t
 
 MEBIBYTE = 1 << 20
-TYPES = ["csv", "tsv", "txt", "gz", "zip", "jsonl", "ndjson", "parquet", "xz", "bz2"]
+TYPES = ["csv", "tsv", "txt", "gz", "zip", "jsonl", "ndjson", "parquet", "xlsx", "xz", "bz2"]
 
 
 def draw_page() -> None:
@@ -36,7 +36,7 @@ def draw_page() -> None:
 def _draw_upload(max_bytes: int) -> None:
     st.subheader(t("1. The raw file"))
     upload = st.file_uploader(
-        t("Upload a file (CSV, JSON lines or Parquet)"), TYPES, key="new_use_case_upload",
+        t("Upload a file (CSV, JSON lines, Excel or Parquet)"), TYPES, key="new_use_case_upload",
         max_upload_size=max(1, max_bytes // MEBIBYTE),
     )  # fmt: skip
     # each file once: the page is drawn anew with every click
