@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from servicio_ml.domain.checks.attributes import Name, Natural, Positive, check_attributes
+from servicio_ml.domain.checks.attributes import Limits, Name, Natural, Positive, check_attributes
 from servicio_ml.domain.checks.plain_values import show
 from servicio_ml.errors import UseCaseError, format_names
 
@@ -23,6 +23,10 @@ TASKS_OF_FAMILIES: Mapping[str, frozenset[str]] = {
     }.items()
 }
 """Values of `Task` that each family of models fits; `pipeline.training.estimators` makes them."""
+MONOTONE_FAMILIES = frozenset({"lightgbm", "xgboost", "random_forest", "decision_tree"})
+"""Families whose score can be held to rise or fall with a column."""
+UNWEIGHTED_FAMILIES = frozenset({"knn"})
+"""Families whose estimators take no weights of rows."""
 BLEND = "blend"
 """Family of the weighted average of the other candidates' best models; it has no parameters of its own."""
 MAX_TRAIN_ROWS = "max_train_rows"
@@ -105,6 +109,7 @@ class Candidate:
         space: Range by name of each tuned parameter.
         start: Parameters of the first trial; the estimator's defaults replace absent ones.
         fixed: Parameters that are not tuned.
+        monotone: 1 where the score may only rise with a column of the matrix, -1 where it may only fall.
         tuning_rows: Maximum number of rows of a trial, 0 for all; the final fit uses all rows.
         max_latency_seconds: Maximum median time to score one row; a slower candidate is not eligible.
     """
@@ -115,6 +120,7 @@ class Candidate:
     # a known good first trial bounds the loss when a search has only a few trials
     start: Mapping[str, Parameter] = field(default_factory=dict)
     fixed: Mapping[str, Parameter] = field(default_factory=dict)
+    monotone: Mapping[str, Annotated[int, Limits(minimum=-1, maximum=1)]] = field(default_factory=dict)
     # trials rank parameters, and a sample ranks them nearly as well as all rows
     tuning_rows: Natural = 0
     max_latency_seconds: Positive = 0.02
@@ -128,6 +134,9 @@ class Candidate:
             )
         if self.family == BLEND and (self.space or self.start or self.fixed):
             raise UseCaseError(where, "a blend has no parameters; leave out space, start and fixed")
+        if self.monotone and self.family not in MONOTONE_FAMILIES:
+            fitting = format_names(sorted(MONOTONE_FAMILIES))
+            raise UseCaseError(where, f"the family {self.family!r} takes no monotone; these do: {fitting}")
         self._check_parameters(where)
 
     def _check_parameters(self, where: str) -> None:

@@ -15,6 +15,7 @@ from servicio_ml.domain.checks.attributes import (
     Limits,
     Line,
     Natural,
+    Positive,
     Share,
     Stripped,
     TextForm,
@@ -231,6 +232,8 @@ class UseCase:
         promotion: Conditions under which a challenger becomes champion.
         origin: Publisher of the original data.
         sample: Description of synthetic rows.
+        class_weights: Weight of each label's rows in a fit: `balanced` for n / (classes * rows of the class),
+            or a number by label; empty for equal weights. Metrics are of unweighted rows.
         drift: Construction of the reference and thresholds.
         leaks: Action on features that predict the target by a single threshold.
         dialects: Formats of the raw file.
@@ -254,6 +257,7 @@ class UseCase:
     title: Title = ""
     description: str = ""
     split: Split = field(default_factory=HashedSplit)
+    class_weights: str | Mapping[Label, Positive] = ""
     sample: SyntheticSample = field(default_factory=lambda: SyntheticSample(rows=2000))
     drift: DriftPolicy = field(default_factory=DriftPolicy)
     leaks: LeakagePolicy = LeakagePolicy.DROP

@@ -5,9 +5,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from servicio_ml.domain.checks.attributes import SNAKE_CASE
+from servicio_ml.domain.checks.candidates import find_monotone_problems
 from servicio_ml.domain.checks.parsing import find_parse_problems, find_recode_problems
 from servicio_ml.domain.checks.splits import find_split_problems
 from servicio_ml.domain.checks.targets import find_target_parse_problems
+from servicio_ml.domain.checks.weights import find_weight_problems
 from servicio_ml.domain.derived import TargetMean
 from servicio_ml.domain.metric import METRICS
 from servicio_ml.domain.schema import Field, Kind, Parse
@@ -48,6 +50,8 @@ def find_problems(use_case: "UseCase") -> Iterator[str]:
     yield from _find_metric_problems(use_case)
     yield from _find_naming_problems(use_case)
     yield from find_split_problems(use_case)
+    yield from find_weight_problems(use_case)
+    yield from find_monotone_problems(use_case)
     yield from _find_camel_case_problems(use_case)
     yield from _find_dialect_problems(use_case)
     yield from _find_missing_problems(use_case)

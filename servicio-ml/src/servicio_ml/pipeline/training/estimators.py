@@ -2,8 +2,8 @@
 
 import re
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -46,12 +46,19 @@ class EstimatorSettings:
         classes: Number of classes; 0 in a regression.
         seed: Seed of every random choice.
         threads: Maximum number of threads.
+        monotone: Sign by name of each column that the score may only rise (1) or fall (-1) with.
     """
 
     schema: FeatureSchema
     classes: int
     seed: int
     threads: int
+    monotone: Mapping[str, int] = field(default_factory=dict)
+
+    def build_constraints(self, argument: str, columns: Sequence[int]) -> dict[str, list[int]]:
+        """Build the argument of an estimator with the sign of each of its columns; empty without any."""
+        signs = [self.monotone.get(self.schema.names[place], 0) for place in columns]
+        return {argument: signs} if any(signs) else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,27 +108,34 @@ def _build_gap_filled_tree(schema: FeatureSchema, tree: Any) -> Pipeline:
 
 def _build_lightgbm(setting: EstimatorSettings, params: Mapping[str, Any]) -> Any:
     kind = ESTIMATOR_CLASSES["lightgbm"].choose(classes=setting.classes)
+    signs = setting.build_constraints("monotone_constraints", range(len(setting.schema.names)))
     return kind(
-        **params, random_state=setting.seed, n_jobs=setting.threads, verbose=-1, deterministic=True,
+        **params, **signs, random_state=setting.seed, n_jobs=setting.threads, verbose=-1, deterministic=True,
         force_row_wise=True,
     )  # fmt: skip
 
 
 def _build_xgboost(setting: EstimatorSettings, params: Mapping[str, Any]) -> Any:
     kind = ESTIMATOR_CLASSES["xgboost"].choose(classes=setting.classes)
-    return kind(**params, random_state=setting.seed, n_jobs=setting.threads, tree_method="hist")
+    signs = setting.build_constraints("monotone_constraints", range(len(setting.schema.names)))
+    # XGBoost reads the signs from a text
+    written = {name: f"({','.join(map(str, each))})" for name, each in signs.items()}
+    return kind(
+        **params, **written, random_state=setting.seed, n_jobs=setting.threads, tree_method="hist"
+    )  # fmt: skip
 
 
 def _build_random_forest(setting: EstimatorSettings, params: Mapping[str, Any]) -> Any:
     kind = ESTIMATOR_CLASSES["random_forest"].choose(classes=setting.classes)
-    return _build_gap_filled_tree(
-        setting.schema, kind(**params, random_state=setting.seed, n_jobs=setting.threads)
-    )
+    signs = setting.build_constraints("monotonic_cst", setting.schema.inputs)
+    tree = kind(**params, **signs, random_state=setting.seed, n_jobs=setting.threads)
+    return _build_gap_filled_tree(setting.schema, tree)
 
 
 def _build_decision_tree(setting: EstimatorSettings, params: Mapping[str, Any]) -> Any:
     kind = ESTIMATOR_CLASSES["decision_tree"].choose(classes=setting.classes)
-    return _build_gap_filled_tree(setting.schema, kind(**params, random_state=setting.seed))
+    signs = setting.build_constraints("monotonic_cst", setting.schema.inputs)
+    return _build_gap_filled_tree(setting.schema, kind(**params, **signs, random_state=setting.seed))
 
 
 def _build_logistic_regression(setting: EstimatorSettings, params: Mapping[str, Any]) -> Any:

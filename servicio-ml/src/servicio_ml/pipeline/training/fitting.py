@@ -1,13 +1,14 @@
 """Fitting one candidate: estimators, scores and cross-validation windows."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+from sklearn.pipeline import Pipeline
 
 from servicio_ml.domain.search import BLEND, MAX_TRAIN_ROWS, Candidate
 from servicio_ml.domain.use_case import UseCase
@@ -113,11 +114,36 @@ def fit(problem: TrainingProblem, candidate: Candidate, params: Mapping[str, Any
     limit = chosen.pop(MAX_TRAIN_ROWS, 0)
     # kernel and neighbour models grow worse than linearly with their rows
     places = sample_rows(np.arange(len(rows)), int(limit or 0), problem.setting.seed)
-    estimator = get_family(candidate.family).make(problem.setting, chosen)
+    setting = replace(problem.setting, monotone=candidate.monotone)
+    estimator = get_family(candidate.family).make(setting, chosen)
     matrix = problem.encode_training_rows(rows)[places]
     # a column without a value cannot be split on: boosted trees, which take the whole matrix, ignore it
     matrix[:, [i for i in range(matrix.shape[1]) if i not in problem.setting.schema.inputs]] = np.nan
-    return estimator.fit(matrix, problem.target[rows[places]])
+    used = rows[places]
+    return _fit_weighted(estimator, matrix, problem.target[used], compute_class_weights(problem, used))
+
+
+def compute_class_weights(problem: TrainingProblem, rows: Rows) -> Floats | None:
+    """Compute the weight of each row by its class, `[rows]`; None where all rows count the same."""
+    given, labels = problem.use_case.class_weights, problem.use_case.target.labels
+    if not given:
+        return None
+    codes = problem.truth[rows].astype(int)
+    if isinstance(given, str):
+        counts = np.bincount(codes, minlength=len(labels))
+        # a class without a row here has no row to weigh
+        weights = len(codes) / (len(labels) * np.maximum(counts, 1))
+    else:
+        weights = np.array([given[label] for label in labels], dtype=np.float64)
+    return np.asarray(weights[codes])
+
+
+def _fit_weighted(estimator: Any, matrix: Matrix, target: Floats, weights: Floats | None) -> Any:
+    if weights is None:
+        return estimator.fit(matrix, target)
+    # a pipeline passes arguments on to the step that they name
+    last = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
+    return estimator.fit(matrix, target, **{f"{last}sample_weight": weights})
 
 
 def _fit_blend(problem: TrainingProblem, params: Mapping[str, Any], rows: Rows) -> Blend:

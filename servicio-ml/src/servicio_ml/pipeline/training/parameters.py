@@ -62,16 +62,20 @@ ESTIMATOR_CLASSES: Mapping[str, EstimatorClasses] = {
     "lightgbm": EstimatorClasses(
         classifier=LGBMClassifier, regressor=LGBMRegressor, more=_list_lightgbm_parameters(),
         set_here=THREADED
+        | {"monotone_constraints", "mc", "monotone_constraint", "monotonic_cst"}
         | {"verbose", "verbosity", "deterministic", "force_row_wise", "seed", "num_threads"},
     ),
     "xgboost": EstimatorClasses(
-        classifier=XGBClassifier, regressor=XGBRegressor, set_here=THREADED | {"tree_method"},
+        classifier=XGBClassifier, regressor=XGBRegressor,
+        set_here=THREADED | {"tree_method", "monotone_constraints"},
     ),
     "random_forest": EstimatorClasses(
-        classifier=RandomForestClassifier, regressor=RandomForestRegressor, set_here=THREADED
+        classifier=RandomForestClassifier, regressor=RandomForestRegressor,
+        set_here=THREADED | {"monotonic_cst"},
     ),
     "decision_tree": EstimatorClasses(
-        classifier=DecisionTreeClassifier, regressor=DecisionTreeRegressor, set_here=SEEDED
+        classifier=DecisionTreeClassifier, regressor=DecisionTreeRegressor,
+        set_here=SEEDED | {"monotonic_cst"},
     ),
     "logistic_regression": EstimatorClasses(
         classifier=LogisticRegression, regressor=None, set_here=frozenset({"max_iter"})

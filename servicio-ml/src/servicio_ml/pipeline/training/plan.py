@@ -51,7 +51,10 @@ class TrainingPlan:
 def compute_fingerprint(use_case: UseCase, manifest: Manifest, plan: TrainingPlan) -> str:
     """SHA-256 of all that decides what training leaves: data, definition, plan and code version."""
     # the promotion policy is absent: it does not change what training produces
-    definition = (use_case.task, use_case.target, use_case.metric, use_case.split, manifest.schema)
+    definition = (
+        use_case.task, use_case.target, use_case.metric, use_case.split, use_case.class_weights,
+        manifest.schema,
+    )  # fmt: skip
     searched = [(candidate, plan.get_initial_params(candidate)) for candidate in plan.candidates]
     inputs = (manifest.digest, definition, searched, plan.trials, version("servicio-ml"))
     return hashlib.sha256(repr(inputs).encode()).hexdigest()

@@ -1,6 +1,7 @@
 """Search spaces: values that a trial draws from them, and narrower ones around a best value."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from optuna.trial import Trial
@@ -28,10 +29,7 @@ def narrow_space(candidate: Candidate, best: Mapping[str, Any], share: float) ->
         else:
             reach = abs(value) * share
             space[name] = type(full)(low=max(full.low, value - reach), high=min(full.high, value + reach))
-    return Candidate(
-        name=candidate.name, family=candidate.family, space=space, start=best, fixed=candidate.fixed,
-        tuning_rows=candidate.tuning_rows, max_latency_seconds=candidate.max_latency_seconds,
-    )  # fmt: skip
+    return replace(candidate, space=space, start=best)
 
 
 def suggest_value(trial: Trial, name: str, space: ParameterRange) -> Any:
