@@ -511,7 +511,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
         write_rows("a", lambda i: f"{i}").replace("y\n", "z\n", 1),
         "rows.csv: there is no column 'y' for --target; columns are a, x, z; nothing was written",
     ),
-    "Excel": (
+    "broken workbook": (
         write_zip("<xml/>", "[Content_Types].xml"),
         "cannot read rows.csv: its workbook cannot be read (Cannot detect file format); save the sheet as CSV (UTF-8)",
     ),
