@@ -90,6 +90,11 @@ def test_a_correction_is_checked(document: object, problem: str) -> None:
         parse_correction("a", document)
 
 
+@pytest.mark.parametrize("kind", Kind)
+def test_a_column_can_be_corrected_to_any_kind(kind: Kind) -> None:
+    assert parse_correction("a", {"kind": kind.value}).kind == kind
+
+
 def test_the_document_has_what_a_page_shows(tmp_path: Path) -> None:
     document = describe_draft(build_draft(tmp_path, {}))
     assert document["task"] == "binary"

@@ -288,7 +288,7 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
     "moments": (
         write_rows("a", lambda i: f"2020-{1 + i * 5 % 12:02}-{1 + i * 11 % 28:02} 12:{i % 60:02}:00"),
         [
-            'Field(name="a", kind=Kind.DATE, example="2020-12-26", parse=Parse(pattern=r"^(\\d{4}-\\d{2}-\\d{2})[T ]\\d"))'
+            'Field(name="a", kind=Kind.DATE, example="2020-12-26", parse=Parse(pattern=r"^(\\d{4}-\\d{2}-\\d{2})(?:[T ]\\d|$)"))'
         ],
     ),
     "the day first": (
@@ -298,7 +298,26 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
     "month-first dates with a time of day": (
         write_rows("a", lambda i: f"{1 + i * 5 % 12}/{1 + i * 11 % 28}/2020 {i % 24}:30"),
         [
-            'Field(name="a", kind=Kind.DATE, example="2020-12-26", parse=Parse(pattern=r"^(\\d{1,4}[/.-]\\d{1,2}[/.-]\\d{1,4})[T ]+\\d", date_format="%m/%d/%Y"))'
+            'Field(name="a", kind=Kind.DATE, example="2020-12-26", parse=Parse(pattern=r"^(\\d{1,4}[/.-]\\d{1,2}[/.-]\\d{1,4})[T ]+\\d", date_format="%m/%d/%Y"))',
+            'Field(name="a_hour", kind=Kind.INTEGER, column="a", description="Hour of the day", minimum=0, maximum=23, parse=Parse(pattern=r"^[\\d/.-]+[T ]+(\\d{1,2}):.*$"))',
+        ],
+    ),
+    "moments of different hours": (
+        write_rows(
+            "a", lambda i: f"2020-{1 + i * 5 % 12:02}-{1 + i * 11 % 28:02}T{i % 24:02}:{i % 60:02}:00Z"
+        ),
+        [
+            'Field(name="a", kind=Kind.DATE, example="2020-12-26", parse=Parse(pattern=r"^(\\d{4}-\\d{2}-\\d{2})(?:[T ]\\d|$)"))',
+            'Field(name="a_hour", kind=Kind.INTEGER, column="a", description="Hour of the day", minimum=0, maximum=23, parse=Parse(pattern=r"^[\\d/.-]+[T ]+(\\d{1,2}):.*$"))',
+        ],
+    ),
+    "moments beside a column with the name of their hour": (
+        write_rows(
+            "a,a hour", lambda i: f"2020-{1 + i * 5 % 12:02}-{1 + i * 11 % 28:02} {i % 24:02}:30,{i * 7 % 50}"
+        ),
+        [
+            'Field(name="a_hour_of_day", kind=Kind.INTEGER, column="a",',
+            'Field(name="a_hour", kind=Kind.INTEGER, column="a hour",',
         ],
     ),
     "dates with the names of months": (

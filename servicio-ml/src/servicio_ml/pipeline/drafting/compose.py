@@ -1,13 +1,13 @@
 """Composition of a use case from what was found in a file: split, metric, promotion, dialect, copies."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from servicio_ml.domain.defaults.candidates import build_standard_candidates
 from servicio_ml.domain.derived import Cyclic, Derived
-from servicio_ml.domain.schema import FeatureSchema
+from servicio_ml.domain.schema import FeatureSchema, Field
 from servicio_ml.domain.use_case import (
     MISSING,
     DateSplit,
@@ -117,13 +117,27 @@ def _describe_group(group: GroupColumn | None) -> dict[str, str]:
 
 
 def _build_schema(evidence: Evidence, date: str, group: GroupColumn | None) -> FeatureSchema:
-    grouped = {group.column: group.field} if group else {}
-    found = [grouped.get(each.column, each.field) for each in evidence.findings]
-    fields = [each for each in found if each]
+    fields = _list_fields(evidence, {group.column: group.field} if group else {})
     return FeatureSchema(
         fields=tuple(replace(each, direct=each.direct and each.name != date) for each in fields),
         derived=_build_seasons(evidence, date) if date else (),
     )
+
+
+def _list_fields(evidence: Evidence, grouped: Mapping[str, Field]) -> list[Field]:
+    """List the fields of the columns, and the hour of a date behind it."""
+    found = {each.column: grouped.get(each.column, each.field) for each in evidence.findings}
+    # GraphQL drops the underscores
+    names = {field.name.replace("_", "") for field in found.values() if field}
+    pairs = ((found[each.column], _select_hour(each.hour, names)) for each in evidence.findings)
+    return [field for pair in pairs for field in pair if field]
+
+
+def _select_hour(hour: Field | None, names: Collection[str]) -> Field | None:
+    """Return the hour of a date, under a name that no field has."""
+    if hour is None or hour.name.replace("_", "") not in names:
+        return hour
+    return _select_hour(replace(hour, name=f"{hour.name}_of_day"), names)
 
 
 def _build_seasons(evidence: Evidence, date: str) -> tuple[Derived, ...]:

@@ -8,7 +8,7 @@ import polars as pl
 
 from servicio_ml.domain.schema import Field, Kind
 from servicio_ml.errors import DraftError, format_names
-from servicio_ml.pipeline.drafting.columns.category import find_category
+from servicio_ml.pipeline.drafting.columns.category import find_boolean, find_category
 from servicio_ml.pipeline.drafting.columns.date import find_date
 from servicio_ml.pipeline.drafting.columns.number import NumberText, build_number
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding, RawColumn, parse_numbers
@@ -147,5 +147,6 @@ FINDERS: Mapping[str, Callable[[RawColumn], ColumnFinding | None]] = {
     Kind.INTEGER: _find_integer,
     Kind.CATEGORY: find_category,
     Kind.DATE: find_date,
+    Kind.BOOLEAN: find_boolean,
 }
 """Function that reads a column as a kind, by kind."""

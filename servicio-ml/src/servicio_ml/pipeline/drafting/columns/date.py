@@ -1,10 +1,12 @@
 """Dates: days as YYYY-MM-DD or in another format, with or without a time of day."""
 
+from dataclasses import replace
+
 import narwhals as nw
 import polars as pl
 
 from servicio_ml.domain.fields.date_format import build_date_pattern
-from servicio_ml.domain.schema import Kind, Parse
+from servicio_ml.domain.schema import Field, Kind, Parse
 from servicio_ml.domain.values import DATE_CHARACTERS, DATE_PATTERN
 from servicio_ml.pipeline.drafting.columns.raw_column import (
     MIN_READABLE,
@@ -16,9 +18,13 @@ from servicio_ml.pipeline.drafting.columns.raw_column import (
 from servicio_ml.pipeline.drafting.columns.statistics import compute_share, find_bounds
 from servicio_ml.pipeline.reading.expressions import parse_day
 
-MOMENT_PATTERN = r"^(\d{4}-\d{2}-\d{2})[T ]\d"
-"""A day with a time of day: the day is read, the time is not."""
+MOMENT_PATTERN = r"^(\d{4}-\d{2}-\d{2})(?:[T ]\d|$)"
+"""A day with a time of day, which a workbook lacks at midnight."""
 OTHER_MOMENT_PATTERN = r"^(\d{1,4}[/.-]\d{1,2}[/.-]\d{1,4})[T ]+\d"
+HOUR_PATTERN = r"^[\d/.-]+[T ]+(\d{1,2}):.*$"
+"""The hour of a day with a time of day; it matches the whole text, whose other numbers are not the hour's."""
+TWELVE_HOURS_PATTERN = r"(?i)\d\s*[ap]\.?m"
+LAST_HOUR = 23
 ORDERS = ("%d{0}%m{0}%Y", "%m{0}%d{0}%Y", "%d{0}%m{0}%y", "%m{0}%d{0}%y", "%Y{0}%m{0}%d")
 NAMED_FORMATS = ("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d/%b/%Y", "%b %d, %Y", "%b %d %Y")
 FORMATS = (*(order.format(separator) for separator in "/.-" for order in ORDERS), *NAMED_FORMATS)
@@ -79,5 +85,22 @@ def _build_finding(column: RawColumn, texts: pl.Series, parse: Parse, what: str)
     values = readable.str.slice(0, DATE_CHARACTERS).str.to_date("%Y-%m-%d", strict=False)
     first, last = find_bounds(values)
     field = column.build_field(Kind.DATE, example=last.isoformat(), parse=parse)
-    reason = f"{what}, from {first} to {last}{describe_rest(column.texts, values)}"
-    return ColumnFinding(column=column.name, reason=reason, field=field, values=values)
+    hour = _build_hour(column, values)
+    also = f"; {hour.name} is the hour of the day" if hour else ""
+    reason = f"{what}, from {first} to {last}{also}{describe_rest(column.texts, values)}"
+    return ColumnFinding(column=column.name, reason=reason, field=field, values=values, hour=hour)
+
+
+def _build_hour(column: RawColumn, days: pl.Series) -> Field | None:
+    """Build the field of the hour; None where a text has none or one of twelve hours, or all are alike."""
+    texts = column.texts.filter(days.is_not_null())
+    hours = texts.str.extract(HOUR_PATTERN).cast(pl.Int64)
+    if hours.null_count() or hours.n_unique() == 1 or not (hours <= LAST_HOUR).all():
+        return None
+    if texts.str.contains(TWELVE_HOURS_PATTERN).any():
+        return None
+    return replace(
+        column.build_field(Kind.INTEGER, minimum=0, maximum=LAST_HOUR, parse=Parse(pattern=HOUR_PATTERN)),
+        name=f"{column.field_name}_hour",
+        description="Hour of the day",
+    )

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from servicio_ml.domain import schema
 from servicio_ml.domain.derived import Derived
-from servicio_ml.domain.schema import Field
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding
 from servicio_ml.pipeline.drafting.writing.render import (
@@ -69,12 +68,12 @@ def _write_imports(use_case: UseCase) -> Iterator[str]:
 
 
 def _write_fields(use_case: UseCase, findings: Sequence[ColumnFinding]) -> Iterator[str]:
-    fields: Mapping[str, Field] = {each.column: each for each in use_case.schema.fields}
     for finding in findings:
-        if field := fields.get(finding.column):
-            parts = render_object(field)
+        # a date with a time is read by two fields
+        fields = [each for each in use_case.schema.fields if each.column == finding.column]
+        for parts in map(render_object, fields):
             yield from fill_lines([*parts[:-1], f"{parts[-1]},"], INDENT)
-        else:
+        if not fields:
             yield _write_comment(f"left out: {finding.column or '(no name)'}: {finding.reason}")
 
 

@@ -148,11 +148,11 @@ def _replace_mark(number: pl.Expr, decimal: str) -> pl.Expr:
 
 
 def _write_day(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    local = column.dt.replace_time_zone(None) if isinstance(dtype, pl.Datetime) else column
-    naive = pl.Datetime(dtype.time_unit) if isinstance(dtype, pl.Datetime) else dtype
+    has_time = isinstance(dtype, pl.Datetime)
+    local = column.dt.replace_time_zone(None) if has_time else column
     # Polars panics when it writes a day that its calendar lacks
     written = pl.when(local.cast(pl.Date).is_between(FIRST_DAY, LAST_DAY)).then(local)
     unwritable = pl.format("{} days since 1970-01-01", local.cast(pl.Date).to_physical())
-    time = written.dt.strftime(TIME_FORMAT) if isinstance(dtype, pl.Datetime) else unwritable
-    day = pl.when(is_day(local, naive)).then(written.cast(pl.Date)).cast(pl.String)
-    return pl.coalesce(day, time, unwritable)
+    # a midnight with its time: the hour of a moment may be read, too
+    text = written.dt.strftime(TIME_FORMAT) if has_time else written.cast(pl.String)
+    return pl.coalesce(text, unwritable)
