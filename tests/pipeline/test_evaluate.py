@@ -30,6 +30,17 @@ THREE = Predictions(
 NUMBERS = Predictions(outcomes=np.array([1.0, 3.0, 5.0]))
 
 
+@pytest.mark.parametrize(("level", "expected"), [(0.9, (0.9 + 0.1 + 0.5) / 3), (None, (0.5 + 0.5 + 2.5) / 3)])
+def test_the_pinball_loss_weighs_errors_by_the_level(level: float | None, expected: float) -> None:
+    """One number is 1 too low, one 1 too high, one 5 too high."""
+    numbers = Predictions(outcomes=NUMBERS.outcomes, quantile=level)
+    truth = np.array([2.0, 2.0, 0.0])
+    assert compute_metric("pinball", truth, numbers) == pytest.approx(expected)
+    rows = np.array([2, 0])
+    assert compute_metric("pinball", truth[rows], numbers.select(rows)) != pytest.approx(expected)
+    assert numbers.select(rows).quantile == level
+
+
 @pytest.mark.parametrize(
     ("metric", "expected"),
     [

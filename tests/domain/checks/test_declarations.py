@@ -155,6 +155,10 @@ TYPES = [
         change(APPLES, split=0.2),
         "split is 0.2; it must be DateSplit(…), HashedSplit(…), GroupSplit(…) or ColumnSplit(…)",
     ),
+    (
+        change(APPLES, target=[APPLES.target, APPLES.target]),
+        "target has 2 items; a use case predicts one target, so write one for each, with the same fields",
+    ),
     (change(APPLES, deduplicate="no"), "deduplicate is 'no'; it must be True or False or None"),
     (lambda: FeatureSchema(fields=[SIZE]), "schema: fields is ["),  # type: ignore[arg-type]
     (lambda: FeatureSchema(fields=(SIZE,), derived=(SIZE,)), "schema: derived[0] is Field("),  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ from servicio_ml.domain.derived import (
 from servicio_ml.domain.policy import DriftPolicy, PromotionPolicy
 from servicio_ml.domain.sample import Factor, Marginal, NextDay, Panel, Scaled, Switch, SyntheticSample, Text
 from servicio_ml.domain.schema import Field, Kind, LearnedLevels, Parse
-from servicio_ml.domain.search import Candidate, Choice, Integer, Real
+from servicio_ml.domain.search import Candidate, Choice, Integer, Poisson, Quantile, Real, Tweedie
 from servicio_ml.domain.use_case import (
     ColumnSplit,
     DateSplit,
@@ -56,6 +56,9 @@ PARTS: list[Any] = [
     Integer(low=1, high=2),
     Real(low=1, high=2),
     Choice(options=("a", 1)),
+    Poisson(),
+    Quantile(level=0.9),
+    Tweedie(power=1.5),
     PromotionPolicy(metric="mae", floor=1, slices=("hue",)),
     Dialect(name="old", header=("a",), columns={"weight": "W"}, parse={"weight": PARSE}),
     DateSplit(field="day"),

@@ -576,6 +576,14 @@ def test_a_messy_file_has_the_right_draft(tmp_path: Path, content: str | bytes, 
     assert draft.check.problems == []
 
 
+def test_several_targets_are_refused(tmp_path: Path) -> None:
+    two = DraftAnswers(target="y, x")
+    with pytest.raises(
+        DataError, match="--target has 2 columns; a use case predicts one: draft one for each"
+    ):
+        _draft(tmp_path, write_rows("a", lambda i: f"{i}"), two)
+
+
 @pytest.mark.parametrize(("content", "message"), REFUSED.values(), ids=REFUSED)
 def test_a_file_without_a_draft_is_refused_in_one_sentence(
     tmp_path: Path, content: str | bytes, message: str

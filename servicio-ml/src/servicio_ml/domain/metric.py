@@ -45,6 +45,8 @@ class Metric:
 
 _BINARY, _MULTICLASS, _NUMBER = ("binary",), ("multiclass",), ("regression",)
 _CLASSES = _BINARY + _MULTICLASS
+PINBALL = "pinball"
+"""Metric of quantiles."""
 
 
 def _build_metric(
@@ -82,6 +84,12 @@ METRICS = {
         _build_metric("mae", _NUMBER, "mean |y - ŷ|", up=False),
         _build_metric("rmse", _NUMBER, "√ mean (y - ŷ)²", up=False),
         _build_metric("mape", _NUMBER, "mean |y - ŷ| / |y| over rows with y ≠ 0", up=False),
+        _build_metric(
+            PINBALL,
+            _NUMBER,
+            "mean max(q(y - ŷ), (q - 1)(y - ŷ)), q the objective's level, else 0.5",
+            up=False,
+        ),
         _build_metric("r2", _NUMBER, "1 - Σ(y - ŷ)² / Σ(y - ȳ)²"),
     )
 }

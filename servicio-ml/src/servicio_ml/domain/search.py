@@ -1,10 +1,17 @@
-"""Candidates and their search spaces."""
+"""Candidates, their search spaces, and what they are fitted to."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from servicio_ml.domain.checks.attributes import Limits, Name, Natural, Positive, check_attributes
+from servicio_ml.domain.checks.attributes import (
+    InnerShare,
+    Limits,
+    Name,
+    Natural,
+    Positive,
+    check_attributes,
+)
 from servicio_ml.domain.checks.plain_values import show
 from servicio_ml.errors import UseCaseError, format_names
 
@@ -27,6 +34,8 @@ MONOTONE_FAMILIES = frozenset({"lightgbm", "xgboost", "random_forest", "decision
 """Families whose score can be held to rise or fall with a column."""
 UNWEIGHTED_FAMILIES = frozenset({"knn"})
 """Families whose estimators take no weights of rows."""
+OBJECTIVE_FAMILIES = frozenset({"lightgbm", "xgboost", "blend"})
+"""Families that fit every objective; a blend's members do."""
 BLEND = "blend"
 """Family of the weighted average of the other candidates' best models; it has no parameters of its own."""
 MAX_TRAIN_ROWS = "max_train_rows"
@@ -96,6 +105,41 @@ def _check_range(given: Integer | Real) -> None:
 
 
 ParameterRange = Integer | Real | Choice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantile:
+    """Objective of a regression: the number that the target is below with probability `level`.
+
+    Fitted to the pinball loss (Koenker and Bassett 1978, "Regression quantiles").
+    """
+
+    level: InnerShare
+
+    def __post_init__(self) -> None:
+        check_attributes(self, "Quantile")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poisson:
+    """Objective of a regression: the mean of a count or rate, whose variance grows with it; log link."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tweedie:
+    """Objective of a regression: the mean of an amount that is often exactly 0; log link.
+
+    Attributes:
+        power: The variance grows with the mean to this power, between 1 (Poisson) and 2 (gamma).
+    """
+
+    power: Annotated[float, Limits(above=1, below=2)] = 1.5
+
+    def __post_init__(self) -> None:
+        check_attributes(self, "Tweedie")
+
+
+Objective = Quantile | Poisson | Tweedie
 Parameter = str | int | float | bool | None
 
 

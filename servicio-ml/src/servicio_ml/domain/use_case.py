@@ -23,13 +23,13 @@ from servicio_ml.domain.checks.attributes import (
     Unit,
     check_attributes,
 )
-from servicio_ml.domain.checks.targets import find_target_problems
+from servicio_ml.domain.checks.targets import describe_many_targets, find_target_problems
 from servicio_ml.domain.checks.use_case import find_problems
 from servicio_ml.domain.defaults.attributes import build_title, fill_captions, fill_default
 from servicio_ml.domain.policy import DriftPolicy, LeakagePolicy, PromotionPolicy
 from servicio_ml.domain.sample import SyntheticSample
 from servicio_ml.domain.schema import FeatureSchema, Parse
-from servicio_ml.domain.search import Candidate
+from servicio_ml.domain.search import Candidate, Objective, Quantile
 from servicio_ml.errors import UseCaseError
 
 MISSING = ("", "NA", "?")
@@ -234,6 +234,8 @@ class UseCase:
         sample: Description of synthetic rows.
         class_weights: Weight of each label's rows in a fit: `balanced` for n / (classes * rows of the class),
             or a number by label; empty for equal weights. Metrics are of unweighted rows.
+        objective: What the models of a regression are fitted to: `Quantile`, `Poisson` or `Tweedie`; None for
+            the mean by squared errors. All candidates have the same, since it says what an answer means.
         drift: Construction of the reference and thresholds.
         leaks: Action on features that predict the target by a single threshold.
         dialects: Formats of the raw file.
@@ -258,6 +260,7 @@ class UseCase:
     description: str = ""
     split: Split = field(default_factory=HashedSplit)
     class_weights: str | Mapping[Label, Positive] = ""
+    objective: Objective | None = None
     sample: SyntheticSample = field(default_factory=lambda: SyntheticSample(rows=2000))
     drift: DriftPolicy = field(default_factory=DriftPolicy)
     leaks: LeakagePolicy = LeakagePolicy.DROP
@@ -269,6 +272,8 @@ class UseCase:
 
     def __post_init__(self) -> None:
         where = repr(self.name)
+        if isinstance(self.target, list | tuple):
+            raise UseCaseError(where, describe_many_targets(self.target))
         fill_default(self, "title", build_title(self.name))
         check_attributes(self, where)
         if not SNAKE_CASE.fullmatch(self.name):
@@ -290,6 +295,11 @@ class UseCase:
     def split_column(self) -> str:
         """Field that says which rows are test rows, which is not published; empty with another split."""
         return self.split.field if isinstance(self.split, ColumnSplit) else ""
+
+    @property
+    def quantile(self) -> float | None:
+        """Level of the quantile that models answer with; None where they answer with something else."""
+        return self.objective.level if isinstance(self.objective, Quantile) else None
 
     def get_candidates(self, names: Sequence[str] | None) -> tuple[Candidate, ...]:
         """Return the candidates of the given names; all of them when none is given."""

@@ -30,10 +30,12 @@ class Predictions:
     Attributes:
         outcomes: Indices of the labels, or the numbers of a regression, `[n]`.
         probabilities: Calibrated probabilities, `[n, classes]`; None in a regression.
+        quantile: Level of the quantile that the numbers are; None where they are no quantile.
     """
 
     outcomes: Floats
     probabilities: Floats | None = None
+    quantile: float | None = None
 
     @property
     def binned_values(self) -> Floats:
@@ -42,10 +44,10 @@ class Predictions:
             return self.probabilities[:, POSITIVE]
         return self.outcomes
 
-    def select(self, rows: slice | npt.NDArray[np.bool_]) -> "Predictions":
+    def select(self, rows: slice | npt.NDArray[np.bool_ | np.intp]) -> "Predictions":
         """Select the predictions of some rows."""
         probabilities = None if self.probabilities is None else self.probabilities[rows]
-        return Predictions(outcomes=self.outcomes[rows], probabilities=probabilities)
+        return Predictions(outcomes=self.outcomes[rows], probabilities=probabilities, quantile=self.quantile)
 
 
 def build_empty_predictions(labels: Collection[str]) -> Predictions:
@@ -69,6 +71,7 @@ class OutputTransform:
         log: True when the model was fitted to the natural logarithm of the target.
         minimum: Minimum of a regression's target, of a prediction as of ground truth.
         maximum: Maximum of a regression's target.
+        quantile: Level of the quantile of the target that a prediction is (0-1); None where it is none.
     """
 
     task: str
@@ -80,6 +83,7 @@ class OutputTransform:
     log: bool = False
     minimum: float | None = None
     maximum: float | None = None
+    quantile: float | None = None
 
     def transform(self, scores: Floats) -> Predictions:
         """Convert raw scores to predictions.
@@ -88,7 +92,8 @@ class OutputTransform:
             scores: Raw scores, `[n, classes]` of a classifier, `[n, 1]` or `[n]` of a regression.
         """
         if not self.labels:
-            return Predictions(outcomes=self._invert_target(np.asarray(scores, dtype=np.float64).reshape(-1)))
+            numbers = self._invert_target(np.asarray(scores, dtype=np.float64).reshape(-1))
+            return Predictions(outcomes=numbers, quantile=self.quantile)
         probabilities = self.calibrate(scores)
         if self.task == "binary":
             # the threshold was chosen on calibrated probabilities, hence the order

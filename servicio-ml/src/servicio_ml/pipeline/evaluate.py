@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn import metrics
 
-from servicio_ml.domain.metric import METRICS
+from servicio_ml.domain.metric import METRICS, PINBALL
 from servicio_ml.features.output import POSITIVE, Predictions
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -78,11 +78,19 @@ def compute_metric(metric: str, truth: Floats, predictions: Predictions) -> floa
     """One metric; NaN where it is not defined (a ranking of one class only, no rows)."""
     if not len(truth):
         return float("nan")
+    if metric == PINBALL:
+        return compute_pinball_loss(truth, predictions.outcomes, predictions.quantile)
     if predictions.probabilities is None:
         return _NUMBERS[metric](truth, predictions.outcomes)
     if metric in _DECISIONS:
         return _DECISIONS[metric](truth, predictions.outcomes)
     return _PROBABILITIES[metric](truth, predictions.probabilities)
+
+
+def compute_pinball_loss(truth: Floats, numbers: Floats, level: float | None) -> float:
+    """Mean of q(y - ŷ) above the prediction, (1 - q)(ŷ - y) below it; q is the level, one half for None."""
+    alpha = 0.5 if level is None else level
+    return float(metrics.mean_pinball_loss(truth, numbers, alpha=alpha))
 
 
 def compute_calibration_error(truth: Floats, probabilities: Floats) -> float:

@@ -1,7 +1,7 @@
 """Checks of a target beyond the types of its attributes."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from servicio_ml.domain.checks.attributes import SNAKE_CASE, SNAKE_CASE_RULE
@@ -11,6 +11,14 @@ from servicio_ml.domain.checks.parsing import find_parse_problems
 if TYPE_CHECKING:
     from servicio_ml.domain.schema import Parse
     from servicio_ml.domain.use_case import Target
+
+
+def describe_many_targets(targets: Sequence[object]) -> str:
+    """Describe what to do about a use case with a sequence of targets."""
+    return (
+        f"target has {len(targets)} items; a use case predicts one target, so write one for each, "
+        "with the same fields"
+    )
 
 
 def find_target_problems(target: "Target") -> Iterator[str]:

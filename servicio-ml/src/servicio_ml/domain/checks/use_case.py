@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from servicio_ml.domain.checks.attributes import SNAKE_CASE
-from servicio_ml.domain.checks.candidates import find_monotone_problems
+from servicio_ml.domain.checks.candidates import find_monotone_problems, find_objective_problems
 from servicio_ml.domain.checks.parsing import find_parse_problems, find_recode_problems
 from servicio_ml.domain.checks.splits import find_split_problems
 from servicio_ml.domain.checks.targets import find_target_parse_problems
@@ -52,6 +52,7 @@ def find_problems(use_case: "UseCase") -> Iterator[str]:
     yield from find_split_problems(use_case)
     yield from find_weight_problems(use_case)
     yield from find_monotone_problems(use_case)
+    yield from find_objective_problems(use_case)
     yield from _find_camel_case_problems(use_case)
     yield from _find_dialect_problems(use_case)
     yield from _find_missing_problems(use_case)

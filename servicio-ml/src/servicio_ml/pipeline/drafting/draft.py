@@ -125,6 +125,10 @@ def _check_target(table: TextTable, target: str, source_name: str) -> None:
     if target in table.unreadable:
         raise DraftError(source_name, f"the target {target!r} cannot be read: {table.unreadable[target]}")
     if target not in table.cells.columns:
+        names = [each.strip() for each in target.split(",")]
+        if len(names) > 1 and set(names) <= set(table.cells.columns):
+            problem = f"--target has {len(names)} columns; a use case predicts one: draft one for each"
+            raise DraftError(source_name, problem)
         known = format_names(name for name in table.cells.columns if name not in table.unreadable)
         raise DraftError(source_name, f"there is no column {target!r} for --target; columns are {known}")
 

@@ -1,6 +1,7 @@
 """Champion and challenger on the same rows: metrics, a paired interval, slices."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,9 @@ def compare(
             rows=len(truth), challenger=value, calibration_error=error, latency_seconds=latency
         )
     # each model encodes with its own schema, which may have other fields
-    theirs = champion.predict(champion.encoder.encode_frame(frame))
+    answers = champion.predict(champion.encoder.encode_frame(frame))
+    # both are measured by the challenger's objective: the champion may be of an earlier one
+    theirs = replace(answers, quantile=mine.quantile)
     old = compute_metric(metric.name, truth, theirs)
     return PromotionComparison(
         rows=len(truth),
@@ -85,16 +88,8 @@ def compute_paired_interval(
 def _compute_gain(
     metric: Metric, truth: Floats, challenger: Predictions, champion: Predictions, rows: Rows
 ) -> float:
-    new = compute_metric(metric.name, truth[rows], _select_rows(challenger, rows))
-    return metric.compute_gain(new, compute_metric(metric.name, truth[rows], _select_rows(champion, rows)))
-
-
-def _select_rows(predictions: Predictions, rows: Rows) -> Predictions:
-    probabilities = predictions.probabilities
-    return Predictions(
-        outcomes=predictions.outcomes[rows],
-        probabilities=None if probabilities is None else probabilities[rows],
-    )
+    new = compute_metric(metric.name, truth[rows], challenger.select(rows))
+    return metric.compute_gain(new, compute_metric(metric.name, truth[rows], champion.select(rows)))
 
 
 def _compare_slices(

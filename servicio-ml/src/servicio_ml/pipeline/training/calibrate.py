@@ -37,7 +37,9 @@ def build_calibrated_output(use_case: UseCase, truth: Floats, raw: Floats) -> Ou
         task=use_case.task, labels=target.labels, description=target.description, unit=target.unit
     )  # fmt: skip
     if use_case.task is Task.REGRESSION:
-        return replace(output, log=target.log, minimum=target.minimum, maximum=target.maximum)
+        return replace(
+            output, log=target.log, minimum=target.minimum, maximum=target.maximum, quantile=use_case.quantile
+        )
     classes = [POSITIVE] if use_case.task is Task.BINARY else range(len(target.labels))
     tables = tuple(build_monotone_table(raw[:, i], truth == i) for i in classes)
     output = replace(output, tables=tables)
@@ -100,5 +102,7 @@ def find_best_f1_threshold(truth: Floats, probability: Floats) -> float:
 
 def build_plain_output(problem: TrainingProblem) -> OutputTransform:
     """The answer of raw scores, uncalibrated, at even odds."""
-    target = problem.use_case.target
-    return OutputTransform(task=problem.use_case.task, labels=target.labels, log=target.log)
+    use_case, target = problem.use_case, problem.use_case.target
+    return OutputTransform(
+        task=use_case.task, labels=target.labels, log=target.log, quantile=use_case.quantile
+    )

@@ -52,6 +52,23 @@ def check_training_rows(
     )
     if problem:
         raise TrainingError(use_case.name, f"the period {manifest.period} has too few rows: {problem}")
+    _check_numbers(use_case, train)
+
+
+def _check_numbers(use_case: UseCase, train: pl.DataFrame) -> None:
+    """Check that a logarithmic link reaches the numbers, also those published by an earlier definition.
+
+    Raises:
+        TrainingError: One is below 0, or all are 0.
+    """
+    if use_case.objective is None or use_case.quantile is not None:
+        return
+    truth, name = read_true_values(use_case.target, train), type(use_case.objective).__name__
+    if truth.min() < 0 or truth.max() <= 0:
+        found = f"training rows have {truth.min():g} to {truth.max():g}"
+        raise TrainingError(
+            use_case.name, f"objective={name}(…) needs numbers of at least 0, some above it; {found}"
+        )
 
 
 def _count_labels(target: Target, frame: pl.DataFrame) -> dict[str, int]:
@@ -109,7 +126,11 @@ def build_problem(
     return TrainingProblem(
         use_case=use_case,
         setting=EstimatorSettings(
-            schema=fitted_schema, classes=len(use_case.target.labels), seed=seed, threads=threads
+            schema=fitted_schema,
+            classes=len(use_case.target.labels),
+            seed=seed,
+            threads=threads,
+            objective=use_case.objective,
         ),
         matrix=Encoder(fitted_schema).encode_frame(frame),
         truth=truth,

@@ -21,9 +21,10 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC, SVR
 
 from servicio_ml.domain.schema import FeatureSchema, Kind
+from servicio_ml.domain.search import Objective
 from servicio_ml.errors import UseCaseError
 from servicio_ml.features.artifact import INPUT_NAME
-from servicio_ml.pipeline.training.parameters import ESTIMATOR_CLASSES
+from servicio_ml.pipeline.training.parameters import ESTIMATOR_CLASSES, build_objective
 
 # one opset for all converters, within what onnxmltools can write
 OPSET = 15
@@ -46,6 +47,7 @@ class EstimatorSettings:
         classes: Number of classes; 0 in a regression.
         seed: Seed of every random choice.
         threads: Maximum number of threads.
+        objective: What a regression is fitted to; None for squared errors.
         monotone: Sign by name of each column that the score may only rise (1) or fall (-1) with.
     """
 
@@ -53,6 +55,7 @@ class EstimatorSettings:
     classes: int
     seed: int
     threads: int
+    objective: Objective | None = None
     monotone: Mapping[str, int] = field(default_factory=dict)
 
     def build_constraints(self, argument: str, columns: Sequence[int]) -> dict[str, list[int]]:
@@ -109,9 +112,10 @@ def _build_gap_filled_tree(schema: FeatureSchema, tree: Any) -> Pipeline:
 def _build_lightgbm(setting: EstimatorSettings, params: Mapping[str, Any]) -> Any:
     kind = ESTIMATOR_CLASSES["lightgbm"].choose(classes=setting.classes)
     signs = setting.build_constraints("monotone_constraints", range(len(setting.schema.names)))
+    objective = build_objective("lightgbm", setting.objective)
     return kind(
-        **params, **signs, random_state=setting.seed, n_jobs=setting.threads, verbose=-1, deterministic=True,
-        force_row_wise=True,
+        **params, **signs, **objective, random_state=setting.seed, n_jobs=setting.threads, verbose=-1,
+        deterministic=True, force_row_wise=True,
     )  # fmt: skip
 
 
@@ -120,8 +124,10 @@ def _build_xgboost(setting: EstimatorSettings, params: Mapping[str, Any]) -> Any
     signs = setting.build_constraints("monotone_constraints", range(len(setting.schema.names)))
     # XGBoost reads the signs from a text
     written = {name: f"({','.join(map(str, each))})" for name, each in signs.items()}
+    objective = build_objective("xgboost", setting.objective)
     return kind(
-        **params, **written, random_state=setting.seed, n_jobs=setting.threads, tree_method="hist"
+        **params, **written, **objective, random_state=setting.seed, n_jobs=setting.threads,
+        tree_method="hist",
     )  # fmt: skip
 
 

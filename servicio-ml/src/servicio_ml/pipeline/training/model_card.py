@@ -23,8 +23,9 @@ def render_model_card(
     """A Markdown card of a model version."""
     use_case = problem.use_case
     target = use_case.target
+    number = "a number" if use_case.quantile is None else f"its {use_case.quantile:g} quantile, a number"
     answer = (
-        f"one of {', '.join(target.labels)}" if target.labels else f"a number [{target.unit or 'no unit'}]"
+        f"one of {', '.join(target.labels)}" if target.labels else f"{number} [{target.unit or 'no unit'}]"
     )
     lines = [
         f"# {use_case.title}: {candidate.name}",

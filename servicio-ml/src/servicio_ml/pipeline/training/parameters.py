@@ -16,7 +16,16 @@ from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from xgboost import XGBClassifier, XGBRegressor
 
-from servicio_ml.domain.search import BLEND, MAX_TRAIN_ROWS, Candidate, Choice
+from servicio_ml.domain.search import (
+    BLEND,
+    MAX_TRAIN_ROWS,
+    Candidate,
+    Choice,
+    Objective,
+    Poisson,
+    Quantile,
+    Tweedie,
+)
 from servicio_ml.domain.use_case import Task, UseCase
 from servicio_ml.errors import UseCaseError, format_names
 
@@ -88,6 +97,33 @@ ESTIMATOR_CLASSES: Mapping[str, EstimatorClasses] = {
 }  # fmt: skip
 
 
+OBJECTIVES: Mapping[str, Mapping[type[Objective], tuple[str, str]]] = {
+    "lightgbm": {
+        Quantile: ("quantile", "alpha"), Poisson: ("poisson", ""),
+        Tweedie: ("tweedie", "tweedie_variance_power"),
+    },
+    "xgboost": {
+        Quantile: ("reg:quantileerror", "quantile_alpha"), Poisson: ("count:poisson", ""),
+        Tweedie: ("reg:tweedie", "tweedie_variance_power"),
+    },
+}  # fmt: skip
+"""Each family's own name of an objective, and of the parameter with its level or power."""
+OBJECTIVE_PARAMETERS: Mapping[str, frozenset[str]] = {
+    "lightgbm": frozenset(_ConfigAliases.get("objective", "alpha", "tweedie_variance_power")),
+    "xgboost": frozenset({"objective", "quantile_alpha", "tweedie_variance_power"}),
+}
+"""Parameters that the platform sets where the use case has an objective."""
+
+
+def build_objective(family: str, objective: Objective | None) -> dict[str, Any]:
+    """Build the parameters of a family that fit an objective; empty for squared errors."""
+    if objective is None:
+        return {}
+    name, parameter = OBJECTIVES[family][type(objective)]
+    value = objective.level if isinstance(objective, Quantile) else getattr(objective, "power", None)
+    return {"objective": name} | ({parameter: value} if parameter else {})
+
+
 def check_parameters(use_case: UseCase) -> None:
     """Check names and values of every candidate's parameters: fixed, first and last of each range.
 
@@ -99,11 +135,19 @@ def check_parameters(use_case: UseCase) -> None:
         where = f"{use_case.name}, candidate {candidate.name!r}"
         family = ESTIMATOR_CLASSES[candidate.family]
         kind = family.choose(classes=classes)
+        if use_case.objective:
+            _check_objective(where, candidate)
         for name in [name for name in (*candidate.space, *candidate.fixed) if name != MAX_TRAIN_ROWS]:
             _check_name(where, family, kind, name)
         for params in _list_combinations(candidate):
             if problem := _find_value_problem(kind, params, classes):
                 raise UseCaseError(where, problem)
+
+
+def _check_objective(where: str, candidate: Candidate) -> None:
+    if others := sorted(OBJECTIVE_PARAMETERS[candidate.family] & {*candidate.space, *candidate.fixed}):
+        problem = f"the use case's objective sets {others[0]!r}; leave it out of the candidate"
+        raise UseCaseError(where, problem)
 
 
 def _check_name(where: str, family: EstimatorClasses, kind: type[Any], name: str) -> None:

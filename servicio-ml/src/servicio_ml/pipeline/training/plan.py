@@ -53,7 +53,7 @@ def compute_fingerprint(use_case: UseCase, manifest: Manifest, plan: TrainingPla
     # the promotion policy is absent: it does not change what training produces
     definition = (
         use_case.task, use_case.target, use_case.metric, use_case.split, use_case.class_weights,
-        manifest.schema,
+        use_case.objective, manifest.schema,
     )  # fmt: skip
     searched = [(candidate, plan.get_initial_params(candidate)) for candidate in plan.candidates]
     inputs = (manifest.digest, definition, searched, plan.trials, version("servicio-ml"))
