@@ -135,8 +135,7 @@ def check_parameters(use_case: UseCase) -> None:
         where = f"{use_case.name}, candidate {candidate.name!r}"
         family = ESTIMATOR_CLASSES[candidate.family]
         kind = family.choose(classes=classes)
-        if use_case.objective:
-            _check_objective(where, candidate)
+        _check_objective(where, use_case, candidate)
         for name in [name for name in (*candidate.space, *candidate.fixed) if name != MAX_TRAIN_ROWS]:
             _check_name(where, family, kind, name)
         for params in _list_combinations(candidate):
@@ -144,7 +143,9 @@ def check_parameters(use_case: UseCase) -> None:
                 raise UseCaseError(where, problem)
 
 
-def _check_objective(where: str, candidate: Candidate) -> None:
+def _check_objective(where: str, use_case: UseCase, candidate: Candidate) -> None:
+    if use_case.objective is None:
+        return
     if others := sorted(OBJECTIVE_PARAMETERS[candidate.family] & {*candidate.space, *candidate.fixed}):
         problem = f"the use case's objective sets {others[0]!r}; leave it out of the candidate"
         raise UseCaseError(where, problem)
