@@ -141,6 +141,26 @@ class TestPySpark:
             ("2016-06-15", "red", None),
         ]  # fmt: skip
 
+    def test_the_day_the_hour_and_the_minute_of_moments(self, spark: Any, tmp_path: Path) -> None:
+        day, weight, seeds, colour, sugar = FIELDS
+        hour = Parse(pattern=r"^[\d/.-]+[T ]+(\d{1,2}):.*$")
+        minute = Parse(pattern=r"^[\d/.-]+[T ]+\d{1,2}:(\d{2}).*$")
+        fields = (
+            replace(day, parse=Parse(pattern=r"^(\d{4}-\d{2}-\d{2})(?:[T ]\d|$)")),
+            weight, seeds, colour, sugar,
+            Field(name="hour", kind=Kind.INTEGER, column="Day", minimum=0, maximum=23, parse=hour),
+            Field(name="minute", kind=Kind.INTEGER, column="Day", minimum=0, maximum=59, parse=minute),
+        )  # fmt: skip
+        texts = [
+            "2016-06-15T00:00:00", "2016-06-15 9:05", "2016-06-15T23:59:59.5+02:00", "2016-06-15 24:00",
+            "2016-06-15",
+        ]  # fmt: skip
+        use_case = build_use_case(schema=FeatureSchema(fields=fields), event_date="", deduplicate=False)
+        source = write_csv(tmp_path / "a.csv", [build_row(Day=text) for text in texts])
+        frame = _compare_engines(source, use_case, spark, tmp_path)
+        kept = frame.filter(pl.col(STATUS) == "kept").select("hour", "minute")
+        assert kept.rows() == [(0, 0), (9, 5), (23, 59)]
+
     def test_quirks(self, spark: Any, tmp_path: Path) -> None:
         frame = _compare_engines(write_csv(tmp_path / "a.csv", QUIRKS), build_use_case(), spark, tmp_path)
         assert frame[STATUS].to_list() == (
