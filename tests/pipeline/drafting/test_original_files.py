@@ -36,6 +36,8 @@ def test_rain_is_split_by_its_date(data_dir: Path) -> None:
     assert use_case.schema.get_field("humidity_3pm").limits == (0, 100)
     assert _list_left_out(draft) == set()
     assert draft.check.status_counts["quarantined"] == 0
+    # what was measured for the shipped use case: 6
+    assert (use_case.drift.season, use_case.drift.design_effect) == ("date", 6.1)
 
 
 @pytest.mark.slow

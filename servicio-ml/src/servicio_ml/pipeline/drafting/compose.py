@@ -23,7 +23,7 @@ from servicio_ml.pipeline.drafting.copies import choose_deduplication
 from servicio_ml.pipeline.drafting.evidence import Evidence
 from servicio_ml.pipeline.drafting.groups import GroupColumn, choose_group_column
 from servicio_ml.pipeline.drafting.quick_model import METRICS
-from servicio_ml.pipeline.drafting.rules import build_promotion, choose_test_share
+from servicio_ml.pipeline.drafting.rules import build_drift_policy, build_promotion, choose_test_share
 from servicio_ml.pipeline.drafting.time_order import choose_time_column, has_seasons
 from servicio_ml.pipeline.reading.formats.text_format import WORKBOOK
 
@@ -69,6 +69,7 @@ def build_use_case(
     deduplicate, copies, staying = choose_deduplication(evidence.table.cells, read)
     rows = staying * len(evidence.target.values.drop_nulls())
     metric, share = METRICS[task], max(test_share, choose_test_share(rows))
+    drift, varying = build_drift_policy(evidence, date)
     use_case = UseCase(
         name=name,
         task=task,
@@ -79,6 +80,7 @@ def build_use_case(
         split=_build_split(date, group, share),
         promotion=build_promotion(metric, dummy, quick, rows * share),
         origin=Origin(file=_get_file_name(source_name)),
+        drift=drift,
         dialects=(_build_dialect(evidence),),
         missing=(*MISSING, *evidence.missing),
         event_date=date,
@@ -92,9 +94,10 @@ def build_use_case(
         "split": _describe_split(date, order, group),
         "floor": f"halfway between {floor}",
         **({"copies": copies} if copies else {}),
+        **({"drift": varying} if varying else {}),
         **_describe_group(group),
     }
-    notes = {"promotion": f"floor: {floor} on unseen rows", **({"deduplicate": copies} if copies else {})}
+    notes = {"promotion": f"floor: {floor} on unseen rows", "deduplicate": copies, "drift": varying}
     return ComposedUseCase(use_case=use_case, reasons=reasons, notes=notes)
 
 

@@ -18,7 +18,7 @@ from servicio_ml.pipeline.drafting.writing.render import (
 
 CANDIDATES = "from servicio_ml.domain.defaults.candidates import build_standard_candidates"
 ORDER = (
-    *("name", "task", "schema", "target", "metric", "candidates", "split", "promotion", "origin"),
+    *("name", "task", "schema", "target", "metric", "candidates", "split", "promotion", "drift", "origin"),
     *("dialects", "missing", "event_date", "deduplicate", "max_quarantined_share"),
 )
 """Attributes in the order of the file."""
@@ -85,7 +85,7 @@ def _write_comment(text: str) -> str:
 def _write_attributes(use_case: UseCase, rows: int, notes: Mapping[str, str]) -> Iterator[str]:
     attributes = dict(list_attributes(use_case))
     for name in (name for name in ORDER if name in attributes):
-        if name in notes:
+        if notes.get(name):
             yield _write_comment(notes[name])
         if name == "schema":
             yield from _write_schema(use_case.schema.derived)
