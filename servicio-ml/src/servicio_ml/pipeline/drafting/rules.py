@@ -53,7 +53,7 @@ def build_drift_policy(evidence: Evidence, date: str) -> tuple[DriftPolicy, str]
     days = next((each.values for each in evidence.findings if each.field and each.field.name == date), None)
     if not date or days is None:
         return DriftPolicy(), ""
-    season, effect = date if has_seasons(days) else "", estimate_design_effect(evidence, date, days)
+    season, effect = date if has_seasons(days) else "", compute_design_effect(evidence, date, days)
     reasons = [f"a month is compared with the same months of {date}"] if season else []
     if effect >= MIN_DESIGN_EFFECT:
         reasons.append(f"shares of a window vary {effect:g} times as much as of independent rows")
@@ -61,8 +61,8 @@ def build_drift_policy(evidence: Evidence, date: str) -> tuple[DriftPolicy, str]
     return policy, "; ".join(reasons)
 
 
-def estimate_design_effect(evidence: Evidence, date: str, days: pl.Series) -> float:
-    """Estimate the variance of a window's means relative to independent rows, to one or two digits.
+def compute_design_effect(evidence: Evidence, date: str, days: pl.Series) -> float:
+    """Compute the variance of a window's means relative to independent rows, to one or two digits.
 
     Rows of one day are a cluster: `1 + (m - 1) * rho` (Kish 1965), with the size `m` of the day of a mean row
     and the share `rho` of the variance between days.
