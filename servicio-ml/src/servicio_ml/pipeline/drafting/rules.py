@@ -71,13 +71,13 @@ def compute_design_effect(evidence: Evidence, date: str, days: pl.Series) -> flo
     problem = build_problem(inputs, evidence.target)
     table, taken = np.column_stack([problem.features, problem.target]), days[problem.rows]
     if has_seasons(days):
-        table = _subtract_month_means(table, taken.dt.month().to_numpy())
+        table = _remove_month_means(table, taken.dt.month().to_numpy())
     sizes = days.value_counts()["count"].to_numpy()
     effect = 1 + (float((sizes**2).sum() / sizes.sum()) - 1) * compute_likeness(table, taken)
     return float(f"{effect:.2g}")
 
 
-def _subtract_month_means(table: Numbers, months: Numbers) -> Numbers:
+def _remove_month_means(table: Numbers, months: Numbers) -> Numbers:
     """Subtract the mean of each calendar month, with which a seasonal reference compares."""
     rest = table.copy()
     for month in np.unique(months):
