@@ -25,11 +25,13 @@ from orchard_use_case import (
     build_use_case,
     write_csv,
 )
+from servicio_ml.adapters.console import SilentProgress
 from servicio_ml.domain.policy import PromotionPolicy
 from servicio_ml.domain.schema import Field, Kind
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.lifecycle.overview import OverviewColumn, PeriodOverview
-from servicio_ml.pipeline.etl.split import assign_split
+from servicio_ml.pipeline.etl.contract import select_levels
+from servicio_ml.pipeline.etl.split import TEST, assign_split
 from servicio_ml.pipeline.etl.staging import stage, write_data_files
 from servicio_ml.pipeline.overview.bins import build_bins
 from servicio_ml.pipeline.overview.build import build_overview
@@ -53,11 +55,16 @@ def _build_overview(
     raw = read_rows(snapshot, use_case)
     staged = stage(snapshot, raw, use_case, last)
     schema = use_case.schema.drop_fields(raw.absent_fields)
-    files = write_data_files(
-        staged, assign_split(staged.kept, use_case.split, schema.field_names), schema, folder
-    )
+    sided = assign_split(staged.kept, use_case.split, schema.field_names)
+    schema = select_levels(schema, sided.filter(~pl.col(TEST)), SilentProgress())
+    files = write_data_files(staged, sided, schema, folder)
     made = build_overview(use_case, schema, staged.plan, raw.dialect.name, files)
-    return made, pl.read_parquet([files["train"], files["test"]]).to_pandas()
+    published = pl.read_parquet([files["train"], files["test"]])
+    # the lake holds every text of a learned category, the overview its levels
+    learned = (each for each in schema.fields if each.learned_levels)
+    texts = ((pl.col(each.name), each.levels) for each in learned)
+    seen = (pl.when(text.is_in([*levels])).then(text).otherwise(pl.lit("other")) for text, levels in texts)
+    return made, published.with_columns(seen).to_pandas()
 
 
 @pytest.fixture
