@@ -33,7 +33,7 @@ TRIALS = 2
 WORKERS = ("first", "second")
 STOP_SECONDS = 30
 STUDY_NAME_PARTS = 3
-"""Number of slash-separated names in a study's name: use case, candidate, digest of the data."""
+"""Number of slash-separated names in a study's name: use case, candidate, digest of data and definition."""
 PLACEHOLDER = re.compile(r"HOST|PASSWORD|SECRET$|USER")
 OWN_VARIABLES = ("SERVICIO_ML_LAKE_URL", "SERVICIO_ML_API_KEY_FILE", "AIRFLOW__SECRETS__BACKEND")
 """Prefixes of the template's variables that this test leaves out."""

@@ -1,6 +1,7 @@
 """Quantile, Poisson and Tweedie: fitted, exported with their link, measured, refused where they cannot be."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,18 @@ import pytest
 from servicio_ml.domain.search import Candidate, Objective, Poisson, Quantile, Tweedie
 from servicio_ml.domain.use_case import Target, Task, UseCase
 from servicio_ml.errors import TrainingError, UseCaseError
+from servicio_ml.features.artifact import CARD
 from servicio_ml.features.encoder import Encoder
 from servicio_ml.features.output import OutputTransform
 from servicio_ml.pipeline.evaluate import compute_metric
+from servicio_ml.pipeline.promotion.judge import get_challenger
 from servicio_ml.pipeline.training.calibrate import build_calibrated_output
 from servicio_ml.pipeline.training.dataset import build_problem, check_training_rows
 from servicio_ml.pipeline.training.export import PARITY_TOLERANCE, export_model
 from servicio_ml.pipeline.training.fitting import compute_scores, fit
 from servicio_ml.pipeline.training.parameters import check_parameters
-from small_use_case import SCHEMA, build_manifest, build_use_case, generate_rows
+from small_use_case import LIGHTGBM, SCHEMA, build_manifest, build_use_case, generate_rows
+from training_fixture import TrainingFixture
 
 FAMILIES = ("lightgbm", "xgboost")
 COUNT = Target(name="outcome", column="Outcome", minimum=0)
@@ -92,6 +96,27 @@ def test_a_mean_with_a_log_link_is_exported_with_the_link(family: str, objective
     plain = fit(replace(problem, setting=replace(problem.setting, objective=None)), candidate,
                 PARAMS, np.arange(ROWS))  # fmt: skip
     assert np.abs(compute_scores(plain, matrix) - scores).max() > 0.01
+
+
+@pytest.mark.slow
+def test_a_quantile_is_tuned_blended_promoted_and_replaced_by_another(tmp_path: Path) -> None:
+    xgboost = _build_candidate("xgboost", fixed={"n_estimators": 30, "max_depth": 3})
+    blend = Candidate(name="blend", family="blend", max_latency_seconds=1.0)
+    place = TrainingFixture(tmp_path)
+    made = place.publish(Task.REGRESSION)
+    decisions = []
+    for level in (0.9, 0.5):
+        use_case = _build_use_case(Quantile(level=level), LIGHTGBM, xgboost, blend)
+        place.train(use_case, made)
+        challenger = get_challenger(use_case, place.decision_context)
+        card = place.registry.read(use_case.name, challenger.version, CARD).decode()
+        assert f"its {level:g} quantile, a number" in card
+        decisions.append(place.promote(use_case, made))
+    assert decisions[0].decision == "promoted"
+    # the former champion is measured at the new level, at which it is far worse
+    comparison = decisions[1].evidence["comparison"]
+    assert comparison["challenger"] < comparison["champion"]
+    assert decisions[1].decision == "promoted"
 
 
 WITHOUT_MINIMUM = replace(COUNT, minimum=None)

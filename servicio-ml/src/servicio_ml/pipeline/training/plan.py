@@ -50,14 +50,28 @@ class TrainingPlan:
 
 def compute_fingerprint(use_case: UseCase, manifest: Manifest, plan: TrainingPlan) -> str:
     """SHA-256 of all that decides what training leaves: data, definition, plan and code version."""
-    # the promotion policy is absent: it does not change what training produces
-    definition = (
-        use_case.task, use_case.target, use_case.metric, use_case.split, use_case.class_weights,
-        use_case.objective, manifest.schema,
-    )  # fmt: skip
     searched = [(candidate, plan.get_initial_params(candidate)) for candidate in plan.candidates]
-    inputs = (manifest.digest, definition, searched, plan.trials, version("servicio-ml"))
+    inputs = (_list_definition(use_case, manifest), searched, plan.trials, version("servicio-ml"))
     return hashlib.sha256(repr(inputs).encode()).hexdigest()
+
+
+def compute_study_digest(use_case: UseCase, manifest: Manifest, candidate: Candidate) -> str:
+    """Compute 12 digits of a SHA-256 of all that decides the value of a trial beside its parameters.
+
+    Trials of another objective, metric, weight or fixed parameter cannot be compared with new ones; a wider
+    space and more trials go on with a study.
+    """
+    own = (candidate.family, candidate.fixed, candidate.monotone, candidate.tuning_rows)
+    inputs = (_list_definition(use_case, manifest), own)
+    return hashlib.sha256(repr(inputs).encode()).hexdigest()[:12]
+
+
+def _list_definition(use_case: UseCase, manifest: Manifest) -> tuple[object, ...]:
+    # the promotion policy is absent: it does not change what training produces
+    return (
+        manifest.digest, use_case.task, use_case.target, use_case.metric, use_case.split,
+        use_case.class_weights, use_case.objective, manifest.schema,
+    )  # fmt: skip
 
 
 def build_plan_document(manifest: Manifest, plan: TrainingPlan) -> dict[str, Any]:

@@ -27,7 +27,12 @@ from servicio_ml.pipeline.training.dataset import (
     find_last_training_day,
 )
 from servicio_ml.pipeline.training.fitting import SEED, Floats, Rows, TrainingProblem, score_out_of_fold
-from servicio_ml.pipeline.training.plan import TrainingPlan, build_plan_document, compute_fingerprint
+from servicio_ml.pipeline.training.plan import (
+    TrainingPlan,
+    build_plan_document,
+    compute_fingerprint,
+    compute_study_digest,
+)
 from servicio_ml.pipeline.training.run_recorder import (
     CandidateStage,
     RunRecorder,
@@ -151,8 +156,11 @@ class TrainingSession:
 
     def open_study(self, name: str) -> Study:
         """The shared study of a candidate, or of a winner's neighbourhood."""
-        # the digest separates studies of different data under the same name
-        study = f"{self.use_case.name}/{name}/{self.manifest.digest[:12]}"
+        # a study around a winner is named after its candidate
+        candidate = self.use_case.get_candidate(name.partition("/")[0])
+        # the digest separates studies of different data or definitions under the same name
+        digest = compute_study_digest(self.use_case, self.manifest, candidate)
+        study = f"{self.use_case.name}/{name}/{digest}"
         return open_study(self.ports.study_url, study, self.use_case.metric, SEED)
 
     def get_tag(self, name: str) -> str:
