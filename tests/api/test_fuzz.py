@@ -13,7 +13,7 @@ from model_server import MODELS, ModelServer, ModelShelf, run_model_server
 
 pytestmark = pytest.mark.slow
 SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
-SECONDS = 120
+SECONDS = 400
 EXAMPLES = 20
 """Made-up requests of one operation, beside those of its examples and of its limits."""
 CHECKS = (
