@@ -82,12 +82,12 @@ class TrainingProgress(BaseModel):
 
 def fetch_files(api: Transport) -> RawFileNames:
     """Fetch the names of the raw files."""
-    return api.fetch(RawFileNames, "GET", "/use-cases/files")
+    return api.fetch(RawFileNames, "GET", "/raw-files")
 
 
 def save_file(api: Transport, file: str, content: bytes) -> None:
     """Upload a raw file."""
-    api.request("PUT", f"/use-cases/files/{quote(file, safe='')}", content=content)
+    api.request("PUT", f"/raw-files/{quote(file, safe='')}", content=content)
 
 
 def build_draft(api: Transport, name: str, file: str, answers: Answers) -> DraftAnswer:

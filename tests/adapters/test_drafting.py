@@ -69,6 +69,12 @@ def test_a_name_that_is_none_of_a_file_is_refused(tmp_path: Path, file: str) -> 
     assert [each.name for each in tmp_path.iterdir()] == ["raw"]
 
 
+def test_an_empty_upload_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DraftingError, match=r"the upload of 'new.csv' is empty; send the content"):
+        build_drafter(tmp_path).save_file("new.csv", b"")
+    assert not (tmp_path / "raw" / "new.csv").exists()
+
+
 def test_a_link_is_no_raw_file(tmp_path: Path) -> None:
     drafter = build_drafter(tmp_path)
     (tmp_path / "secret").write_text("x")

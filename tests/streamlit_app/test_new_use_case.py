@@ -73,7 +73,7 @@ def test_an_edit_of_the_table_is_a_correction(
 
 @pytest.fixture
 def drafting(service: FakeServer) -> FakeServer:
-    service.set_response("GET", "/use-cases/files", {"files": ["rent.csv"], "max_bytes": 1 << 25})
+    service.set_response("GET", "/raw-files", {"files": ["rent.csv"], "max_bytes": 1 << 25})
     service.set_response("POST", "/use-cases/flat_rent/draft", ANSWER)
     service.set_response("PUT", "/use-cases/flat_rent", {"use_case": "flat_rent", "written": True})
     service.set_response("GET", RUN, {"use_case": "flat_rent", "state": "none", "lines": []})
@@ -159,7 +159,7 @@ def test_the_page_works_on_a_server_without_models(drafting: FakeServer, open_pa
 @pytest.mark.slow
 def test_where_no_folder_is_set_the_page_says_so(drafting: FakeServer, open_page: OpenPage) -> None:
     problem = "no folder of use cases is set; name one in SERVICIO_ML_USE_CASES_DIR"
-    drafting.set_response("GET", "/use-cases/files", {"title": "Conflict", "detail": problem}, 409)
+    drafting.set_response("GET", "/raw-files", {"title": "Conflict", "detail": problem}, 409)
     assert problem in [each.value for each in open_page(PAGE, lang="es").code]
 
 
@@ -169,13 +169,13 @@ def test_an_upload_is_sent_once_and_chosen(drafting: FakeServer, open_page: Open
 
     def save(call: RecordedCall) -> tuple[int, Any]:
         files.append(call.path.rpartition("/")[2])
-        drafting.set_response("GET", "/use-cases/files", {"files": files, "max_bytes": 1 << 25})
+        drafting.set_response("GET", "/raw-files", {"files": files, "max_bytes": 1 << 25})
         return 200, {"file": files[-1], "bytes": 3}
 
-    drafting.responses["PUT", "/use-cases/files/new.csv"] = save
+    drafting.responses["PUT", "/raw-files/new.csv"] = save
     app = open_page(PAGE)
     app.file_uploader(key="new_use_case_upload").set_value(("new.csv", b"a,b\n", "text/csv")).run()
     app.run()
-    (sent,) = drafting.find_calls("PUT", "/use-cases/files/new.csv")
+    (sent,) = drafting.find_calls("PUT", "/raw-files/new.csv")
     assert sent.body == b"a,b\n"
     assert app.selectbox(key="new_use_case_file").value == "new.csv"

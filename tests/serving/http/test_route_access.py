@@ -26,7 +26,7 @@ PUBLIC_ROUTES = {
     "/docs/static", "/openapi.json", "/v2/health/live", "/v2/health/ready",
 }  # fmt: skip
 ADMIN_ROUTES = {
-    *("/use-cases/files", "/use-cases/files/{file}", "/use-cases/{name}", "/use-cases/{name}/draft"),
+    *("/raw-files", "/raw-files/{file}", "/use-cases/{name}", "/use-cases/{name}/draft"),
     "/use-cases/{name}/run",
     "/models/{model}/reload", "/model/reload", "/models/{model}/traffic", "/models/{model}/champion",
     "/models/{model}/quarantine", "/v2/repository/models/{model}/load",

@@ -52,6 +52,8 @@ class DraftingCommand:
     def save_file(self, file: str, content: bytes) -> None:
         self._check_open()
         path = self._files / _check_file_name(file)
+        if not content:
+            raise DraftingError(f"the upload of {file!r} is empty; send the content of the file")
         if path.exists():
             if path.is_file() and path.read_bytes() == content:
                 return

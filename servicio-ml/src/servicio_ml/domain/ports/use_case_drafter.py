@@ -50,7 +50,7 @@ class UseCaseDrafter(Protocol):
         """Save a raw file, whole or not at all.
 
         Raises:
-            DraftingError: The name is none of a file, or another file has it.
+            DraftingError: The name is none of a file, another file has it, or the content is empty.
         """
         ...
 

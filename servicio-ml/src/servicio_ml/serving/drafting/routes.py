@@ -36,9 +36,7 @@ def build_routes(drafter: UseCaseDrafter, max_bytes: int) -> APIRouter:
         drafter: Drafter of use cases.
         max_bytes: Maximum size of an upload, which the gateway enforces.
     """
-    router = APIRouter(
-        prefix="/use-cases", tags=["new use case"], responses=describe_errors(400, 401, 403, 409, 413, 422)
-    )
+    router = APIRouter(tags=["new use case"], responses=describe_errors(400, 401, 403, 409, 413, 422))
     _add_file_routes(router, drafter, max_bytes)
     _add_draft_routes(router, drafter)
     _add_training_routes(router, drafter)
@@ -46,12 +44,12 @@ def build_routes(drafter: UseCaseDrafter, max_bytes: int) -> APIRouter:
 
 
 def _add_file_routes(router: APIRouter, drafter: UseCaseDrafter, max_bytes: int) -> None:
-    @router.get("/files", summary="List the raw files")
+    @router.get("/raw-files", summary="List the raw files")
     @require(Access.ADMIN)
     async def list_files() -> RawFilesState:
         return RawFilesState(files=await asyncio.to_thread(drafter.list_files), max_bytes=max_bytes)
 
-    @router.put("/files/{file}", summary="Upload a raw file", openapi_extra=UPLOAD_OPENAPI)
+    @router.put("/raw-files/{file}", summary="Upload a raw file", openapi_extra=UPLOAD_OPENAPI)
     @require(Access.ADMIN)
     async def save_file(file: FilePath, request: Request) -> SavedFileState:
         """Keep a raw file beside the others; the same file again changes nothing."""
@@ -61,14 +59,14 @@ def _add_file_routes(router: APIRouter, drafter: UseCaseDrafter, max_bytes: int)
 
 
 def _add_draft_routes(router: APIRouter, drafter: UseCaseDrafter) -> None:
-    @router.post("/{name}/draft", summary="Draft a use case from a raw file")
+    @router.post("/use-cases/{name}/draft", summary="Draft a use case from a raw file")
     @require(Access.ADMIN)
     async def build_draft(name: UseCasePath, body: DraftRequest) -> DraftState:
         """Draft a use case, with a reason for each decision; nothing is written."""
         found = await asyncio.to_thread(drafter.build_draft, name, body.file, body.answers)
         return DraftState(use_case=name, draft=found["draft"], check=found["check"])
 
-    @router.put("/{name}", summary="Write a drafted use case")
+    @router.put("/use-cases/{name}", summary="Write a drafted use case")
     @require(Access.ADMIN)
     async def write_draft(name: UseCasePath, body: WriteRequest) -> WrittenState:
         """Draft a use case as it was corrected, and write its file into the folder of use cases."""
@@ -79,14 +77,14 @@ def _add_draft_routes(router: APIRouter, drafter: UseCaseDrafter) -> None:
 
 
 def _add_training_routes(router: APIRouter, drafter: UseCaseDrafter) -> None:
-    @router.post("/{name}/run", status_code=202, summary="Start the ETL and a first training")
+    @router.post("/use-cases/{name}/run", status_code=202, summary="Start the ETL and a first training")
     @require(Access.ADMIN)
     async def start_training(name: UseCasePath, body: RunRequest) -> FirstTrainingState:
         """Publish a raw file and train on it, in a process that outlives the server."""
         await asyncio.to_thread(drafter.start_training, name, body.file)
         return build_training_state(name, await asyncio.to_thread(drafter.get_training, name))
 
-    @router.get("/{name}/run", summary="Show the latest run")
+    @router.get("/use-cases/{name}/run", summary="Show the latest run")
     @require(Access.ADMIN)
     async def get_training(name: UseCasePath) -> FirstTrainingState:
         return build_training_state(name, await asyncio.to_thread(drafter.get_training, name))
