@@ -109,7 +109,7 @@ def start_run(api: Transport, name: str, file: str) -> TrainingProgress:
 
 def fetch_run(api: Transport, name: str) -> TrainingProgress:
     """Fetch the state of the latest run."""
-    return api.fetch(TrainingProgress, "GET", _build_path(name, "/run"))
+    return api.fetch(TrainingProgress, "GET", _build_path(name, "/training"))
 
 
 def _build_path(name: str, rest: str = "") -> str:

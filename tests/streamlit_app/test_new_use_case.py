@@ -40,7 +40,7 @@ DRAFT: dict[str, Any] = {
 }  # fmt: skip
 CHECK = {"rows": 1234, "quarantine": ["Rooms: 2 rows, line 7"]}
 ANSWER = {"use_case": "flat_rent", "draft": DRAFT, "check": CHECK}
-RUN = "/use-cases/flat_rent/run"
+RUN, TRAINING = "/use-cases/flat_rent/run", "/use-cases/flat_rent/training"
 
 
 def read_changes(column: int, **changes: Any) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def drafting(service: FakeServer) -> FakeServer:
     service.set_response("GET", "/raw-files", {"files": ["rent.csv"], "max_bytes": 1 << 25})
     service.set_response("POST", "/use-cases/flat_rent/draft", ANSWER)
     service.set_response("PUT", "/use-cases/flat_rent", {"use_case": "flat_rent", "written": True})
-    service.set_response("GET", RUN, {"use_case": "flat_rent", "state": "none", "lines": []})
+    service.set_response("GET", TRAINING, {"use_case": "flat_rent", "state": "none", "lines": []})
     return service
 
 
@@ -118,7 +118,7 @@ def test_a_draft_is_shown_saved_and_trained(drafting: FakeServer, open_page: Ope
     assert saved.body == {"file": "rent.csv", "answers": answers, "replace": False}
     running = {"use_case": "flat_rent", "state": "running", "lines": ["step: etl"]}
     drafting.set_response("POST", RUN, running, 202)
-    drafting.set_response("GET", RUN, running)
+    drafting.set_response("GET", TRAINING, running)
     app.button(key="new_use_case_train").click().run()
     assert [call.body for call in drafting.find_calls("POST", RUN)] == [{"file": "rent.csv"}]
     assert "step: etl" in [each.value for each in app.code]
@@ -129,7 +129,9 @@ def test_a_draft_is_shown_saved_and_trained(drafting: FakeServer, open_page: Ope
 def test_after_the_run_its_page_predict_opens(drafting: FakeServer, open_page: OpenPage) -> None:
     app = request_draft(open_page(PAGE))
     app.button(key="new_use_case_save").click().run()
-    drafting.set_response("GET", RUN, {"use_case": "flat_rent", "state": "finished", "lines": ["finished"]})
+    drafting.set_response(
+        "GET", TRAINING, {"use_case": "flat_rent", "state": "finished", "lines": ["finished"]}
+    )
     app.run()
     assert any("no model of flat_rent yet" in text for text in list_texts(app))
     models = ["small", "flat_rent"]

@@ -29,34 +29,38 @@ def app(tmp_path: Path, drafter: MemoryDrafter) -> Any:
 
 def send(app: Any, method: str, path: str, document: object = None) -> AsgiResponse:
     body = document if isinstance(document, bytes) else json.dumps(document).encode() if document else b""
-    return call(app, method, f"/use-cases{path}", "", body, JSON_HEADERS)
+    return call(app, method, path, "", body, JSON_HEADERS)
 
 
 def test_a_use_case_is_uploaded_drafted_written_and_trained(app: Any, drafter: MemoryDrafter) -> None:
-    saved = send(app, "PUT", "/files/new.csv", b"x,y\n1,2\n")
+    saved = send(app, "PUT", "/raw-files/new.csv", b"x,y\n1,2\n")
     assert saved.document == {"file": "new.csv", "bytes": 8}
-    listed = send(app, "GET", "/files")
+    listed = send(app, "GET", "/raw-files")
     assert listed.document == {"files": ["bad.csv", "new.csv", "rent.csv"], "max_bytes": 1000}
     request = {"file": "new.csv", "answers": {"target": "y"}}
-    draft = send(app, "POST", "/rent/draft", request).document
+    draft = send(app, "POST", "/use-cases/rent/draft", request).document
     assert draft == {"use_case": "rent", "draft": {"answers": {"target": "y"}}, "check": {"rows": 3}}
     assert drafter.written == {}
-    assert send(app, "PUT", "/rent", request).document == {"use_case": "rent", "written": True}
+    assert send(app, "PUT", "/use-cases/rent", request).document == {"use_case": "rent", "written": True}
     assert drafter.written == {"rent": {"target": "y"}}
-    assert send(app, "GET", "/rent/run").document == {"use_case": "rent", "state": "none", "lines": []}
-    started = send(app, "POST", "/rent/run", {"file": "new.csv"})
+    assert send(app, "GET", "/use-cases/rent/training").document == {
+        "use_case": "rent",
+        "state": "none",
+        "lines": [],
+    }
+    started = send(app, "POST", "/use-cases/rent/run", {"file": "new.csv"})
     assert (started.status, started.document["state"]) == (202, "running")
-    assert send(app, "GET", "/rent/run").document["lines"] == ["step: etl new.csv"]
+    assert send(app, "GET", "/use-cases/rent/training").document["lines"] == ["step: etl new.csv"]
 
 
 def test_a_refusal_is_a_problem_with_its_text(app: Any) -> None:
-    refused = send(app, "POST", "/rent/draft", {"file": "bad.csv", "answers": {}})
+    refused = send(app, "POST", "/use-cases/rent/draft", {"file": "bad.csv", "answers": {}})
     assert (refused.status, refused.document["detail"]) == (422, "no use case can be drafted from 'bad.csv'")
     request: dict[str, Any] = {"file": "rent.csv", "answers": {}}
-    assert send(app, "PUT", "/rent", request).status == 200
-    assert send(app, "PUT", "/rent", request).status == 422
-    assert send(app, "PUT", "/rent", {**request, "replace": True}).status == 200
-    assert send(app, "PUT", "/rent", {**request, "force": True}).status == 422
+    assert send(app, "PUT", "/use-cases/rent", request).status == 200
+    assert send(app, "PUT", "/use-cases/rent", request).status == 422
+    assert send(app, "PUT", "/use-cases/rent", {**request, "replace": True}).status == 200
+    assert send(app, "PUT", "/use-cases/rent", {**request, "force": True}).status == 422
 
 
 def test_every_route_is_for_administrators(app: Any) -> None:

@@ -27,7 +27,7 @@ PUBLIC_ROUTES = {
 }  # fmt: skip
 ADMIN_ROUTES = {
     *("/raw-files", "/raw-files/{file}", "/use-cases/{name}", "/use-cases/{name}/draft"),
-    "/use-cases/{name}/run",
+    *("/use-cases/{name}/run", "/use-cases/{name}/training"),
     "/models/{model}/reload", "/model/reload", "/models/{model}/traffic", "/models/{model}/champion",
     "/models/{model}/quarantine", "/v2/repository/models/{model}/load",
     "/v2/repository/models/{model}/unload",

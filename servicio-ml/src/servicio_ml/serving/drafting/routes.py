@@ -84,7 +84,8 @@ def _add_training_routes(router: APIRouter, drafter: UseCaseDrafter) -> None:
         await asyncio.to_thread(drafter.start_training, name, body.file)
         return build_training_state(name, await asyncio.to_thread(drafter.get_training, name))
 
-    @router.get("/use-cases/{name}/run", summary="Show the latest run")
+    # a path of its own: an answer 405 names the methods of one route only
+    @router.get("/use-cases/{name}/training", summary="Show the latest run")
     @require(Access.ADMIN)
     async def get_training(name: UseCasePath) -> FirstTrainingState:
         return build_training_state(name, await asyncio.to_thread(drafter.get_training, name))
