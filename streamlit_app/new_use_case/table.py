@@ -8,7 +8,7 @@ import pandas as pd
 from streamlit_app.client.use_cases import DraftColumn, DraftedUseCase
 
 LEFT_OUT = "left out"
-KINDS = ("number", "integer", "category", "date", LEFT_OUT)
+KINDS = ("number", "integer", "boolean", "category", "date", LEFT_OUT)
 """Kinds that a column can be corrected to."""
 CATEGORY = "category"
 NUMBERS = ("number", "integer")
