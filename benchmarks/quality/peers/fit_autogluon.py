@@ -18,7 +18,7 @@ def main() -> None:
         label=task["target"],
         problem_type=task["task"],
         eval_metric=METRICS[task["task"]],
-        path=str(folder / "autogluon"),
+        path=str(folder / task["preset"]),
         verbosity=0,
     )
     predictor.fit(train, presets=task["preset"], time_limit=task["seconds"], num_cpus=task["threads"])
