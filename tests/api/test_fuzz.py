@@ -13,7 +13,8 @@ from model_server import MODELS, ModelServer, ModelShelf, run_model_server
 
 pytestmark = pytest.mark.slow
 SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
-SECONDS = 400
+SECONDS, REQUEST_SECONDS = 500, 60
+"""Time limits of the whole, and of one request: a draft of a use case is a process of its own."""
 EXAMPLES = 20
 """Made-up requests of one operation, beside those of its examples and of its limits."""
 CHECKS = (
@@ -76,6 +77,7 @@ def test_every_answer_is_as_described(platform: ModelServer, tmp_path: Path) -> 
     ]
     command += ["--phases", "examples,coverage,fuzzing", "--checks", ",".join(CHECKS), "--warnings", "off"]
     command += ["--generation-deterministic", "--max-examples", str(EXAMPLES), "--no-color"]
+    command += ["--request-timeout", str(REQUEST_SECONDS)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"Tested: {len(_list_operations(document))}\n" in done.stdout

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / "build" / "screenshots"
 """Folder of a screenshot of each test at its end."""
 WIDE = ViewportSize(width=1280, height=900)
-WAIT_MILLISECONDS = 30_000
+WAIT_MILLISECONDS = 60_000
 EXPECTED_FAILURES = ("_stcore/health", "_stcore/host-config")
 """Paths that Streamlit's script first looks for below the page."""
 RAIN = "rain_australia"
