@@ -1,8 +1,9 @@
 """Text that is converted while it is read: from other encodings and line ends."""
 
 import codecs
+import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, cast
 
 UTF_8 = "utf-8"
@@ -45,3 +46,17 @@ def convert_encoding(source: BinaryIO, encoding: str) -> Iterator[bytes]:
         ended = not chunk
         if converted := decoder.decode(chunk, final=ended).encode(UTF_8):
             yield converted
+
+
+def write_rows(rows: Iterable[Iterable[str | None]]) -> Iterator[bytes]:
+    """Write rows of cells as a CSV in UTF-8, in chunks; a row without cells is a blank line."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for row in rows:
+        writer.writerow(row)
+        if text.tell() >= CHUNK_BYTES:
+            yield text.getvalue().encode(UTF_8)
+            text.seek(0)
+            text.truncate()
+    if text.tell():
+        yield text.getvalue().encode(UTF_8)

@@ -10,17 +10,14 @@
 | empty, an error such as `#N/A` | none |
 """
 
-import csv
-import io
 import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
-from functools import partial
 from pathlib import Path
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
 
-from servicio_ml.pipeline.reading.formats.converted_text import CHUNK_BYTES, UTF_8
+from servicio_ml.pipeline.reading.formats.converted_text import write_rows
 from servicio_ml.pipeline.reading.formats.foreign_formats import UnknownFormatError
 from servicio_ml.pipeline.reading.number_text import POINT
 
@@ -60,7 +57,7 @@ def convert_sheet(path: Path, decimal: str = POINT) -> Iterator[bytes]:
     try:
         with CalamineWorkbook.from_path(path) as workbook:
             rows = _find_sheet(workbook).iter_rows()
-            yield from _write_rows(rows, partial(_format_cell, decimal=decimal))
+            yield from write_rows([_format_cell(cell, decimal) for cell in row] for row in rows)
     except CalamineError as error:
         problem = f"its workbook cannot be read ({error}); save the sheet as CSV (UTF-8)"
         raise UnknownFormatError(problem) from error
@@ -76,19 +73,6 @@ def _find_sheet(workbook: CalamineWorkbook) -> CalamineSheet:
         )
         raise UnknownFormatError(problem)
     return filled[0]
-
-
-def _write_rows(rows: Iterator[list[Cell]], form: partial[str]) -> Iterator[bytes]:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for row in rows:
-        writer.writerow(map(form, row))
-        if text.tell() >= CHUNK_BYTES:
-            yield text.getvalue().encode(UTF_8)
-            text.seek(0)
-            text.truncate()
-    if text.tell():
-        yield text.getvalue().encode(UTF_8)
 
 
 def _format_cell(cell: Cell, decimal: str) -> str:

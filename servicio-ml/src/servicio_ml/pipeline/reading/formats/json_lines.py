@@ -9,13 +9,11 @@
 | array, object | its JSON, which is no value of a field |
 """
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
-from servicio_ml.pipeline.reading.formats.converted_text import CHUNK_BYTES, UTF_8
+from servicio_ml.pipeline.reading.formats.converted_text import UTF_8, write_rows
 from servicio_ml.pipeline.reading.formats.file_marks import refuse_end_mark
 from servicio_ml.pipeline.reading.formats.foreign_formats import UnknownFormatError
 from servicio_ml.pipeline.reading.number_text import POINT
@@ -52,17 +50,8 @@ def convert_to_csv(lines: BinaryIO, keys: Sequence[str], decimal: str = POINT) -
     Raises:
         UnknownFormatError: A line is no JSON object.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for row in _read_objects(lines, decimal):
-        # a writer would make a pair of quotes of a blank line
-        _ = writer.writerow([*map(row.get, keys)]) if row else text.write("\n")
-        if text.tell() >= CHUNK_BYTES:
-            yield text.getvalue().encode(UTF_8)
-            text.seek(0)
-            text.truncate()
-    if text.tell():
-        yield text.getvalue().encode(UTF_8)
+    # a row of one empty cell would be a pair of quotes
+    yield from write_rows([*map(row.get, keys)] if row else [] for row in _read_objects(lines, decimal))
 
 
 def is_object(line: str) -> bool:
