@@ -280,7 +280,11 @@ MEANINGS = [
         change(HUE, levels=("3", "4"), example="3", parse=Parse(fold_case=True)),
         "its levels are numbers, which have no case",
     ),
-    (lambda: Parse(date_format="%d/%m"), "it has 0 of %Y and %y; it takes one; write one such as '%d/%m/%Y'"),
+    (
+        lambda: Parse(date_format="%d/%m"),
+        "it has 0 of %Y and %y; it takes one; write one such as '%d/%m/%Y', or 'epoch_s'",
+    ),
+    (lambda: Parse(date_format="epoch_us"), "date_format 'epoch_us': it has 0 of %Y and %y"),
     (lambda: Parse(date_format="%d/%m/%Y/%y"), "it has 2 of %Y and %y"),
     (lambda: Parse(date_format="%d/%m/%Y %H:%M"), "'%H' is no part of a day"),
     (lambda: Parse(date_format="%dth %b %Y"), "it has letters or digits between the parts"),

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from messy_files import write_rows
-from servicio_ml.domain.schema import Field, Kind
+from servicio_ml.domain.schema import Field, Kind, Parse
 from servicio_ml.errors import DraftError
 from servicio_ml.pipeline.drafting.answers import DraftAnswers
-from servicio_ml.pipeline.drafting.corrections import parse_correction
+from servicio_ml.pipeline.drafting.corrections import ColumnCorrection, parse_correction
 from servicio_ml.pipeline.drafting.document import describe_draft
 from servicio_ml.pipeline.drafting.draft import Draft, draft_use_case
 
@@ -37,6 +37,14 @@ def test_a_kind_is_the_corrected_one(tmp_path: Path) -> None:
     assert draft.use_case.schema.field_names == ("a", "id", "x")
     assert draft.decisions["day"] == "left out: as you corrected it"
     assert draft.decisions["a"].endswith("as you corrected it")
+
+
+def test_numbers_are_days_where_the_user_says_so(tmp_path: Path) -> None:
+    source = tmp_path / "rows.csv"
+    source.write_text(write_rows("a", lambda i: f"{1577836801 + i * 7 % 160 * 500_011}"), encoding="utf-8")
+    answers = DraftAnswers(target="y", columns={"a": ColumnCorrection(kind="date")})
+    draft = draft_use_case("rows", answers, source, source_name="rows.csv")
+    assert draft.use_case.schema.get_field("a").parse == Parse(date_format="epoch_s")
 
 
 def test_a_range_and_levels_are_the_corrected_ones(tmp_path: Path) -> None:

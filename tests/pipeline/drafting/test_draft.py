@@ -302,6 +302,20 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
             'Field(name="a_hour", kind=Kind.INTEGER, column="a", description="Hour of the day", minimum=0, maximum=23, parse=Parse(pattern=r"^[\\d/.-]+[T ]+(\\d{1,2}):.*$"))',
         ],
     ),
+    "seconds since 1970": (
+        write_rows("createdAt", lambda i: f"{1577836800 + i * 67 % 160 * 500_011}"),
+        [
+            'Field(name="created_at", kind=Kind.DATE, column="createdAt", example="2022-07-09", parse=Parse(date_format="epoch_s"))',
+        ],
+    ),
+    "midnights in milliseconds since 1970": (
+        write_rows("a", lambda i: f"{1577836800000 + i * 7 % 60 * 86_400_000}"),
+        ['Field(name="a", kind=Kind.DATE, example="2020-02-29", parse=Parse(date_format="epoch_ms"))'],
+    ),
+    "numbers of ten digits": (
+        write_rows("a", lambda i: f"{1577836801 + i * 67 % 160 * 500_011}"),
+        ["# left out: a: its numbers from 1538000000 to 1698000000 are too coarse in float32 (7 digits)"],
+    ),
     "moments of different hours": (
         write_rows(
             "a", lambda i: f"2020-{1 + i * 5 % 12:02}-{1 + i * 11 % 28:02}T{i % 24:02}:{i % 60:02}:00Z"

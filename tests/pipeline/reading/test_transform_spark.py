@@ -141,6 +141,30 @@ class TestPySpark:
             ("2016-06-15", "red", None),
         ]  # fmt: skip
 
+    @pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Apia"])
+    def test_days_as_unix_time(self, spark: Any, tmp_path: Path, zone: str) -> None:
+        day, *others = FIELDS
+        fields = (replace(day, parse=Parse(date_format="epoch_ms")), *others)
+        texts = [
+            "1465948800000",
+            "1466035199999",
+            "-1",
+            "2016-06-15",
+            "-30610224000000",
+            "99999999999999",
+            "x",
+        ]
+        use_case = build_use_case(schema=FeatureSchema(fields=fields), event_date="", deduplicate=False)
+        rows = write_csv(tmp_path / "a.csv", [build_row(Day=text) for text in texts])
+        usual = spark.conf.get("spark.sql.session.timeZone")
+        spark.conf.set("spark.sql.session.timeZone", zone)
+        try:
+            frame = _compare_engines(rows, use_case, spark, tmp_path)
+        finally:
+            spark.conf.set("spark.sql.session.timeZone", usual)
+        days = frame.filter(pl.col(STATUS) == "kept")["day"].cast(pl.String).to_list()
+        assert days == ["2016-06-15", "2016-06-15", "1969-12-31", "2016-06-15", "1000-01-01"]
+
     def test_the_day_the_hour_and_the_minute_of_moments(self, spark: Any, tmp_path: Path) -> None:
         day, weight, seeds, colour, sugar = FIELDS
         hour = Parse(pattern=r"^[\d/.-]+[T ]+(\d{1,2}):.*$")

@@ -1,4 +1,4 @@
-"""Formats of days in raw files, as patterns and replacements of the syntax that Rust and Java share."""
+"""Formats of days in raw files: patterns in the syntax that Rust and Java share, and Unix time."""
 
 import re
 from collections.abc import Iterator
@@ -22,6 +22,8 @@ PARTS = {
 REQUIRED_PARTS = (("%Y", "%y"), ("%m", "%b"), ("%d",))
 """Parts of a day, from the year on; of each one alternative."""
 READ_AS_ISO = "%Y-%d-%m"
+UNITS_PER_DAY = {"epoch_s": 86_400, "epoch_ms": 86_400_000}
+"""Seconds and milliseconds of a day, by the name of the format that counts them from 1970-01-01 UTC on."""
 _PART = re.compile(r"%.?")
 
 
@@ -31,8 +33,11 @@ def check_date_format(text: str) -> None:
     Raises:
         UseCaseError: A part is unknown, missing or repeated, or a text would have two meanings.
     """
+    if text in UNITS_PER_DAY:
+        return
     if problem := next(_find_problems(text), ""):
-        raise UseCaseError(f"date_format {text!r}", f"{problem}; write one such as '%d/%m/%Y'")
+        names = " or ".join(map(repr, UNITS_PER_DAY))
+        raise UseCaseError(f"date_format {text!r}", f"{problem}; write one such as '%d/%m/%Y', or {names}")
 
 
 def _find_problems(text: str) -> Iterator[str]:

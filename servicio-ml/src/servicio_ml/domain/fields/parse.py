@@ -30,7 +30,8 @@ class Parse:
         recode: Replacement by raw text, applied before everything else; other texts stay unchanged.
         date_format: Format of the days of a date, such as `%d/%m/%Y`: `%d`, `%m` (or `%b`, an English name of
             a month) and `%Y` (or `%y`, of 1969 to 2068), each once, between other characters. Zeros in front
-            are optional. Empty for days as YYYY-MM-DD, which are read beside any other format.
+            are optional. `epoch_s` and `epoch_ms` are the seconds and milliseconds since 1970-01-01 UTC, of
+            which the day in UTC is read. Empty for days as YYYY-MM-DD, which are read beside any format.
         fold_case: True when a text stands for the level that differs from it in upper and lower case or in
             the white space between its words only.
     """

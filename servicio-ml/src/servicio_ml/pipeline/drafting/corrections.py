@@ -12,6 +12,7 @@ from servicio_ml.pipeline.drafting.columns.category import find_boolean, find_ca
 from servicio_ml.pipeline.drafting.columns.date import find_date
 from servicio_ml.pipeline.drafting.columns.number import NumberText, build_number
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding, RawColumn, parse_numbers
+from servicio_ml.pipeline.drafting.columns.unix_time import read_unix_time
 
 LEFT_OUT = "left out"
 """Kind of a column that is no field."""
@@ -146,7 +147,7 @@ FINDERS: Mapping[str, Callable[[RawColumn], ColumnFinding | None]] = {
     Kind.NUMBER: _find_number,
     Kind.INTEGER: _find_integer,
     Kind.CATEGORY: find_category,
-    Kind.DATE: find_date,
+    Kind.DATE: lambda column: find_date(column) or read_unix_time(column),
     Kind.BOOLEAN: find_boolean,
 }
 """Function that reads a column as a kind, by kind."""

@@ -10,14 +10,11 @@ from typing import Any
 
 import narwhals as nw
 
-from servicio_ml.domain.fields.date_format import list_date_steps
 from servicio_ml.domain.schema import Field, Kind
 from servicio_ml.domain.values import (
     BOOLEAN_WORDS,
     CODE_PATTERN,
     CODE_STEPS,
-    DATE_CHARACTERS,
-    DATE_PATTERN,
     WHITE_SPACE,
     map_codes,
     normalize_code,
@@ -25,6 +22,7 @@ from servicio_ml.domain.values import (
 )
 from servicio_ml.errors import format_names
 from servicio_ml.pipeline.reading.columns import ColumnPlan
+from servicio_ml.pipeline.reading.day_text import parse_day
 from servicio_ml.pipeline.reading.number_text import build_unit_factor, parse_number
 from servicio_ml.pipeline.reading.surroundings import extract_surroundings, is_cut_number
 
@@ -110,19 +108,6 @@ def parse_text(column: ColumnPlan) -> Stage:
     else:
         parsed = _parse_number(column, match)
     return (parsed.alias(column.name_stage("parsed")),)
-
-
-def parse_day(match: nw.Expr, date_format: str) -> nw.Expr:
-    """Parse the text of a day, see `Parse.date_format`; null where it is none."""
-    text = match
-    if date_format:
-        steps = [*list_date_steps(date_format)]
-        for pattern, replacement in steps:
-            text = text.str.replace_all(pattern, replacement)
-        # a text of another form stays as it is
-        text = nw.when(match.str.contains(steps[0][0])).then(text).otherwise(match)
-    day = nw.when(text.str.contains(DATE_PATTERN)).then(text).str.slice(0, DATE_CHARACTERS)
-    return day.str.to_date("%Y-%m-%d")
 
 
 def _parse_level(column: ColumnPlan, match: nw.Expr) -> nw.Expr:

@@ -16,7 +16,7 @@ from servicio_ml.pipeline.drafting.columns.raw_column import (
     shorten,
 )
 from servicio_ml.pipeline.drafting.columns.statistics import compute_share, find_bounds
-from servicio_ml.pipeline.reading.expressions import parse_day
+from servicio_ml.pipeline.reading.day_text import parse_day
 
 MOMENT_PATTERN = r"^(\d{4}-\d{2}-\d{2})(?:[T ]\d|$)"
 """A day with a time of day, which a workbook lacks at midnight."""
@@ -35,10 +35,10 @@ def find_date(column: RawColumn) -> ColumnFinding | None:
     """Find that a column holds days, with or without a time of day."""
     present = column.present
     if _compute_share(present, DATE_PATTERN) >= MIN_READABLE:
-        return _build_finding(column, column.texts, Parse(), "days as YYYY-MM-DD")
+        return build_date_finding(column, column.texts, Parse(), "days as YYYY-MM-DD")
     if _compute_share(present, MOMENT_PATTERN) >= MIN_READABLE:
         days = column.texts.str.extract(MOMENT_PATTERN)
-        return _build_finding(
+        return build_date_finding(
             column, days, Parse(pattern=MOMENT_PATTERN), "moments, of which the day is read"
         )
     return _find_formatted_date(column)
@@ -57,7 +57,7 @@ def _find_formatted_date(column: RawColumn) -> ColumnFinding | None:
         return ColumnFinding(column=column.name, reason=f"{shown}; use them by parse={formats}")
     parse = Parse(pattern=pattern, date_format=fitting[0])
     what = f"moments, of which the day is read as {fitting[0]}" if pattern else f"days as {fitting[0]}"
-    return _build_finding(column, _rewrite_days(texts, fitting[0]), parse, what)
+    return build_date_finding(column, rewrite_days(texts, fitting[0]), parse, what)
 
 
 def _list_formats(texts: pl.Series, rows: int) -> list[str]:
@@ -69,7 +69,7 @@ def _list_formats(texts: pl.Series, rows: int) -> list[str]:
     return [each for each, share in shares.items() if share == best >= MIN_READABLE]
 
 
-def _rewrite_days(texts: pl.Series, date_format: str) -> pl.Series:
+def rewrite_days(texts: pl.Series, date_format: str) -> pl.Series:
     """Rewrite days as YYYY-MM-DD; null where one is no day."""
     frame = nw.from_native(texts.rename("text").to_frame())
     days: pl.DataFrame = frame.select(parse_day(nw.col("text"), date_format).alias("day")).to_native()
@@ -80,7 +80,15 @@ def _compute_share(texts: pl.Series, pattern: str) -> float:
     return compute_share(texts.str.contains(pattern))
 
 
-def _build_finding(column: RawColumn, texts: pl.Series, parse: Parse, what: str) -> ColumnFinding:
+def build_date_finding(column: RawColumn, texts: pl.Series, parse: Parse, what: str) -> ColumnFinding:
+    """Build the finding of a column of days.
+
+    Args:
+        column: The column.
+        texts: Its days as YYYY-MM-DD, in the order of the rows.
+        parse: Rules that take them from its texts.
+        what: What the texts are, in words.
+    """
     readable = texts.set(~texts.str.contains(DATE_PATTERN).fill_null(value=False), None)
     values = readable.str.slice(0, DATE_CHARACTERS).str.to_date("%Y-%m-%d", strict=False)
     first, last = find_bounds(values)

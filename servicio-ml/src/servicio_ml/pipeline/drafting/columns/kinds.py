@@ -7,8 +7,11 @@ from servicio_ml.pipeline.drafting.columns.identifier import find_identifier
 from servicio_ml.pipeline.drafting.columns.measure import find_measure
 from servicio_ml.pipeline.drafting.columns.number import find_number
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding, RawColumn
+from servicio_ml.pipeline.drafting.columns.unix_time import find_unix_time
 
-FINDERS = (find_constant, find_boolean, find_date, find_identifier, find_number, find_measure)
+FINDERS = (
+    find_constant, find_boolean, find_date, find_unix_time, find_identifier, find_number, find_measure,
+)  # fmt: skip
 
 
 def find_kind(column: RawColumn) -> ColumnFinding:

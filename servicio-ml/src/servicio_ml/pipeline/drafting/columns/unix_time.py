@@ -1,0 +1,59 @@
+"""Days as Unix time: whole numbers of seconds or milliseconds since 1970-01-01 UTC."""
+
+import re
+
+import polars as pl
+
+from servicio_ml.domain.fields.date_format import UNITS_PER_DAY
+from servicio_ml.domain.schema import Parse
+from servicio_ml.pipeline.drafting.columns.date import build_date_finding, rewrite_days
+from servicio_ml.pipeline.drafting.columns.raw_column import (
+    MIN_READABLE,
+    ColumnFinding,
+    RawColumn,
+    parse_numbers,
+)
+from servicio_ml.pipeline.drafting.columns.statistics import compute_share
+
+PATTERNS = {
+    "epoch_s": r"^(?:1[0-9]|20)[0-9]{8}(?:[.]0*)?$",
+    "epoch_ms": r"^(?:1[0-9]|20)[0-9]{11}(?:[.]0*)?$",
+}
+"""Whole numbers of 10 or 13 digits: those of the years 2001 to 2036."""
+UNITS = {"epoch_s": "seconds", "epoch_ms": "milliseconds"}
+NAME = re.compile(
+    r"(.*_)?(date|day|time|timestamp|datetime|epoch|unix|unixtime|ts|at|on)(_(s|ms|utc|unix|epoch))*"
+)
+"""Name of a field that speaks for a time."""
+
+
+def find_unix_time(column: RawColumn) -> ColumnFinding | None:
+    """Find that a column holds Unix time, by its name or because every number is a midnight."""
+    for date_format in PATTERNS:
+        if _has_format(column, date_format) and (evidence := _find_evidence(column, date_format)):
+            return _build_finding(column, date_format, evidence)
+    return None
+
+
+def read_unix_time(column: RawColumn) -> ColumnFinding | None:
+    """Read a column as Unix time because the user says that it is a date."""
+    fitting = (each for each in PATTERNS if _has_format(column, each))
+    return next((_build_finding(column, each, "as numbers of that size are") for each in fitting), None)
+
+
+def _has_format(column: RawColumn, date_format: str) -> bool:
+    return compute_share(column.present.str.contains(PATTERNS[date_format])) >= MIN_READABLE
+
+
+def _find_evidence(column: RawColumn, date_format: str) -> str:
+    if NAME.fullmatch(column.field_name):
+        return "by its name"
+    numbers = parse_numbers(column.present, column.decimal).drop_nulls()
+    is_midnight = numbers % UNITS_PER_DAY[date_format] == 0
+    return "since each is a midnight" if compute_share(is_midnight) >= MIN_READABLE else ""
+
+
+def _build_finding(column: RawColumn, date_format: str, evidence: str) -> ColumnFinding:
+    days: pl.Series = rewrite_days(column.texts, date_format)
+    what = f"{UNITS[date_format]} since 1970 {evidence}, of which the day in UTC is read"
+    return build_date_finding(column, days, Parse(date_format=date_format), what)
