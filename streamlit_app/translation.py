@@ -5,19 +5,22 @@ start, so that no build step can be forgotten.
 """
 
 import re
+import string
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from pathlib import Path
 
 import streamlit as st
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 LANGUAGES = {"en": "English", "es": "Español"}
 SOURCE_LANGUAGE = "en"
 LOCALES = Path(__file__).with_name("locales")
-DOMAINS = ("pages", "server")
+SERVER = "server"
+DOMAINS = ("pages", SERVER)
 """Catalogues of the pages' own texts, and of texts that the server sends: use cases, fields and reasons."""
 LANGUAGE = "lang"
 """Key of the chosen language in the session and in the URL."""
@@ -60,6 +63,33 @@ def translate(english: str) -> str:
     return load_translations(get_language()).gettext(english) if english else english
 
 
+def translate_filled(english: str) -> str:
+    """Translate a text that the server filled with values; unchanged where no template fits."""
+    translations = load_translations(get_language())
+    for template, pattern in _load_templates(get_language()):
+        if found := pattern.fullmatch(english):
+            return translations.gettext(template).format(**found.groupdict())
+    return translate(english)
+
+
+@cache
+def _load_templates(language: str) -> list[tuple[str, re.Pattern[str]]]:
+    """Load the server's texts with placeholders and their patterns, those with the most fixed text first."""
+    if language == SOURCE_LANGUAGE:
+        return []
+    texts = [str(each.id) for each in _read_catalogue(language, SERVER) if "{" in str(each.id)]
+    texts.sort(key=lambda text: sum(len(fixed) for fixed, *_ in string.Formatter().parse(text)), reverse=True)
+    return [(text, compile_template(text)) for text in texts]
+
+
+def compile_template(text: str) -> re.Pattern[str]:
+    """Compile the pattern of a text with placeholders; each is a group."""
+    parts = string.Formatter().parse(text)
+    return re.compile(
+        "".join(re.escape(fixed) + (f"(?P<{name}>.+)" if name else "") for fixed, name, *_ in parts)
+    )
+
+
 @cache
 def load_translations(language: str) -> NullTranslations:
     """Load all catalogues of a language.
@@ -70,16 +100,20 @@ def load_translations(language: str) -> NullTranslations:
     translations = NullTranslations()
     if language != SOURCE_LANGUAGE:
         for domain in DOMAINS:
-            catalogue = _compile(LOCALES / language / "LC_MESSAGES" / f"{domain}.po", language)
+            catalogue = _compile(_read_catalogue(language, domain))
             catalogue.add_fallback(translations)
             translations = catalogue
     return translations
 
 
-def _compile(file: Path, language: str) -> GNUTranslations:
+def _read_catalogue(language: str, domain: str) -> Catalog:
+    with (LOCALES / language / "LC_MESSAGES" / f"{domain}.po").open("rb") as source:
+        return read_po(source, locale=language, abort_invalid=True)
+
+
+def _compile(catalogue: Catalog) -> GNUTranslations:
     compiled = BytesIO()
-    with file.open("rb") as source:
-        write_mo(compiled, read_po(source, locale=language, abort_invalid=True))
+    write_mo(compiled, catalogue)
     compiled.seek(0)
     return GNUTranslations(compiled)
 

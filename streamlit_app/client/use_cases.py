@@ -20,6 +20,13 @@ class RawFileNames(BaseModel):
     max_bytes: int
 
 
+class RawColumns(BaseModel):
+    """Columns of a raw file of which one can be predicted, and the suggested one."""
+
+    columns: list[str]
+    target: str
+
+
 class DraftTarget(BaseModel):
     """Column to predict."""
 
@@ -56,6 +63,7 @@ class DraftedUseCase(BaseModel):
     target: DraftTarget
     columns: list[DraftColumn]
     questions: list[OpenQuestion]
+    reasons: dict[str, str]
     source: str
 
 
@@ -88,6 +96,12 @@ def fetch_files(api: Transport) -> RawFileNames:
 def save_file(api: Transport, file: str, content: bytes) -> None:
     """Upload a raw file."""
     api.request("PUT", f"/raw-files/{quote(file, safe='')}", content=content)
+
+
+def fetch_columns(api: Transport, file: str) -> RawColumns:
+    """Fetch the columns of a raw file, which the server reads for it."""
+    path = f"/raw-files/{quote(file, safe='')}/columns"
+    return api.fetch(RawColumns, "GET", path, seconds=DRAFT_SECONDS)
 
 
 def build_draft(api: Transport, name: str, file: str, answers: Answers) -> DraftAnswer:

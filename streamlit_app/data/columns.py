@@ -31,7 +31,7 @@ def _build_row(column: ColumnOverview) -> dict[str, object]:
     return {
         t("Column"): label_with_unit(column),
         t("Name"): column.name,
-        t("Type"): label_kind(column),
+        t("Type"): label_kind(column.kind),
         t("Values"): column.count,
         t("Missing"): column.missing,
         t("Unique values"): column.unique,

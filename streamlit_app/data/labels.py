@@ -38,16 +38,17 @@ def shorten_name(name: str) -> str:
     return name.replace("_", " ")
 
 
-def label_kind(column: ColumnOverview) -> str:
-    """Return the text of a column's kind."""
+def label_kind(kind: object) -> str:
+    """Return the text of a kind of column."""
     kinds = {
         "number": t("number"),
         "integer": t("whole number"),
         "category": t("category"),
         "date": t("date"),
         "boolean": t("yes or no"),
+        "left out": t("left out"),
     }
-    return kinds.get(column.kind, column.kind)
+    return kinds.get(str(kind), str(kind))
 
 
 def format_value(value: Value | None) -> str:

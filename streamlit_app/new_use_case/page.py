@@ -4,9 +4,10 @@ import streamlit as st
 
 from streamlit_app import session
 from streamlit_app.client import use_cases as client
+from streamlit_app.client.use_cases import RawColumns
 from streamlit_app.errors import report_errors
 from streamlit_app.new_use_case import draft, run
-from streamlit_app.new_use_case.state import DRAFT, NewUseCase, get_saved
+from streamlit_app.new_use_case.state import COLUMNS, DRAFT, NewUseCase, get_saved
 from streamlit_app.translation import t
 
 MEBIBYTE = 1 << 20
@@ -51,14 +52,29 @@ def _draw_request(files: list[str]) -> None:
     if not files:
         st.info(t("The server has no raw file yet."))
         return
+    # outside of the form: another file has other columns
+    file = st.selectbox(t("Raw file on the server"), files, key="new_use_case_file")
+    raw = _find_columns(file)
+    if raw is None:
+        return
     with st.form("new_use_case_request"):
-        file = st.selectbox(t("Raw file on the server"), files, key="new_use_case_file")
         name = st.text_input(t("Name of the use case, such as flat_rent"), key="new_use_case_name")
-        target = st.text_input(t("Column to predict"), key="new_use_case_target")
+        target = st.selectbox(
+            t("Column to predict"), raw.columns, raw.columns.index(raw.target),
+            key=f"new_use_case_target:{file}",
+        )  # fmt: skip
         asked = st.form_submit_button(t("Draft"), type="primary")
     if asked:
-        answers = {"target": target.strip()} if target.strip() else {}
-        draft.request_draft(NewUseCase(name=name.strip(), file=file), answers)
+        draft.request_draft(NewUseCase(name=name.strip(), file=file), {"target": target})
+
+
+def _find_columns(file: str) -> RawColumns | None:
+    """Find the columns of a file, which the server reads once; None where it cannot, which is shown."""
+    known: dict[str, RawColumns] = st.session_state.setdefault(COLUMNS, {})
+    if file not in known:
+        with report_errors(), st.spinner(t("The server reads the file…")):
+            known[file] = session.send(client.fetch_columns, file)
+    return known.get(file)
 
 
 draw_page()

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-DRAFT, SAVED, CORRECTIONS, LANDING = (
+COLUMNS, DRAFT, SAVED, CORRECTIONS, LANDING = (
+    "new_use_case_columns",
     "new_use_case_draft",
     "new_use_case_saved",
     "new_use_case_corrections",
     "new_use_case_landing",
 )
-"""Session keys: the draft, what was saved, the editor, and the use case whose page Predict opens next."""
+"""Session keys: columns by file, draft, what was saved, editor, and the use case that Predict opens next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

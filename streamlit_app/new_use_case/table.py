@@ -6,28 +6,21 @@ from typing import Any
 import pandas as pd
 
 from streamlit_app.client.use_cases import DraftColumn, DraftedUseCase
+from streamlit_app.new_use_case.reasons import translate_reason
 
 LEFT_OUT = "left out"
 KINDS = ("number", "integer", "boolean", "category", "date", LEFT_OUT)
 """Kinds that a column can be corrected to."""
-CATEGORY = "category"
-NUMBERS = ("number", "integer")
-SEPARATOR = " | "
-"""Text between the levels of a cell."""
+BOUNDS = ("minimum", "maximum")
 
 
 def build_table(draft: DraftedUseCase) -> pd.DataFrame:
     """Build a row for each column of the raw file but the target."""
-    rows = [
-        {
-            "column": each.column, "kind": each.kind, "minimum": each.minimum, "maximum": each.maximum,
-            "levels": SEPARATOR.join(each.levels), "reason": each.reason,
-        }
-        for each in draft.columns
-    ]  # fmt: skip
-    table = pd.DataFrame(rows, columns=["column", "kind", "minimum", "maximum", "levels", "reason"])
+    names = ["column", "kind", *BOUNDS, "levels", "reason"]
+    rows = [{**each.model_dump(), "reason": translate_reason(each.reason)} for each in draft.columns]
+    table = pd.DataFrame(rows, columns=names)
     # a column without any number would be one of objects, which the editor takes for texts
-    return table.astype({"minimum": "float64", "maximum": "float64"})
+    return table.astype(dict.fromkeys(BOUNDS, "float64"))
 
 
 def list_kinds(draft: DraftedUseCase) -> list[str]:
@@ -36,26 +29,28 @@ def list_kinds(draft: DraftedUseCase) -> list[str]:
 
 
 def read_corrections(draft: DraftedUseCase, edited: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Read what an edited table changes in a draft, by column."""
+    """Read what an edited table changes in a draft, by column; the server judges whether it can be."""
     rows = edited.to_dict("records")
     found = {each.column: _read_row(each, row) for each, row in zip(draft.columns, rows, strict=True)}
     return {column: changes for column, changes in found.items() if changes}
 
 
 def _read_row(column: DraftColumn, row: Mapping[Any, Any]) -> dict[str, Any]:
-    kind = row["kind"] or column.kind
-    changes: dict[str, Any] = {} if kind == column.kind else {"kind": kind}
-    if kind in NUMBERS:
-        changes |= _read_bounds(column, row)
-    if kind == CATEGORY and (levels := _split_levels(row["levels"])) not in ([], column.levels):
+    changes: dict[str, Any] = {} if row["kind"] in {None, column.kind} else {"kind": row["kind"]}
+    for name in BOUNDS:
+        if pd.notna(row[name]) and row[name] != getattr(column, name):
+            changes[name] = float(row[name])
+    levels = [] if row["levels"] is None else [text for each in row["levels"] if (text := each.strip())]
+    if levels and levels != column.levels:
         changes["levels"] = levels
     return changes
 
 
-def _read_bounds(column: DraftColumn, row: Mapping[Any, Any]) -> dict[str, float]:
-    given = {name: row[name] for name in ("minimum", "maximum") if pd.notna(row[name])}
-    return {name: float(bound) for name, bound in given.items() if bound != getattr(column, name)}
-
-
-def _split_levels(cell: object) -> list[str]:
-    return [each.strip() for each in str(cell or "").split(SEPARATOR.strip()) if each.strip()]
+def merge_corrections(
+    before: Mapping[str, Mapping[str, Any]], changes: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Merge new corrections into those of a draft; another kind drops the former range and levels."""
+    merged = {name: {**each} for name, each in before.items()}
+    for name, each in changes.items():
+        merged[name] = {**({} if "kind" in each else merged.get(name, {})), **each}
+    return merged

@@ -15,7 +15,8 @@ from servicio_ml.errors import DraftingClosedError, DraftingError
 
 ECHO = """
 import json, sys
-answers = json.load(open(sys.argv[sys.argv.index("--answers") + 1]))
+has_answers = "--answers" in sys.argv
+answers = json.load(open(sys.argv[sys.argv.index("--answers") + 1])) if has_answers else None
 print(json.dumps({"words": [word for word in sys.argv[1:] if "answers" not in word], "answers": answers}))
 """
 FAIL = 'import sys; print("a warning", file=sys.stderr); sys.exit("error: rent.csv: 3 rows; no draft")'
@@ -32,6 +33,8 @@ def build_drafter(folder: Path, script: str = ECHO, problem: str = "", run: str 
 def test_the_command_gets_the_file_and_the_answers(tmp_path: Path) -> None:
     drafter, answers = build_drafter(tmp_path), {"target": "b", "columns": {"a": {"kind": "number"}}}
     source = str(tmp_path / "raw" / "rent.csv")
+    listed = drafter.list_columns("rent.csv")
+    assert listed["words"] == ["data", "columns", "--source", source, "--json"]
     words = ["init", "rent", "--source", source, "--json", "--yes"]
     assert drafter.build_draft("rent", "rent.csv", answers) == {
         "words": [*words, "--preview"], "answers": answers,
@@ -61,6 +64,7 @@ def test_a_name_that_is_none_of_a_file_is_refused(tmp_path: Path, file: str) -> 
     drafter = build_drafter(tmp_path)
     for attempt in (
         lambda: drafter.save_file(file, b"1"),
+        lambda: drafter.list_columns(file),
         lambda: drafter.build_draft("rent", file, {}),
         lambda: drafter.start_training("rent", file),
     ):

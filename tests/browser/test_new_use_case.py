@@ -35,7 +35,8 @@ def test_an_uploaded_file_becomes_a_model_that_predicts(screen: Page, url: str, 
     screen.goto(f"{url}/new_use_case")
     screen.locator("input[type=file]").set_input_files(file)
     screen.get_by_label("Name of the use case, such as flat_rent").fill("plums")
-    screen.get_by_label("Column to predict").fill("y")
+    # the column that is called as targets are is chosen
+    expect(screen.get_by_label("Column to predict")).to_have_value("y")
     screen.get_by_role("button", name="Draft", exact=True).click()
     expect(screen.get_by_role("heading", name="2. What becomes of each column")).to_be_visible()
     screen.get_by_role("button", name="Save the use case").click()

@@ -158,3 +158,25 @@ def test_offline_it_says_what_to_do(state: Path, monkeypatch: pytest.MonkeyPatch
 def test_debug_shows_where_it_happened(state: Path) -> None:
     assert not state.exists()
     assert isinstance(_run("describe", "heart_disease", "--debug").exception, SourceError)
+
+
+@pytest.mark.parametrize(
+    ("columns", "target"), [("a,b,c", "c"), ("a,Target,c", "Target"), ("y,label,c", "y"), ("a,b,a", "b")]
+)
+def test_the_columns_of_a_file_with_a_suggested_target(tmp_path: Path, columns: str, target: str) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("\n".join([columns, *(f"{i},{i % 3},{i % 2}" for i in range(100))]))
+    # a name that two columns have cannot be predicted
+    names = sorted({each for each in columns.split(",") if columns.split(",").count(each) == 1})
+    document = _read_document("columns", "--source", file)
+    assert (document["source"], sorted(document["columns"])) == (str(file), names)
+    assert document["target"] == target
+    assert f"{target}   # suggested as --target" in _run("columns", "--source", file).stdout
+
+
+def test_a_file_without_a_column_to_predict_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("\n".join(["a,a", *(f"{i},{i}" for i in range(100))]))
+    result = _run("columns", "--source", file)
+    assert result.exit_code == 1
+    assert "no column can be predicted ('a': 2 columns have this name; rename them" in result.stderr

@@ -23,6 +23,12 @@ class MemoryDrafter:
         if self.files.setdefault(file, content) != content:
             raise DraftingError(f"there is another file {file!r}")
 
+    def list_columns(self, file: str) -> Mapping[str, Any]:
+        if file not in self.files or file == "bad.csv":
+            raise DraftingError(f"no use case can be drafted from {file!r}")
+        columns = self.files[file].decode().splitlines()[0].split(",")
+        return {"source": file, "columns": columns, "target": columns[-1]}
+
     def build_draft(self, name: str, file: str, answers: Mapping[str, Any]) -> Mapping[str, Any]:
         if file not in self.files or file == "bad.csv":
             raise DraftingError(f"no use case can be drafted from {file!r}")

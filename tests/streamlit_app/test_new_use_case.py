@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages_app import FakeServer, RecordedCall
 from streamlit_app.client.use_cases import DraftedUseCase
-from streamlit_app.new_use_case.table import build_table, read_corrections
+from streamlit_app.new_use_case.table import build_table, merge_corrections, read_corrections
 from streamlit_app.translation import escape_markdown
 
 OpenPage = Callable[..., AppTest]
@@ -30,12 +30,13 @@ COLUMNS: list[dict[str, Any]] = [
 DRAFT: dict[str, Any] = {
     "task": "binary",
     "target": {
-        "column": "Let", "labels": ["no", "yes"], "reason": "target, binary: 'yes' is the positive class",
+        "column": "Let", "labels": ["no", "yes"], "reason": "'yes' is the positive class, 41.8% of the rows",
     },
     "columns": COLUMNS,
     "questions": [
         {"answer": "positive", "text": "class", "choices": ["no", "yes"], "guess": "yes"},
     ],
+    "reasons": {"split": "by date (day); as asked"},
     "source": "USE_CASE = UseCase(...)",
 }  # fmt: skip
 CHECK = {"rows": 1234, "quarantine": ["Rooms: 2 rows, line 7"]}
@@ -48,7 +49,7 @@ def read_changes(column: int, **changes: Any) -> dict[str, Any]:
     draft = DraftedUseCase.model_validate(DRAFT)
     table = build_table(draft)
     for name, value in changes.items():
-        table.loc[column, name] = value
+        table.at[column, name] = value
     return read_corrections(draft, table)
 
 
@@ -58,10 +59,13 @@ def read_changes(column: int, **changes: Any) -> dict[str, Any]:
         (0, {}, {}),
         (0, {"minimum": 0.0, "maximum": 20.0}, {"Rooms": {"minimum": 0.0, "maximum": 20.0}}),
         (0, {"kind": "category"}, {"Rooms": {"kind": "category"}}),
-        (0, {"kind": "left out", "maximum": 20.0}, {"Rooms": {"kind": "left out"}}),
-        (1, {"levels": " south| north |east"}, {"Part": {"levels": ["south", "north", "east"]}}),
-        (1, {"levels": ""}, {}),
-        (1, {"minimum": 3.0}, {}),
+        (0, {"kind": "left out"}, {"Rooms": {"kind": "left out"}}),
+        (0, {"maximum": None}, {}),
+        (1, {"levels": ["south", " north|west "]}, {"Part": {"levels": ["south", "north|west"]}}),
+        (1, {"levels": []}, {}),
+        (1, {"levels": None}, {}),
+        # the server says that a category has no range
+        (1, {"minimum": 3.0}, {"Part": {"minimum": 3.0}}),
         (2, {"kind": "number", "minimum": 3.0}, {"Id": {"kind": "number", "minimum": 3.0}}),
     ],
 )
@@ -71,9 +75,31 @@ def test_an_edit_of_the_table_is_a_correction(
     assert read_changes(column, **changes) == corrections
 
 
+@pytest.mark.parametrize(
+    ("before", "changes", "merged"),
+    [
+        ({"maximum": 9}, {"minimum": 1}, {"maximum": 9, "minimum": 1}),
+        ({"maximum": 9}, {"maximum": 8}, {"maximum": 8}),
+        ({"maximum": 9}, {"kind": "category"}, {"kind": "category"}),
+        (
+            {"kind": "category", "levels": ["1"]},
+            {"levels": ["1", "2"]},
+            {"kind": "category", "levels": ["1", "2"]},
+        ),
+        ({"kind": "category", "levels": ["1"]}, {"kind": "number"}, {"kind": "number"}),
+    ],
+)
+def test_corrections_add_up_until_the_kind_changes(
+    before: dict[str, Any], changes: dict[str, Any], merged: dict[str, Any]
+) -> None:
+    assert merge_corrections({"Rooms": before}, {"Rooms": changes}) == {"Rooms": merged}
+
+
 @pytest.fixture
 def drafting(service: FakeServer) -> FakeServer:
     service.set_response("GET", "/raw-files", {"files": ["rent.csv"], "max_bytes": 1 << 25})
+    columns = {"file": "rent.csv", "columns": ["Rooms", "Let", "Part"], "target": "Part"}
+    service.set_response("GET", "/raw-files/rent.csv/columns", columns)
     service.set_response("POST", "/use-cases/flat_rent/draft", ANSWER)
     service.set_response("PUT", "/use-cases/flat_rent", {"use_case": "flat_rent", "written": True})
     service.set_response("GET", TRAINING, {"use_case": "flat_rent", "state": "none", "lines": []})
@@ -82,7 +108,9 @@ def drafting(service: FakeServer) -> FakeServer:
 
 def request_draft(app: AppTest) -> AppTest:
     app.text_input(key="new_use_case_name").set_value("flat_rent")
-    app.text_input(key="new_use_case_target").set_value("Let")
+    target = app.selectbox(key="new_use_case_target:rent.csv")
+    assert (target.options, target.value) == (["Rooms", "Let", "Part"], "Part")
+    target.set_value("Let")
     app.button[0].click().run()
     assert not app.exception, app.exception
     return app
@@ -110,7 +138,9 @@ def test_a_draft_is_shown_saved_and_trained(drafting: FakeServer, open_page: Ope
     (table,) = app.dataframe
     assert table.value["column"].to_list() == ["Rooms", "Part", "Id"]
     assert table.value["reason"].to_list() == [each["reason"] for each in COLUMNS]
-    assert any(escape_markdown("Rooms: 2 rows, line 7") in text for text in list_texts(app))
+    texts = list_texts(app)
+    assert any(escape_markdown("Rooms: 2 rows, line 7") in text for text in texts)
+    assert f"**Training and test rows:** {escape_markdown('by date (day); as asked')}" in texts
     app.selectbox(key="positive:NewUseCase(name='flat_rent', file='rent.csv')").set_value("no").run()
     app.button(key="new_use_case_save").click().run()
     (saved,) = drafting.find_calls("PUT", "/use-cases/flat_rent")
@@ -121,8 +151,19 @@ def test_a_draft_is_shown_saved_and_trained(drafting: FakeServer, open_page: Ope
     drafting.set_response("GET", TRAINING, running)
     app.button(key="new_use_case_train").click().run()
     assert [call.body for call in drafting.find_calls("POST", RUN)] == [{"file": "rent.csv"}]
+    # the server reads the file for its columns once
+    assert len(drafting.find_calls("GET", "/raw-files/rent.csv/columns")) == 1
     assert "step: etl" in [each.value for each in app.code]
     assert "The run goes on." in list_texts(app)
+
+
+@pytest.mark.slow
+def test_reasons_are_in_the_language_of_the_reader(drafting: FakeServer, open_page: OpenPage) -> None:  # noqa: ARG001  the server
+    app = request_draft(open_page(PAGE, lang="es"))
+    (table,) = app.dataframe
+    assert table.value["reason"].to_list()[0] == "números enteros, de 1 a 6 en el archivo"
+    target = escape_markdown("'yes' es la clase positiva, el 41.8% de las filas")
+    assert f"El objetivo es **Let**, dos clases: {target}." in list_texts(app)
 
 
 @pytest.mark.slow
@@ -153,6 +194,16 @@ def test_a_failed_run_and_a_refusal_say_why(drafting: FakeServer, open_page: Ope
 
 
 @pytest.mark.slow
+def test_a_file_that_cannot_be_read_says_why(drafting: FakeServer, open_page: OpenPage) -> None:
+    problem = "rent.csv: it has 3 rows, at least 100 are needed"
+    drafting.set_response("GET", "/raw-files/rent.csv/columns", {"title": "x", "detail": problem}, 422)
+    app = open_page(PAGE)
+    assert problem in [each.value for each in app.code]
+    # another file can be chosen
+    assert {each.key for each in app.selectbox} == {"new_use_case_file", "use_case"}
+
+
+@pytest.mark.slow
 def test_the_page_works_on_a_server_without_models(drafting: FakeServer, open_page: OpenPage) -> None:
     drafting.set_response("GET", "/", {"models": [], "titles": {}, "default_model": "small"})
     assert "New use case" in list_texts(open_page(PAGE))
@@ -172,6 +223,8 @@ def test_an_upload_is_sent_once_and_chosen(drafting: FakeServer, open_page: Open
     def save(call: RecordedCall) -> tuple[int, Any]:
         files.append(call.path.rpartition("/")[2])
         drafting.set_response("GET", "/raw-files", {"files": files, "max_bytes": 1 << 25})
+        columns = {"file": files[-1], "columns": ["a", "b"], "target": "b"}
+        drafting.set_response("GET", f"/raw-files/{files[-1]}/columns", columns)
         return 200, {"file": files[-1], "bytes": 3}
 
     drafting.responses["PUT", "/raw-files/new.csv"] = save
@@ -181,3 +234,4 @@ def test_an_upload_is_sent_once_and_chosen(drafting: FakeServer, open_page: Open
     (sent,) = drafting.find_calls("PUT", "/raw-files/new.csv")
     assert sent.body == b"a,b\n"
     assert app.selectbox(key="new_use_case_file").value == "new.csv"
+    assert app.selectbox(key="new_use_case_target:new.csv").value == "b"

@@ -5,10 +5,12 @@ import re
 import pytest
 from babel.messages.pofile import read_po
 
+from draft_reasons import list_templates
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.use_cases.catalogue import load_catalogue
 from streamlit_app.data.labels import PROBLEM_PHRASES
 from streamlit_app.models.labels import GATE_PHRASES
+from streamlit_app.new_use_case.reasons import QUARANTINE_PHRASES
 from streamlit_app.translation import LOCALES
 
 NAMES = {"brand", "location"}
@@ -17,7 +19,7 @@ SAME = {"N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S"}
 """Points of the compass that begin alike."""
 WORD = re.compile("[a-z]{4,}")
 """A unit that is no symbol."""
-REASONS = {"not in the file", *PROBLEM_PHRASES, *GATE_PHRASES}
+REASONS = {"not in the file", *PROBLEM_PHRASES, *GATE_PHRASES, *QUARANTINE_PHRASES, *list_templates()}
 """Other texts of the server in the catalogue."""
 
 

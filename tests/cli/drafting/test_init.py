@@ -38,7 +38,7 @@ def test_the_file_is_written_with_a_reason_for_each_column(folder: Path) -> None
     result = _run("plums", "--source", "rows.csv", "--target", "y")
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert "y: target, binary: 'yes' is the positive class (the other is 'no'), 45.0% of the rows" in lines
+    assert "y: target, binary: 'yes' is the positive class, 45.0% of the rows; the other one is 'no'" in lines
     assert "a: integer: whole numbers, 0 to 69 in the file" in lines
     assert "id: left out: an identifier by its name, with 160 different whole numbers" in lines
     written = (folder / "plums.py").read_text().splitlines()

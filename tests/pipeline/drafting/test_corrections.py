@@ -73,6 +73,8 @@ def test_nothing_is_corrected_by_what_was_inferred(tmp_path: Path) -> None:
         ({"day": {"minimum": 1}}, "the column 'day' is of the kind category and has no range"),
         ({"a": {"levels": ["1"]}}, "the column 'a' is of the kind integer and has no levels"),
         ({"b": {"kind": "number"}}, "there is no column 'b' to correct; columns are a, id, day, x, y"),
+        ({"id": {"minimum": 1}}, "the column 'id' is left out and has no range; correct its kind"),
+        ({"day": {"kind": "left out", "levels": ["mon"]}}, "the column 'day' is left out and has no levels"),
         ({"y": {"kind": "number"}}, "'y' is corrected as a column, and is the target"),
     ],
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from draft_reasons import find_unknown_sentences
 from messy_files import list_answers, write_gzip, write_json_lines, write_parquet, write_rows, write_zip
 from servicio_ml.errors import DataError
 from servicio_ml.pipeline.drafting.answers import DraftAnswers
@@ -30,7 +31,7 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
         [
             'Field(name="a", kind=Kind.NUMBER, example=4.35, minimum=0, maximum=13)',
             'dialects=(Dialect(name="original", decimal=","),)',
-            "format: CSV with semicolons, UTF-8, decimal mark ','",
+            "format: CSV with semicolons, UTF-8; decimal mark ','",
         ],
     ),
     "semicolons with decimal points": (
@@ -38,7 +39,7 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
         [
             'Field(name="a", kind=Kind.NUMBER, example=4.325, minimum=0, maximum=13)',
             'dialects=(Dialect(name="original", decimal="."),)',
-            "format: CSV with semicolons, UTF-8, decimal mark '.'",
+            "format: CSV with semicolons, UTF-8; decimal mark '.'",
         ],
     ),
     "tabs": (
@@ -588,6 +589,13 @@ def test_a_messy_file_has_the_right_draft(tmp_path: Path, content: str | bytes, 
     found = re.sub(r"\s+", " ", "\n".join((draft.source, *said)))
     assert [line for line in lines if line not in found] == []
     assert draft.check.problems == []
+    assert [each for reason in _list_reasons(draft) for each in find_unknown_sentences(reason)] == []
+
+
+def _list_reasons(draft: Draft) -> list[str]:
+    """List the reasons that pages translate; the texts that mean missing are none."""
+    of_file = [reason for name, reason in draft.file_reasons.items() if name != "missing"]
+    return [draft.target_reason, *draft.column_reasons.values(), *of_file]
 
 
 def test_several_targets_are_refused(tmp_path: Path) -> None:

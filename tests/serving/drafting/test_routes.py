@@ -37,6 +37,8 @@ def test_a_use_case_is_uploaded_drafted_written_and_trained(app: Any, drafter: M
     assert saved.document == {"file": "new.csv", "bytes": 8}
     listed = send(app, "GET", "/raw-files")
     assert listed.document == {"files": ["bad.csv", "new.csv", "rent.csv"], "max_bytes": 1000}
+    columns = send(app, "GET", "/raw-files/new.csv/columns").document
+    assert columns == {"file": "new.csv", "columns": ["x", "y"], "target": "y"}
     request = {"file": "new.csv", "answers": {"target": "y"}}
     draft = send(app, "POST", "/use-cases/rent/draft", request).document
     assert draft == {"use_case": "rent", "draft": {"answers": {"target": "y"}}, "check": {"rows": 3}}
@@ -56,6 +58,7 @@ def test_a_use_case_is_uploaded_drafted_written_and_trained(app: Any, drafter: M
 def test_a_refusal_is_a_problem_with_its_text(app: Any) -> None:
     refused = send(app, "POST", "/use-cases/rent/draft", {"file": "bad.csv", "answers": {}})
     assert (refused.status, refused.document["detail"]) == (422, "no use case can be drafted from 'bad.csv'")
+    assert send(app, "GET", "/raw-files/bad.csv/columns").status == 422
     request: dict[str, Any] = {"file": "rent.csv", "answers": {}}
     assert send(app, "PUT", "/use-cases/rent", request).status == 200
     assert send(app, "PUT", "/use-cases/rent", request).status == 422
@@ -65,5 +68,5 @@ def test_a_refusal_is_a_problem_with_its_text(app: Any) -> None:
 
 def test_every_route_is_for_administrators(app: Any) -> None:
     access: RouteAccess = app.state.access
-    found = {each.access for each in access.routes if each.path.startswith("/use-cases")}
+    found = {each.access for each in access.routes if each.path.startswith(("/use-cases", "/raw-files"))}
     assert found == {Access.ADMIN}

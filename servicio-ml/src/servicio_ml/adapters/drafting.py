@@ -69,6 +69,9 @@ class DraftingCommand:
         finally:
             draft.unlink(missing_ok=True)
 
+    def list_columns(self, file: str) -> Mapping[str, Any]:
+        return self._run_command(["data", "columns", "--source", str(self._find_file(file)), "--json"])
+
     def build_draft(self, name: str, file: str, answers: Mapping[str, Any]) -> Mapping[str, Any]:
         return self._run_init(name, file, answers, "--preview")
 
@@ -78,19 +81,24 @@ class DraftingCommand:
         return self._run_init(name, file, answers, *(["--force"] if replace else []))
 
     def _run_init(self, name: str, file: str, answers: Mapping[str, Any], *options: str) -> Mapping[str, Any]:
-        source = self._find_file(name, file)
+        _check_use_case_name(name)
+        source = self._find_file(file)
+        with tempfile.TemporaryDirectory(prefix="servicio-ml-answers-") as folder:
+            path = Path(folder, "answers.json")
+            path.write_text(json.dumps(answers), encoding="utf-8")
+            words = ["init", name, "--source", str(source), "--answers", str(path), "--json", "--yes"]
+            return self._run_command([*words, *options])
+
+    def _run_command(self, words: Sequence[str]) -> Mapping[str, Any]:
+        # one at a time: each reads a whole file into memory
         if not self._lock.acquire(blocking=False):
-            raise DraftingClosedError("another draft is being made; try again in a moment")
+            raise DraftingClosedError("another raw file is being read; try again in a moment")
         try:
-            with tempfile.TemporaryDirectory(prefix="servicio-ml-answers-") as folder:
-                path = Path(folder, "answers.json")
-                path.write_text(json.dumps(answers), encoding="utf-8")
-                words = ["init", name, "--source", str(source), "--answers", str(path), "--json", "--yes"]
-                return self._run_command([*words, *options])
+            return self._run_process(words)
         finally:
             self._lock.release()
 
-    def _run_command(self, words: Sequence[str]) -> Mapping[str, Any]:
+    def _run_process(self, words: Sequence[str]) -> Mapping[str, Any]:
         environment = {name: text for name, text in os.environ.items() if name != METRICS_FOLDER_VARIABLE}
         try:
             done = subprocess.run(  # noqa: S603  our own command, and words that no shell reads
@@ -98,14 +106,14 @@ class DraftingCommand:
                 timeout=MAX_DRAFT_SECONDS, env=environment, encoding="utf-8", errors="replace",
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            raise DraftingError(f"the draft took more than {MAX_DRAFT_SECONDS:.0f} s") from None
+            raise DraftingError(f"reading the file took more than {MAX_DRAFT_SECONDS:.0f} s") from None
         if done.returncode:
             raise DraftingError(_find_problem(done.stderr))
         document: Mapping[str, Any] = json.loads(done.stdout)
         return document
 
     def start_training(self, name: str, file: str) -> None:
-        source = self._find_file(name, file)
+        source = self._find_file(file)
         if self.get_training(name).state is RunState.RUNNING:
             raise DraftingError(f"a first training of {name!r} runs already")
         try:
@@ -138,9 +146,8 @@ class DraftingCommand:
             return False
         return True
 
-    def _find_file(self, name: str, file: str) -> Path:
+    def _find_file(self, file: str) -> Path:
         self._check_open()
-        _check_use_case_name(name)
         path = self._files / _check_file_name(file)
         if not _is_raw_file(path):
             raise DraftingError(f"there is no raw file {file!r}; upload it, or put it into {self._files}")

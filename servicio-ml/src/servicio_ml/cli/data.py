@@ -1,4 +1,4 @@
-"""`servicio-ml data`: synthetic rows, the original, and a summary table of a raw file."""
+"""`servicio-ml data`: synthetic rows, the original, and the columns or a summary table of a raw file."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +9,7 @@ from servicio_ml.cli.etl import find_raw_file
 from servicio_ml.cli.options import (
     Debug,
     DescribedSource,
+    DraftSource,
     FetchSeconds,
     Json,
     SampleFile,
@@ -75,6 +76,22 @@ def fetch(
         here.print_document(
             {"use_case": name, "path": str(target), "bytes": size, "licence": use_case.origin.licence}
         )
+
+
+@app.command()
+def columns(source: DraftSource, as_json: Json = False, debug: Debug = False) -> None:
+    """List the columns of a raw file of which `init` can predict one, and suggest one of them."""
+    with open_session(as_json=as_json, debug=debug) as here:
+        from servicio_ml import bootstrap
+        from servicio_ml.pipeline.drafting.draft import list_columns
+        from servicio_ml.pipeline.drafting.targets.suggestion import suggest_target
+
+        with bootstrap.open_source(here.settings, source) as path:
+            found = list_columns(path, source)
+        target = suggest_target(found)
+        for name in found:
+            here.print_line(f"{name}   # suggested as --target" if name == target else name)
+        here.print_document({"source": source, "columns": found, "target": target})
 
 
 @app.command()

@@ -75,7 +75,9 @@ def is_terminal() -> bool:
 
 def ask_for_target(columns: Sequence[str]) -> str:
     """Ask for the column to predict."""
-    return _ask("column to predict", columns, columns[-1])
+    from servicio_ml.pipeline.drafting.targets.suggestion import suggest_target
+
+    return _ask("column to predict", columns, suggest_target(columns))
 
 
 def ask_questions(draft: "Draft", answers: "DraftAnswers") -> "DraftAnswers":

@@ -37,6 +37,7 @@ class UseCaseDrafter(Protocol):
     Every method raises `DraftingClosedError` where use cases cannot be drafted, with what to do about it::
 
         drafter.save_file("rent.csv", content)
+        columns = drafter.list_columns("rent.csv")
         document = drafter.build_draft("rent", "rent.csv", {"target": "Rent"})
         drafter.write_draft("rent", "rent.csv", {"target": "Rent"}, replace=False)
         drafter.start_training("rent", "rent.csv")
@@ -51,6 +52,14 @@ class UseCaseDrafter(Protocol):
 
         Raises:
             DraftingError: The name is none of a file, another file has it, or the content is empty.
+        """
+        ...
+
+    def list_columns(self, file: str) -> Mapping[str, Any]:
+        """List the `columns` of a raw file of which one can be predicted; `target` is the suggested one.
+
+        Raises:
+            DraftingError: There is no such file, or no use case can be drafted from it.
         """
         ...
 

@@ -18,17 +18,16 @@ from servicio_ml.domain.use_case import (
     Split,
     UseCase,
 )
-from servicio_ml.pipeline.drafting.cells.table import MAX_ROWS
 from servicio_ml.pipeline.drafting.copies import choose_deduplication
 from servicio_ml.pipeline.drafting.evidence import Evidence
 from servicio_ml.pipeline.drafting.groups import GroupColumn, choose_group_column
 from servicio_ml.pipeline.drafting.quick_model import METRICS
+from servicio_ml.pipeline.drafting.reasons import format_reason, join_reasons
 from servicio_ml.pipeline.drafting.rules import build_drift_policy, build_promotion, choose_test_share
-from servicio_ml.pipeline.drafting.time_order import choose_time_column, has_seasons
-from servicio_ml.pipeline.reading.formats.text_format import WORKBOOK
+from servicio_ml.pipeline.drafting.time_order import TimeColumn, choose_time_column, has_seasons
+from servicio_ml.pipeline.drafting.writing.descriptions import describe_format, describe_rows
 
 DAYS_PER_YEAR = 365.2425
-DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +37,13 @@ class ComposedUseCase:
     Attributes:
         use_case: The use case.
         reasons: Reason by what was decided of the file as a whole.
+        column_reasons: Reason by column of which more was decided than its finding says.
         notes: Comment by attribute, for the file.
     """
 
     use_case: UseCase
     reasons: Mapping[str, str]
+    column_reasons: Mapping[str, str]
     notes: Mapping[str, str]
 
 
@@ -62,7 +63,7 @@ def build_use_case(
     dummy, quick = evidence.quality
     source_name = evidence.file.source_name
     time = choose_time_column(evidence.findings, evidence.answers.time, source_name) if by_date else None
-    date, order = (time.field, time.reason) if time else ("", "no column dates the rows in their order")
+    date = time.field if time else ""
     group = choose_group_column(evidence) if by_group and not date else None
     read = [each.column for each in evidence.findings if each.field]
     read.append(evidence.target.target.column)
@@ -86,19 +87,25 @@ def build_use_case(
         event_date=date,
         deduplicate=deduplicate,
     )
-    floor = f"{metric} of a guess {dummy:.2f}, of a quick model {quick:.2f}"
+    floor = format_reason(
+        "halfway between a guess and a quick model on unseen rows ({metric} {guess} and {model})",
+        metric=metric, guess=f"{dummy:.2f}", model=f"{quick:.2f}",
+    )  # fmt: skip
     reasons = {
-        "format": _describe_format(evidence),
-        "rows": _describe_rows(evidence),
+        "format": describe_format(evidence.file, evidence.table.decimal),
+        "rows": describe_rows(evidence.table.rows, len(evidence.table.cells)),
         "missing": ", ".join(repr(text) for text in use_case.missing),
-        "split": _describe_split(date, order, group),
-        "floor": f"halfway between {floor}",
-        **({"copies": copies} if copies else {}),
-        **({"drift": varying} if varying else {}),
-        **_describe_group(group),
+        "split": _describe_split(time, group),
+        "floor": floor,
+        "copies": copies,
+        "drift": varying,
     }
-    notes = {"promotion": f"floor: {floor} on unseen rows", "deduplicate": copies, "drift": varying}
-    return ComposedUseCase(use_case=use_case, reasons=reasons, notes=notes)
+    return ComposedUseCase(
+        use_case=use_case,
+        reasons={name: reason for name, reason in reasons.items() if reason},
+        column_reasons=_describe_group(group),
+        notes={"promotion": f"floor: {floor}", "deduplicate": copies, "drift": varying},
+    )
 
 
 def _build_split(date: str, group: GroupColumn | None, share: float) -> Split:
@@ -107,16 +114,19 @@ def _build_split(date: str, group: GroupColumn | None, share: float) -> Split:
     return GroupSplit(field=group.field.name, test_share=share) if group else HashedSplit(test_share=share)
 
 
-def _describe_split(date: str, order: str, group: GroupColumn | None) -> str:
-    if date:
-        return f"by date ({date}): {order}"
-    return f"by group ({group.field.name}): {group.reason}" if group else f"by hash: {order}"
+def _describe_split(time: TimeColumn | None, group: GroupColumn | None) -> str:
+    if time:
+        return join_reasons(format_reason("by date ({field})", field=time.field), time.reason)
+    if group:
+        return join_reasons(format_reason("by group ({field})", field=group.field.name), group.reason)
+    return format_reason("by hash: no column dates the rows in their order")
 
 
 def _describe_group(group: GroupColumn | None) -> dict[str, str]:
     if group is None:
         return {}
-    return {group.column: f"names the group of the row, which models do not read: {group.reason}"}
+    what = format_reason("names the group of the row, which models do not read")
+    return {group.column: join_reasons(what, group.reason)}
 
 
 def _build_schema(evidence: Evidence, date: str, group: GroupColumn | None) -> FeatureSchema:
@@ -162,25 +172,3 @@ def _build_dialect(evidence: Evidence) -> Dialect:
 def _get_file_name(address: str) -> str:
     path = urlsplit(address).path if "://" in address else address.replace("\\", "/")
     return PurePosixPath(path).name or "raw.csv"
-
-
-def _describe_rows(evidence: Evidence) -> str:
-    rows, seen = evidence.table.rows, len(evidence.table.cells)
-    step = -(-rows // MAX_ROWS)
-    how = (
-        f"{seen:,} of them are looked at, one in {step}; the draft is then checked on all"
-        if step > 1
-        else "all are looked at"
-    )
-    return f"{rows:,}; {how}"
-
-
-def _describe_format(evidence: Evidence) -> str:
-    found = evidence.file.text_format
-    if evidence.file.is_parquet:
-        return "Parquet"
-    if found.packing == WORKBOOK:
-        return "workbook"
-    what = "JSON lines" if found.is_json else f"CSV with {DELIMITERS.get(found.delimiter, found.delimiter)}"
-    decimal = f", decimal mark {evidence.table.decimal!r}" if evidence.table.decimal else ""
-    return f"{what}, {found.encoding.upper()}{f', {found.packing}' if found.packing else ''}{decimal}"

@@ -7,6 +7,7 @@ import polars as pl
 
 from servicio_ml.domain.schema import Kind
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding
+from servicio_ml.pipeline.drafting.reasons import format_reason, join_reasons
 
 CHANCE_FACTOR = 100
 """Number of possible rows, as a multiple of the rows, from which equal rows are no coincidence."""
@@ -27,11 +28,11 @@ def _describe_copy(finding: ColumnFinding, other: ColumnFinding) -> str:
     if finding.field is None or finding.values is None or other.field is None or other.values is None:
         return ""
     if finding.values.dtype == other.values.dtype and finding.values.equals(other.values, null_equal=True):
-        return f"its values are those of {other.column!r}"
+        return format_reason("its values are those of {column}", column=repr(other.column))
     if {finding.field.kind, other.field.kind} == {Kind.CATEGORY} and _is_renaming(
         finding.values, other.values
     ):
-        return f"its levels are other names for those of {other.column!r}"
+        return format_reason("its levels are other names for those of {column}", column=repr(other.column))
     return ""
 
 
@@ -53,11 +54,15 @@ def choose_deduplication(cells: pl.DataFrame, read: Sequence[str]) -> tuple[bool
     equal = len(cells) - cells.select(read).n_unique()
     if not equal:
         return None, "", 1.0
-    rows = "1 row is" if equal == 1 else f"{equal} rows are"
+    rows = format_reason("number of rows that are equal to another: {number}", number=equal)
     exact = len(cells) - cells.n_unique()
     possible = prod(cells[name].n_unique() for name in read)
     if possible < CHANCE_FACTOR * len(cells):
-        return False, f"{rows} equal to another by chance, of {possible:,} possible ones: kept", 1.0
+        why = format_reason(
+            "kept: with {number} possible rows, some are equal by chance", number=f"{possible:,}"
+        )
+        return False, join_reasons(rows, why), 1.0
     if 2 * exact < equal:
-        return False, f"{rows} equal to another but for the columns left out: kept", 1.0
-    return True, f"{rows} equal to another: copies, which are dropped", 1 - equal / len(cells)
+        why = format_reason("kept: they differ in the columns that are left out")
+        return False, join_reasons(rows, why), 1.0
+    return True, join_reasons(rows, format_reason("dropped as copies")), 1 - equal / len(cells)

@@ -13,10 +13,11 @@ from servicio_ml.pipeline.drafting.columns.date import find_date
 from servicio_ml.pipeline.drafting.columns.number import NumberText, build_number
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding, RawColumn, parse_numbers
 from servicio_ml.pipeline.drafting.columns.unix_time import read_unix_time
+from servicio_ml.pipeline.drafting.reasons import format_reason, join_reasons
 
 LEFT_OUT = "left out"
 """Kind of a column that is no field."""
-REASON = "as you corrected it"
+REASON = format_reason("as you corrected it")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,28 +79,41 @@ def apply_correction(
     Raises:
         DraftError: The column cannot be what the correction says.
     """
-    if correction.kind == LEFT_OUT:
-        return finding if finding.field is None else finding.leave_out(REASON)
     found = _change_kind(column, finding, correction.kind, source_name)
     if found.field is None:
+        _refuse_range_and_levels(column, correction, source_name)
         return found
     changed = _change_field(found.field, correction, source_name)
     if changed == found.field:
         return found
     values = found.values
     if values is not None and changed.levels != found.field.levels:
+        # those of learned levels have no rare text any more
+        values = column.texts if found.field.learned_levels else values
         values = values.set(~values.is_in([*changed.levels]).fill_null(value=False), None)
-    return replace(found, field=changed, values=values, reason=f"{found.reason}; {REASON}")
+    return replace(found, field=changed, values=values, reason=join_reasons(found.reason, REASON))
 
 
 def _change_kind(column: RawColumn, finding: ColumnFinding, kind: str, source_name: str) -> ColumnFinding:
-    if not kind or (finding.field and finding.field.kind == kind):
+    if kind == LEFT_OUT and finding.field:
+        return finding.leave_out(REASON)
+    if kind in {"", LEFT_OUT} or (finding.field and finding.field.kind == kind):
         return finding
     found = FINDERS[kind](column)
     if found is None or found.field is None:
         reason = found.reason if found else "its texts are none"
         raise DraftError(source_name, f"the column {column.name!r} cannot be of the kind {kind}: {reason}")
-    return replace(found, reason=f"{found.reason}; {REASON}")
+    return replace(found, reason=join_reasons(found.reason, REASON))
+
+
+def _refuse_range_and_levels(column: RawColumn, correction: ColumnCorrection, source_name: str) -> None:
+    for what, is_given in (
+        ("range", (correction.minimum, correction.maximum) != (None, None)),
+        ("levels", bool(correction.levels)),
+    ):
+        if is_given:
+            problem = f"the column {column.name!r} is left out and has no {what}; correct its kind"
+            raise DraftError(source_name, problem)
 
 
 def _change_field(field: Field, correction: ColumnCorrection, source_name: str) -> Field:
@@ -116,6 +130,9 @@ def _change_field(field: Field, correction: ColumnCorrection, source_name: str) 
     if ("levels" in changes) != (field.kind is Kind.CATEGORY):
         problem = f"the column {field.column!r} is of the kind {field.kind} and has no {what}"
         raise DraftError(source_name, f"{problem}; correct its kind")
+    if "levels" in changes:
+        recode = {text: level for text, level in field.parse.recode.items() if level in correction.levels}
+        changes |= {"learned_levels": None, "parse": replace(field.parse, recode=recode)}
     # an example of the file may lie outside of the corrected range, or be no level any more
     return replace(field, **changes, example="")
 

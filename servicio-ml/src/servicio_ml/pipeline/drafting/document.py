@@ -14,8 +14,9 @@ def describe_draft(draft: Draft) -> dict[str, Any]:
         "task": use_case.task,
         "target": {
             "column": target.column, "name": target.name, "labels": list(target.labels),
-            "minimum": target.minimum, "maximum": target.maximum, "reason": draft.decisions[target.column],
+            "minimum": target.minimum, "maximum": target.maximum, "reason": draft.target_reason,
         },
+        "reasons": dict(draft.file_reasons),
         "columns": [_describe_column(each, draft) for each in draft.findings],
         "questions": [
             {"answer": each.answer, "text": each.text, "choices": list(each.choices), "guess": each.guess}
@@ -31,10 +32,10 @@ def _describe_column(finding: ColumnFinding, draft: Draft) -> dict[str, Any]:
     if field is None:
         return {
             "column": finding.column, "name": "", "kind": LEFT_OUT, "minimum": None, "maximum": None,
-            "levels": [], "nullable": False, "unit": "", "reason": finding.reason,
+            "levels": [], "nullable": False, "unit": "", "reason": draft.column_reasons[finding.column],
         }  # fmt: skip
     return {
         "column": field.column, "name": field.name, "kind": field.kind, "minimum": field.minimum,
         "maximum": field.maximum, "levels": list(field.levels), "nullable": field.nullable,
-        "unit": field.unit, "reason": finding.reason,
+        "unit": field.unit, "reason": draft.column_reasons[finding.column],
     }  # fmt: skip

@@ -1,6 +1,7 @@
 """Draft of a use case from a raw file, checked on every row of it."""
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,11 +16,12 @@ from servicio_ml.pipeline.drafting.columns.kinds import find_kind
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding, RawColumn
 from servicio_ml.pipeline.drafting.compose import build_use_case
 from servicio_ml.pipeline.drafting.copies import leave_out_copied_columns
-from servicio_ml.pipeline.drafting.corrections import apply_correction
+from servicio_ml.pipeline.drafting.corrections import LEFT_OUT, apply_correction
 from servicio_ml.pipeline.drafting.evidence import Evidence
 from servicio_ml.pipeline.drafting.matrix import build_problem
 from servicio_ml.pipeline.drafting.questions import find_questions
 from servicio_ml.pipeline.drafting.quick_model import find_telling_columns
+from servicio_ml.pipeline.drafting.reasons import format_reason
 from servicio_ml.pipeline.drafting.targets.target import find_target
 from servicio_ml.pipeline.drafting.writing.source_text import write_source
 from servicio_ml.pipeline.reading.input_file import InputFile, copy_input_file
@@ -36,7 +38,9 @@ class Draft:
     Attributes:
         use_case: The use case, as the platform loads it from `source`.
         source: Python source of its file.
-        decisions: Reason by what was decided, in the order of the file.
+        target_reason: Why the target is predicted so.
+        column_reasons: What was seen of every other column, or why it is left out, in the order of the file.
+        file_reasons: Reason by what was decided of the file as a whole, such as `split`.
         check: What the ETL would do with the file.
         questions: What was guessed and the user may know better.
         findings: What every column but the target is, in the order of the file.
@@ -47,7 +51,24 @@ class Draft:
     check: RawFileCheck
     questions: tuple[DraftQuestion, ...] = ()
     findings: tuple[ColumnFinding, ...] = ()
-    decisions: dict[str, str] = field(default_factory=dict)
+    target_reason: str = ""
+    column_reasons: Mapping[str, str] = field(default_factory=dict)
+    file_reasons: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def decisions(self) -> dict[str, str]:
+        """Reason by what was decided: the target, the columns, the file as a whole."""
+        target, fields = self.use_case.target, {each.column: each for each in self.use_case.schema.fields}
+        kinds = {
+            column: fields[column].kind if column in fields else LEFT_OUT for column in self.column_reasons
+        }
+        found = {
+            target.column: f"target, {self.use_case.task}: {self.target_reason}",
+            **{column: f"{kinds[column]}: {reason}" for column, reason in self.column_reasons.items()},
+        }
+        # a column may be called as a decision is
+        names = {name: f"{name} of the file" if name in found else name for name in self.file_reasons}
+        return found | {names[name]: reason for name, reason in self.file_reasons.items()}
 
 
 def list_columns(source: Path, source_name: str) -> list[str]:
@@ -58,7 +79,11 @@ def list_columns(source: Path, source_name: str) -> list[str]:
     """
     with tempfile.TemporaryDirectory(prefix="servicio-ml-draft-") as folder:
         table = read_table(copy_input_file(source, source_name, Path(folder)))
-    return [name for name in table.cells.columns if name not in table.unreadable]
+    found = [name for name in table.cells.columns if name not in table.unreadable]
+    if not found:
+        reasons = "; ".join(f"{name!r}: {reason}" for name, reason in [*table.unreadable.items()][:3])
+        raise DraftError(source_name, f"no column can be predicted ({reasons})")
+    return found
 
 
 def draft_use_case(name: str, answers: DraftAnswers, source: Path, *, source_name: str) -> Draft:
@@ -161,7 +186,13 @@ def _leave_out_telling_columns(evidence: Evidence) -> list[ColumnFinding]:
     scores = dict(find_telling_columns(fields, build_problem(fields, evidence.target)))
     name = evidence.target.target.column
     return [
-        each.leave_out(f"it gives {name} away by itself (score {scores[each.column]:.3f} of 1)")
+        each.leave_out(
+            format_reason(
+                "it gives {target} away by itself (score {score} of 1)",
+                target=name,
+                score=f"{scores[each.column]:.3f}",
+            )
+        )
         if each.column in scores and len(scores) < len(fields)
         else each
         for each in evidence.findings
@@ -171,7 +202,9 @@ def _leave_out_telling_columns(evidence: Evidence) -> list[ColumnFinding]:
 def _leave_out(evidence: Evidence, draft: Draft) -> list[ColumnFinding]:
     leaks = {draft.use_case.schema.get_field(name).column: why for name, why in draft.check.leaks.items()}
     return [
-        each.leave_out(f"it gives the target away: {leaks[each.column]}") if each.column in leaks else each
+        each.leave_out(format_reason("it gives the target away: {how}", how=leaks[each.column]))
+        if each.column in leaks
+        else each
         for each in evidence.findings
     ]
 
@@ -183,16 +216,13 @@ def _build_draft(
     source = write_source(composed.use_case, evidence.findings, evidence.table.rows, composed.notes)
     use_case = _load(name, source)
     check = check_raw_file(use_case, evidence.file.path, source_name=evidence.file.source_name)
-    columns = {each.column or "(no name)": _describe(each) for each in evidence.findings}
-    target = {evidence.target.target.column: f"target, {evidence.target.reason}"}
+    reasons = {
+        each.column: composed.column_reasons.get(each.column, each.reason) for each in evidence.findings
+    }
     return Draft(
         use_case=use_case, source=source, check=check, findings=tuple(evidence.findings),
-        decisions=target | columns | dict(composed.reasons),
+        target_reason=evidence.target.reason, column_reasons=reasons, file_reasons=composed.reasons,
     )  # fmt: skip
-
-
-def _describe(finding: ColumnFinding) -> str:
-    return f"{finding.field.kind}: {finding.reason}" if finding.field else f"left out: {finding.reason}"
 
 
 def _load(name: str, source: str) -> UseCase:

@@ -14,6 +14,7 @@ from servicio_ml.pipeline.drafting.cells.names import build_field_names
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding
 from servicio_ml.pipeline.drafting.evidence import Evidence
 from servicio_ml.pipeline.drafting.matrix import Numbers, build_problem
+from servicio_ml.pipeline.drafting.reasons import format_reason
 
 NAME = re.compile(
     r"(.*_)?(id|customer|client|patient|subject|person|user|member|player|student|household|account|device|"
@@ -52,7 +53,10 @@ def choose_group_column(evidence: Evidence) -> GroupColumn | None:
         alike = compute_likeness(table, groups[problem.rows])
         if alike >= MIN_ALIKE:
             count, rows = groups.n_unique(), len(groups) / groups.n_unique()
-            reason = f"{count} groups of {rows:.1f} rows that share {alike:.0%} of the variance beyond chance"
+            reason = format_reason(
+                "{number} groups of {rows} rows that share {share} of the variance beyond chance",
+                number=count, rows=f"{rows:.1f}", share=f"{alike:.0%}",
+            )  # fmt: skip
             found.append((alike, GroupColumn(column=finding.column, field=field, reason=reason)))
     return max(found, key=lambda each: each[0])[1] if found else None
 

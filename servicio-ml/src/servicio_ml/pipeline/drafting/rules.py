@@ -10,6 +10,7 @@ from servicio_ml.domain.policy import DriftPolicy, PromotionPolicy
 from servicio_ml.pipeline.drafting.evidence import Evidence
 from servicio_ml.pipeline.drafting.groups import compute_likeness
 from servicio_ml.pipeline.drafting.matrix import Numbers, build_problem
+from servicio_ml.pipeline.drafting.reasons import format_reason, join_reasons
 from servicio_ml.pipeline.drafting.time_order import has_seasons
 
 TEST_SHARE, TEST_ROWS = 0.2, 60
@@ -54,11 +55,13 @@ def build_drift_policy(evidence: Evidence, date: str) -> tuple[DriftPolicy, str]
     if not date or days is None:
         return DriftPolicy(), ""
     season, effect = date if has_seasons(days) else "", compute_design_effect(evidence, date, days)
-    reasons = [f"a month is compared with the same months of {date}"] if season else []
-    if effect >= MIN_DESIGN_EFFECT:
-        reasons.append(f"shares of a window vary {effect:g} times as much as of independent rows")
+    months = format_reason("a month is compared with the same months of {field}", field=season)
+    shares = format_reason(
+        "shares of a window vary {effect} times as much as of independent rows", effect=f"{effect:g}"
+    )
+    reason = join_reasons(months if season else "", shares if effect >= MIN_DESIGN_EFFECT else "")
     policy = DriftPolicy(season=season, design_effect=effect if effect >= MIN_DESIGN_EFFECT else 1.0)
-    return policy, "; ".join(reasons)
+    return policy, reason
 
 
 def compute_design_effect(evidence: Evidence, date: str, days: pl.Series) -> float:

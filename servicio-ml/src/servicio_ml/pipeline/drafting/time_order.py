@@ -9,6 +9,7 @@ from servicio_ml.domain.schema import Kind
 from servicio_ml.errors import DraftError, format_names
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding
 from servicio_ml.pipeline.drafting.columns.statistics import compute_share, find_bounds
+from servicio_ml.pipeline.drafting.reasons import format_reason
 
 MIN_ORDERED = 0.9
 """Minimum share of the neighbouring rows that are in order: entities one below the other are, too."""
@@ -44,7 +45,7 @@ def choose_time_column(findings: Sequence[ColumnFinding], named: str, source_nam
         return next(iter(list_time_columns(findings)), None)
     for finding in findings:
         if finding.column == named and _is_complete_date(finding) and finding.field is not None:
-            return TimeColumn(column=named, field=finding.field.name, reason="as asked")
+            return TimeColumn(column=named, field=finding.field.name, reason=format_reason("as asked"))
     dates = format_names(each.column for each in findings if _is_complete_date(each)) or "none"
     problem = f"the column {named!r} cannot date the rows; columns with a date in every row: {dates}"
     raise DraftError(source_name, problem)
@@ -69,9 +70,10 @@ def _iterate_time_columns(findings: Sequence[ColumnFinding]) -> Iterator[TimeCol
             continue
         name, share = finding.field.name, _compute_order(days)
         if name in NAMES:
-            yield TimeColumn(column=finding.column, field=name, reason="its name dates the row")
+            reason = format_reason("its name dates the row")
+            yield TimeColumn(column=finding.column, field=name, reason=reason)
         elif share >= MIN_ORDERED:
-            reason = f"{share:.0%} of the rows follow the one before them"
+            reason = format_reason("{share} of the rows follow the one before them", share=f"{share:.0%}")
             yield TimeColumn(column=finding.column, field=name, reason=reason)
 
 

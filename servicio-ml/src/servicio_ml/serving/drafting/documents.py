@@ -19,6 +19,14 @@ class RawFilesState(BaseModel):
     max_bytes: int = Field(description="Maximum size of an upload.")
 
 
+class RawColumnsState(BaseModel):
+    """Columns of a raw file of which one can be predicted."""
+
+    file: str
+    columns: list[str]
+    target: str = Field(description="Column that is suggested as the target.")
+
+
 class SavedFileState(BaseModel):
     """Raw file that was uploaded."""
 

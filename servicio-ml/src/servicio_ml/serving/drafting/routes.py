@@ -10,6 +10,7 @@ from servicio_ml.serving.drafting.documents import (
     DraftState,
     FilePath,
     FirstTrainingState,
+    RawColumnsState,
     RawFilesState,
     RunRequest,
     SavedFileState,
@@ -57,6 +58,14 @@ def _add_file_routes(router: APIRouter, drafter: UseCaseDrafter, max_bytes: int)
         await asyncio.to_thread(drafter.save_file, file, content)
         return SavedFileState(file=file, bytes=len(content))
 
+    # a path of its own: an answer 405 names the methods of one route only
+    @router.get("/raw-files/{file}/columns", summary="List the columns of a raw file")
+    @require(Access.ADMIN)
+    async def list_columns(file: FilePath) -> RawColumnsState:
+        """List the columns of which one can be predicted, and suggest one."""
+        found = await asyncio.to_thread(drafter.list_columns, file)
+        return RawColumnsState(file=file, columns=found["columns"], target=found["target"])
+
 
 def _add_draft_routes(router: APIRouter, drafter: UseCaseDrafter) -> None:
     @router.post("/use-cases/{name}/draft", summary="Draft a use case from a raw file")
@@ -84,7 +93,7 @@ def _add_training_routes(router: APIRouter, drafter: UseCaseDrafter) -> None:
         await asyncio.to_thread(drafter.start_training, name, body.file)
         return build_training_state(name, await asyncio.to_thread(drafter.get_training, name))
 
-    # a path of its own: an answer 405 names the methods of one route only
+    # the same
     @router.get("/use-cases/{name}/training", summary="Show the latest run")
     @require(Access.ADMIN)
     async def get_training(name: UseCasePath) -> FirstTrainingState:

@@ -9,6 +9,7 @@ import polars as pl
 from servicio_ml.domain.use_case import Dialect
 from servicio_ml.errors import SourceError, format_names
 from servicio_ml.pipeline.drafting.cells.decimals import find_decimal_mark
+from servicio_ml.pipeline.drafting.reasons import format_reason, join_reasons
 from servicio_ml.pipeline.reading.dialects import VALUE_PATTERN
 from servicio_ml.pipeline.reading.input_file import InputFile, translate_read_errors
 from servicio_ml.pipeline.reading.raw_file import scan_rows
@@ -76,14 +77,17 @@ def _require_header(header: tuple[str, ...], source_name: str) -> None:
 
 def _find_unreadable_columns(header: tuple[str, ...], read: list[str]) -> dict[str, str]:
     reasons = dict.fromkeys(
-        (name for name in header if name not in read), "its values are lists, structures or bytes"
+        (name for name in header if name not in read),
+        format_reason("its values are lists, structures or bytes"),
     )
     counts = Counter(header)
     for name in read:
         # a repeated name has a suffix in the table
         times = counts[name if name in header else name.rpartition("#")[0]]
         if times > 1:
-            reasons[name] = f"{times} columns have this name; rename them"
+            reasons[name] = join_reasons(
+                format_reason("{number} columns have this name", number=times), format_reason("rename them")
+            )
         elif problem := _find_name_problem(name):
             reasons[name] = problem
     return reasons
@@ -91,6 +95,10 @@ def _find_unreadable_columns(header: tuple[str, ...], read: list[str]) -> dict[s
 
 def _find_name_problem(name: str) -> str:
     if not name.strip():
-        return "it has no name, as the row numbers that pandas writes"
+        return format_reason("it has no name, as the row numbers that pandas writes")
     is_broken = name[0].isspace() or "\n" in name or "\r" in name
-    return "its name begins with a blank or has several lines; rename it" if is_broken else ""
+    if not is_broken:
+        return ""
+    return join_reasons(
+        format_reason("its name begins with a blank or has several lines"), format_reason("rename it")
+    )

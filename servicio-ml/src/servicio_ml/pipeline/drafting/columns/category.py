@@ -1,6 +1,7 @@
 """Categories: a few texts, or two numbers, each in many rows."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -11,9 +12,11 @@ from servicio_ml.pipeline.drafting.columns.raw_column import (
     ColumnFinding,
     RawColumn,
     describe_rest,
+    quote,
     shorten,
 )
 from servicio_ml.pipeline.drafting.columns.scales import sort_by_scale
+from servicio_ml.pipeline.drafting.reasons import format_reason, join_reasons
 
 MIN_ROWS_PER_LEVEL = 5
 """Minimum mean number of rows of a level: with fewer, the texts describe single rows."""
@@ -31,7 +34,9 @@ def find_boolean(column: RawColumn) -> ColumnFinding | None:
     if {*values.drop_nulls()} != {*BOOLEAN_LEVELS}:
         return None
     field = column.build_field(Kind.BOOLEAN)
-    return ColumnFinding(column=column.name, reason="true and false", field=field, values=values)
+    return ColumnFinding(
+        column=column.name, reason=format_reason("true and false"), field=field, values=values
+    )
 
 
 def find_category(column: RawColumn) -> ColumnFinding:
@@ -40,9 +45,12 @@ def find_category(column: RawColumn) -> ColumnFinding:
     forms = _merge_cases(counts)
     levels = _choose_levels(Counter({level: counts[level] for level in forms.values()}))
     if _has_several_lines(counts):
-        return ColumnFinding(column=column.name, reason="texts of several lines")
+        return ColumnFinding(column=column.name, reason=format_reason("texts of several lines"))
     if not levels or len(column.present) < MIN_ROWS_PER_LEVEL * len(levels):
-        reason = f"text: {len(counts)} different values, such as {shorten(next(iter(counts)))!r}"
+        reason = format_reason(
+            "text: {number} different values, such as {example}",
+            number=len(counts), example=quote(next(iter(counts))),
+        )  # fmt: skip
         return ColumnFinding(column=column.name, reason=reason)
     recode = {text: level for text, level in sorted(forms.items()) if text != level and level in levels}
     return _build_finding(column, levels, recode)
@@ -56,10 +64,10 @@ def find_learned_category(column: RawColumn) -> ColumnFinding | None:
         return None
     is_rare = column.texts.is_not_null() & ~column.texts.is_in(frequent).fill_null(value=False)
     field = column.build_field(Kind.CATEGORY, learned_levels=rule)
-    shown = ", ".join(map(shorten, frequent[:SHOWN_LEVELS]))
-    reason = (
-        f"{len(counts)} texts ({shown}…): the {len(frequent)} frequent ones are levels, the others {OTHER!r}"
-    )
+    reason = format_reason(
+        "{number} texts ({shown}): the {frequent} frequent ones are levels, the others {other}",
+        number=len(counts), shown=_list_some(frequent), frequent=len(frequent), other=repr(OTHER),
+    )  # fmt: skip
     return ColumnFinding(
         column=column.name, reason=reason, field=field, values=column.texts.set(is_rare, OTHER)
     )
@@ -106,10 +114,20 @@ def _build_finding(
     field = column.build_field(
         Kind.CATEGORY, levels=scale or levels, ordered=bool(scale), parse=Parse(recode=recode)
     )
-    shown = ", ".join(shorten(level) for level in field.levels[:SHOWN_LEVELS]) + (
-        "…" if len(levels) > SHOWN_LEVELS else ""
+    reason = join_reasons(
+        format_reason("{number} levels ({shown})", number=len(levels), shown=_list_some(field.levels)),
+        format_reason("they ascend in this order") if scale else "",
+        _describe_recode(recode),
+        describe_rest(column.texts, values),
     )
-    merged = f"; {len(recode)} differ in case only and are one" if recode else ""
-    order = ", which ascend" if scale else ""
-    reason = f"{len(levels)} levels ({shown}){order}{merged}{describe_rest(column.texts, values)}"
     return ColumnFinding(column=column.name, reason=reason, field=field, values=values)
+
+
+def _describe_recode(recode: dict[str, str]) -> str:
+    if not recode:
+        return ""
+    return format_reason("texts that differ from a level in case only: {shown}", shown=_list_some([*recode]))
+
+
+def _list_some(texts: Sequence[str]) -> str:
+    return ", ".join(map(shorten, texts[:SHOWN_LEVELS])) + ("…" if len(texts) > SHOWN_LEVELS else "")

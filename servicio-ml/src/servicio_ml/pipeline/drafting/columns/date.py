@@ -13,9 +13,10 @@ from servicio_ml.pipeline.drafting.columns.raw_column import (
     ColumnFinding,
     RawColumn,
     describe_rest,
-    shorten,
+    quote,
 )
 from servicio_ml.pipeline.drafting.columns.statistics import compute_share, find_bounds
+from servicio_ml.pipeline.drafting.reasons import format_reason, join_reasons
 from servicio_ml.pipeline.reading.day_text import parse_day
 
 MOMENT_PATTERN = r"^(\d{4}-\d{2}-\d{2})(?:[T ]\d|$)"
@@ -35,12 +36,11 @@ def find_date(column: RawColumn) -> ColumnFinding | None:
     """Find that a column holds days, with or without a time of day."""
     present = column.present
     if _compute_share(present, DATE_PATTERN) >= MIN_READABLE:
-        return build_date_finding(column, column.texts, Parse(), "days as YYYY-MM-DD")
+        return build_date_finding(column, column.texts, Parse(), format_reason("days as YYYY-MM-DD"))
     if _compute_share(present, MOMENT_PATTERN) >= MIN_READABLE:
         days = column.texts.str.extract(MOMENT_PATTERN)
-        return build_date_finding(
-            column, days, Parse(pattern=MOMENT_PATTERN), "moments, of which the day is read"
-        )
+        what = format_reason("moments, of which the day is read")
+        return build_date_finding(column, days, Parse(pattern=MOMENT_PATTERN), what)
     return _find_formatted_date(column)
 
 
@@ -53,10 +53,19 @@ def _find_formatted_date(column: RawColumn) -> ColumnFinding | None:
         return None
     if len(fitting) > 1:
         formats = " or ".join(f"Parse(date_format={each!r})" for each in fitting)
-        shown = f"dates such as {shorten(column.present[0])!r}, of which no day is above 12"
-        return ColumnFinding(column=column.name, reason=f"{shown}; use them by parse={formats}")
+        reason = join_reasons(
+            format_reason(
+                "dates such as {example}, of which no day is above 12", example=quote(column.present[0])
+            ),
+            format_reason("use them by parse={formats}", formats=formats),
+        )
+        return ColumnFinding(column=column.name, reason=reason)
     parse = Parse(pattern=pattern, date_format=fitting[0])
-    what = f"moments, of which the day is read as {fitting[0]}" if pattern else f"days as {fitting[0]}"
+    what = (
+        format_reason("moments, of which the day is read as {format}", format=fitting[0])
+        if pattern
+        else format_reason("days as {format}", format=fitting[0])
+    )
     return build_date_finding(column, rewrite_days(texts, fitting[0]), parse, what)
 
 
@@ -94,8 +103,12 @@ def build_date_finding(column: RawColumn, texts: pl.Series, parse: Parse, what: 
     first, last = find_bounds(values)
     field = column.build_field(Kind.DATE, example=last.isoformat(), parse=parse)
     hour = _build_hour(column, values)
-    also = f"; {hour.name} is the hour of the day" if hour else ""
-    reason = f"{what}, from {first} to {last}{also}{describe_rest(column.texts, values)}"
+    reason = join_reasons(
+        what,
+        format_reason("from {first} to {last} in the file", first=first, last=last),
+        format_reason("{field} is the hour of the day", field=hour.name) if hour else "",
+        describe_rest(column.texts, values),
+    )
     return ColumnFinding(column=column.name, reason=reason, field=field, values=values, hour=hour)
 
 

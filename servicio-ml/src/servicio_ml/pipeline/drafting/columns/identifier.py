@@ -12,6 +12,7 @@ from servicio_ml.pipeline.drafting.columns.raw_column import (
     parse_numbers,
 )
 from servicio_ml.pipeline.drafting.columns.statistics import compute_share, find_bounds
+from servicio_ml.pipeline.drafting.reasons import format_reason
 
 NAME = re.compile(r"(.*_)?(id|ids|uuid|guid|index|key|row|row_number|rownum|serial|record)")
 """Name of a field that is an identifier if its values are whole numbers, and many of them."""
@@ -27,10 +28,12 @@ def find_identifier(column: RawColumn) -> ColumnFinding | None:
     if not bool((whole == whole.floor()).all()) or whole.n_unique() <= MAX_LEVELS:
         return None
     if NAME.fullmatch(column.field_name):
-        reason = f"an identifier by its name, with {whole.n_unique()} different whole numbers"
+        reason = format_reason(
+            "an identifier by its name, with {number} different whole numbers", number=whole.n_unique()
+        )
         return ColumnFinding(column=column.name, reason=reason)
     if not column.nullable and _is_sequence(whole):
-        return ColumnFinding(column=column.name, reason="an identifier: it numbers the rows")
+        return ColumnFinding(column=column.name, reason=format_reason("an identifier: it numbers the rows"))
     return None
 
 
@@ -41,7 +44,9 @@ def _find_text_identifier(column: RawColumn) -> ColumnFinding | None:
     # numbers with a unit may all differ, too
     if compute_share(present.str.contains(r"^[+-]?[0-9.,]+\s*\D{0,6}$")) >= MIN_READABLE:
         return None
-    return ColumnFinding(column=column.name, reason="an identifier: every row has another text")
+    return ColumnFinding(
+        column=column.name, reason=format_reason("an identifier: every row has another text")
+    )
 
 
 def _is_sequence(values: pl.Series) -> bool:

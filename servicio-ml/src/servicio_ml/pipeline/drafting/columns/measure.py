@@ -11,7 +11,6 @@ from servicio_ml.pipeline.drafting.columns.raw_column import (
     ColumnFinding,
     RawColumn,
     parse_numbers,
-    shorten,
 )
 
 CURRENCIES = r"[$€£¥₹]|USD|EUR|GBP|Rs\.?"
@@ -37,8 +36,7 @@ def find_measure(column: RawColumn) -> ColumnFinding | None:
     if texts.parse.units:
         factor = column.texts.str.slice(-1).str.to_lowercase().replace_strict(MAGNITUDES, default=1.0)
         values = values * factor
-    what = f"numbers with text around them, such as {shorten(present[0])!r}"
-    return build_number(column, values, NumberText(parse=texts.parse, unit=texts.unit, what=what))
+    return build_number(column, values, NumberText(parse=texts.parse, unit=texts.unit, example=present[0]))
 
 
 def _find_unit(parts: pl.DataFrame, count: int) -> NumberText | None:

@@ -15,9 +15,11 @@ from servicio_ml.pipeline.drafting.columns.raw_column import (
     RawColumn,
     describe_rest,
     parse_numbers,
+    quote,
 )
 from servicio_ml.pipeline.drafting.columns.sentinels import find_missing_numbers
 from servicio_ml.pipeline.drafting.columns.statistics import find_bounds
+from servicio_ml.pipeline.drafting.reasons import format_reason, join_reasons
 
 TWO = 2
 
@@ -29,12 +31,12 @@ class NumberText:
     Attributes:
         parse: Rules that take the number from a text.
         unit: Unit of the numbers.
-        what: What the texts are, in words.
+        example: A text of the column, if there is more in it than the number.
     """
 
     parse: Parse = field(default_factory=Parse)
     unit: str = ""
-    what: str = ""
+    example: str = ""
 
 
 def find_number(column: RawColumn) -> ColumnFinding | None:
@@ -58,7 +60,10 @@ def build_number(column: RawColumn, values: pl.Series, text: NumberText) -> Colu
     )
     low, high = find_range(numbers, is_whole=is_whole)
     if not has_exact_range(low, high):
-        reason = f"its numbers from {low:.10g} to {high:.10g} are too coarse in float32 (7 digits)"
+        reason = format_reason(
+            "its numbers from {low} to {high} are too coarse in float32 (7 digits)",
+            low=f"{low:.10g}", high=f"{high:.10g}",
+        )  # fmt: skip
         return ColumnFinding(column=column.name, reason=reason)
     parse = Parse(pattern=text.parse.pattern, units=text.parse.units, missing_numbers=codes)
     described = column.build_field(
@@ -68,13 +73,28 @@ def build_number(column: RawColumn, values: pl.Series, text: NumberText) -> Colu
     )  # fmt: skip
     return ColumnFinding(
         column=column.name,
-        reason=_describe(numbers, text.what, codes, is_whole=is_whole) + rest,
+        reason=join_reasons(
+            _describe(numbers, text.example, is_whole=is_whole), _describe_codes(codes), rest
+        ),
         field=described,
         values=kept,
     )
 
 
-def _describe(numbers: pl.Series, what: str, codes: tuple[float, ...], *, is_whole: bool) -> str:
-    seen = "{:.10g} to {:.10g} in the file".format(*find_bounds(numbers))
-    missing = f"; {', '.join(f'{code:g}' for code in codes)} stands apart and means missing" if codes else ""
-    return f"{what or ('whole numbers' if is_whole else 'numbers')}, {seen}{missing}"
+def _describe(numbers: pl.Series, example: str, *, is_whole: bool) -> str:
+    low, high = (f"{bound:.10g}" for bound in find_bounds(numbers))
+    if example:
+        return format_reason(
+            "numbers with text around them, such as {example}, {low} to {high} in the file",
+            example=quote(example), low=low, high=high,
+        )  # fmt: skip
+    if is_whole:
+        return format_reason("whole numbers, {low} to {high} in the file", low=low, high=high)
+    return format_reason("numbers, {low} to {high} in the file", low=low, high=high)
+
+
+def _describe_codes(codes: tuple[float, ...]) -> str:
+    if not codes:
+        return ""
+    shown = ", ".join(f"{code:g}" for code in codes)
+    return format_reason("{codes} stands apart and means missing", codes=shown)

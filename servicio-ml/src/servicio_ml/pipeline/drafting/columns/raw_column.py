@@ -7,6 +7,7 @@ import narwhals as nw
 import polars as pl
 
 from servicio_ml.domain.schema import Field, Kind
+from servicio_ml.pipeline.drafting.reasons import format_reason
 from servicio_ml.pipeline.reading.number_text import parse_number
 
 MAX_LEVELS = 50
@@ -75,14 +76,22 @@ def parse_numbers(texts: pl.Series, decimal: str) -> pl.Series:
 
 
 def describe_rest(texts: pl.Series, values: pl.Series) -> str:
-    """Describe the texts that have no value: they go to quarantine."""
+    """Describe the texts that have no value, which go to quarantine; empty without any."""
     rest = texts.filter(texts.is_not_null() & values.is_null())
     if rest.is_empty():
         return ""
-    return f"; {len(rest)} of {len(texts)} rows go to quarantine, such as {shorten(rest[0])!r}"
+    return format_reason(
+        "{number} of {rows} rows go to quarantine, such as {example}",
+        number=len(rest), rows=len(texts), example=quote(rest[0]),
+    )  # fmt: skip
 
 
 def shorten(text: str) -> str:
     """Shorten a text to be shown, on one line."""
     line = " ".join(text.split())
     return line if len(line) <= SHOWN_CHARACTERS else f"{line[:SHOWN_CHARACTERS]}…"
+
+
+def quote(text: str) -> str:
+    """Shorten a text and put it into quotes."""
+    return repr(shorten(text))

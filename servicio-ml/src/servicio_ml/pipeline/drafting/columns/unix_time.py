@@ -14,13 +14,13 @@ from servicio_ml.pipeline.drafting.columns.raw_column import (
     parse_numbers,
 )
 from servicio_ml.pipeline.drafting.columns.statistics import compute_share
+from servicio_ml.pipeline.drafting.reasons import format_reason, join_reasons
 
 PATTERNS = {
     "epoch_s": r"^(?:1[0-9]|20)[0-9]{8}(?:[.]0*)?$",
     "epoch_ms": r"^(?:1[0-9]|20)[0-9]{11}(?:[.]0*)?$",
 }
 """Whole numbers of 10 or 13 digits: those of the years 2001 to 2036."""
-UNITS = {"epoch_s": "seconds", "epoch_ms": "milliseconds"}
 NAME = re.compile(
     r"(.*_)?(date|day|time|timestamp|datetime|epoch|unix|unixtime|ts|at|on)(_(s|ms|utc|unix|epoch))*"
 )
@@ -38,7 +38,8 @@ def find_unix_time(column: RawColumn) -> ColumnFinding | None:
 def read_unix_time(column: RawColumn) -> ColumnFinding | None:
     """Read a column as Unix time because the user says that it is a date."""
     fitting = (each for each in PATTERNS if _has_format(column, each))
-    return next((_build_finding(column, each, "as numbers of that size are") for each in fitting), None)
+    evidence = format_reason("recognized by the size of its numbers")
+    return next((_build_finding(column, each, evidence) for each in fitting), None)
 
 
 def _has_format(column: RawColumn, date_format: str) -> bool:
@@ -47,13 +48,18 @@ def _has_format(column: RawColumn, date_format: str) -> bool:
 
 def _find_evidence(column: RawColumn, date_format: str) -> str:
     if NAME.fullmatch(column.field_name):
-        return "by its name"
+        return format_reason("recognized by its name")
     numbers = parse_numbers(column.present, column.decimal).drop_nulls()
     is_midnight = numbers % UNITS_PER_DAY[date_format] == 0
-    return "since each is a midnight" if compute_share(is_midnight) >= MIN_READABLE else ""
+    is_found = compute_share(is_midnight) >= MIN_READABLE
+    return format_reason("each of its moments is a midnight") if is_found else ""
 
 
 def _build_finding(column: RawColumn, date_format: str, evidence: str) -> ColumnFinding:
     days: pl.Series = rewrite_days(column.texts, date_format)
-    what = f"{UNITS[date_format]} since 1970 {evidence}, of which the day in UTC is read"
-    return build_date_finding(column, days, Parse(date_format=date_format), what)
+    what = (
+        format_reason("seconds since 1970, of which the day in UTC is read")
+        if date_format == "epoch_s"
+        else format_reason("milliseconds since 1970, of which the day in UTC is read")
+    )
+    return build_date_finding(column, days, Parse(date_format=date_format), join_reasons(what, evidence))

@@ -16,6 +16,7 @@ from servicio_ml.pipeline.drafting.columns.measure import find_measure
 from servicio_ml.pipeline.drafting.columns.number import find_number
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding, RawColumn, parse_numbers
 from servicio_ml.pipeline.drafting.columns.statistics import find_bounds
+from servicio_ml.pipeline.drafting.reasons import format_reason, join_reasons
 from servicio_ml.pipeline.drafting.targets.labels import sort_classes
 from servicio_ml.pipeline.drafting.targets.logarithm import wants_logarithm
 
@@ -97,8 +98,8 @@ def _build_number_target(column: RawColumn, found: ColumnFinding, field: Field) 
         name=column.field_name, column=column.name, unit=field.unit, parse=field.parse, log=is_log,
         minimum=_find_positive_bound(values, field) if is_log else field.minimum, maximum=field.maximum,
     )  # fmt: skip
-    logarithm = "; skewed and positive: fitted to its logarithm" if is_log else ""
-    reason = f"regression: {found.reason}{logarithm}"
+    logarithm = format_reason("skewed and positive: fitted to its logarithm") if is_log else ""
+    reason = join_reasons(found.reason, logarithm)
     return TargetFinding(target=target, task=Task.REGRESSION, reason=reason, values=values)
 
 
@@ -121,14 +122,16 @@ def _build_class_target(column: RawColumn, positive: str, source_name: str) -> T
     labels, reason = sort_classes(kept, positive if positive in kept else "")
     task = Task.BINARY if len(labels) == TWO else Task.MULTICLASS
     if rare:
-        reason += (
-            f"; rows of the class {format_names(rare)} go to quarantine: fewer than {MIN_CLASS_ROWS} rows"
-        )
+        few = format_reason(
+            "rows of the class {labels} go to quarantine: fewer than {number} rows",
+            labels=format_names(rare), number=MIN_CLASS_ROWS,
+        )  # fmt: skip
+        reason = join_reasons(reason, few)
     target = Target(
         name=column.field_name, column=column.name, labels=labels, parse=Parse(recode=_select(recode, labels))
     )
     values = texts.set(~texts.is_in([*labels]).fill_null(value=False), None)
-    return TargetFinding(target=target, task=task, reason=f"{task.value}: {reason}", values=values)
+    return TargetFinding(target=target, task=task, reason=reason, values=values)
 
 
 def _describe_rare(name: str, rare: Mapping[str, int]) -> str:
