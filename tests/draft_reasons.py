@@ -21,7 +21,7 @@ def list_template_arguments() -> list[ast.expr]:
 @cache
 def list_templates() -> frozenset[str]:
     """List the templates."""
-    return frozenset(each.value for each in list_template_arguments() if isinstance(each, ast.Constant))
+    return frozenset(str(each.value) for each in list_template_arguments() if isinstance(each, ast.Constant))
 
 
 def find_unknown_sentences(reason: str) -> list[str]:
