@@ -56,6 +56,18 @@ def test_a_range_and_levels_are_the_corrected_ones(tmp_path: Path) -> None:
     assert "sun" in draft.source
 
 
+def test_levels_that_were_learned_can_be_given(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    towns = [f"town {i % 100}" for i in range(3000)]
+    path.write_text(write_rows("town", lambda i: towns[i], rows=3000))
+    given = tuple(sorted({*towns}))
+    answers = DraftAnswers(target="y", columns={"town": parse_correction("town", {"levels": [*given]})})
+    inferred = draft_use_case("towns", DraftAnswers(target="y"), path, source_name="rows.csv")
+    assert get_field(inferred, "town").learned_levels
+    field = get_field(draft_use_case("towns", answers, path, source_name="rows.csv"), "town")
+    assert (field.levels, field.learned_levels) == (given, None)
+
+
 def test_nothing_is_corrected_by_what_was_inferred(tmp_path: Path) -> None:
     inferred = build_draft(tmp_path, {})
     columns = {
@@ -71,6 +83,11 @@ def test_nothing_is_corrected_by_what_was_inferred(tmp_path: Path) -> None:
         ({"day": {"kind": "number"}}, "day: the column holds no number"),
         ({"day": {"kind": "date"}}, "the column 'day' cannot be of the kind date"),
         ({"day": {"minimum": 1}}, "the column 'day' is of the kind category and has no range"),
+        (
+            {"day": {"minimum": 1, "levels": ["mon"]}},
+            "the column 'day' is of the kind category and has no range",
+        ),
+        ({"day": {"kind": "date", "minimum": 1}}, "the column 'day' cannot be of the kind date"),
         ({"a": {"levels": ["1"]}}, "the column 'a' is of the kind integer and has no levels"),
         ({"b": {"kind": "number"}}, "there is no column 'b' to correct; columns are a, id, day, x, y"),
         ({"id": {"minimum": 1}}, "the column 'id' is left out and has no range; correct its kind"),

@@ -22,6 +22,8 @@ FILE_NAME = re.compile(r"\w[\w .()+-]{0,149}")
 """Name of a raw file: no folder, and no hidden file."""
 MAX_DRAFT_SECONDS = 300.0
 """Time limit of a draft: a file of the largest size that is taken needs about a minute."""
+WAIT_SECONDS = 30.0
+"""Time for which one waits for another that reads a file."""
 ERROR_PREFIX = "error: "
 SHOWN_LINES = 40
 
@@ -90,8 +92,8 @@ class DraftingCommand:
             return self._run_command([*words, *options])
 
     def _run_command(self, words: Sequence[str]) -> Mapping[str, Any]:
-        # one at a time: each reads a whole file into memory
-        if not self._lock.acquire(blocking=False):
+        # one at a time: each reads a whole file into memory; a page that is drawn anew asks again at once
+        if not self._lock.acquire(timeout=WAIT_SECONDS):
             raise DraftingClosedError("another raw file is being read; try again in a moment")
         try:
             return self._run_process(words)

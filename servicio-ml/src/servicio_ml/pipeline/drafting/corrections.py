@@ -117,24 +117,29 @@ def _refuse_range_and_levels(column: RawColumn, correction: ColumnCorrection, so
 
 
 def _change_field(field: Field, correction: ColumnCorrection, source_name: str) -> Field:
-    changes: dict[str, Any] = {
+    bounds: dict[str, Any] = {
         name: value
         for name, value in (("minimum", correction.minimum), ("maximum", correction.maximum))
         if value is not None and value != getattr(field, name)
     }
-    if correction.levels and correction.levels != field.levels:
-        changes["levels"] = correction.levels
-    if not changes:
+    levels = _change_levels(field, correction.levels)
+    if not bounds | levels:
         return field
-    what = "levels" if "levels" in changes else "range"
-    if ("levels" in changes) != (field.kind is Kind.CATEGORY):
+    is_category = field.kind is Kind.CATEGORY
+    if (bounds and is_category) or (levels and not is_category):
+        what = "range" if is_category else "levels"
         problem = f"the column {field.column!r} is of the kind {field.kind} and has no {what}"
         raise DraftError(source_name, f"{problem}; correct its kind")
-    if "levels" in changes:
-        recode = {text: level for text, level in field.parse.recode.items() if level in correction.levels}
-        changes |= {"learned_levels": None, "parse": replace(field.parse, recode=recode)}
     # an example of the file may lie outside of the corrected range, or be no level any more
-    return replace(field, **changes, example="")
+    return replace(field, **bounds, **levels, example="")
+
+
+def _change_levels(field: Field, levels: tuple[str, ...]) -> dict[str, Any]:
+    """Build what changes in a field with other levels, which are not learned any more."""
+    if not levels or levels == field.levels:
+        return {}
+    recode = {text: level for text, level in field.parse.recode.items() if level in levels}
+    return {"levels": levels, "learned_levels": None, "parse": replace(field.parse, recode=recode)}
 
 
 def _find_number(column: RawColumn) -> ColumnFinding:
