@@ -57,6 +57,8 @@ def _build_field(name: str, kind: Kind, example: Any, **changes: Any) -> Field:
 
 FIELDS = (
     _build_field("day", Kind.DATE, "2016-06-15"),
+    _build_field("moment", Kind.DATETIME, "2016-06-15T23:30"),
+    _build_field("local", Kind.DATETIME, "2016-06-15T23:30", zone="Europe/Madrid"),
     _build_field("share", Kind.NUMBER, 0.5, minimum=0.1, maximum=0.9),
     _build_field("amount", Kind.NUMBER, 1.0),
     _build_field("seats", Kind.INTEGER, 5, minimum=1, maximum=20),
@@ -98,7 +100,9 @@ def _write_json(document: Any, value: Any) -> str:
 def _take(name: str, matrix: Any) -> float:
     """Take the value of the field from the only row."""
     assert len(matrix) == 1
-    return float(matrix[0, VALUES_SCHEMA.field_names.index(name)])
+    field = VALUES_SCHEMA.field_names.index(name)
+    seconds = VALUES_SCHEMA.seconds
+    return float(matrix[0, field]) + (float(matrix[0, seconds[field]]) / 86_400 if field in seconds else 0)
 
 
 def _decode(name: str, decode: Callable[[], Any]) -> Outcome:
@@ -185,7 +189,7 @@ def _send_tensor(read: Callable[[str, str, Any], Any]) -> Callable[[str, Any], O
     def send(name: str, value: Any) -> Outcome:
         field = FIELD_BY_NAME[name]
         if isinstance(value, (pa.Array, bytes, Numeral)) or (
-            field.kind is Kind.DATE and isinstance(value, (int, float))
+            field.is_dated and isinstance(value, (int, float))
         ):
             return ABSENT
         if isinstance(value, int) and abs(value) >= 2**63:

@@ -9,7 +9,8 @@ from streamlit_app.client.transport import FieldError, Transport
 
 FieldValue = str | bool | int | float | None
 InputRecord = Mapping[str, FieldValue]
-NUMBER, INTEGER, CATEGORY, DATE, BOOLEAN = "number", "integer", "category", "date", "boolean"
+NUMBER, INTEGER, CATEGORY, BOOLEAN = "number", "integer", "category", "boolean"
+DATE, DATETIME = "date", "datetime"
 """Kinds of a field."""
 BINARY, REGRESSION = "binary", "regression"
 """Tasks; the third is multiclass."""

@@ -45,6 +45,7 @@ def label_kind(kind: object) -> str:
         "integer": t("whole number"),
         "category": t("category"),
         "date": t("date"),
+        "datetime": t("date and time"),
         "boolean": t("yes or no"),
         "left out": t("left out"),
     }

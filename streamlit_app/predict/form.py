@@ -1,13 +1,13 @@
 """The form of a record, built from the schema."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime, time
 from math import floor, log10
 from typing import Any
 
 import streamlit as st
 
-from streamlit_app.client.predict import DATE, INTEGER, FieldInfo, FieldValue, ModelSchema
+from streamlit_app.client.predict import DATE, DATETIME, INTEGER, FieldInfo, FieldValue, ModelSchema
 from streamlit_app.predict import typed_values
 from streamlit_app.predict.labels import describe_field, format_value, label_field
 from streamlit_app.predict.location_map import select_location
@@ -17,6 +17,7 @@ COLUMNS, COLUMNS_BESIDE_MAP = 4, 3
 MAP_SHARE = (1, 2)
 """Relative widths of the map and of the form."""
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2100, 12, 31)
+SECONDS_PER_MINUTE = 60
 RANGE_STEPS = 100
 """Approximate number of steps of the buttons over a field's range."""
 DEFAULT_STEP = 0.1
@@ -70,6 +71,8 @@ def draw_widget(model: str, field: FieldInfo) -> FieldValue:
         draw = _draw_levels
     elif field.kind == DATE:
         draw = _draw_date
+    elif field.kind == DATETIME:
+        draw = _draw_datetime
     value = draw(model, field, f"field:{model}:{field.name}")
     typed_values.keep(model, field.name, value)
     return value.isoformat() if isinstance(value, date) else value
@@ -102,6 +105,22 @@ def _draw_date(model: str, field: FieldInfo, key: str) -> date | None:
         format="YYYY-MM-DD",
     )  # fmt: skip
     return day
+
+
+def _draw_datetime(model: str, field: FieldInfo, key: str) -> datetime | None:
+    default = None if field.default is None else datetime.fromisoformat(str(field.default))
+    first, last = (datetime.combine(day, time()) for day in (FIRST_DAY, LAST_DAY))
+
+    def is_valid(value: Any) -> bool:
+        return field.nullable if value is None else first <= value <= last
+
+    typed_values.restore(model, field.name, key, default, is_valid)
+    value: Any = None if field.nullable else "now"
+    moment: datetime | None = st.datetime_input(
+        label_field(field), value, first, last, key=key, help=describe_field(field), format="YYYY-MM-DD",
+        step=SECONDS_PER_MINUTE,
+    )  # fmt: skip
+    return moment
 
 
 def _draw_number(model: str, field: FieldInfo, key: str) -> float | None:

@@ -1,12 +1,20 @@
 """Charts of a what-if curve: a line over numbers and dates, bars over levels."""
 
-from datetime import date
+from datetime import datetime
 
 import altair as alt
 import pandas as pd
 
 from streamlit_app import charts
-from streamlit_app.client.predict import BINARY, DATE, FieldInfo, FieldValue, ModelSchema, WhatIfCurve
+from streamlit_app.client.predict import (
+    BINARY,
+    DATE,
+    DATETIME,
+    FieldInfo,
+    FieldValue,
+    ModelSchema,
+    WhatIfCurve,
+)
 from streamlit_app.predict.labels import format_value, label_field
 
 HEIGHT, BAR_PIXELS, POINT_SIZE = 300, 22, 140
@@ -25,10 +33,10 @@ def build_line(
         chosen: Value of the grid that the reader chose.
         target: Title of the vertical axis.
     """
-    is_date = field.kind == DATE
+    is_date = field.kind in {DATE, DATETIME}
     table = pd.DataFrame({"value": curve.grid, "score": curve.scores})
     if is_date:
-        table["value"] = pd.to_datetime([date.fromisoformat(str(value)) for value in curve.grid])
+        table["value"] = pd.to_datetime([datetime.fromisoformat(str(value)) for value in curve.grid])
     # without a format, Vega writes commas between thousands, which are decimal points to many readers
     axis = alt.Axis() if is_date else alt.Axis(format="~f")
     x = alt.X(

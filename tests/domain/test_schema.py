@@ -3,7 +3,7 @@
 import json
 import re
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -43,6 +43,7 @@ PARSES = st.builds(
     recode=st.dictionaries(TEXTS, TEXTS, max_size=2),
 )
 DAYS = st.dates(date(1000, 1, 1), date(2999, 12, 31)).map(str)
+MOMENTS = st.datetimes(datetime(1000, 1, 1), datetime(2999, 12, 31)).map(datetime.isoformat)  # noqa: DTZ001
 NUMERIC = {Kind.NUMBER, Kind.INTEGER}
 
 
@@ -60,7 +61,11 @@ def build_levels(draw: st.DrawFn) -> dict[str, Any]:
 def build_fields(draw: st.DrawFn, name: str) -> Field:
     kind = draw(st.sampled_from(Kind))
     number: float = draw(st.integers(-100, 100) if kind is Kind.INTEGER else st.floats(-100, 100))
-    examples: dict[Kind, Any] = {Kind.DATE: draw(DAYS), Kind.BOOLEAN: draw(st.booleans())}
+    examples: dict[Kind, Any] = {
+        Kind.DATE: draw(DAYS),
+        Kind.DATETIME: draw(MOMENTS),
+        Kind.BOOLEAN: draw(st.booleans()),
+    }
     parse = draw(PARSES)
     texts = draw(build_levels()) if kind is Kind.CATEGORY else {"example": examples.get(kind, number)}
     return Field(
@@ -73,6 +78,7 @@ def build_fields(draw: st.DrawFn, name: str) -> Field:
         maximum=draw(st.sampled_from([None, 100.0])) if kind in NUMERIC else None,
         nullable=draw(st.booleans()),
         optional=draw(st.booleans()),
+        zone=draw(st.sampled_from(["", "UTC", "Europe/Madrid"])) if kind is Kind.DATETIME else "",
         parse=parse if kind in NUMERIC else replace(parse, units={}, missing_numbers=()),
         **texts,
     )

@@ -189,3 +189,16 @@ def test_more_pairs_come_nearer_to_the_exact_value() -> None:
         return sum(abs(each - 0.25) for run in runs for each in run.contributions.values())
 
     assert measure_error(32) < measure_error(1) / 2
+
+
+def test_a_date_time_changes_with_its_seconds() -> None:
+    schema = FeatureSchema(
+        fields=(
+            Field(name="size", kind=Kind.NUMBER, nullable=True),
+            Field(name="moment", kind=Kind.DATETIME),
+        )
+    )
+    artifact = build_artifact(lambda given: given @ np.array([2.0, 1.0, 0.5]), schema)
+    matrix = artifact.encoder.encode_records([{"size": 1, "moment": "1970-01-03T00:01:00"}])
+    others = artifact.encoder.encode_records([{"size": 0, "moment": "1970-01-01"}])
+    assert explain(artifact, matrix, others).contributions == pytest.approx({"size": 2.0, "moment": 32.0})

@@ -1,7 +1,7 @@
 """The page Predict without a browser, over a fake server."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -169,6 +169,20 @@ def test_a_typed_value_that_the_next_champion_refuses_gives_way_to_the_default(
     app.switch_page("predict/page.py").run()
     submit(app)
     assert find_bodies(service, "predict") == [{**TYPED, "weight": 0.25, "colour": "green"}]
+
+
+def test_a_date_time_has_a_widget_of_minutes(service: FakeServer, open_page: OpenPage) -> None:
+    moment = {**FIELDS[0], "name": "seen", "kind": "datetime", "default": "2020-01-31T12:30:00"}
+    prepare_server(service, {**BINARY, "fields": [*FIELDS, moment]})
+    app = open_page("predict")
+    submit(app)
+    widget = app.datetime_input(key="field:small:seen")
+    widget.set_value(datetime(2021, 2, 3, 4, 5))  # noqa: DTZ001  the widget has no zone
+    submit(app)
+    assert [body["seen"] for body in find_bodies(service, "predict")] == [
+        "2020-01-31T12:30:00",
+        "2021-02-03T04:05:00",
+    ]
 
 
 def fill_form(app: AppTest) -> None:

@@ -68,7 +68,7 @@ TYPES = [
     (change(SIZE, maximum=float("nan")), "field 'size': maximum is nan; it must be a finite number"),
     (
         change(SIZE, kind="number"),
-        "kind is 'number'; it must be Kind.NUMBER, Kind.INTEGER, Kind.CATEGORY, Kind.DATE or Kind.BOOLEAN",
+        "kind is 'number'; it must be Kind.NUMBER, Kind.INTEGER, Kind.CATEGORY, Kind.DATE, Kind.DATETIME",
     ),
     (change(SIZE, nullable="yes"), "nullable is 'yes'; it must be True or False"),
     (change(SIZE, column=" "), "column is ' '; it must be one line"),
@@ -274,7 +274,10 @@ MEANINGS = [
     (change(SIZE, name="line"), "field 'line': the platform has a column of that name"),
     (change(SIZE, name="_size"), "field '_size': names are snake case"),
     (change(DAY, parse=Parse(fold_case=True)), "fold_case is for categories; leave it out"),
-    (change(HUE, parse=Parse(date_format="%d.%m.%y")), "date_format is for dates; leave it out"),
+    (
+        change(HUE, parse=Parse(date_format="%d.%m.%y")),
+        "date_format is for dates and date-times; leave it out",
+    ),
     (change(HUE, levels=("red", "RED"), parse=Parse(fold_case=True)), "levels differ in case or white space"),
     (
         change(HUE, levels=("3", "4"), example="3", parse=Parse(fold_case=True)),
@@ -294,6 +297,16 @@ MEANINGS = [
         change(DAY, kind=Kind.BOOLEAN, levels=("no", "yes")),
         "a boolean has the levels false and true; leave them out",
     ),
+    (
+        change(DAY, kind=Kind.DATETIME, example="noon"),
+        "the example 'noon' is no date-time; write one such as",
+    ),
+    (change(DAY, zone="UTC"), "only a date-time has a time zone; leave zone out"),
+    (
+        change(DAY, kind=Kind.DATETIME, zone="Europe/Madird"),
+        "the time zone 'Europe/Madird' is unknown here; name one of the IANA database",
+    ),
+    (change(DAY, kind=Kind.DATETIME, zone="/etc/passwd"), "the time zone '/etc/passwd' is unknown here"),
     (change(DAY, kind=Kind.BOOLEAN), "the example '2016-06-15' is neither True nor False"),
     (change(SOLD, name="prediction"), "target 'prediction': the platform has a column of that name"),
     (change(SOLD, name="Sold?"), "target 'Sold?': names are snake case"),

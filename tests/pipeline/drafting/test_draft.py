@@ -286,8 +286,8 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
         write_rows("patient id,age", lambda i: f"{7000 + i % 80},{20 + i * i * 7 % 61}"),
         ["split=HashedSplit(test_share=0.38)"],
     ),
-    "moments": (
-        write_rows("a", lambda i: f"2020-{1 + i * 5 % 12:02}-{1 + i * 11 % 28:02} 12:{i % 60:02}:00"),
+    "moments of one time of day": (
+        write_rows("a", lambda i: f"2020-{1 + i * 5 % 12:02}-{1 + i * 11 % 28:02} 12:00:00"),
         [
             'Field(name="a", kind=Kind.DATE, example="2020-12-26", parse=Parse(pattern=r"^(\\d{4}-\\d{2}-\\d{2})(?:[T ]\\d|$)"))'
         ],
@@ -299,14 +299,16 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
     "month-first dates with a time of day": (
         write_rows("a", lambda i: f"{1 + i * 5 % 12}/{1 + i * 11 % 28}/2020 {i % 24}:30"),
         [
-            'Field(name="a", kind=Kind.DATE, example="2020-12-26", parse=Parse(pattern=r"^(\\d{1,4}[/.-]\\d{1,2}[/.-]\\d{1,4})[T ]+\\d", date_format="%m/%d/%Y"))',
-            'Field(name="a_hour", kind=Kind.INTEGER, column="a", description="Hour of the day", minimum=0, maximum=23, parse=Parse(pattern=r"^[\\d/.-]+[T ]+(\\d{1,2}):.*$"))',
+            'Field(name="a", kind=Kind.DATETIME, example="2020-12-26T',
+            'parse=Parse(date_format="%m/%d/%Y"))',
+            'DatePart(name="a_weekday", source="a", part="weekday")',
         ],
     ),
     "seconds since 1970": (
         write_rows("createdAt", lambda i: f"{1577836800 + i * 67 % 160 * 500_011}"),
         [
-            'Field(name="created_at", kind=Kind.DATE, column="createdAt", example="2022-07-09", parse=Parse(date_format="epoch_s"))',
+            'Field(name="created_at", kind=Kind.DATETIME, column="createdAt", example="2022-07-09T',
+            'parse=Parse(date_format="epoch_s"))',
         ],
     ),
     "midnights in milliseconds since 1970": (
@@ -317,23 +319,34 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
         write_rows("a", lambda i: f"{1577836801 + i * 67 % 160 * 500_011}"),
         ["# left out: a: its numbers from 1538000000 to 1698000000 are too coarse in float32 (7 digits)"],
     ),
-    "moments of different hours": (
+    "date-times": (
         write_rows(
             "a", lambda i: f"2020-{1 + i * 5 % 12:02}-{1 + i * 11 % 28:02}T{i % 24:02}:{i % 60:02}:00Z"
         ),
         [
-            'Field(name="a", kind=Kind.DATE, example="2020-12-26", parse=Parse(pattern=r"^(\\d{4}-\\d{2}-\\d{2})(?:[T ]\\d|$)"))',
-            'Field(name="a_hour", kind=Kind.INTEGER, column="a", description="Hour of the day", minimum=0, maximum=23, parse=Parse(pattern=r"^[\\d/.-]+[T ]+(\\d{1,2}):.*$"))',
+            'Field(name="a", kind=Kind.DATETIME, example="2020-12-26T',
         ],
     ),
-    "moments beside a column with the name of their hour": (
+    "date-times of twelve hours beside a column with the name of their weekday": (
         write_rows(
-            "a,a hour", lambda i: f"2020-{1 + i * 5 % 12:02}-{1 + i * 11 % 28:02} {i % 24:02}:30,{i * 7 % 50}"
+            "a,a weekday",
+            lambda i: f"2020-{1 + i * 5 % 12:02}-{1 + i * 11 % 28:02} {1 + i % 12}:30 PM,{i * 7 % 50}",
         ),
         [
-            'Field(name="a_hour_of_day", kind=Kind.INTEGER, column="a",',
-            'Field(name="a_hour", kind=Kind.INTEGER, column="a hour",',
+            'Field(name="a", kind=Kind.DATETIME, example="2020-12-26T',
+            'parse=Parse(date_format="%Y-%m-%d"))',
+            "schema=FeatureSchema(fields=FIELDS),",
         ],
+    ),
+    "a date-time that follows another one": (
+        write_rows(
+            "a,b",
+            lambda i: (
+                f"2020-01-{1 + i // 4 % 28:02} {i % 4 * 5:02}:{i % 60:02}:00,"
+                f"2020-01-{1 + i // 4 % 28:02}T{i % 4 * 5 + 1 + i % 3:02}:00:00Z"
+            ),
+        ),
+        ['Difference(name="b_after_a", minuend="b", subtrahend="a")'],
     ),
     "dates with the names of months": (
         write_rows("a", lambda i: f'"{("Jan", "May", "Dec")[i % 3]} {1 + i * 11 % 28}, 2020"'),

@@ -120,6 +120,39 @@ class TestPySpark:
         kept = frame.filter(pl.col(STATUS) == "kept")[LINE].to_list()
         assert [texts[line - 2] for line in kept] == ["5 m2", "5 m²", "5 l/100km", "€5"]
 
+    @pytest.mark.parametrize(
+        ("date_format", "texts", "expected"),
+        [
+            (
+                "%m/%d/%Y",
+                [
+                    "1/31/2016 9:05 PM",
+                    "2016-01-31T23:59:59.9+05:30",
+                    "2016-01-31",
+                    "2016-02-30 10:00",
+                    "noon",
+                ],
+                ["2016-01-31T21:05:00", "2016-01-31T23:59:59", "2016-01-31T00:00:00"],
+            ),
+            (
+                "epoch_ms",
+                ["1454274300999", "-1", "2016-01-31 21:05", "1e12", "99999999999999"],
+                ["2016-01-31T21:05:00", "1969-12-31T23:59:59", "2016-01-31T21:05:00"],
+            ),
+        ],
+    )
+    def test_date_times(
+        self, spark: Any, tmp_path: Path, date_format: str, texts: list[str], expected: list[str]
+    ) -> None:
+        day, *others = FIELDS
+        parse = Parse(date_format=date_format)
+        fields = (replace(day, kind=Kind.DATETIME, example="2020-01-31T00:00", parse=parse), *others)
+        use_case = build_use_case(schema=FeatureSchema(fields=fields), event_date="", deduplicate=False)
+        path = write_csv(tmp_path / "a.csv", [build_row(Day=text) for text in texts])
+        frame = _compare_engines(path, use_case, spark, tmp_path)
+        kept = frame.filter(pl.col(STATUS) == "kept")["day"].dt.strftime("%Y-%m-%dT%H:%M:%S")
+        assert kept.to_list() == expected
+
     def test_booleans_days_of_other_formats_and_levels_in_any_case(self, spark: Any, tmp_path: Path) -> None:
         day, weight, seeds, colour, _ = FIELDS
         fields = (

@@ -21,6 +21,7 @@ from servicio_ml.features.encoder import Encoder
 from servicio_ml.serving.models.loaded_model import LoadedModel
 from servicio_ml.serving.oip.tensor import NUMBER_DTYPES, Tensor, from_raw, from_values, to_raw
 from servicio_ml.serving.oip.tensors import describe_inputs, describe_outputs, from_result, to_rows
+from value_interfaces import LOADED, VALUES_SCHEMA
 
 MAX_ROWS = 50
 DAY, SIZE = ("day", "BYTES", ["2020-01-31"]), ("size", "FP64", [1.5])
@@ -28,6 +29,9 @@ WEIGHT, COLOUR = ("weight", "FP64", [0.25]), ("colour", "BYTES", ["green"])
 RECORD = {"day": "2020-01-31", "size": 1.5, "weight": 0.25, "colour": "green"}
 ROW = [18292.0, 1.5, 0.25, 1.0]
 """Row of `RECORD` as values of the matrix."""
+
+
+STAND_IN: Any = LOADED
 
 
 @pytest.fixture(scope="module")
@@ -388,3 +392,36 @@ def test_golden_rows_give_golden_answers(each_task: ServiceFixture) -> None:
         given_back = np.asarray(outputs["probabilities"].values).reshape(rows, -1)
         np.testing.assert_allclose(given_back, wanted, atol=1e-5)
     assert outputs["prediction_id"].values == result.ids
+
+
+@pytest.mark.parametrize(
+    ("days", "second"),
+    [(16967 + 23.5 / 24, 84_600), (16967.9999999, 86_399), (-0.5, 43_200), (376199.5, 43_200)],
+)
+def test_a_date_time_within_the_features_is_days_with_a_fraction(days: float, second: int) -> None:
+    matrix = to_rows(STAND_IN, [_build_moment_features(days, "FP64")], MAX_ROWS).matrix
+    place = VALUES_SCHEMA.field_names.index("moment")
+    assert matrix[0, [place, VALUES_SCHEMA.seconds[place]]].tolist() == [np.floor(days), second]
+
+
+@pytest.mark.parametrize(
+    ("days", "datatype", "allowed"),
+    [
+        (16967.5, "FP32", "a tensor of FP64, since the model reads date-times to the second"),
+        (
+            376200.0,
+            "FP64",
+            "a date-time as days since 1970-01-01 with a fraction: from -354285 to below",
+        ),
+    ],
+)
+def test_a_date_time_that_features_cannot_hold_is_refused(days: float, datatype: str, allowed: str) -> None:
+    with pytest.raises(InvalidError) as caught:
+        to_rows(STAND_IN, [_build_moment_features(days, datatype)], MAX_ROWS)
+    assert [fault.allowed.startswith(allowed) for fault in caught.value.faults] == [True]
+
+
+def _build_moment_features(days: float, datatype: str) -> Tensor:
+    row = [np.nan] * len(VALUES_SCHEMA.fields)
+    row[VALUES_SCHEMA.field_names.index("moment")] = days
+    return build_features_tensor([row], datatype)

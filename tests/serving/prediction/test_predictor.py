@@ -81,9 +81,9 @@ def test_the_log_holds_the_fields_as_they_were_asked(made: ServiceFixture) -> No
     loaded_model = made.service.models.get_champion("small")
     score_together(made, encode_golden_records(made)[:3])
     (chunk,) = made.log.written_chunks.values()
-    features = np.frombuffer(chunk.features, dtype="<f4").reshape(3, loaded_model.field_count)
+    features = np.frombuffer(chunk.features, dtype="<f4").reshape(3, loaded_model.value_width)
     expected = loaded_model.artifact.encoder.encode_records(loaded_model.artifact.golden["records"][:3])[
-        :, : loaded_model.field_count
+        :, : loaded_model.value_width
     ]
     np.testing.assert_array_equal(features, expected)
 

@@ -21,6 +21,8 @@ NAN = math.nan
 MAX_FLOAT32 = float(np.finfo(np.float32).max)
 JUNE_15 = 16967.0
 """2016-06-15 in days since 1970-01-01."""
+LATE = JUNE_15 + 23.5 / 24
+"""Half past eleven of that evening."""
 SYDNEY, NEW_YORK = ZoneInfo("Australia/Sydney"), ZoneInfo("America/New_York")
 
 
@@ -81,7 +83,7 @@ TABLE: Sequence[Case] = [
     # a text is a number in files only, whatever their format; bytes are nowhere
     *(
         case
-        for name in ("day", "amount", "seats", "thal", "colour", "make", "open", "flag")
+        for name in ("day", "moment", "local", "amount", "seats", "thal", "colour", "make", "open", "flag")
         for case in _build_cases(name, FAULT, *UNREADABLE)
     ),
     *_build_cases(
@@ -120,6 +122,37 @@ TABLE: Sequence[Case] = [
     *_build_cases("day", float((FIRST_DAY - date(1970, 1, 1)).days), FIRST_DAY, str(FIRST_DAY)),
     *_build_cases("day", float((LAST_DAY - date(1970, 1, 1)).days), LAST_DAY, str(LAST_DAY)),
     *_build_cases("day", NAN, None),
+    # date-times: as written, whatever the offset; a day alone is its midnight
+    *_build_cases("moment", LATE, HALF_PAST_ELEVEN, "2016-06-15T23:30", "2016-06-15 23:30:00.999999999"),
+    *_build_cases("moment", LATE, "2016-06-15T23:30Z", "2016-06-15T23:30:00+10:00", "2016-06-15 23:30 UTC"),
+    *_build_cases("moment", LATE, "2016-06-15T23:30:00.5-0430", "2016-06-15 23:30 +05"),
+    *_build_cases(
+        "moment", LATE,
+        _build_timestamp(HALF_PAST_ELEVEN.replace(tzinfo=NEW_YORK), "America/New_York"),
+        _build_timestamp(HALF_PAST_ELEVEN.replace(tzinfo=INDIA), "+05:30"),
+        *(_build_timestamp(HALF_PAST_ELEVEN, None, unit) for unit in ("s", "ms", "us", "ns")),
+    ),
+    *_build_cases("moment", JUNE_15, date(2016, 6, 15), "2016-06-15"),
+    *_build_cases("moment", JUNE_15, pa.array([date(2016, 6, 15)], pa.date64())),
+    *_build_cases("moment", -1 + 86_399 / 86_400, "1969-12-31T23:59:59"),
+    *_build_cases("moment", (LAST_DAY - date(1970, 1, 1)).days + 86_399 / 86_400, "2999-12-31T23:59:59"),
+    *_build_cases("moment", FAULT, "2016-06-15T24:00", "2016-06-15T23:60", "2016-06-15T23"),
+    *_build_cases("moment", FAULT, "2016-06-15 9:05", "23:30", "15.06.2016 23:30", "3000-01-01", "now"),
+    *_build_cases("moment", FAULT, 0, 16967.5, "16967", YES, "2016-06-15T23:30+15:00"),
+    *_build_cases("moment", FAULT, pa.array([2**62], pa.int64()).cast(pa.timestamp("us"))),
+    *_build_cases("moment", NAN, None),
+    # with a time zone, what has an offset is converted to it
+    *_build_cases("local", LATE, HALF_PAST_ELEVEN, "2016-06-15T23:30", "2016-06-15T23:30+02:00"),
+    *_build_cases("local", LATE, "2016-06-15T21:30Z", "2016-06-15T17:30-04", "2016-06-16 07:30:00.5+1000"),
+    *_build_cases(
+        "local", LATE,
+        _build_timestamp(HALF_PAST_ELEVEN.replace(hour=17, tzinfo=NEW_YORK), "America/New_York"),
+        _build_timestamp(HALF_PAST_ELEVEN.replace(hour=21, tzinfo=UTC), "UTC", "ns"),
+        _build_timestamp(HALF_PAST_ELEVEN, None),
+    ),
+    *_build_cases("local", 16_815 + 23.5 / 24, "2016-01-15T22:30Z", "2016-01-15T22:30:00 UTC"),
+    *_build_cases("local", FAULT, "2999-12-31T23:30Z", "1000-01-01T00:00:00Z", "2016-06-15T24:00Z"),
+    *_build_cases("local", NAN, None),
     # learned levels: any text, numbers by value; what is no level is `other`
     *_build_cases("make", 0.0, "Swift", " Swift "),
     *_build_cases("make", 1.0, "3", "3.0", "+3", "003", 3, 3.0),
@@ -213,7 +246,10 @@ NUMBERS = st.one_of(
     st.floats(0, 1), st.integers(-30, 30).map(float), st.sampled_from([0.1, 0.9, 2.0**24, 2**24 + 1]),
 )  # fmt: skip
 VALUES = st.one_of(
-    st.tuples(st.just("day"), st.one_of(st.none(), st.dates(), st.datetimes(), st.dates().map(str))),
+    st.tuples(
+        st.sampled_from(["day", "moment", "local"]),
+        st.one_of(st.none(), st.dates(), st.datetimes(), st.dates().map(str)),
+    ),
     st.tuples(st.sampled_from(["share", "amount", "seats", "count"]), st.one_of(st.none(), NUMBERS)),
     st.tuples(
         st.sampled_from(["thal", "colour"]),

@@ -12,6 +12,7 @@ from servicio_ml.errors import UseCaseError
 
 Period = Annotated[float, Limits(minimum=1e-6, maximum=1e9)]
 """Within it, the phase of every value of a field is a number."""
+Part = Literal["year", "month", "day", "weekday", "day_of_year", "hour", "minute"]
 Float32 = Annotated[float, Limits(minimum=-MAX_NUMBER, maximum=MAX_NUMBER)]
 
 
@@ -34,7 +35,10 @@ class Lookup:
 @dataclass(frozen=True, slots=True, kw_only=True)
 # sine and cosine together place the last day of a period beside its first
 class Cyclic:
-    """`wave(2π · source / period)`: for a date, `source` is in days since 1970-01-01."""
+    """`wave(2π · source / period)`; a date counts in days since 1970-01-01, a date-time with its fraction.
+
+    Of a date-time, a period of 1 is the time of day, one of 7 the place in the week.
+    """
 
     name: Name
     source: str
@@ -52,7 +56,7 @@ class Cyclic:
 @dataclass(frozen=True, slots=True, kw_only=True)
 # only the two dates' distance is a feature: their absolute values lie beyond the training rows later
 class Difference:
-    """`minuend − subtrahend`; of two dates, in days."""
+    """`minuend − subtrahend`; of two dates or date-times, in days (with their fraction)."""
 
     name: Name
     minuend: str
@@ -103,9 +107,9 @@ class Expression:
     """Arithmetic over fields, such as `log(income / (persons + 1))`.
 
     It takes fields, numbers, brackets, `+ - * / **`, one comparison (1 where it holds, else 0), `abs`, `log`
-    (natural), `sqrt`, `min` and `max`; a date counts in days since 1970-01-01. The result is missing where a
-    field is missing, and where a step has none: a division by 0, a logarithm of 0 or less. A field cannot
-    have the name of a keyword of Python, such as `class`.
+    (natural), `sqrt`, `min` and `max`; a date or date-time counts in days since 1970-01-01. The result is
+    missing where a field is missing, and where a step has none: a division by 0, a logarithm of 0 or less. A
+    field cannot have the name of a keyword of Python, such as `class`.
     """
 
     name: Name
@@ -144,11 +148,15 @@ class Bins:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatePart:
-    """Part of a date: year, month (1-12), day of the month, ISO weekday (1 is Monday) or day of the year."""
+    """Part of a date or date-time.
+
+    Year, month (1-12), day of the month, ISO weekday (1 is Monday) or day of the year; of a date-time also
+    hour (0-23) or minute.
+    """
 
     name: Name
     source: str
-    part: Literal["year", "month", "day", "weekday", "day_of_year"]
+    part: Part
 
     def __post_init__(self) -> None:
         _check_column(self)

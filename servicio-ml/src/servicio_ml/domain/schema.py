@@ -61,8 +61,8 @@ class Field:
         kind: Type of the values.
         column: Name in the raw file; the field's own name when not given.
         description: Label for forms and documents, one line; the column when not given.
-        example: Plausible value (a date as ISO text); when not given, the first level, the middle of a
-            number's range, 2020-01-01, or False.
+        example: Plausible value (a date or date-time as ISO text); when not given, the first level, the
+            middle of a number's range, 2020-01-01, its noon, or False.
         unit: Unit of a number; empty without one.
         minimum: Minimum of a number, inclusive.
         maximum: Maximum of a number, inclusive.
@@ -74,6 +74,8 @@ class Field:
         optional: True when a raw file may lack the column; the model then has no such field.
         direct: False when models read only the columns derived from it. A trend over absolute dates, for
             example, does not extend beyond the training rows.
+        zone: Time zone of a date-time, such as Europe/Madrid: a value with an offset is converted to it, and
+            one without is in it. Empty for the time as written, whatever the offset.
         parse: Rules for the raw text.
     """
 
@@ -91,6 +93,7 @@ class Field:
     nullable: bool = False
     optional: bool = False
     direct: bool = True
+    zone: str = ""
     parse: Parse = field(default_factory=Parse)
 
     def __post_init__(self) -> None:
@@ -113,6 +116,10 @@ class Field:
             Kind.INTEGER: f"a whole number{self._bounds}",
             Kind.CATEGORY: "a text" if self.learned_levels else f"one of {', '.join(self.levels)}",
             Kind.DATE: f"a date as YYYY-MM-DD of the years {FIRST_DAY.year}–{LAST_DAY.year}",
+            Kind.DATETIME: (
+                f"a date and time as YYYY-MM-DDThh:mm:ss of the years {FIRST_DAY.year}–{LAST_DAY.year}"
+                + f", in the time zone {self.zone}" * bool(self.zone)
+            ),
             Kind.BOOLEAN: "true or false",
         }[self.kind]
         return text + (" or null" if self.nullable else "")
@@ -121,6 +128,11 @@ class Field:
     def has_levels(self) -> bool:
         """Whether values are levels, which may be learned."""
         return self.kind in {Kind.CATEGORY, Kind.BOOLEAN}
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether values lie in time: dates and date-times."""
+        return self.kind in {Kind.DATE, Kind.DATETIME}
 
     @property
     def choices(self) -> tuple[str | bool, ...]:
@@ -148,7 +160,9 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureSchema:
-    """Ordered columns of the float32 matrix: the fields, then the derived columns.
+    """Ordered columns of the float32 matrix: the fields, the seconds of date-times, the derived columns.
+
+    The column of a date-time is its day, as that of a date; one of its own is the second of that day.
 
     Raises:
         UseCaseError: A name is duplicated, or a derived column names an unknown field.
@@ -159,7 +173,7 @@ class FeatureSchema:
 
     def __post_init__(self) -> None:
         check_attributes(self, "schema")
-        names = [*self.field_names, *(column.name for column in self.derived)]
+        names = self.names
         # duplicates would overwrite each other in every mapping by name
         if twice := {name for name in names if names.count(name) > 1}:
             raise UseCaseError("schema", f"columns {', '.join(sorted(twice))} are named twice")
@@ -172,16 +186,32 @@ class FeatureSchema:
         return tuple(each.name for each in self.fields)
 
     @property
+    def owners(self) -> tuple[int, ...]:
+        """Index of the field by column of the matrix, of those that hold the fields' values."""
+        return (*range(len(self.fields)), *self._timed)
+
+    @property
+    def seconds(self) -> Mapping[int, int]:
+        """Index of the column of seconds by index of a date-time."""
+        return {field: len(self.fields) + i for i, field in enumerate(self._timed)}
+
+    @property
+    def _timed(self) -> tuple[int, ...]:
+        return tuple(i for i, each in enumerate(self.fields) if each.kind is Kind.DATETIME)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Names of the columns of the matrix, in order."""
-        return (*self.field_names, *(column.name for column in self.derived))
+        seconds = (f"{self.fields[i].name}_seconds" for i in self._timed)
+        return (*self.field_names, *seconds, *(column.name for column in self.derived))
 
     @property
     def inputs(self) -> tuple[int, ...]:
         """Indices of the columns that models read."""
         # hidden columns stay in the matrix: derived columns are computed from them
-        hidden = {each.name for each in self.fields if not each.direct}
-        return tuple(i for i, name in enumerate(self.names) if name not in hidden)
+        owners = self.owners
+        hidden = {i for i, field in enumerate(owners) if not self.fields[field].direct}
+        return tuple(i for i in range(len(self.names)) if i not in hidden)
 
     def get_field(self, name: str) -> Field:
         for each in self.fields:

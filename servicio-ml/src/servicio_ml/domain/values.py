@@ -23,11 +23,15 @@ _OTHER_DAY = (
     r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
 )
 # the day as written counts, so the offset of a midnight is of no importance
-_MIDNIGHT = r"[T ]00:00(?::00(?:\.0{1,9})?)?(?: ?(?:Z|UTC|[+-](?:0[0-9]|1[0-4])(?::?[0-5][0-9])?))?"
+_OFFSET = r" ?(?:Z|UTC|[+-](?:0[0-9]|1[0-4])(?::?[0-5][0-9])?)"
+_MIDNIGHT = rf"[T ]00:00(?::00(?:\.0{{1,9}})?)?(?:{_OFFSET})?"
 DATE_PATTERN = f"^(?:{_OTHER_DAY}|{_LEAP_DAY})(?:{_MIDNIGHT})?$"
 """A day that exists, from `FIRST_DAY` to `LAST_DAY`, alone or with its midnight."""
 DATE_CHARACTERS = 10
 """Number of characters of the day; a midnight follows them."""
+_TIME = r"[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?"
+DATETIME_PATTERN = f"^(?:{_OTHER_DAY}|{_LEAP_DAY})(?:{_TIME}(?:{_OFFSET})?)?$"
+"""A day that exists, with a time of day and its offset; a day alone is its midnight."""
 
 CODE_PATTERN = r"^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)$"
 """A number that can be a code: without exponent and without groups of thousands."""

@@ -62,7 +62,7 @@ def build_field_bins(each: Field, values: Numbers, bins: int) -> ColumnBins:
     if each.has_levels:
         return build_level_bins(each.name, each.levels)
     # every date after the training rows is new, so quantile bins of a date would always drift
-    count = 1 if each.kind is Kind.DATE else bins
+    count = 1 if each.is_dated else bins
     integers = each.kind is Kind.INTEGER
     return build_numeric_bins(each.name, values, count, limits=each.limits, integers=integers)
 

@@ -1,8 +1,6 @@
 """Columns of tables and tensors as float64 values, each checked against the kind of its field."""
 
 from collections.abc import Callable, Sequence
-from datetime import date
-from functools import lru_cache
 from typing import Any
 
 import narwhals as nw
@@ -10,19 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from servicio_ml.domain.schema import Field, Kind
-from servicio_ml.domain.values import FIRST_DAY, LAST_DAY, LevelFinder, parse_date, truncate_midnight
+from servicio_ml.domain.values import LevelFinder
 from servicio_ml.errors import EncodingError
+from servicio_ml.features.dated_columns import build_dated_reader, read_moments
 
 Column = npt.NDArray[np.float64]
 ReadValue = Callable[[Any], float]
 OnFault = Callable[[EncodingError], None]
 """Called with the fault of one value; the value counts as missing if it returns."""
 NAN = float("nan")
-EPOCH = date(1970, 1, 1)
-EPOCH_ORDINAL = EPOCH.toordinal()
-KNOWN_DAYS = 1 << 14
-"""Number of texts of days that are kept with their number: the days of 45 years."""
-FIRST, LAST = np.datetime64(FIRST_DAY), np.datetime64(LAST_DAY)
 # exact types: `bool` is a subclass of `int` and must not pass as a number
 NUMBERS = (float, int)
 NUMERIC = (Kind.NUMBER, Kind.INTEGER)
@@ -34,33 +28,11 @@ def raise_fault(fault: EncodingError) -> None:
     raise fault
 
 
-def count_days(value: str | date) -> int:
-    """Count the days from 1970-01-01 to a day, or to its text (see `domain.values.DATE_PATTERN`).
-
-    Raises:
-        ValueError: The value is no day.
-    """
-    if isinstance(value, str):
-        return count_text_days(value)
-    return truncate_midnight(value).toordinal() - EPOCH_ORDINAL
-
-
-# requests hold the same few days: a lookup costs a fifth of parsing
-@lru_cache(KNOWN_DAYS)
-def count_text_days(text: str) -> int:
-    """Count the days from 1970-01-01 to the day of a text.
-
-    Raises:
-        ValueError: The text is no day.
-    """
-    return parse_date(text).toordinal() - EPOCH_ORDINAL
-
-
 def build_reader(each: Field) -> ReadValue:
     """Build the function that reads one value of a field; it raises `EncodingError`."""
     if each.has_levels:
         return _build_level_reader(each)
-    return _build_date_reader(each) if each.kind is Kind.DATE else _build_number_reader(each)
+    return build_dated_reader(each) if each.is_dated else _build_number_reader(each)
 
 
 def read_series(series: nw.Series[Any], each: Field, on_fault: OnFault = raise_fault) -> Column:
@@ -79,8 +51,9 @@ def read_series(series: nw.Series[Any], each: Field, on_fault: OnFault = raise_f
         return np.full(len(series), np.nan)
     if each.has_levels:
         return _read_levels(series, each, on_fault)
-    if each.kind is Kind.DATE:
-        return _read_days(series, each, on_fault)
+    if each.is_dated:
+        days = read_moments(series, each, on_fault)
+        return _read_one_by_one(series.to_list(), build_reader(each), on_fault) if days is None else days
     if not series.dtype.is_numeric():
         raise EncodingError(each.name, series.drop_nulls()[0], each.allowed, _find_row(series))
     # NumPy has no null for integers, float64 has NaN
@@ -154,20 +127,6 @@ def _build_level_reader(each: Field) -> ReadValue:
     return read
 
 
-def _build_date_reader(each: Field) -> ReadValue:
-    allowed = each.allowed
-
-    def read(value: Any) -> float:
-        if value is None:
-            return NAN
-        try:
-            return count_days(value)
-        except (ValueError, TypeError, AttributeError):
-            raise EncodingError(each.name, value, allowed) from None
-
-    return read
-
-
 def _read_levels(series: nw.Series[Any], each: Field, on_fault: OnFault) -> Column:
     if series.dtype == nw.Boolean and each.kind is Kind.BOOLEAN:
         return np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
@@ -181,34 +140,6 @@ def _read_levels(series: nw.Series[Any], each: Field, on_fault: OnFault) -> Colu
     # a float32 code as its shortest text: 0.1, not 0.10000000149
     values = [*series.to_numpy()] if series.dtype == nw.Float32 else series.to_list()
     return _read_one_by_one(values, _build_level_reader(each), on_fault)
-
-
-def _read_days(series: nw.Series[Any], each: Field, on_fault: OnFault) -> Column:
-    read = _build_date_reader(each)
-    if series.dtype == nw.Datetime:
-        series = _drop_time_zone(series, each)
-    filled = ~np.asarray(series.is_null().to_numpy(), dtype=bool)
-    # nulls are filtered out before: NaT would become the smallest integer
-    moments = series.filter(~series.is_null()).to_numpy() if series.dtype != nw.Object else np.empty(0)
-    if moments.dtype.kind != "M":
-        return _read_one_by_one(series.to_list(), read, on_fault)
-    days = moments.astype("datetime64[D]")
-    good = (days.astype(moments.dtype) == moments) & (days >= FIRST) & (days <= LAST)
-    rows, allowed = np.flatnonzero(filled), each.allowed
-    for bad in np.flatnonzero(~good):
-        on_fault(EncodingError(each.name, str(moments[bad]), allowed, int(rows[bad])))
-    column = np.full(len(series), np.nan)
-    column[rows[good]] = days[good].astype(np.int64)
-    return column
-
-
-def _drop_time_zone(series: nw.Series[Any], each: Field) -> nw.Series[Any]:
-    """Return the date and time in the column's own time zone."""
-    try:
-        return series.dt.replace_time_zone(None)
-    # Arrow's error of a zone that it does not know; other engines refuse such a column when it is built
-    except ValueError as error:
-        raise EncodingError(each.name, f"a column of {series.dtype}", each.allowed) from error
 
 
 def _read_one_by_one(values: Sequence[Any] | npt.NDArray[Any], read: ReadValue, on_fault: OnFault) -> Column:

@@ -21,12 +21,20 @@ from servicio_ml.domain.derived import (
     Ratio,
     TargetMean,
 )
+from servicio_ml.domain.fields.date_time import SECONDS_PER_DAY
 from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.errors import UseCaseError
-from servicio_ml.features.derived_values import Evaluate, build_bins, build_date_part, build_expression
+from servicio_ml.features.derived_values import (
+    Evaluate,
+    Values,
+    build_bins,
+    build_date_part,
+    build_expression,
+)
 
 Matrix = npt.NDArray[np.float32]
-Step = Callable[[Matrix, Matrix], None]
+Sources = Matrix | Values
+Step = Callable[[Sources, Matrix], None]
 """Function that writes the columns of one kind, from their sources `[n, sources]` into the matrix."""
 
 
@@ -57,6 +65,8 @@ class Derivation:
         ]
         self._steps = [step for step in built if step is not None]
         self._sources = np.array(reads.positions, dtype=np.intp)
+        seconds = schema.seconds
+        self._timed = [(i, seconds[field]) for i, field in enumerate(reads.positions) if field in seconds]
 
     def fill(self, matrix: Matrix) -> None:
         """Write the derived columns in place.
@@ -65,7 +75,12 @@ class Derivation:
             matrix: Matrix `[n, features]`, float32, with filled columns of the fields.
         """
         # one copy of all sources, so that each step reads adjacent memory
-        sources = matrix.take(self._sources, axis=1)
+        sources: Sources = matrix.take(self._sources, axis=1)
+        if self._timed:
+            # in float32 a day with its fraction would lose its seconds
+            sources = sources.astype(np.float64)
+            for source, column in self._timed:
+                sources[:, source] += matrix[:, column] / np.float64(SECONDS_PER_DAY)
         for step in self._steps:
             step(sources, matrix)
 
@@ -106,7 +121,7 @@ def _build_lookups(schema: FeatureSchema, reads: _Sources) -> Step | None:
     flat = np.array([value for table in tables for value in table], dtype=np.float32)
     shift = np.array(offsets, dtype=np.float32) + 1
 
-    def fill(sources: Matrix, matrix: Matrix) -> None:
+    def fill(sources: Sources, matrix: Matrix) -> None:
         # fmax ignores NaN: a missing code becomes -1 and so the entry before the table's first level
         codes = np.fmax(sources[:, read], -1)
         codes += shift
@@ -125,7 +140,7 @@ def _build_cycles(schema: FeatureSchema, reads: _Sources) -> Step | None:
     # cos x = sin(x + π/2)
     phase = np.array([np.pi / 2 if column.wave == "cos" else 0.0 for column in columns])
 
-    def fill(sources: Matrix, matrix: Matrix) -> None:
+    def fill(sources: Sources, matrix: Matrix) -> None:
         matrix[:, targets] = np.sin(sources[:, read] * speed + phase)
 
     return fill
@@ -139,7 +154,7 @@ def _build_differences(schema: FeatureSchema, reads: _Sources) -> Step | None:
     minus = reads.add([column.subtrahend for column in columns])
     targets = _locate_columns(schema, Difference)
 
-    def fill(sources: Matrix, matrix: Matrix) -> None:
+    def fill(sources: Sources, matrix: Matrix) -> None:
         matrix[:, targets] = sources[:, plus] - sources[:, minus]
 
     return fill
@@ -153,7 +168,7 @@ def _build_ratios(schema: FeatureSchema, reads: _Sources) -> Step | None:
     below = reads.add([column.denominator for column in columns])
     targets = _locate_columns(schema, Ratio)
 
-    def fill(sources: Matrix, matrix: Matrix) -> None:
+    def fill(sources: Sources, matrix: Matrix) -> None:
         divisor = sources[:, below]
         # NaN and not infinity: trees and the drift bins know missing values only
         divisor[divisor == 0] = np.nan
@@ -168,7 +183,7 @@ def _build_missing_indicators(schema: FeatureSchema, reads: _Sources) -> Step | 
         return None
     read, targets = reads.add([column.source for column in columns]), _locate_columns(schema, Missing)
 
-    def fill(sources: Matrix, matrix: Matrix) -> None:
+    def fill(sources: Sources, matrix: Matrix) -> None:
         matrix[:, targets] = np.isnan(sources[:, read])
 
     return fill
@@ -184,7 +199,7 @@ def _build_columns(
         if isinstance(column, kind)
     ]
 
-    def fill(sources: Matrix, matrix: Matrix) -> None:
+    def fill(sources: Sources, matrix: Matrix) -> None:
         for target, read, evaluate in columns:
             matrix[:, target] = evaluate(sources[:, read].astype(np.float64))
 

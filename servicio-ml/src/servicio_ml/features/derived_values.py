@@ -10,12 +10,13 @@ import numpy.typing as npt
 
 from servicio_ml.domain.checks.expression import parse_expression
 from servicio_ml.domain.derived import Bins, DatePart, Expression
+from servicio_ml.domain.fields.date_time import SECONDS_PER_DAY
 from servicio_ml.domain.values import MAX_NUMBER
 
 Values = npt.NDArray[np.float64]
 Evaluate = Callable[[Values], Values]
 """Function from the sources of a column, `[n, sources]` in their order, to its values `[n]`."""
-Days = npt.NDArray[np.datetime64]
+Moments = npt.NDArray[np.datetime64]
 
 _OPERATIONS: Mapping[type[ast.AST], Callable[..., Any]] = {
     ast.Add: np.add,
@@ -106,31 +107,34 @@ def build_bins(column: Bins) -> Evaluate:
 
 
 def build_date_part(column: DatePart) -> Evaluate:
-    """Build the function that takes a part of a date, in days since 1970-01-01."""
+    """Build the function that takes a part of a date or date-time, in days since 1970-01-01."""
     compute = _PARTS[column.part]
 
     def evaluate(sources: Values) -> Values:
         known = ~np.isnan(sources[:, 0])
-        days = np.where(known, sources[:, 0], 0).astype("datetime64[D]")
-        return np.where(known, compute(days), np.nan)
+        seconds = np.rint(np.where(known, sources[:, 0], 0) * SECONDS_PER_DAY)
+        return np.where(known, compute(seconds.astype("datetime64[s]")), np.nan)
 
     return evaluate
 
 
-def _count(days: Days, unit: str) -> npt.NDArray[np.int64]:
-    return days.astype(f"datetime64[{unit}]").astype(np.int64)
+def _count(moments: Moments, unit: str) -> npt.NDArray[np.int64]:
+    return moments.astype(f"datetime64[{unit}]").astype(np.int64)
 
 
-def _count_within(days: Days, unit: str) -> npt.NDArray[np.int64]:
+def _count_within(moments: Moments, unit: str) -> npt.NDArray[np.int64]:
     """Number of a day within its month or year, from 1."""
-    start: Days = days.astype(f"datetime64[{unit}]").astype("datetime64[D]")
+    days: Moments = moments.astype("datetime64[D]")
+    start: Moments = days.astype(f"datetime64[{unit}]").astype("datetime64[D]")
     return np.asarray(days - start).astype(np.int64) + np.int64(1)
 
 
-_PARTS: Mapping[str, Callable[[Days], npt.NDArray[np.int64]]] = {
-    "year": lambda days: _count(days, "Y") + 1970,
-    "month": lambda days: _count(days, "M") % 12 + 1,
-    "day": lambda days: _count_within(days, "M"),
-    "weekday": lambda days: (_count(days, "D") + _WEEKDAY_OF_EPOCH) % 7 + 1,
-    "day_of_year": lambda days: _count_within(days, "Y"),
+_PARTS: Mapping[str, Callable[[Moments], npt.NDArray[np.int64]]] = {
+    "year": lambda moments: _count(moments, "Y") + 1970,
+    "month": lambda moments: _count(moments, "M") % 12 + 1,
+    "day": lambda moments: _count_within(moments, "M"),
+    "weekday": lambda moments: (_count(moments, "D") + _WEEKDAY_OF_EPOCH) % 7 + 1,
+    "day_of_year": lambda moments: _count_within(moments, "Y"),
+    "hour": lambda moments: _count(moments, "h") % 24,
+    "minute": lambda moments: _count(moments, "m") % 60,
 }

@@ -1,7 +1,6 @@
 """Encoder of records and tables into one float32 matrix, the same on every interface."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
 from operator import itemgetter
 from typing import Any
 
@@ -9,29 +8,32 @@ import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
+from servicio_ml.domain.fields.date_time import SECONDS_PER_DAY, write_date, write_datetime
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.features.column_values import (
-    EPOCH_ORDINAL,
     NUMERIC,
     OnFault,
     build_reader,
-    count_text_days,
     raise_fault,
     read_list,
     read_series,
 )
+from servicio_ml.features.dated_columns import build_moment_counter, count_text_days
 from servicio_ml.features.derivation import Derivation
 
 Matrix = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]
 NAN = float("nan")
+TOLERANCE = 1e-3
+"""Part of a second by which a fraction of a day may fall short."""
 
 
 class Encoder:
     """Encodes records and tables of one schema.
 
     A number stays unchanged, a category becomes the index of its level, a boolean 0 or 1, a date its days
-    since 1970-01-01, a missing value NaN. `SchemaChecker` validates ranges.
+    since 1970-01-01, a missing value NaN. The value of a date-time is its days with a fraction, of which the
+    matrix has two columns: days and seconds. `SchemaChecker` validates ranges.
 
     Attributes:
         schema: Schema of the records.
@@ -47,8 +49,9 @@ class Encoder:
             for i, each in enumerate(schema.fields)
             if each.kind not in NUMERIC
         ]
-        # zeros in the place of the derived columns, which `derive` fills for the full batch at once
-        self._room = (0.0,) * len(schema.derived)
+        self._timed = [*schema.seconds.items()]
+        # zeros in the place of the columns that are computed for the full batch at once
+        self._room = (0.0,) * (self._width - len(schema.fields))
         names = schema.field_names
         self._values: Callable[[Mapping[str, Any]], tuple[Any, ...]] = (
             itemgetter(*names) if len(names) > 1 else lambda record: (record[names[0]],)
@@ -64,14 +67,12 @@ class Encoder:
         Raises:
             EncodingError: A value has the wrong type, or is no level of its category.
         """
-        matrix = np.empty((len(records), self._width), dtype=np.float32)
-        width, readers = len(self._readers), self._readers
+        values, readers = np.empty((len(records), len(self._readers))), self._readers
         for row, record in enumerate(records):
             # bound once per record: the lookup of the method would be repeated for each field
             get = record.get
-            matrix[row, :width] = [read(get(name)) for name, read in readers]
-        self._derivation.fill(matrix)
-        return matrix
+            values[row] = [read(get(name)) for name, read in readers]
+        return self.encode_values(values)
 
     def encode_validated(self, records: Sequence[Mapping[str, Any]]) -> Matrix:
         """Encode records of `features.request` without the derived columns; faster than `encode_records`."""
@@ -79,6 +80,9 @@ class Encoder:
         for column, read in self._coded:
             for row in rows:
                 row[column] = read(row[column])
+        for column, place in self._timed:
+            for row in rows:
+                row[column], row[place] = _split_days(row[column])
         # NumPy reads None as NaN
         return np.array(rows, dtype=np.float32)
 
@@ -122,6 +126,8 @@ class Encoder:
         # a number beyond float32 becomes infinite, which no field accepts
         with np.errstate(over="ignore"):
             matrix[:, : values.shape[1]] = values
+        for column, place in self._timed:
+            matrix[:, column], matrix[:, place] = _split_days(values[:, column])
         self._derivation.fill(matrix)
         return matrix
 
@@ -135,11 +141,15 @@ class Encoder:
 
     def decode_row(self, row: npt.NDArray[np.float32]) -> dict[str, Any]:
         """Decode the fields of a matrix row into a record."""
-        return {
+        record = {
             # through the shortest text of the float32: 12.1, not 12.100000381
             each.name: None if np.isnan(value) else _decode_value(each, float(str(value)))
             for each, value in zip(self.schema.fields, row, strict=False)
         }
+        for column, place in self._timed:
+            if not np.isnan(row[column]):
+                record[self.schema.fields[column].name] = write_datetime(int(row[column]), int(row[place]))
+        return record
 
 
 def _build_validated_reader(each: Field) -> Callable[[Any], float]:
@@ -150,14 +160,23 @@ def _build_validated_reader(each: Field) -> Callable[[Any], float]:
         for code, pair in enumerate(zip(each.levels, each.choices, strict=True)):
             codes |= dict.fromkeys(pair, float(code))
         return codes.__getitem__
+    count = count_text_days if each.kind is Kind.DATE else build_moment_counter(each.zone)
     if not each.nullable:
-        return count_text_days
-    return lambda text: NAN if text is None else count_text_days(text)
+        return count
+    return lambda text: NAN if text is None else count(text)
+
+
+def _split_days(days: Any) -> tuple[Any, Any]:
+    """Split days with the time of day as a fraction, `[n]` or one, into whole days and whole seconds."""
+    whole = np.floor(days)
+    # a fraction of a day is exact to some microseconds
+    seconds = np.floor((days - whole) * SECONDS_PER_DAY + TOLERANCE)
+    return whole, np.minimum(seconds, SECONDS_PER_DAY - 1)
 
 
 def _decode_value(each: Field, value: float) -> float | int | str | bool:
     if each.has_levels:
         return each.choices[int(value)]
     if each.kind is Kind.DATE:
-        return date.fromordinal(int(value) + EPOCH_ORDINAL).isoformat()
+        return write_date(int(value))
     return int(value) if each.kind is Kind.INTEGER else value

@@ -67,8 +67,9 @@ def explain(
     orders = _draw_orders(len(names), len(rows) * pairs, seed)
     # every background row starts equally many walks, else the sums would not match the scores
     starts = np.repeat(rows, 2 * pairs, axis=0)
+    owners = np.array(artifact.encoder.schema.owners)
     # one call of the model for the record, the background and every walk: a call costs more than its rows
-    points = np.concatenate([matrix, rows, _build_walks(orders, starts, matrix)])
+    points = np.concatenate([matrix, rows, _build_walks(orders, starts, matrix, owners)])
     artifact.encoder.derive(points)
     found, label = select_scores(artifact, artifact.predict(points))
     walks = np.empty((len(orders), len(names) + 1))
@@ -91,14 +92,24 @@ def _draw_orders(fields: int, permutations: int, seed: int) -> npt.NDArray[np.in
     return np.stack([forth, forth[:, ::-1]], axis=1).reshape(-1, fields)
 
 
-def _build_walks(orders: npt.NDArray[np.intp], starts: Matrix, matrix: Matrix) -> Matrix:
-    """Build the rows between the first and the last step of each walk, walk by walk."""
+def _build_walks(
+    orders: npt.NDArray[np.intp], starts: Matrix, matrix: Matrix, owners: npt.NDArray[np.intp]
+) -> Matrix:
+    """Build the rows between the first and the last step of each walk, walk by walk.
+
+    Args:
+        orders: Fields in the order of each walk.
+        starts: First row of each walk.
+        matrix: Record to which each walk leads.
+        owners: Field of each column that holds a field's value.
+    """
     fields = orders.shape[1]
     places = np.argsort(orders, axis=1)
     # a field is changed in every step after its position in the order
     changed = places[:, None, :] < np.arange(1, fields)[:, None]
     walks = np.repeat(starts, fields - 1, axis=0)
-    walks[:, :fields] = np.where(changed.reshape(-1, fields), matrix[:, :fields], walks[:, :fields])
+    width, changes = len(owners), changed.reshape(-1, fields)[:, owners]
+    walks[:, :width] = np.where(changes, matrix[:, :width], walks[:, :width])
     return walks
 
 

@@ -7,11 +7,12 @@ from math import floor, log10
 import numpy as np
 import numpy.typing as npt
 
+from servicio_ml.domain.fields.date_time import parse_datetime
 from servicio_ml.domain.schema import Field, Kind
 from servicio_ml.domain.values import FIRST_DAY, LAST_DAY
 from servicio_ml.features.artifact import Artifact
 from servicio_ml.features.bins import ColumnBins
-from servicio_ml.features.column_values import EPOCH, count_days
+from servicio_ml.features.dated_columns import EPOCH, count_days
 from servicio_ml.features.profile import ALL
 
 Value = float | int | str | bool | None
@@ -20,6 +21,8 @@ GRID_POINTS = 41
 """Number of points of the curve of a number: enough to show the steps of a tree within milliseconds."""
 GRID_DAYS, GRID_STEP_DAYS = 182, 7
 """Range and step of the curve of a date: half a year back and ahead by weeks, which covers all seasons."""
+GRID_HOURS = 84
+"""Range of the curve of a date-time, by hours: half a week back and ahead, to cover all weekdays."""
 
 
 def compute_typical_record(artifact: Artifact) -> dict[str, Value]:
@@ -47,9 +50,9 @@ def build_grid(artifact: Artifact, each: Field, value: Value) -> list[Value]:
     """
     if each.has_levels:
         return [*each.choices]
-    if each.kind is Kind.DATE:
+    if each.is_dated:
         middle = str(value or _find_median(_list_golden_values(artifact, each)) or each.example)
-        return _build_weeks(middle)
+        return _build_weeks(middle) if each.kind is Kind.DATE else _build_hours(middle)
     bins = artifact.reference.features[artifact.encoder.schema.field_names.index(each.name)]
     mine = [float(value)] if isinstance(value, (int, float)) else []
     golden = [
@@ -73,7 +76,8 @@ def _find_typical_value(
 
 
 def _find_bin(bins: ColumnBins, each: Field, value: Value) -> int:
-    number = count_days(str(value)) if each.kind is Kind.DATE else np.float32(value or 0)
+    # all dates and date-times are in one bin
+    number = np.float32(0 if each.is_dated else value or 0)
     return int(np.searchsorted(np.asarray(bins.edges), number, side="right"))
 
 
@@ -117,6 +121,12 @@ def _count_decimals(step: float) -> int:
 
 def _round_numbers(each: Field, numbers: Sequence[float]) -> list[float | int]:
     return [int(number) for number in numbers] if each.kind is Kind.INTEGER else [*numbers]
+
+
+def _build_hours(middle: str) -> list[Value]:
+    center = parse_datetime(middle, "")
+    around = (center + timedelta(hours=shift) for shift in range(-GRID_HOURS, GRID_HOURS + 1))
+    return [each.isoformat() for each in around if FIRST_DAY <= each.date() <= LAST_DAY]
 
 
 def _build_weeks(middle: str) -> list[Value]:

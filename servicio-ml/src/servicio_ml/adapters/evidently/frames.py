@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from evidently import BinaryClassification, DataDefinition, Dataset, MulticlassClassification, Regression
 
-from servicio_ml.domain.schema import FeatureSchema, Kind
+from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.features.bins import Numbers
 from servicio_ml.features.comparison import LabelledSample
 from servicio_ml.features.output import POSITIVE, OutputTransform, Predictions
@@ -17,14 +17,18 @@ BINARY = "binary"
 
 
 def build_rows(schema: FeatureSchema, matrix: Numbers) -> pd.DataFrame:
-    """Build a frame of field values from an encoded matrix `[n, fields]`."""
+    """Build a frame of field values from an encoded matrix `[n, features]`; derived columns are not read."""
     columns: dict[str, Any] = {}
+    seconds = schema.seconds
     for i, each in enumerate(schema.fields):
         values = matrix[:, i]
         if each.has_levels:
             columns[each.name] = decode_labels(each.levels, values)
-        elif each.kind is Kind.DATE:
-            columns[each.name] = pd.to_datetime(pd.Series(values.astype(np.float64)), unit="D")
+        elif each.is_dated:
+            moments = pd.to_datetime(pd.Series(values.astype(np.float64)), unit="D")
+            if i in seconds:
+                moments += pd.to_timedelta(pd.Series(matrix[:, seconds[i]].astype(np.float64)), unit="s")
+            columns[each.name] = moments
         else:
             columns[each.name] = pd.Series(values.astype(np.float64))
     return pd.DataFrame(columns)
@@ -40,13 +44,11 @@ def decode_labels(names: Sequence[str], codes: Numbers) -> "pd.Series[str]":
 
 def build_dataset(schema: FeatureSchema, frame: pd.DataFrame, names: Sequence[str]) -> Dataset:
     """Build an Evidently data set of some columns of a frame."""
-    kinds = {each.name: each.kind for each in schema.fields}
-    levels = {each.name for each in schema.fields if each.has_levels}
-    numbers = [name for name in names if kinds[name] in {Kind.NUMBER, Kind.INTEGER}]
+    fields = [schema.get_field(name) for name in names]
     definition = DataDefinition(
-        numerical_columns=numbers,
-        categorical_columns=[name for name in names if name in levels],
-        datetime_columns=[name for name in names if kinds[name] is Kind.DATE],
+        numerical_columns=[each.name for each in fields if not (each.has_levels or each.is_dated)],
+        categorical_columns=[each.name for each in fields if each.has_levels],
+        datetime_columns=[each.name for each in fields if each.is_dated],
     )
     return Dataset.from_pandas(frame[list(names)], data_definition=definition)
 

@@ -21,6 +21,7 @@ COLUMN_TYPES = {
     Kind.INTEGER: DataType.double,
     Kind.CATEGORY: DataType.string,
     Kind.DATE: DataType.string,
+    Kind.DATETIME: DataType.string,
     Kind.BOOLEAN: DataType.boolean,
 }
 

@@ -21,6 +21,9 @@ from servicio_ml.domain.derived import (
 if TYPE_CHECKING:
     from servicio_ml.domain.schema import FeatureSchema
 
+DATED = frozenset({"date", "datetime"})
+TIME_PARTS = frozenset({"hour", "minute"})
+
 
 def find_derived_problems(column: Derived, schema: "FeatureSchema") -> Iterator[str]:
     """Describe what is wrong with a derived column in its schema."""
@@ -50,12 +53,19 @@ def _find_source_problems(column: Derived, schema: "FeatureSchema") -> Iterator[
 
 
 def _find_date_problems(column: Derived, kinds: Mapping[str, str]) -> Iterator[str]:
-    if isinstance(column, Difference | Ratio) and len({kind == "date" for kind in kinds.values()}) > 1:
+    if isinstance(column, Difference | Ratio) and len({kind in DATED for kind in kinds.values()}) > 1:
         yield f"{' and '.join(column.sources)} are a date and a number; take two of one kind"
-    if isinstance(column, DatePart) and not {*kinds.values()} <= {"date", "category", "boolean"}:
-        yield f"{column.source!r} is a {kinds[column.source]}; only a date has parts"
-    if isinstance(column, Bins) and "date" in kinds.values():
-        yield f"{column.source!r} is a date; bins are those of a number"
+    if isinstance(column, DatePart):
+        yield from _find_part_problems(column, kinds[column.source])
+    if isinstance(column, Bins) and DATED.intersection(kinds.values()):
+        yield f"{column.source!r} is a {kinds[column.source]}; bins are those of a number"
+
+
+def _find_part_problems(column: DatePart, kind: str) -> Iterator[str]:
+    if kind in {"number", "integer"}:
+        yield f"{column.source!r} is a {kind}; only a date has parts"
+    elif kind == "date" and column.part in TIME_PARTS:
+        yield f"{column.source!r} is a date; only a date-time has the part {column.part!r}"
 
 
 def _find_fitted_problems(column: Derived, kinds: Mapping[str, str]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from servicio_ml.domain.checks.exactness import has_exact_range
 from servicio_ml.domain.checks.parsing import find_parse_problems
+from servicio_ml.domain.fields.date_time import find_zone_problem, parse_datetime
 from servicio_ml.domain.values import (
     BOOLEAN_LEVELS,
     DATE_CHARACTERS,
@@ -39,8 +40,16 @@ def find_field_problems(field: "Field") -> Iterator[str]:
         yield "a boolean has the levels false and true; leave them out, and name other words by parse.recode"
     yield from find_level_problems(field.levels, "a level")
     yield from _find_bound_problems(field)
+    yield from _find_zone_problems(field)
     yield from _find_example_problems(field)
     yield from find_parse_problems(field.parse, kind, field.levels)
+
+
+def _find_zone_problems(field: "Field") -> Iterator[str]:
+    if field.zone and field.kind.value != "datetime":
+        yield "only a date-time has a time zone; leave zone out"
+    elif field.zone and (problem := find_zone_problem(field.zone)):
+        yield problem
 
 
 def _find_learning_problems(field: "Field") -> Iterator[str]:
@@ -95,6 +104,9 @@ def _find_example_problems(field: "Field") -> Iterator[str]:
     elif kind == "date":
         if not is_day(example):
             yield f"the example {example!r} is no date; write YYYY-MM-DD, such as '2016-06-15'"
+    elif kind == "datetime":
+        if not _is_moment(example):
+            yield f"the example {example!r} is no date-time; write one such as '2016-06-15T12:30:00'"
     elif kind == "boolean":
         if not isinstance(example, bool):
             yield f"the example {example!r} is neither True nor False"
@@ -114,6 +126,13 @@ def _is_within(field: "Field", value: float) -> bool:
     low = -math.inf if field.minimum is None else field.minimum
     high = math.inf if field.maximum is None else field.maximum
     return low <= value <= high and (field.kind.value == "number" or float(value).is_integer())
+
+
+def _is_moment(text: object) -> bool:
+    try:
+        return isinstance(text, str) and bool(parse_datetime(text, ""))
+    except ValueError:
+        return False
 
 
 def is_day(text: object) -> bool:

@@ -20,8 +20,8 @@ def find_parse_problems(parse: "Parse", kind: str, levels: Sequence[str]) -> Ite
     for name, value in (("units", parse.units), ("missing_numbers", parse.missing_numbers)):
         if value and kind not in {"number", "integer"}:
             yield f"{name} are for numbers; leave them out"
-    if parse.date_format and kind != "date":
-        yield "date_format is for dates; leave it out"
+    if parse.date_format and kind not in {"date", "datetime"}:
+        yield "date_format is for dates and date-times; leave it out"
     if parse.fold_case:
         yield from _find_folding_problems(kind, levels)
 

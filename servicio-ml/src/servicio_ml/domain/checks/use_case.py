@@ -12,7 +12,7 @@ from servicio_ml.domain.checks.targets import find_target_parse_problems
 from servicio_ml.domain.checks.weights import find_weight_problems
 from servicio_ml.domain.derived import TargetMean
 from servicio_ml.domain.metric import METRICS
-from servicio_ml.domain.schema import Field, Kind, Parse
+from servicio_ml.domain.schema import Field, Parse
 from servicio_ml.domain.search import BLEND, TASKS_OF_FAMILIES
 from servicio_ml.errors import format_names
 
@@ -110,7 +110,7 @@ def _find_naming_problems(use_case: "UseCase") -> Iterator[str]:
     for name in (*sorted(dates), *use_case.promotion.slices):
         if name not in fields:
             yield f"{name!r} is named as a date or slice; fields are {format_names(fields)}"
-        elif name in dates and fields[name].kind is not Kind.DATE:
+        elif name in dates and not fields[name].is_dated:
             yield f"{name!r} orders rows in time, but is no date"
         elif name not in dates and not fields[name].has_levels:
             yield f"the slice {name!r} is no category; slices compare the levels of a category"

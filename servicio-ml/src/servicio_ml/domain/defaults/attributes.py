@@ -1,5 +1,6 @@
 """Attributes that a definition need not name, since the others give them."""
 
+from collections.abc import Mapping
 from math import floor
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,12 @@ from servicio_ml.domain.values import BOOLEAN_LEVELS, OTHER
 if TYPE_CHECKING:
     from servicio_ml.domain.schema import Field
 
-EXAMPLE_DAY = "2020-01-01"
+EXAMPLES: Mapping[str, str | bool] = {
+    "date": "2020-01-01",
+    "datetime": "2020-01-01T12:00:00",
+    "boolean": False,
+}
+"""Plausible value of a kind without bounds and levels of its own."""
 
 
 def fill_captions(definition: object) -> None:
@@ -44,10 +50,8 @@ def build_example(field: "Field") -> float | int | str | bool:
     """Build a plausible value of a field."""
     if field.kind.value == "category":
         return field.levels[0] if field.levels else OTHER if field.learned_levels else ""
-    if field.kind.value == "date":
-        return EXAMPLE_DAY
-    if field.kind.value == "boolean":
-        return False
+    if field.kind.value in EXAMPLES:
+        return EXAMPLES[field.kind.value]
     low, high = field.minimum, field.maximum
     bounds = [bound for bound in (low, high) if bound is not None] or [0.0]
     middle = sum(bounds) / len(bounds)

@@ -6,9 +6,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 from pydantic_core import CoreSchema, core_schema
 
+from servicio_ml.domain.fields.date_time import parse_datetime
 from servicio_ml.domain.schema import FeatureSchema, Kind
 from servicio_ml.domain.schema import Field as SchemaField
-from servicio_ml.domain.values import BOOLEAN_LEVELS, DATE_PATTERN, LevelFinder, map_codes
+from servicio_ml.domain.values import (
+    BOOLEAN_LEVELS,
+    DATE_PATTERN,
+    DATETIME_PATTERN,
+    LevelFinder,
+    map_codes,
+)
 
 # strict: the text "3" for a number is a client's mistake that coercion would hide
 CONFIG = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -87,12 +94,28 @@ def _build_value_type(each: SchemaField) -> Any:
         return Annotated[bool, _CORE_BOOLEAN]
     if each.kind is Kind.DATE:
         return Annotated[str, _CORE_DATE]
+    if each.kind is Kind.DATETIME:
+        return _build_datetime_type(each)
     low, high = each.limits
     if each.kind is Kind.NUMBER:
         return Annotated[float, Field(ge=low, le=high)]
     bounds = core_schema.int_schema(ge=int(low), le=int(high))
     document = {"type": "integer", "minimum": low, "maximum": high}
     return Annotated[int, _CoreType(core_schema.chain_schema([_WHOLE_NUMBER, bounds]), document)]
+
+
+def _build_datetime_type(each: SchemaField) -> Any:
+    document = {"type": "string", "format": "date-time"}
+    core: CoreSchema = core_schema.str_schema(strict=True, pattern=DATETIME_PATTERN)
+    if each.zone:
+
+        def check(text: str) -> str:
+            # the first and the last day may lie in another zone
+            parse_datetime(text, each.zone)
+            return text
+
+        core = core_schema.chain_schema([core, core_schema.no_info_plain_validator_function(check)])
+    return Annotated[str, _CoreType(core, document)]
 
 
 def _build_level_type(each: SchemaField) -> Any:

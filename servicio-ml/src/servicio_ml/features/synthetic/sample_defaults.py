@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import datetime, timedelta
 from math import floor, log10
 
 from servicio_ml.domain.sample import Factor, Marginal, SampleColumn, SyntheticSample, Text
@@ -15,6 +15,7 @@ LOADING = 0.6
 TARGET_LOADING = 0.95
 MISSING = 0.05
 """Share of missing values of a nullable default column."""
+HOURS = 24
 DAYS = 730
 """Length of a default range of dates, in days."""
 MADE_UP_LEVELS = 30
@@ -30,8 +31,9 @@ def complete_sample(use_case: UseCase) -> SyntheticSample:
     known = {*columns, sample.panel.date, sample.panel.entity} if sample.panel else {*columns}
     hidden = [*sample.hidden]
     for sharing in _group_missing_fields(use_case.schema.fields, known):
-        columns |= _build_columns(use_case, sharing)
-        hidden += [each.name for each in sharing if len(sharing) > 1]
+        built = _build_columns(use_case, sharing)
+        columns |= built
+        hidden += [name for name in built if name != sharing[0].column]
     if use_case.target.column not in known:
         columns[use_case.target.column] = _build_target_column(use_case.target)
     return replace(
@@ -47,14 +49,29 @@ def _group_missing_fields(fields: Sequence[Field], known: Collection[str]) -> It
 
 
 def _build_columns(use_case: UseCase, sharing: Sequence[Field]) -> dict[str, SampleColumn]:
-    """Build the raw column of some fields; with several of them, a hidden column for each as well."""
+    """Build the raw column of some fields, and hidden columns for the parts of its text."""
     first = sharing[0]
     if len(sharing) == 1:
-        return {first.column: _build_field_column(first)}
+        return _build_moment_columns(first) if first.kind is Kind.DATETIME else _build_column(first)
     template = build_shared_template(use_case.name, sharing)
     # a template has a place for each value, so that none may be missing
     values = {each.name: _build_field_column(replace(each, nullable=False)) for each in sharing}
     return {**values, first.column: Text(templates={template: 1.0})}
+
+
+def _build_column(each: Field) -> dict[str, SampleColumn]:
+    return {each.column: _build_field_column(each)}
+
+
+def _build_moment_columns(each: Field) -> dict[str, SampleColumn]:
+    """Build the raw column of a date-time, of a day and an hour."""
+    day, hour = f"{each.name}_day", f"{each.name}_hour"
+    missing = MISSING if each.nullable else 0.0
+    return {
+        day: _build_field_column(replace(each, nullable=False)),
+        hour: _build_number_column(0, HOURS - 1, LOADING, 0.0, integer=True),
+        each.column: Text(templates={f"{{{day}}}T{{{hour}:02.0f}}:00:00": 1.0}, missing=missing),
+    }
 
 
 def _build_field_column(each: Field) -> Marginal:
@@ -63,8 +80,8 @@ def _build_field_column(each: Field) -> Marginal:
         # of learned levels, the texts are not known before a file is read
         levels = each.levels or tuple(f"{each.name} {number}" for number in range(1, MADE_UP_LEVELS + 1))
         return _build_level_shares(levels, each.parse, missing, LOADING)
-    if each.kind is Kind.DATE:
-        last = date.fromisoformat(str(each.example))
+    if each.is_dated:
+        last = datetime.fromisoformat(str(each.example)).date()
         first = last - timedelta(days=DAYS)
         return Marginal(dates=(first.isoformat(), last.isoformat()), loadings=(LOADING,), missing=missing)
     example = float(each.example)

@@ -98,9 +98,7 @@ def replay_stream(stream: LabelledStream, server: ReplayServer, advance: Advance
     """
     first, last = stream.ends
     # partitioned once; a filter per day would read the whole stream for every day
-    rows_of = {
-        key[0]: rows for key, rows in stream.rows.partition_by(stream.dates.name, as_dict=True).items()
-    }
+    rows_of = {key[0]: rows for key, rows in stream.rows.group_by(stream.dates, maintain_order=True)}
     # a day without rows is replayed too, since `absent` and rates depend on it
     empty = stream.rows.clear()
     exported: dict[tuple[str, Labels], list[float]] = {}

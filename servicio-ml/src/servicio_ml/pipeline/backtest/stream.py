@@ -43,7 +43,7 @@ class LabelledStream:
 
     @property
     def dates(self) -> pl.Series:
-        return self.rows[self.use_case.event_date]
+        return self.rows[self.use_case.event_date].cast(pl.Date)
 
     @property
     def ends(self) -> tuple[date, date]:

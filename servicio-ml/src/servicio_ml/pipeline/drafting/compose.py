@@ -1,13 +1,12 @@
 """Composition of a use case from what was found in a file: split, metric, promotion, dialect, copies."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from servicio_ml.domain.defaults.candidates import build_standard_candidates
-from servicio_ml.domain.derived import Cyclic, Derived
-from servicio_ml.domain.schema import FeatureSchema, Field
+from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.domain.use_case import (
     MISSING,
     DateSplit,
@@ -19,15 +18,14 @@ from servicio_ml.domain.use_case import (
     UseCase,
 )
 from servicio_ml.pipeline.drafting.copies import choose_deduplication
+from servicio_ml.pipeline.drafting.derived_columns import build_derived
 from servicio_ml.pipeline.drafting.evidence import Evidence
 from servicio_ml.pipeline.drafting.groups import GroupColumn, choose_group_column
 from servicio_ml.pipeline.drafting.quick_model import METRICS
 from servicio_ml.pipeline.drafting.reasons import format_reason, join_reasons
 from servicio_ml.pipeline.drafting.rules import build_drift_policy, build_promotion, choose_test_share
-from servicio_ml.pipeline.drafting.time_order import TimeColumn, choose_time_column, has_seasons
+from servicio_ml.pipeline.drafting.time_order import TimeColumn, choose_time_column
 from servicio_ml.pipeline.drafting.writing.descriptions import describe_format, describe_rows
-
-DAYS_PER_YEAR = 365.2425
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,39 +128,10 @@ def _describe_group(group: GroupColumn | None) -> dict[str, str]:
 
 
 def _build_schema(evidence: Evidence, date: str, group: GroupColumn | None) -> FeatureSchema:
-    fields = _list_fields(evidence, {group.column: group.field} if group else {})
-    return FeatureSchema(
-        fields=tuple(replace(each, direct=each.direct and each.name != date) for each in fields),
-        derived=_build_seasons(evidence, date) if date else (),
-    )
-
-
-def _list_fields(evidence: Evidence, grouped: Mapping[str, Field]) -> list[Field]:
-    """List the fields of the columns, and the hour of a date behind it."""
-    found = {each.column: grouped.get(each.column, each.field) for each in evidence.findings}
-    # GraphQL drops the underscores
-    names = {field.name.replace("_", "") for field in found.values() if field}
-    pairs = ((found[each.column], _select_hour(each.hour, names)) for each in evidence.findings)
-    return [field for pair in pairs for field in pair if field]
-
-
-def _select_hour(hour: Field | None, names: Collection[str]) -> Field | None:
-    """Return the hour of a date, under a name that no field has."""
-    if hour is None or hour.name.replace("_", "") not in names:
-        return hour
-    return _select_hour(replace(hour, name=f"{hour.name}_of_day"), names)
-
-
-def _build_seasons(evidence: Evidence, date: str) -> tuple[Derived, ...]:
-    """Build the columns of the season, where the rows are of two years or more."""
-    days = {each.field.name: each.values for each in evidence.findings if each.field}
-    found = days[date]
-    if found is None or not has_seasons(found) or {"season_sin", "season_cos"} & {*days}:
-        return ()
-    return (
-        Cyclic(name="season_sin", source=date, period=DAYS_PER_YEAR, wave="sin"),
-        Cyclic(name="season_cos", source=date, period=DAYS_PER_YEAR, wave="cos"),
-    )
+    grouped = {group.column: group.field} if group else {}
+    found = (grouped.get(each.column, each.field) for each in evidence.findings)
+    fields = tuple(replace(each, direct=each.direct and each.name != date) for each in found if each)
+    return FeatureSchema(fields=fields, derived=build_derived(fields, evidence.findings, date))
 
 
 def _build_dialect(evidence: Evidence) -> Dialect:

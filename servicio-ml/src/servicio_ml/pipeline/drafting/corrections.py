@@ -9,7 +9,7 @@ import polars as pl
 from servicio_ml.domain.schema import Field, Kind
 from servicio_ml.errors import DraftError, format_names
 from servicio_ml.pipeline.drafting.columns.category import find_boolean, find_category
-from servicio_ml.pipeline.drafting.columns.date import find_date
+from servicio_ml.pipeline.drafting.columns.date import find_date, find_datetime
 from servicio_ml.pipeline.drafting.columns.number import NumberText, build_number
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding, RawColumn, parse_numbers
 from servicio_ml.pipeline.drafting.columns.unix_time import read_unix_time
@@ -169,7 +169,8 @@ FINDERS: Mapping[str, Callable[[RawColumn], ColumnFinding | None]] = {
     Kind.NUMBER: _find_number,
     Kind.INTEGER: _find_integer,
     Kind.CATEGORY: find_category,
-    Kind.DATE: lambda column: find_date(column) or read_unix_time(column),
+    Kind.DATE: lambda column: find_date(column) or read_unix_time(column, Kind.DATE),
+    Kind.DATETIME: lambda column: find_datetime(column) or read_unix_time(column, Kind.DATETIME),
     Kind.BOOLEAN: find_boolean,
 }
 """Function that reads a column as a kind, by kind."""

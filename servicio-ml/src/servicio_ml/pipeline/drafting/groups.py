@@ -68,7 +68,7 @@ def _list_columns(evidence: Evidence) -> Iterator[tuple[ColumnFinding, Field, pl
         if finding.column not in names:
             continue
         field = finding.field or _build_identifier(finding, names[finding.column], evidence)
-        if field is None or not NAME.fullmatch(field.name) or field.nullable or field.kind is Kind.DATE:
+        if field is None or not NAME.fullmatch(field.name) or field.nullable or field.is_dated:
             continue
         groups = evidence.table.cells[finding.column]
         if MIN_GROUPS <= groups.n_unique() <= len(groups) / MIN_ROWS_PER_GROUP:

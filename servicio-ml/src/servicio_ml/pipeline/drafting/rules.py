@@ -51,9 +51,10 @@ def build_drift_policy(evidence: Evidence, date: str) -> tuple[DriftPolicy, str]
         evidence: What was found in the file.
         date: Field that dates the rows; empty without one.
     """
-    days = next((each.values for each in evidence.findings if each.field and each.field.name == date), None)
-    if not date or days is None:
+    found = next((each.values for each in evidence.findings if each.field and each.field.name == date), None)
+    if not date or found is None:
         return DriftPolicy(), ""
+    days = found.cast(pl.Date)
     season, effect = date if has_seasons(days) else "", compute_design_effect(evidence, date, days)
     months = format_reason("a month is compared with the same months of {field}", field=season)
     shares = format_reason(

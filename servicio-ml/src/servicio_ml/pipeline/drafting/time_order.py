@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from servicio_ml.domain.schema import Kind
 from servicio_ml.errors import DraftError, format_names
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding
 from servicio_ml.pipeline.drafting.columns.statistics import compute_share, find_bounds
@@ -57,7 +56,7 @@ def list_time_columns(findings: Sequence[ColumnFinding]) -> list[TimeColumn]:
 
 
 def _is_complete_date(finding: ColumnFinding) -> bool:
-    is_date = finding.field is not None and finding.field.kind is Kind.DATE
+    is_date = finding.field is not None and finding.field.is_dated
     return is_date and finding.values is not None and not finding.values.null_count()
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from servicio_ml.domain.ports.object_store import ObjectStore
-from servicio_ml.domain.schema import FeatureSchema, Kind
+from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.features.bins import Integers, Numbers
 from servicio_ml.features.encoder import Encoder
 from servicio_ml.pipeline.drift.domain_classifier import (
@@ -30,7 +30,7 @@ def read_training_rows(
         StoreError: They are not in the lake.
     """
     schema = window.artifact.encoder.schema
-    matrix = Encoder(schema).encode_frame(read_rows(store, window.info, "train"))[:, : len(schema.fields)]
+    matrix = Encoder(schema).encode_frame(read_rows(store, window.info, "train"))[:, : len(schema.owners)]
     return matrix[match_seasons(window.artifact.reference, matrix, seasons, limit, random)]
 
 
@@ -54,10 +54,10 @@ def run_classifier(
 
 def sort_by_date(schema: FeatureSchema, matrix: Numbers) -> Numbers:
     """Rows by their first date; where there is none, as they were logged or read."""
-    dates = [i for i, each in enumerate(schema.fields) if each.kind is Kind.DATE]
+    dates = [i for i, each in enumerate(schema.fields) if each.is_dated]
     return matrix[np.argsort(matrix[:, dates[0]], kind="stable")] if dates else matrix
 
 
 def list_undated_fields(schema: FeatureSchema) -> list[int]:
     """Places of the fields that are no dates: every date after the training rows is new."""
-    return [i for i, each in enumerate(schema.fields) if each.kind is not Kind.DATE]
+    return [i for i, each in enumerate(schema.fields) if not each.is_dated]

@@ -119,8 +119,8 @@ def sample_truths(truths: LabelledSample, limit: int, random: np.random.Generato
 
 
 def _build_empty_sample(window: LoggedWindow, classes: int) -> tuple[Numbers, Numbers, Numbers, Numbers]:
-    fields = len(window.artifact.encoder.schema.fields)
-    return np.zeros(0), np.zeros((0, fields), dtype=np.float32), np.zeros(0), np.zeros((0, classes))
+    width = len(window.artifact.encoder.schema.owners)
+    return np.zeros(0), np.zeros((0, width), dtype=np.float32), np.zeros(0), np.zeros((0, classes))
 
 
 def _build_labelled_sample(labelled: Iterable[LabelledPrediction], classes: int) -> LabelledSample:

@@ -1,9 +1,11 @@
 """Contract of the published files: learned levels, and a pandera schema that is verified on the files."""
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
+from polars._typing import PolarsDataType
 
 with warnings.catch_warnings():
     # where PySpark is installed, pandera imports it, and PySpark warns about any pandas 3
@@ -22,11 +24,12 @@ from servicio_ml.domain.values import OTHER
 from servicio_ml.errors import ContractError, format_names
 
 BATCH_ROWS = 500_000
-TYPES = {
+TYPES: Mapping[Kind, PolarsDataType] = {
     Kind.NUMBER: pl.Float64,
     Kind.INTEGER: pl.Int64,
     Kind.CATEGORY: pl.String,
     Kind.DATE: pl.Date,
+    Kind.DATETIME: pl.Datetime("us"),
     Kind.BOOLEAN: pl.String,
 }
 

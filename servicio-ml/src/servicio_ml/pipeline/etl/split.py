@@ -29,7 +29,8 @@ def assign_split(rows: pl.LazyFrame, split: Split, fields: Sequence[str]) -> pl.
         ContractError: All rows have the same date.
     """
     if isinstance(split, DateSplit):
-        return rows.with_columns((pl.col(split.field) >= _find_first_test_date(rows, split)).alias(TEST))
+        day = pl.col(split.field).cast(pl.Date)
+        return rows.with_columns((day >= _find_first_test_date(rows, split)).alias(TEST))
     if isinstance(split, ColumnSplit):
         return rows.with_columns((pl.col(split.field) == split.test).alias(TEST))
     hashed = [split.field] if isinstance(split, GroupSplit) else fields
@@ -38,7 +39,8 @@ def assign_split(rows: pl.LazyFrame, split: Split, fields: Sequence[str]) -> pl.
 
 def _find_first_test_date(rows: pl.LazyFrame, split: DateSplit) -> pl.Expr:
     """Find the date from which rows are test rows; no date is on both sides."""
-    dates = rows.group_by(split.field).len().sort(split.field).collect(engine="streaming")
+    days = rows.group_by(pl.col(split.field).cast(pl.Date)).len()
+    dates = days.sort(split.field).collect(engine="streaming")
     row_counts = dates["len"].to_numpy()
     # whole dates: rows of one day are alike, and a day on both sides would leak
     rows_before = row_counts.cumsum() - row_counts

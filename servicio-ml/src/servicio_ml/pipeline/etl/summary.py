@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
+from servicio_ml.domain.fields.date_time import ISO_FORMAT
 from servicio_ml.domain.schema import Field, Kind
 
 NUMERIC_KINDS = frozenset({Kind.NUMBER, Kind.INTEGER})
@@ -34,15 +35,15 @@ def build_profile(
     """
     names = [field.name for field in fields]
     numbers = [field.name for field in fields if field.kind in NUMERIC_KINDS]
-    ordered = [field.name for field in fields if not field.has_levels]
+    ordered = [_write_value(field) for field in fields if not field.has_levels]
     # one pass over the file for all columns
     facts = rows.select(
         pl.len().alias("rows"),
         pl.col(names).null_count().name.prefix("nulls "),
         pl.col(numbers).mean().name.prefix("mean "),
         pl.col(numbers).std().name.prefix("std "),
-        pl.col(ordered).min().cast(pl.String).name.prefix("min "),
-        pl.col(ordered).max().cast(pl.String).name.prefix("max "),
+        *(each.min().cast(pl.String).name.prefix("min ") for each in ordered),
+        *(each.max().cast(pl.String).name.prefix("max ") for each in ordered),
     )
     found = facts.collect(engine="streaming").row(0, named=True)
     table = [
@@ -73,6 +74,12 @@ def _iterate_metrics(table: pl.DataFrame) -> Iterator[tuple[str, float]]:
         for fact in ("missing_before", "missing_after", "mean", "std"):
             if row[fact] is not None:
                 yield f"{fact}_{row['name']}", row[fact]
+
+
+def _write_value(field: Field) -> pl.Expr:
+    value = pl.col(field.name)
+    # ISO texts have the order of their moments
+    return value.dt.strftime(ISO_FORMAT) if field.kind is Kind.DATETIME else value
 
 
 def _find_most_frequent(rows: pl.LazyFrame, name: str, total: int) -> dict[str, object]:

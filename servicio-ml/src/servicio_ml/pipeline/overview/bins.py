@@ -22,6 +22,7 @@ MAX_MONTHS = 36
 """Maximum number of bins by month; a longer time is binned by year."""
 MONTHS_PER_YEAR = 12
 LEVEL_KINDS = (Kind.CATEGORY, Kind.BOOLEAN)
+DATED_KINDS = (Kind.DATE, Kind.DATETIME)
 NO_BIN = -1
 
 
@@ -51,7 +52,7 @@ class HistogramBins:
         """Assign each value to a bin, `NO_BIN` where it is missing; a category's values are a `pl.Enum`."""
         if self.has_levels:
             found = values.to_physical().cast(pl.Int64)
-        elif self.kind is Kind.DATE:
+        elif self.kind in DATED_KINDS:
             found = self._assign_dates(values)
         else:
             # the ends are open or hold the extremes, so only inner limits decide
@@ -77,7 +78,7 @@ def build_bins(field: Field, ordered: pl.Series) -> HistogramBins:
         return HistogramBins(kind=field.kind, labels=field.levels)
     if ordered.is_empty():
         return HistogramBins(kind=field.kind)
-    if field.kind is Kind.DATE:
+    if field.is_dated:
         return HistogramBins(kind=field.kind, labels=tuple(_label_dates(ordered[0], ordered[-1])))
     return HistogramBins(kind=field.kind, edges=_compute_edges(ordered, integer=field.kind is Kind.INTEGER))
 

@@ -5,9 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
+import polars.selectors as cs
 
 from servicio_ml.domain.checks.use_case import BINARY_LABELS
 from servicio_ml.domain.dataset import SOURCE_LINE
+from servicio_ml.domain.fields.date_time import ISO_FORMAT
 from servicio_ml.domain.schema import FeatureSchema, Field
 from servicio_ml.domain.use_case import Target, UseCase
 from servicio_ml.domain.values import OTHER
@@ -113,7 +115,8 @@ def _build_sample(files: Mapping[str, Path], names: Sequence[str]) -> OverviewRo
     # both files, sorted by source line, so that the sample looks like the raw file's beginning
     firsts = [pl.scan_parquet(files[name]).head(SAMPLE_ROWS) for name in ("train", "test")]
     rows = pl.concat(firsts).select(names).sort(SOURCE_LINE).head(SAMPLE_ROWS)
+    dates, moments = cs.date().cast(pl.String), cs.datetime().dt.strftime(ISO_FORMAT)
     return OverviewRows(
         names=tuple(names),
-        rows=tuple(rows.with_columns(pl.selectors.date().cast(pl.String)).collect().rows()),
+        rows=tuple(rows.with_columns(dates, moments).collect().rows()),
     )

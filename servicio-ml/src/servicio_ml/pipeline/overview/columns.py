@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from servicio_ml.domain.schema import Field, Kind
 from servicio_ml.lifecycle.overview import FrequentValue, Histogram, OverviewColumn, Value
-from servicio_ml.pipeline.overview.bins import HistogramBins, build_bins
+from servicio_ml.pipeline.overview.bins import DATED_KINDS, HistogramBins, build_bins
 
 FREQUENT_VALUES = 5
 MAX_SHOWN_LEVELS = 60
@@ -89,7 +89,7 @@ def _compute_facts(ordered: pl.Series, kind: Kind) -> dict[str, Any]:
             FrequentValue(value=_to_json_value(each), rows=times) for times, each in frequent.rows()
         ),
     }
-    if kind is Kind.DATE:
+    if kind in DATED_KINDS:
         # a quartile of dates must be a date that exists
         nearest = {name: ordered[round(share * (len(ordered) - 1))] for name, share in QUARTILES.items()}
         return {**facts, **{name: _to_json_value(day) for name, day in nearest.items()}}

@@ -31,8 +31,8 @@ from servicio_ml.pipeline.reading.parquet.column_types import (
 from servicio_ml.pipeline.reading.parquet.typed_columns import (
     convert_for_polars,
     convert_to_text,
-    is_day,
     is_day_type,
+    is_value_of,
 )
 from servicio_ml.pipeline.reading.text import (
     LINE,
@@ -95,17 +95,19 @@ def _open_parquet(file: InputFile, file_format: FileFormat) -> RowBatches:
     )
     schema = pq.read_schema(file.path)
     _check_types(schema, file_format, file.source_name)
+    plan = file_format.plan
+    zoned = {plan.raw_columns[each.raw_column] for each in plan.columns if each.field.zone}
     # converting an empty table gives Polars' types without reading a row
-    empty = convert_for_polars(schema.empty_table().select(columns), columns, file.source_name)
+    empty = convert_for_polars(schema.empty_table().select(columns), columns, file.source_name, zoned)
     types = cast(pl.DataFrame, pl.from_arrow(empty)).schema
-    fields = [column.field for column in file_format.plan.columns]
+    fields = [column.field for column in plan.columns]
     typed = file_format.dialect == TYPED and all(_is_compatible(types[each.name], each) for each in fields)
     prepare = _create_value_check(file_format, types) if typed else _create_parser(file_format, text=False)
 
     def read_rows() -> Iterator[pl.DataFrame]:
         first = FIRST_LINE
         for batch in iterate_batches(file, columns, BATCH_ROWS):
-            local = convert_for_polars(batch, columns, file.source_name)
+            local = convert_for_polars(batch, columns, file.source_name, zoned)
             frame = cast(pl.DataFrame, pl.from_arrow(local))
             kept = (pl.col(raw).alias(name) for name, raw in file_format.kept_columns.items())
             yield frame.with_columns(kept).with_row_index(LINE, offset=first)
@@ -185,7 +187,10 @@ def _create_value_check(file_format: FileFormat, types: pl.Schema) -> PrepareRow
 
 
 def _build_value(field: Field, dtype: pl.DataType) -> pl.Expr:
-    return pl.col(field.name).cast(pl.Date) if isinstance(dtype, pl.Datetime) else pl.col(field.name)
+    if not is_day_type(dtype):
+        return pl.col(field.name)
+    value = pl.col(field.name).cast(pl.Datetime("us")).dt.truncate("1s")
+    return value.cast(pl.Date) if field.kind is Kind.DATE else value
 
 
 def _build_problem(field: Field, dtype: pl.DataType) -> pl.Expr:
@@ -194,7 +199,7 @@ def _build_problem(field: Field, dtype: pl.DataType) -> pl.Expr:
     if field.has_levels and not field.learned_levels:
         right, text = value.cast(pl.String).is_in(list(field.levels)), value.cast(pl.String)
     elif is_day_type(dtype):
-        right, text = is_day(value, dtype), convert_to_text(field.name, dtype)
+        right, text = is_value_of(field.kind, value, dtype), convert_to_text(field.name, dtype)
     else:
         return pl.lit(None, dtype=pl.String)
     problem = pl.format(f"{field.name}: '{{}}' is not {describe_allowed_values(field)}", text)
@@ -207,7 +212,7 @@ def _is_compatible(dtype: pl.DataType, field: Field) -> bool:
         return True
     if field.kind in NUMERIC_KINDS:
         return dtype.is_numeric()
-    if field.kind is Kind.DATE:
+    if field.is_dated:
         return is_day_type(dtype)
     # a boolean may be any of its words
     if field.kind is Kind.BOOLEAN:

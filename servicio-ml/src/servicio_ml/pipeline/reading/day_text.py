@@ -19,18 +19,29 @@ def parse_day(text: nw.Expr, date_format: str) -> nw.Expr:
         # Spark's sum of a day and days is a midnight in the zone of its session
         counted = (nw.lit(EPOCH) + days * nw.lit(timedelta(days=1))).cast(nw.Date)
         return nw.when(days.is_null()).then(_parse_iso_day(text)).otherwise(counted)
-    return _parse_iso_day(_rewrite_day(text, date_format) if date_format else text)
+    return _parse_iso_day(rewrite_day(text, date_format) if date_format else text)
 
 
 def _count_days(text: nw.Expr, units_per_day: int) -> nw.Expr:
-    """Count the days since 1970-01-01; null beyond the days that a date may be."""
+    return count_units(text, units_per_day, units_per_day)
+
+
+def count_units(text: nw.Expr, units_per_day: int, divisor: int) -> nw.Expr:
+    """Count what has passed since 1970-01-01 UTC, rounded down; null beyond the days that a date may be.
+
+    Args:
+        text: Unix time.
+        units_per_day: Number of its units in a day.
+        divisor: Number of them that count as one.
+    """
     number = nw.when(text.str.contains(UNIX_TIME_PATTERN)).then(text).cast(nw.Float64)
     days = (number / units_per_day).floor()
     first, last = (float((day - EPOCH).days) for day in (FIRST_DAY, LAST_DAY))
-    return nw.when(days >= first, days <= last).then(days).cast(nw.Int64)
+    return nw.when(days >= first, days <= last).then((number / divisor).floor()).cast(nw.Int64)
 
 
-def _rewrite_day(text: nw.Expr, date_format: str) -> nw.Expr:
+def rewrite_day(text: nw.Expr, date_format: str) -> nw.Expr:
+    """Rewrite a day of a format as YYYY-MM-DD."""
     rewritten, steps = text, [*list_date_steps(date_format)]
     for pattern, replacement in steps:
         rewritten = rewritten.str.replace_all(pattern, replacement)

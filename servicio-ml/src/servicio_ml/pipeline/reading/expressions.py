@@ -22,7 +22,7 @@ from servicio_ml.domain.values import (
 )
 from servicio_ml.errors import format_names
 from servicio_ml.pipeline.reading.columns import ColumnPlan
-from servicio_ml.pipeline.reading.day_text import parse_day
+from servicio_ml.pipeline.reading.dated_text import parse_dated_text
 from servicio_ml.pipeline.reading.number_text import build_unit_factor, parse_number
 from servicio_ml.pipeline.reading.surroundings import extract_surroundings, is_cut_number
 
@@ -103,8 +103,8 @@ def parse_text(column: ColumnPlan) -> Stage:
     elif kind is Kind.BOOLEAN:
         meanings = {word: level for level, words in BOOLEAN_WORDS.items() for word in words}
         parsed = _replace(nw.col(column.name_stage("level")), meanings, default=nw.lit(None, dtype=nw.String))
-    elif kind is Kind.DATE:
-        parsed = parse_day(match, column.parse.date_format)
+    elif column.field.is_dated:
+        parsed = parse_dated_text(match, column.field, column.parse.date_format)
     else:
         parsed = _parse_number(column, match)
     return (parsed.alias(column.name_stage("parsed")),)

@@ -1,7 +1,7 @@
 """All rows of a use case's raw file as text, with the dialect they are in; read lazily by the ETL."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,22 +107,20 @@ def _scan(file: InputFile, spec: DialectSpec, match: DialectMatch) -> pl.LazyFra
         return scan_rows(file, match.dialect, match.column_names)
     read = [(match.columns[each.name], each) for each in spec.fields if each.name in match.columns]
     refuse_unreadable_types(pq.read_schema(file.path), read, file.source_name)
-    return scan_rows(file, match.dialect, match.column_names, [*match.columns.values()])
+    zoned = {column for column, each in read if each.zone}
+    return _scan_parquet(file, match.dialect, [*match.columns.values()], zoned)
 
 
-def scan_rows(
-    file: InputFile, dialect: Dialect, names: tuple[str, ...], columns: Sequence[str] = ()
-) -> pl.LazyFrame:
+def scan_rows(file: InputFile, dialect: Dialect, names: tuple[str, ...]) -> pl.LazyFrame:
     """Scan every row and column of a file as text, blank lines included: `LINE`, the columns, `SURPLUS`.
 
     Args:
-        file: The file.
+        file: The file; columns of Parquet whose values have no text are left out.
         dialect: Dialect of the file.
         names: Names of its columns in order.
-        columns: Columns of a Parquet file that are read; others are left out where their values have no text.
     """
     if file.is_parquet:
-        return _scan_parquet(file, dialect, columns)
+        return _scan_parquet(file, dialect, (), ())
     return _scan_text(file, dialect, names)
 
 
@@ -158,9 +156,18 @@ def _unpack(file: InputFile, decimal: str) -> Path:
     return unpacked
 
 
-def _scan_parquet(file: InputFile, dialect: Dialect, columns: Sequence[str]) -> pl.LazyFrame:
-    """Scan the rows as text, so that they pass the same checks as a CSV."""
-    path = copy_readable_columns(file, columns)
+def _scan_parquet(
+    file: InputFile, dialect: Dialect, columns: Sequence[str], zoned: Collection[str]
+) -> pl.LazyFrame:
+    """Scan the rows as text, so that they pass the same checks as a CSV.
+
+    Args:
+        file: The file.
+        dialect: Dialect of the file.
+        columns: Columns that are read; others are left out where their values have no text.
+        zoned: Columns of date-times that have a time zone of their own.
+    """
+    path = copy_readable_columns(file, columns, zoned)
     rows = pl.scan_parquet(path, glob=False, row_index_name=LINE, row_index_offset=FIRST_LINE)
     # what cannot be text is only a problem where a field is read from it
     types = rows.collect_schema()

@@ -152,7 +152,8 @@ def _build_status(use_case: UseCase, plan: LabelledReadPlan, last_day: date) -> 
     ]
     dates = {column.field.name: column.name_stage("value") for column in plan.columns}
     if use_case.event_date in dates:
-        statuses.insert(2, (RowStatus.LATER, nw.col(dates[use_case.event_date]) > nw.lit(last_day)))
+        day = nw.col(dates[use_case.event_date]).cast(nw.Date)
+        statuses.insert(2, (RowStatus.LATER, day > nw.lit(last_day)))
     # the last one that applies wins, so the list goes from the weakest to the strongest status
     status = nw.lit(RowStatus.KEPT.value)
     for name, applies in statuses:

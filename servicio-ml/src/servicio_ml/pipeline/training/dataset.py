@@ -101,7 +101,7 @@ def _find_fold_problem(use_case: UseCase, frame: pl.DataFrame) -> str:
 def _read_split_keys(use_case: UseCase, frame: pl.DataFrame) -> Floats | None:
     """Read the days of a split by date, or the codes of the groups of a split by group; else None."""
     if use_case.split_date:
-        return frame[use_case.split_date].to_physical().to_numpy().astype(float)
+        return frame[use_case.split_date].cast(pl.Date).to_physical().to_numpy().astype(float)
     if use_case.split_group:
         # by text, since a category, a number and an identifier differ in their types
         return frame[use_case.split_group].cast(pl.String).rank("dense").to_numpy().astype(float)
@@ -148,7 +148,7 @@ def build_holdout(use_case: UseCase, schema: FeatureSchema, frame: pl.DataFrame)
 
 def find_last_training_day(use_case: UseCase, frame: pl.DataFrame) -> str:
     """The last day of training rows that are split by date, as ISO text; empty where they are not."""
-    return str(frame[use_case.split_date].max()) if use_case.split_date else ""
+    return str(frame[use_case.split_date].cast(pl.Date).max()) if use_case.split_date else ""
 
 
 def filter_unseen_rows(use_case: UseCase, frame: pl.DataFrame, until: Sequence[str]) -> pl.DataFrame:
@@ -164,7 +164,7 @@ def filter_unseen_rows(use_case: UseCase, frame: pl.DataFrame, until: Sequence[s
         return frame
     # the latest end of all models: the rows must be new to each of them
     last = max((date.fromisoformat(day) for day in until if day), default=date.min)
-    return frame.filter(pl.col(use_case.split_date) > last)
+    return frame.filter(pl.col(use_case.split_date).cast(pl.Date) > last)
 
 
 def read_true_values(target: Target, frame: pl.DataFrame) -> Floats:

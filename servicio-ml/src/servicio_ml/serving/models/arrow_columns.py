@@ -24,6 +24,7 @@ COLUMN_TYPES = {
     Kind.INTEGER: "integers, floats or decimals",
     Kind.CATEGORY: "text, numbers or booleans",
     Kind.DATE: "dates, timestamps or text",
+    Kind.DATETIME: "dates, timestamps or text",
     Kind.BOOLEAN: "booleans or text",
 }
 """Types of a column by the kind of its field, for messages."""
@@ -96,7 +97,7 @@ def _check_column(column: Any, each: Field) -> Iterator[FieldError]:
     import pyarrow as pa  # noqa: PLC0415  heavy
 
     allowed = f"{each.allowed}, in a column of {COLUMN_TYPES[each.kind]}"
-    if not _is_readable(column.type, each.kind):
+    if not _is_readable(column.type, each):
         yield _build_fault(each.name, f"a column of {_describe_type(column.type)}", allowed, "type")
         return
     try:
@@ -109,11 +110,11 @@ def _check_column(column: Any, each: Field) -> Iterator[FieldError]:
         yield _build_fault(each.name, f"a text of more than {MAX_TEXT_BYTES} bytes", allowed, "type")
 
 
-def _is_readable(kind: Any, field_kind: Kind) -> bool:
-    """Whether a field of a kind can be read from a column of an Arrow type."""
+def _is_readable(kind: Any, each: Field) -> bool:
+    """Whether a field can be read from a column of an Arrow type."""
     import pyarrow as pa  # noqa: PLC0415  heavy
 
-    plain, types = _get_value_type(kind), pa.types
+    plain, types, field_kind = _get_value_type(kind), pa.types, each.kind
     if types.is_null(plain):
         return True
     if _is_number(plain):
@@ -124,7 +125,7 @@ def _is_readable(kind: Any, field_kind: Kind) -> bool:
     if types.is_string(plain) or types.is_large_string(plain) or types.is_string_view(plain):
         return field_kind not in NUMERIC_KINDS
     is_date = types.is_date(plain) or types.is_timestamp(plain)
-    return is_date and field_kind is Kind.DATE and _is_known_zone(plain)
+    return is_date and each.is_dated and _is_known_zone(plain)
 
 
 def _is_number(kind: Any) -> bool:

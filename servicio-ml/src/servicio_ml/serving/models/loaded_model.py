@@ -46,9 +46,9 @@ class LoadedModel:
         return self.info.version
 
     @property
-    def field_count(self) -> int:
-        """Number of the matrix's columns that are fields; the others are derived."""
-        return len(self.artifact.encoder.schema.fields)
+    def value_width(self) -> int:
+        """Number of the matrix's columns that hold values of fields; the others are derived."""
+        return len(self.artifact.encoder.schema.owners)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """Conversion of tensors to the matrix of a model, and of its results to tensors.
 
 A request has a tensor for each field, or one named `features` that holds the matrix's values of all fields in
-their order: categories as the index of their level, dates as days since 1970-01-01, NaN for missing values.
+their order: categories as the index of their level, dates as days since 1970-01-01, date-times as such days
+with a fraction, NaN for missing values.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,8 @@ from servicio_ml.domain.schema import Field, Kind
 from servicio_ml.domain.values import FIRST_DAY, LAST_DAY
 from servicio_ml.errors import FieldError, InvalidError, RequestError
 from servicio_ml.features.check import shorten_number
-from servicio_ml.features.column_values import count_days, restore_limits
+from servicio_ml.features.column_values import restore_limits
+from servicio_ml.features.dated_columns import count_days
 from servicio_ml.features.output import POSITIVE
 from servicio_ml.serving.models.loaded_model import LoadedModel, PartialResult, PredictionResult
 from servicio_ml.serving.models.row_faults import OnError, RequestRows, RowFaults, RowRefusals
@@ -254,6 +256,10 @@ def _read_features(
     if tensor.shape[1:] != (len(fields),):
         allowed = f"it takes [rows, {len(fields)}]: {', '.join(schema.field_names)}"
         raise RequestError(f"tensor {FEATURES!r} has shape {list(tensor.shape)}", allowed)
+    if tensor.datatype == FP32 and schema.seconds:
+        # 24 bits hold days to some minutes
+        allowed = f"a tensor of {FP64}, since the model reads date-times to the second"
+        raise _build_error(loaded_model, FEATURES, f"a {FP32} tensor", allowed, "type")
     _check_rows(loaded_model, tensor, max_rows)
     values = np.array(tensor.values, dtype=np.float64).reshape(tensor.shape)
     faults = loaded_model.decoder.create_faults(schema.field_names, on_error)
@@ -272,8 +278,14 @@ def _check_codes(each: Field, values: npt.NDArray[np.float64], faults: RowFaults
     else:
         low, high, reason = count_days(FIRST_DAY), count_days(LAST_DAY), "type"
         allowed = f"a date as whole days since 1970-01-01: from {low} to {high}"
+    whole = np.floor(values)
+    good = (whole >= low) & (whole <= high)
+    if each.kind is Kind.DATETIME:
+        allowed = f"a date-time as days since 1970-01-01 with a fraction: from {low} to below {high + 1}"
+    else:
+        good &= whole == values
     # NaN is missing, which the decoder checks against the field
-    good = (values >= low) & (values <= high) & (np.floor(values) == values) | np.isnan(values)
+    good |= np.isnan(values)
     for row in np.flatnonzero(~good).tolist():
         value = shorten_number(values[row])
         faults.add(FieldError(row=row, field=each.name, value=value, allowed=allowed, reason=reason))

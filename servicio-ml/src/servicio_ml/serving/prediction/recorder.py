@@ -116,7 +116,7 @@ class Recorder:
             rows=len(row_indices),
             places=row_indices.tobytes(),
             # derived columns are not logged: the encoder computes them again from the fields
-            features=matrix[:, : loaded_model.field_count].tobytes(),
+            features=matrix[:, : loaded_model.value_width].tobytes(),
             outcomes=predictions.outcomes.tobytes(),
             probabilities=b"" if probabilities is None else probabilities.tobytes(),
         )

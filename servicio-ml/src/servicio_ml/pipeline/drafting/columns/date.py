@@ -7,7 +7,7 @@ import polars as pl
 
 from servicio_ml.domain.fields.date_format import build_date_pattern
 from servicio_ml.domain.schema import Field, Kind, Parse
-from servicio_ml.domain.values import DATE_CHARACTERS, DATE_PATTERN
+from servicio_ml.domain.values import DATE_PATTERN
 from servicio_ml.pipeline.drafting.columns.raw_column import (
     MIN_READABLE,
     ColumnFinding,
@@ -17,19 +17,73 @@ from servicio_ml.pipeline.drafting.columns.raw_column import (
 )
 from servicio_ml.pipeline.drafting.columns.statistics import compute_share, find_bounds
 from servicio_ml.pipeline.drafting.reasons import format_reason, join_reasons
-from servicio_ml.pipeline.reading.day_text import parse_day
+from servicio_ml.pipeline.reading.dated_text import parse_dated_text
 
 MOMENT_PATTERN = r"^(\d{4}-\d{2}-\d{2})(?:[T ]\d|$)"
 """A day with a time of day, which a workbook lacks at midnight."""
 OTHER_MOMENT_PATTERN = r"^(\d{1,4}[/.-]\d{1,2}[/.-]\d{1,4})[T ]+\d"
-HOUR_PATTERN = r"^[\d/.-]+[T ]+(\d{1,2}):.*$"
-"""The hour of a day with a time of day; it matches the whole text, whose other numbers are not the hour's."""
 TWELVE_HOURS_PATTERN = r"(?i)\d\s*[ap]\.?m"
-LAST_HOUR = 23
+OFFSET_PATTERN = r":\d{2}(?:\.\d+)? ?(?:Z|UTC|[+-]\d{2}.*)$"
+ISO_FORMAT = "%Y-%m-%d"
 ORDERS = ("%d{0}%m{0}%Y", "%m{0}%d{0}%Y", "%d{0}%m{0}%y", "%m{0}%d{0}%y", "%Y{0}%m{0}%d")
 NAMED_FORMATS = ("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d/%b/%Y", "%b %d, %Y", "%b %d %Y")
 FORMATS = (*(order.format(separator) for separator in "/.-" for order in ORDERS), *NAMED_FORMATS)
 """Formats of days other than YYYY-MM-DD."""
+
+
+def find_datetime(column: RawColumn) -> ColumnFinding | None:
+    """Find that a column holds days with different times of day."""
+    date_format = _choose_moment_format(column.present)
+    if date_format is None:
+        return None
+    if column.present.str.contains(TWELVE_HOURS_PATTERN).any():
+        # a format of the day has its time read in both ways
+        date_format = date_format or ISO_FORMAT
+    has_offsets = column.present.str.contains(OFFSET_PATTERN).any()
+    what = join_reasons(
+        format_reason("date-times with the day as {format}", format=date_format)
+        if date_format
+        else format_reason("date-times"),
+        format_reason("times count as they are written, whatever the offset") if has_offsets else "",
+    )
+    return build_datetime_finding(column, Parse(date_format=date_format), what)
+
+
+def build_datetime_finding(column: RawColumn, parse: Parse, what: str) -> ColumnFinding | None:
+    """Build the finding of a column of date-times; None where not enough are, or all have one time of day.
+
+    Args:
+        column: The column.
+        parse: Rules that read its texts.
+        what: Description of them.
+    """
+    field = column.build_field(Kind.DATETIME, parse=parse)
+    moments = _parse_texts(column.texts, field)
+    if moments.count() < MIN_READABLE * len(column.present) or moments.dt.time().drop_nulls().n_unique() == 1:
+        return None
+    first, last = find_bounds(moments)
+    reason = join_reasons(
+        what,
+        format_reason("from {first} to {last} in the file", first=first, last=last),
+        describe_rest(column.texts, moments),
+    )
+    example = replace(field, example=last.isoformat())
+    return ColumnFinding(column=column.name, reason=reason, field=example, values=moments)
+
+
+def _choose_moment_format(present: pl.Series) -> str | None:
+    """Choose the format of the day of date-times, empty for ISO 8601; None where they are none, or of two."""
+    if _compute_share(present, MOMENT_PATTERN) >= MIN_READABLE:
+        return ""
+    fitting = _list_formats(present.str.extract(OTHER_MOMENT_PATTERN).drop_nulls(), len(present))
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _parse_texts(texts: pl.Series, field: Field) -> pl.Series:
+    frame = nw.from_native(texts.rename("text").to_frame())
+    parsed = parse_dated_text(nw.col("text"), field, field.parse.date_format)
+    values: pl.DataFrame = frame.select(parsed.alias("value")).to_native()
+    return values["value"]
 
 
 def find_date(column: RawColumn) -> ColumnFinding | None:
@@ -66,7 +120,7 @@ def _find_formatted_date(column: RawColumn) -> ColumnFinding | None:
         if pattern
         else format_reason("days as {format}", format=fitting[0])
     )
-    return build_date_finding(column, rewrite_days(texts, fitting[0]), parse, what)
+    return build_date_finding(column, texts, parse, what)
 
 
 def _list_formats(texts: pl.Series, rows: int) -> list[str]:
@@ -78,13 +132,6 @@ def _list_formats(texts: pl.Series, rows: int) -> list[str]:
     return [each for each, share in shares.items() if share == best >= MIN_READABLE]
 
 
-def rewrite_days(texts: pl.Series, date_format: str) -> pl.Series:
-    """Rewrite days as YYYY-MM-DD; null where one is no day."""
-    frame = nw.from_native(texts.rename("text").to_frame())
-    days: pl.DataFrame = frame.select(parse_day(nw.col("text"), date_format).alias("day")).to_native()
-    return days["day"].cast(pl.String)
-
-
 def _compute_share(texts: pl.Series, pattern: str) -> float:
     return compute_share(texts.str.contains(pattern))
 
@@ -94,34 +141,17 @@ def build_date_finding(column: RawColumn, texts: pl.Series, parse: Parse, what: 
 
     Args:
         column: The column.
-        texts: Its days as YYYY-MM-DD, in the order of the rows.
-        parse: Rules that take them from its texts.
-        what: What the texts are, in words.
+        texts: Text of the day of each row.
+        parse: Rules that read the raw texts.
+        what: Description of them.
     """
-    readable = texts.set(~texts.str.contains(DATE_PATTERN).fill_null(value=False), None)
-    values = readable.str.slice(0, DATE_CHARACTERS).str.to_date("%Y-%m-%d", strict=False)
+    days = replace(parse, pattern="")
+    values = _parse_texts(texts, column.build_field(Kind.DATE, parse=days))
     first, last = find_bounds(values)
     field = column.build_field(Kind.DATE, example=last.isoformat(), parse=parse)
-    hour = _build_hour(column, values)
     reason = join_reasons(
         what,
         format_reason("from {first} to {last} in the file", first=first, last=last),
-        format_reason("{field} is the hour of the day", field=hour.name) if hour else "",
         describe_rest(column.texts, values),
     )
-    return ColumnFinding(column=column.name, reason=reason, field=field, values=values, hour=hour)
-
-
-def _build_hour(column: RawColumn, days: pl.Series) -> Field | None:
-    """Build the field of the hour; None where a text has none or one of twelve hours, or all are alike."""
-    texts = column.texts.filter(days.is_not_null())
-    hours = texts.str.extract(HOUR_PATTERN).cast(pl.Int64)
-    if hours.null_count() or hours.n_unique() == 1 or not (hours <= LAST_HOUR).all():
-        return None
-    if texts.str.contains(TWELVE_HOURS_PATTERN).any():
-        return None
-    return replace(
-        column.build_field(Kind.INTEGER, minimum=0, maximum=LAST_HOUR, parse=Parse(pattern=HOUR_PATTERN)),
-        name=f"{column.field_name}_hour",
-        description="Hour of the day",
-    )
+    return ColumnFinding(column=column.name, reason=reason, field=field, values=values)

@@ -2,7 +2,7 @@
 
 from servicio_ml.pipeline.drafting.columns.category import find_boolean, find_category, find_learned_category
 from servicio_ml.pipeline.drafting.columns.constant import find_constant
-from servicio_ml.pipeline.drafting.columns.date import find_date
+from servicio_ml.pipeline.drafting.columns.date import find_date, find_datetime
 from servicio_ml.pipeline.drafting.columns.identifier import find_identifier
 from servicio_ml.pipeline.drafting.columns.measure import find_measure
 from servicio_ml.pipeline.drafting.columns.number import find_number
@@ -10,7 +10,8 @@ from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding, RawC
 from servicio_ml.pipeline.drafting.columns.unix_time import find_unix_time
 
 FINDERS = (
-    find_constant, find_boolean, find_date, find_unix_time, find_identifier, find_number, find_measure,
+    find_constant, find_boolean, find_datetime, find_date, find_unix_time, find_identifier, find_number,
+    find_measure,
 )  # fmt: skip
 
 

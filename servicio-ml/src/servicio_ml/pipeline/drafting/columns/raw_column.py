@@ -55,17 +55,15 @@ class ColumnFinding:
         reason: What was seen, or why the column is left out.
         field: Its field; None where it is left out.
         values: Its values in the order of the rows, as the field reads them; None where it is left out.
-        hour: Field of the hour of the day, where the column holds days with a time.
     """
 
     column: str
     reason: str
     field: Field | None = None
     values: pl.Series | None = None
-    hour: Field | None = None
 
     def leave_out(self, reason: str) -> "ColumnFinding":
-        return replace(self, reason=reason, field=None, values=None, hour=None)
+        return replace(self, reason=reason, field=None, values=None)
 
 
 def parse_numbers(texts: pl.Series, decimal: str) -> pl.Series:

@@ -2,11 +2,9 @@
 
 import re
 
-import polars as pl
-
 from servicio_ml.domain.fields.date_format import UNITS_PER_DAY
-from servicio_ml.domain.schema import Parse
-from servicio_ml.pipeline.drafting.columns.date import build_date_finding, rewrite_days
+from servicio_ml.domain.schema import Kind, Parse
+from servicio_ml.pipeline.drafting.columns.date import build_date_finding, build_datetime_finding
 from servicio_ml.pipeline.drafting.columns.raw_column import (
     MIN_READABLE,
     ColumnFinding,
@@ -31,15 +29,18 @@ def find_unix_time(column: RawColumn) -> ColumnFinding | None:
     """Find that a column holds Unix time, by its name or because every number is a midnight."""
     for date_format in PATTERNS:
         if _has_format(column, date_format) and (evidence := _find_evidence(column, date_format)):
-            return _build_finding(column, date_format, evidence)
+            return _build_moments(column, date_format, evidence) or _build_days(column, date_format, evidence)
     return None
 
 
-def read_unix_time(column: RawColumn) -> ColumnFinding | None:
-    """Read a column as Unix time because the user says that it is a date."""
+def read_unix_time(column: RawColumn, kind: Kind) -> ColumnFinding | None:
+    """Read a column as Unix time because the user says that it holds dates or date-times."""
+    build = _build_days if kind is Kind.DATE else _build_moments
     fitting = (each for each in PATTERNS if _has_format(column, each))
-    evidence = format_reason("recognized by the size of its numbers")
-    return next((_build_finding(column, each, evidence) for each in fitting), None)
+    return next(
+        (build(column, each, format_reason("recognized by the size of its numbers")) for each in fitting),
+        None,
+    )
 
 
 def _has_format(column: RawColumn, date_format: str) -> bool:
@@ -55,11 +56,20 @@ def _find_evidence(column: RawColumn, date_format: str) -> str:
     return format_reason("each of its moments is a midnight") if is_found else ""
 
 
-def _build_finding(column: RawColumn, date_format: str, evidence: str) -> ColumnFinding:
-    days: pl.Series = rewrite_days(column.texts, date_format)
+def _build_moments(column: RawColumn, date_format: str, evidence: str) -> ColumnFinding | None:
+    what = (
+        format_reason("date-times of UTC as seconds since 1970")
+        if date_format == "epoch_s"
+        else format_reason("date-times of UTC as milliseconds since 1970")
+    )
+    return build_datetime_finding(column, Parse(date_format=date_format), join_reasons(what, evidence))
+
+
+def _build_days(column: RawColumn, date_format: str, evidence: str) -> ColumnFinding:
     what = (
         format_reason("seconds since 1970, of which the day in UTC is read")
         if date_format == "epoch_s"
         else format_reason("milliseconds since 1970, of which the day in UTC is read")
     )
-    return build_date_finding(column, days, Parse(date_format=date_format), join_reasons(what, evidence))
+    parse = Parse(date_format=date_format)
+    return build_date_finding(column, column.texts, parse, join_reasons(what, evidence))

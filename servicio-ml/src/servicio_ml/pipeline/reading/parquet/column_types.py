@@ -4,7 +4,7 @@
 |---|---|
 | number, integer | integers, floats, decimals; text, as in a CSV |
 | category | text, numbers, booleans |
-| date | dates, timestamps; text, as in a CSV |
+| date, datetime | dates, timestamps; text, as in a CSV |
 | boolean | booleans; text and numbers, as in a CSV |
 
 Values may be dictionary-encoded. A value of another of these types is rejected row by row. A column of any
@@ -28,6 +28,7 @@ READ_TYPES = {
     Kind.INTEGER: "integers, floats, decimals or text",
     Kind.CATEGORY: "text, numbers or booleans",
     Kind.DATE: "dates, timestamps or text",
+    Kind.DATETIME: "dates, timestamps or text",
     Kind.BOOLEAN: "booleans, text or numbers",
 }
 REMEDY = "write its texts as UTF-8"

@@ -1,6 +1,6 @@
 """Typed columns of Parquet files: timestamps become days, and other values the text that a CSV would hold."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from servicio_ml.domain.schema import Kind
 from servicio_ml.domain.values import FIRST_DAY, LAST_DAY
 from servicio_ml.errors import SourceError
 from servicio_ml.pipeline.reading.input_file import InputFile
@@ -16,6 +17,7 @@ from servicio_ml.pipeline.reading.number_text import POINT
 from servicio_ml.pipeline.reading.parquet.column_types import find_broken_columns, iterate_batches
 
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S%.f"
+ZONED_FORMAT = "%Y-%m-%d %H:%M:%S%z"
 EXPONENTS_FROM = 1e15
 """Absolute number from which Polars may write floats with an exponent."""
 MAX_INTEGER = 2.0**63
@@ -23,7 +25,9 @@ COPIED_ROWS = 1 << 16
 """Number of rows that are copied at once."""
 
 
-def convert_for_polars(table: Any, columns: Sequence[str], source_name: str) -> Any:
+def convert_for_polars(
+    table: Any, columns: Sequence[str], source_name: str, zoned: Collection[str] = ()
+) -> Any:
     """Replace the columns that Polars does not read: time zones by the local time, wide decimals by floats.
 
     Polars knows no zone such as `+05:30`, and Parquet stores every timestamp in UTC. It has no decimals of
@@ -32,6 +36,7 @@ def convert_for_polars(table: Any, columns: Sequence[str], source_name: str) -> 
     Args:
         table: Table or record batch of Arrow.
         columns: Columns that are read; in the others a zone may be unknown.
+        zoned: Columns of date-times that have a zone of their own: their texts have the offset, too.
         source_name: Name by which the user knows the file, for messages.
 
     Raises:
@@ -42,7 +47,10 @@ def convert_for_polars(table: Any, columns: Sequence[str], source_name: str) -> 
             table = table.set_column(position, field.name, table.column(position).cast(pa.float64()))
         if _has_zone(field):
             try:
-                local = pc.local_timestamp(table.column(position))
+                values = table.column(position)
+                local = (
+                    pc.strftime(values, ZONED_FORMAT) if field.name in zoned else pc.local_timestamp(values)
+                )
             except pa.ArrowInvalid as error:
                 if field.name in columns:
                     problem = f"column {field.name!r} has the unknown time zone {field.type.tz!r}"
@@ -52,7 +60,7 @@ def convert_for_polars(table: Any, columns: Sequence[str], source_name: str) -> 
     return table
 
 
-def copy_readable_columns(file: InputFile, columns: Sequence[str]) -> Path:
+def copy_readable_columns(file: InputFile, columns: Sequence[str], zoned: Collection[str]) -> Path:
     """Return the path of a Parquet file that Polars reads: the file itself, or a copy beside it.
 
     The copy has no time zones, and no unread column whose values have no text (lists, durations, texts that
@@ -61,6 +69,7 @@ def copy_readable_columns(file: InputFile, columns: Sequence[str]) -> Path:
     Args:
         file: The file.
         columns: Columns that are read; each stands once.
+        zoned: See `convert_for_polars`.
 
     Raises:
         SourceError: A column that is read has an unknown time zone or a text that is no UTF-8.
@@ -71,10 +80,11 @@ def copy_readable_columns(file: InputFile, columns: Sequence[str]) -> Path:
         return file.path
     path = file.path.with_name(f"{file.path.name}.local")
     empty = _select_columns(schema.empty_table(), kept)
-    local = convert_for_polars(empty, columns, file.source_name).schema
+    local = convert_for_polars(empty, columns, file.source_name, zoned).schema
     with pq.ParquetWriter(path, local) as writer:
         for batch in iterate_batches(file, kept, COPIED_ROWS):
-            writer.write_batch(convert_for_polars(_select_columns(batch, kept), columns, file.source_name))
+            chosen = _select_columns(batch, kept)
+            writer.write_batch(convert_for_polars(chosen, columns, file.source_name, zoned))
     return path
 
 
@@ -115,11 +125,13 @@ def is_day_type(dtype: pl.DataType) -> bool:
     return isinstance(dtype, (pl.Date, pl.Datetime))
 
 
-def is_day(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """Whether a date or timestamp is a day, or its midnight; null is none."""
+def is_value_of(kind: Kind, column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Whether a date or timestamp is a value of a kind: a date takes midnights only, and no null."""
     day = column.cast(pl.Date)
     within = day.is_between(FIRST_DAY, LAST_DAY)
-    return within & (day.cast(dtype) == column) if isinstance(dtype, pl.Datetime) else within
+    if kind is Kind.DATE and isinstance(dtype, pl.Datetime):
+        return within & (day.cast(dtype) == column)
+    return within
 
 
 def convert_to_text(name: str, dtype: pl.DataType, decimal: str = POINT) -> pl.Expr:
