@@ -18,13 +18,13 @@ from servicio_ml.domain.use_case import (
     UseCase,
 )
 from servicio_ml.pipeline.drafting.copies import choose_deduplication
-from servicio_ml.pipeline.drafting.derived_columns import build_derived
+from servicio_ml.pipeline.drafting.dates.derived_columns import build_derived
+from servicio_ml.pipeline.drafting.dates.time_order import TimeColumn, choose_time_column
 from servicio_ml.pipeline.drafting.evidence import Evidence
 from servicio_ml.pipeline.drafting.groups import GroupColumn, choose_group_column
 from servicio_ml.pipeline.drafting.quick_model import METRICS
 from servicio_ml.pipeline.drafting.reasons import format_reason, join_reasons
 from servicio_ml.pipeline.drafting.rules import build_drift_policy, build_promotion, choose_test_share
-from servicio_ml.pipeline.drafting.time_order import TimeColumn, choose_time_column
 from servicio_ml.pipeline.drafting.writing.descriptions import describe_format, describe_rows
 
 

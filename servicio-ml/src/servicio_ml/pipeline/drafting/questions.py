@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from servicio_ml.pipeline.drafting.answers import DraftQuestion
+from servicio_ml.pipeline.drafting.dates.time_order import list_time_columns
 from servicio_ml.pipeline.drafting.evidence import Evidence
 from servicio_ml.pipeline.drafting.targets.labels import RARER
-from servicio_ml.pipeline.drafting.time_order import list_time_columns
 
 
 def find_questions(evidence: Evidence) -> Iterator[DraftQuestion]:

@@ -7,11 +7,11 @@ import polars as pl
 
 from servicio_ml.domain.metric import METRICS
 from servicio_ml.domain.policy import DriftPolicy, PromotionPolicy
+from servicio_ml.pipeline.drafting.dates.time_order import has_seasons
 from servicio_ml.pipeline.drafting.evidence import Evidence
 from servicio_ml.pipeline.drafting.groups import compute_likeness
 from servicio_ml.pipeline.drafting.matrix import Numbers, build_problem
 from servicio_ml.pipeline.drafting.reasons import format_reason, join_reasons
-from servicio_ml.pipeline.drafting.time_order import has_seasons
 
 TEST_SHARE, TEST_ROWS = 0.2, 60
 """Usual share of the test rows, and their minimum number: twice what a comparison of models needs."""

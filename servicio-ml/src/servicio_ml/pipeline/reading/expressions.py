@@ -22,7 +22,7 @@ from servicio_ml.domain.values import (
 )
 from servicio_ml.errors import format_names
 from servicio_ml.pipeline.reading.columns import ColumnPlan
-from servicio_ml.pipeline.reading.dated_text import parse_dated_text
+from servicio_ml.pipeline.reading.dates.date_time_text import parse_dated_text
 from servicio_ml.pipeline.reading.number_text import build_unit_factor, parse_number
 from servicio_ml.pipeline.reading.surroundings import extract_surroundings, is_cut_number
 

@@ -17,7 +17,7 @@ from servicio_ml.pipeline.drafting.columns.raw_column import (
 )
 from servicio_ml.pipeline.drafting.columns.statistics import compute_share, find_bounds
 from servicio_ml.pipeline.drafting.reasons import format_reason, join_reasons
-from servicio_ml.pipeline.reading.dated_text import parse_dated_text
+from servicio_ml.pipeline.reading.dates.date_time_text import parse_dated_text
 
 MOMENT_PATTERN = r"^(\d{4}-\d{2}-\d{2})(?:[T ]\d|$)"
 """A day with a time of day, which a workbook lacks at midnight."""

@@ -9,7 +9,7 @@ from servicio_ml.domain.derived import Cyclic, DatePart, Derived, Difference, Pa
 from servicio_ml.domain.schema import Field, Kind
 from servicio_ml.pipeline.drafting.columns.raw_column import MIN_READABLE, ColumnFinding
 from servicio_ml.pipeline.drafting.columns.statistics import compute_share
-from servicio_ml.pipeline.drafting.time_order import has_seasons
+from servicio_ml.pipeline.drafting.dates.time_order import has_seasons
 
 DAYS_PER_YEAR = 365.2425
 MAX_DATED = 4

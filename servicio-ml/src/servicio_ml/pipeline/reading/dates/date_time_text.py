@@ -8,7 +8,7 @@ from servicio_ml.domain.fields.date_format import UNITS_PER_DAY
 from servicio_ml.domain.fields.date_time import EPOCH, SECONDS_PER_DAY
 from servicio_ml.domain.schema import Field, Kind
 from servicio_ml.domain.values import DATETIME_PATTERN, FIRST_DAY, LAST_DAY
-from servicio_ml.pipeline.reading.day_text import count_units, parse_day, rewrite_day
+from servicio_ml.pipeline.reading.dates.day_text import count_units, parse_day, rewrite_day
 
 SECONDS_CHARACTERS = 19
 """Number of characters of a date-time to the second; its offset follows them."""

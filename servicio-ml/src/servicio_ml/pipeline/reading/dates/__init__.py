@@ -1,0 +1,1 @@
+"""Dates in the text of raw files: days and date-times."""
