@@ -113,7 +113,7 @@ def _build_inputs(use_cases: Sequence[UseCase]) -> str:
     fields = _format_table(
         ("field", "raw column", "takes", "what it is"),
         [
-            (f"`{field.name}`", field.column, _describe_allowed(field), field.description)
+            (f"`{field.name}`", ", ".join(field.columns), _describe_allowed(field), field.description)
             for field in use_case.schema.fields
         ],
     )

@@ -292,6 +292,12 @@ MEANINGS = [
     (lambda: Parse(date_format="%d/%m/%Y %H:%M"), "'%H' is no part of a day"),
     (lambda: Parse(date_format="%dth %b %Y"), "it has letters or digits between the parts"),
     (lambda: Parse(date_format="%Y-%d-%m"), "its texts could be days as YYYY-MM-DD, too"),
+    (
+        change(DAY, column=("day",)),
+        "column=('day',) joins 1 columns; name at least 2, or one text",
+    ),
+    (change(DAY, column=("day", "day")), "column=('day', 'day') names a column twice"),
+    (change(DAY, column=("day", "")), "column[1] is ''; it must be one line that begins with a character"),
     (change(DAY, ordered=True), "ordered is for a category whose levels are given; leave it out"),
     (
         change(DAY, kind=Kind.BOOLEAN, levels=("no", "yes")),

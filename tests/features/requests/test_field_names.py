@@ -6,16 +6,19 @@ from servicio_ml.features.requests.field_names import FieldNames
 
 NAMES = FieldNames(
     {
-        "min_temp": "MinTemp",
-        "age": "age",
+        "min_temp": ("MinTemp",),
+        "age": ("age",),
         # two fields read one column, and a column is called like another field
-        "torque": "torque", "torque_rpm": "torque", "brand": "name", "name": "Name",
+        "torque": ("torque",), "torque_rpm": ("torque",), "brand": ("name",), "name": ("Name",),
+        # one field is read from three columns
+        "day": ("Year", "Month", "Day"),
     }
 )  # fmt: skip
 
 
 def test_a_raw_name_means_a_field_where_it_can_mean_no_other() -> None:
     assert NAMES.by_column == {"MinTemp": "min_temp", "Name": "name"}
+    assert NAMES.by_part == {"Year": "day", "Month": "day", "Day": "day"}
 
 
 @pytest.mark.parametrize(
@@ -24,6 +27,7 @@ def test_a_raw_name_means_a_field_where_it_can_mean_no_other() -> None:
         ("min_temp", "name", "torque_rpm", "brand"),
         ("MinTemp", "Name", "torque_rpm", "brand"),
         ("MinTemp", "age", "unknown"),
+        ("MinTemp", "day"),
         (),
     ],
 )

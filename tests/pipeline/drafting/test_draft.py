@@ -319,6 +319,27 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
         write_rows("a", lambda i: f"{1577836801 + i * 67 % 160 * 500_011}"),
         ["# left out: a: its numbers from 1538000000 to 1698000000 are too coarse in float32 (7 digits)"],
     ),
+    "year, month and day": (
+        write_rows("day,year,month", lambda i: f"{1 + i * 11 % 28},{2018 + i * 7 % 2},{1 + i * 5 % 12}"),
+        [
+            "# left out: day: a part of date",
+            'Field(name="date", kind=Kind.DATE, column=("year", "month", "day"), example="2019-12-26", direct=False, parse=Parse(date_format="%Y %m %d"))',
+            "# left out: month: a part of date",
+        ],
+    ),
+    "the names of months beside years and days": (
+        write_rows(
+            "arrival_date_year,arrival_date_month,arrival_date_day_of_month",
+            lambda i: f"2019,{('Jan', 'May', 'December')[i % 3]},{1 + i * 11 % 28}",
+        ),
+        [
+            'Field(name="arrival_date", kind=Kind.DATE, column=("arrival_date_year", "arrival_date_month", "arrival_date_day_of_month"), example="2019-12-28", parse=Parse(date_format="%Y %b %d"))',
+        ],
+    ),
+    "a year and a month": (
+        write_rows("year,month", lambda i: f"{2010 + i * 7 % 9},{1 + i * 5 % 12}"),
+        ['Field(name="month", kind=Kind.INTEGER, example=6, minimum=0, maximum=18)'],
+    ),
     "date-times": (
         write_rows(
             "a", lambda i: f"2020-{1 + i * 5 % 12:02}-{1 + i * 11 % 28:02}T{i % 24:02}:{i % 60:02}:00Z"

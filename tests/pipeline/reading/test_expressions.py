@@ -25,7 +25,7 @@ REJECTED = "rejected"
 def read_text(text: str, field: Field, decimal: str = ".", missing: tuple[str, ...] = ("", "NA")) -> Any:
     """The value of a text, None where it is missing."""
     plan = ColumnPlan(
-        field=field, raw_column="raw", parse=field.parse, missing_texts=(*missing, *field.parse.missing),
+        field=field, raw_columns=("raw",), parse=field.parse, missing_texts=(*missing, *field.parse.missing),
         decimal=decimal,
     )  # fmt: skip
     rows = pl.LazyFrame({"raw": [text]}, schema={"raw": pl.String})
@@ -291,6 +291,31 @@ def _create_folder(parent: Path) -> Path:
 def test_days_of_other_formats(date_format: str, text: str, value: Any) -> None:
     field = Field(name="day", kind=Kind.DATE, nullable=True, parse=Parse(date_format=date_format))
     assert read_text(text, field) == value
+
+
+@pytest.mark.parametrize(
+    ("texts", "value"),
+    [
+        (("2016", "6", "5"), date(2016, 6, 5)),
+        (("2016", "06", "15"), date(2016, 6, 15)),
+        (("2015", "2", "29"), REJECTED),
+        (("2016", "six", "5"), REJECTED),
+        (("2016.0", "6", "5"), REJECTED),
+        (("2016", None, "5"), None),
+        (("NA", "6", "5"), None),
+        (("2016", "6", "-1.0"), None),
+        ((None, None, None), None),
+    ],
+)
+def test_joined_columns(texts: tuple[str | None, ...], value: Any) -> None:
+    names = ("year", "month", "day")
+    parse = Parse(date_format="%Y %m %d", missing=("-1",))
+    field = Field(name="sold", kind=Kind.DATE, column=names, nullable=True, parse=parse)
+    plan = ColumnPlan(field=field, raw_columns=names, parse=parse, missing_texts=("", "NA", "-1"))
+    rows = pl.LazyFrame([texts], schema=dict.fromkeys(names, pl.String), orient="row")
+    native: Any = add_stages(nw.from_native(rows), [plan], STAGES).to_native()
+    found = native.collect().row(0, named=True)
+    assert (REJECTED if found[plan.name_stage("problem")] else found[plan.name_stage("value")]) == value
 
 
 @pytest.mark.parametrize(

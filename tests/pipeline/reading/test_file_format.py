@@ -13,7 +13,7 @@ from servicio_ml.pipeline.reading.file_format import FileFormat, InputSpec, dete
 from servicio_ml.use_cases.catalogue import find
 
 HEART = find("heart_disease")
-COLUMNS = tuple(each.column for each in HEART.schema.fields)
+COLUMNS = tuple(column for each in HEART.schema.fields for column in each.columns)
 NAMES = tuple(each.name for each in FIELDS)
 NUMBERS = ("63", "1", "1", "145", "233", "1", "2", "150", "0", "2.3", "3", "0", "6")
 

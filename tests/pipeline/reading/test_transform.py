@@ -270,8 +270,8 @@ TORQUES = {
 @pytest.mark.parametrize("text", TORQUES)
 def test_torque_is_read_in_its_unit(tmp_path: Path, text: str) -> None:
     use_case = find("vehicle_price")
-    header = tuple(dict.fromkeys([*(field.column for field in use_case.schema.fields), "selling_price"]))
-    cells = {field.column: str(field.example) for field in use_case.schema.fields}
+    header = tuple(dict.fromkeys([*(field.columns[0] for field in use_case.schema.fields), "selling_price"]))
+    cells = {field.columns[0]: str(field.example) for field in use_case.schema.fields}
     cells |= {"name": "Maruti Alto", "torque": f'"{text}"', "selling_price": "100000"}
     source = write_csv(tmp_path / "a.csv", [tuple(cells[column] for column in header)], header)
     (tmp_path / "work").mkdir()

@@ -12,7 +12,6 @@ from servicio_ml.domain.checks.attributes import (
     Caption,
     Count,
     Label,
-    Line,
     Unit,
     check_attributes,
 )
@@ -20,6 +19,7 @@ from servicio_ml.domain.checks.derived import find_derived_problems
 from servicio_ml.domain.checks.fields import find_field_problems
 from servicio_ml.domain.defaults.attributes import build_example, fill_captions, fill_default, fill_levels
 from servicio_ml.domain.derived import Derived, Lookup, build_derived_from_json, convert_derived_to_json
+from servicio_ml.domain.fields.columns import Columns, list_columns
 from servicio_ml.domain.fields.kind import Kind
 from servicio_ml.domain.fields.parse import Parse
 from servicio_ml.domain.values import (
@@ -59,7 +59,8 @@ class Field:
     Attributes:
         name: Name in requests, the lake and the metrics, in snake case.
         kind: Type of the values.
-        column: Name in the raw file; the field's own name when not given.
+        column: Name in the raw file, the field's own name when not given; or the names of several columns,
+            whose texts are joined by a blank; where one of them is missing, the value is missing.
         description: Label for forms and documents, one line; the column when not given.
         example: Plausible value (a date or date-time as ISO text); when not given, the first level, the
             middle of a number's range, 2020-01-01, its noon, or False.
@@ -81,7 +82,7 @@ class Field:
 
     name: str
     kind: Kind
-    column: Line = ""
+    column: Columns = ""
     description: Caption = ""
     example: float | int | str | bool = ""
     unit: Unit = ""
@@ -107,6 +108,11 @@ class Field:
         fill_default(self, "example", build_example(self))
         if problem := next(find_field_problems(self), ""):
             raise UseCaseError(where, problem)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Raw columns that the field is read from."""
+        return list_columns(self.column)
 
     @property
     def allowed(self) -> str:
@@ -268,11 +274,12 @@ def _build_field_from_json(document: Mapping[str, Any]) -> Field:
     parse["missing"] = tuple(parse["missing"])
     parse["missing_numbers"] = tuple(parse["missing_numbers"])
     # models of earlier releases have none
-    learned = document.get("learned_levels")
+    learned, column = document.get("learned_levels"), document["column"]
     return Field(
         **{
             **document,
             "kind": Kind(document["kind"]),
+            "column": column if isinstance(column, str) else tuple(column),
             "levels": tuple(document["levels"]),
             "learned_levels": LearnedLevels(**learned) if learned else None,
             "parse": Parse(**parse),

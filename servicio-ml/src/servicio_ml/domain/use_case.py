@@ -26,6 +26,7 @@ from servicio_ml.domain.checks.attributes import (
 from servicio_ml.domain.checks.targets import describe_many_targets, find_target_problems
 from servicio_ml.domain.checks.use_case import find_problems
 from servicio_ml.domain.defaults.attributes import build_title, fill_captions, fill_default
+from servicio_ml.domain.fields.columns import Columns
 from servicio_ml.domain.policy import DriftPolicy, LeakagePolicy, PromotionPolicy
 from servicio_ml.domain.sample import SyntheticSample
 from servicio_ml.domain.schema import FeatureSchema, Parse
@@ -99,7 +100,7 @@ class Dialect:
     Attributes:
         name: Name for messages.
         header: Column names of a file without a header line; empty for a file with one.
-        columns: Raw column by name of field or target, where it differs from `Field.column`.
+        columns: Raw column, or several, by name of field or target, where they differ from `Field.column`.
         parse: Rules by name of field or target, where they differ.
         decimal: Decimal mark of numbers, `.` or `,`; the other one may group thousands. Empty: a point, and
             in a file with semicolons a number that either mark could be in is refused.
@@ -107,7 +108,7 @@ class Dialect:
 
     name: Line
     header: tuple[str, ...] = ()
-    columns: Mapping[str, Line] = field(default_factory=dict)
+    columns: Mapping[str, Columns] = field(default_factory=dict)
     parse: Mapping[str, Parse] = field(default_factory=dict)
     decimal: str = ""
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # the label of missing values in bins, metrics and pages: a level of that name would give two equal series
 MISSING_LABEL = "missing"
+MIN_JOINED = 2
+"""Minimum number of columns that are joined."""
 RESERVED_FIELDS = frozenset({"prediction", "features", "line"})
 """Names of the platform's own columns, tensors and series that stand beside fields."""
 
@@ -43,6 +45,15 @@ def find_field_problems(field: "Field") -> Iterator[str]:
     yield from _find_zone_problems(field)
     yield from _find_example_problems(field)
     yield from find_parse_problems(field.parse, kind, field.levels)
+    yield from _find_column_problems(field)
+
+
+def _find_column_problems(field: "Field") -> Iterator[str]:
+    columns = field.columns
+    if isinstance(field.column, tuple) and len(columns) < MIN_JOINED:
+        yield f"column={field.column!r} joins {len(columns)} columns; name at least {MIN_JOINED}, or one text"
+    if len(set(columns)) < len(columns):
+        yield f"column={field.column!r} names a column twice"
 
 
 def _find_zone_problems(field: "Field") -> Iterator[str]:

@@ -11,6 +11,7 @@ from servicio_ml.domain.checks.splits import find_split_problems
 from servicio_ml.domain.checks.targets import find_target_parse_problems
 from servicio_ml.domain.checks.weights import find_weight_problems
 from servicio_ml.domain.derived import TargetMean
+from servicio_ml.domain.fields.columns import list_columns, merge_columns
 from servicio_ml.domain.metric import METRICS
 from servicio_ml.domain.schema import Field, Parse
 from servicio_ml.domain.search import BLEND, TASKS_OF_FAMILIES
@@ -149,10 +150,18 @@ def _find_problems_of_dialect(use_case: "UseCase", dialect: "Dialect") -> Iterat
             else find_parse_problems(parse, fields[name].kind, fields[name].levels)
         )
         yield from (f"parse[{name!r}]: {problem}" for problem in problems)
-    columns = [dialect.columns.get(each.name, each.column) for each in fields.values() if not each.optional]
-    needed = {*columns, dialect.columns.get(target.name, target.column)}
-    if dialect.header and (lacking := needed - set(dialect.header)):
+    if lacking := _find_lacking_columns(use_case, dialect):
         yield f"its header lacks the columns {format_names(sorted(lacking))}"
+
+
+def _find_lacking_columns(use_case: "UseCase", dialect: "Dialect") -> set[str]:
+    """Find the columns of required fields and of the target that a header lacks."""
+    if not dialect.header:
+        return set()
+    fields, target = use_case.schema.fields, use_case.target
+    columns = {each.name: each.column for each in fields if not each.optional} | {target.name: target.column}
+    needed = merge_columns(list_columns(dialect.columns.get(name, columns[name])) for name in columns)
+    return {*needed} - {*dialect.header}
 
 
 def _find_missing_problems(use_case: "UseCase") -> Iterator[str]:

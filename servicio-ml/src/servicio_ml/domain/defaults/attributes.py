@@ -30,8 +30,9 @@ def fill_levels(field: "Field") -> None:
 
 
 def build_caption(column: object) -> str:
-    """Build a description from the name of a raw column, which may hold tabs."""
-    return f"{column}".replace("\t", " ")
+    """Build a description from the names of raw columns, which may hold tabs."""
+    names = column if isinstance(column, tuple) else (column,)
+    return ", ".join(map(str, names)).replace("\t", " ")
 
 
 def fill_default(definition: object, name: str, value: object) -> None:

@@ -54,6 +54,11 @@ def _find_problems(text: str) -> Iterator[str]:
         yield "its texts could be days as YYYY-MM-DD, too"
 
 
+def list_parts(date_format: str) -> list[str]:
+    """List the parts of a format, such as `%d`, in order."""
+    return _PART.findall(date_format)
+
+
 def build_date_pattern(date_format: str) -> str:
     """Build the pattern of a day, with a group for each part of its format."""
     ends = [*_PART.finditer(date_format)]
@@ -71,7 +76,7 @@ def _escape(literal: str) -> str:
 
 def list_date_steps(date_format: str) -> Iterator[tuple[str, str]]:
     """List the replacements that turn a day into YYYY-MM-DD, the first one by its pattern."""
-    parts = _PART.findall(date_format)
+    parts = list_parts(date_format)
     groups = [next(f"${parts.index(part) + 1}" for part in each if part in parts) for each in REQUIRED_PARTS]
     yield build_date_pattern(date_format), "-".join(groups)
     if "%b" in parts:

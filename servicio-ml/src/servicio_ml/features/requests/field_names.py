@@ -1,7 +1,7 @@
 """The two names of a field in a request or a file: its own, and the one of its raw column."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from servicio_ml.errors import FieldError
 
@@ -9,20 +9,23 @@ from servicio_ml.errors import FieldError
 class FieldNames:
     """Names of the fields of a record: all of them their own, or all of them those of their raw columns.
 
-    A field whose column is called like a field, or is read by several fields, has its own name only, which
-    goes with both.
+    A field whose column is called like a field, or is read by several fields, and one that is read from
+    several columns have their own name only, which goes with both.
 
     Args:
-        columns: Raw column by name of a field.
+        columns: Raw columns by name of a field.
 
     Attributes:
         by_column: Name of a field by its raw column, where that is another name.
+        by_part: Name of a field by each of the raw columns that are joined to it.
     """
 
-    def __init__(self, columns: Mapping[str, str]) -> None:
-        readers = Counter(columns.values())
+    def __init__(self, columns: Mapping[str, tuple[str, ...]]) -> None:
+        readers = Counter(column for each in columns.values() for column in each)
+        self.by_part: Mapping[str, str] = dict(_list_parts(columns))
+        ambiguous = {*self.by_part, *columns, *(column for column in readers if readers[column] > 1)}
         self.by_column: Mapping[str, str] = {
-            column: name for name, column in columns.items() if readers[column] == 1 and column not in columns
+            each[0]: name for name, each in columns.items() if each[0] not in ambiguous
         }
         self._columns = {name: column for column, name in self.by_column.items()}
 
@@ -53,3 +56,9 @@ class FieldNames:
             value = f"the raw name {column!r} beside the field name {other!r}"
             allowed = f"{name!r} and {other!r}, or {column!r} and {self._columns[other]!r}"
         return FieldError(row=row, field=name, value=value, allowed=allowed, reason="type")
+
+
+def _list_parts(columns: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, str]]:
+    for name, each in columns.items():
+        if len(each) > 1:
+            yield from ((column, name) for column in each)

@@ -8,6 +8,7 @@ from math import floor, log10
 from servicio_ml.domain.sample import Factor, Marginal, SampleColumn, SyntheticSample, Text
 from servicio_ml.domain.schema import Field, Kind, Parse
 from servicio_ml.domain.use_case import Target, UseCase
+from servicio_ml.features.synthetic.joined_columns import build_joined_columns
 from servicio_ml.features.synthetic.shared_columns import build_shared_template
 
 LOADING = 0.6
@@ -33,7 +34,10 @@ def complete_sample(use_case: UseCase) -> SyntheticSample:
     for sharing in _group_missing_fields(use_case.schema.fields, known):
         built = _build_columns(use_case, sharing)
         columns |= built
-        hidden += [name for name in built if name != sharing[0].column]
+        hidden += [name for name in built if name != sharing[0].columns[0]]
+    for each in use_case.schema.fields:
+        if len(each.columns) > 1 and not each.optional:
+            columns = {**build_joined_columns(use_case.name, each, {*columns, *known}), **columns}
     if use_case.target.column not in known:
         columns[use_case.target.column] = _build_target_column(use_case.target)
     return replace(
@@ -43,34 +47,38 @@ def complete_sample(use_case: UseCase) -> SyntheticSample:
 
 def _group_missing_fields(fields: Sequence[Field], known: Collection[str]) -> Iterator[list[Field]]:
     """Group the fields of each required raw column that is not known."""
-    for column in dict.fromkeys(each.column for each in fields if not each.optional):
-        if column not in known:
-            yield [each for each in fields if each.column == column]
+    for columns in dict.fromkeys(each.columns for each in fields if not each.optional):
+        if len(columns) == 1 and columns[0] not in known:
+            yield [each for each in fields if each.columns == columns]
 
 
 def _build_columns(use_case: UseCase, sharing: Sequence[Field]) -> dict[str, SampleColumn]:
     """Build the raw column of some fields, and hidden columns for the parts of its text."""
-    first = sharing[0]
+    first, (column,) = sharing[0], sharing[0].columns
     if len(sharing) == 1:
-        return _build_moment_columns(first) if first.kind is Kind.DATETIME else _build_column(first)
+        return (
+            _build_moment_columns(first, column)
+            if first.kind is Kind.DATETIME
+            else _build_column(first, column)
+        )
     template = build_shared_template(use_case.name, sharing)
     # a template has a place for each value, so that none may be missing
     values = {each.name: _build_field_column(replace(each, nullable=False)) for each in sharing}
-    return {**values, first.column: Text(templates={template: 1.0})}
+    return {**values, column: Text(templates={template: 1.0})}
 
 
-def _build_column(each: Field) -> dict[str, SampleColumn]:
-    return {each.column: _build_field_column(each)}
+def _build_column(each: Field, column: str) -> dict[str, SampleColumn]:
+    return {column: _build_field_column(each)}
 
 
-def _build_moment_columns(each: Field) -> dict[str, SampleColumn]:
+def _build_moment_columns(each: Field, column: str) -> dict[str, SampleColumn]:
     """Build the raw column of a date-time, of a day and an hour."""
     day, hour = f"{each.name}_day", f"{each.name}_hour"
     missing = MISSING if each.nullable else 0.0
     return {
         day: _build_field_column(replace(each, nullable=False)),
         hour: _build_number_column(0, HOURS - 1, LOADING, 0.0, integer=True),
-        each.column: Text(templates={f"{{{day}}}T{{{hour}:02.0f}}:00:00": 1.0}, missing=missing),
+        column: Text(templates={f"{{{day}}}T{{{hour}:02.0f}}:00:00": 1.0}, missing=missing),
     }
 
 

@@ -33,10 +33,11 @@ def build_shared_template(use_case: str, fields: Sequence[Field]) -> str:
             for template in (separator.join(order) for separator in SEPARATORS):
                 if all(_is_read(each, template, fields) for each in fields):
                     return template
+    names = format_names(each.name for each in fields)
     raise UseCaseError(
         use_case,
-        f"no text of {fields[0].column!r} can be made up that {format_names(each.name for each in fields)}"
-        " are read from; describe the column in `sample.columns`",
+        f"no text of {fields[0].columns[0]!r} can be made up that {names} are read from;"
+        " describe the column in `sample.columns`",
     )
 
 

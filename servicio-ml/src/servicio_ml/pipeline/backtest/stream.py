@@ -96,7 +96,7 @@ def read_stream(
     snapshot = copy_input_file(source, named, folder)
     raw = read_rows(snapshot, use_case)
     sources = map_columns(use_case, raw.dialect)
-    present = {name: column for name, column in sources.items() if column in raw.columns}
+    present = {name: columns for name, columns in sources.items() if {*columns} <= {*raw.columns}}
     plan = _plan_columns(use_case, schema, present, raw.dialect, snapshot.text_format.decimal_marks)
     frame = raw.frame.filter(pl.col(SURPLUS).is_null())
     try:
@@ -124,7 +124,11 @@ def _warn_of_malformed_lines(rows: pl.LazyFrame, progress: Progress) -> None:
 
 
 def _plan_columns(
-    use_case: UseCase, schema: FeatureSchema, present: Mapping[str, str], dialect: Dialect, decimal: str
+    use_case: UseCase,
+    schema: FeatureSchema,
+    present: Mapping[str, tuple[str, ...]],
+    dialect: Dialect,
+    decimal: str,
 ) -> LabelledReadPlan:
     """How the texts become values whatever the limits: those are the server's to judge."""
     # without limits here: the server itself must refuse what is out of range

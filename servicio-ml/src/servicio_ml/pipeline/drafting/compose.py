@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from servicio_ml.domain.defaults.candidates import build_standard_candidates
+from servicio_ml.domain.fields.columns import merge_columns
 from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.domain.use_case import (
     MISSING,
@@ -63,9 +64,7 @@ def build_use_case(
     time = choose_time_column(evidence.findings, evidence.answers.time, source_name) if by_date else None
     date = time.field if time else ""
     group = choose_group_column(evidence) if by_group and not date else None
-    read = [each.column for each in evidence.findings if each.field]
-    read.append(evidence.target.target.column)
-    deduplicate, copies, staying = choose_deduplication(evidence.table.cells, read)
+    deduplicate, copies, staying = choose_deduplication(evidence.table.cells, _list_read_columns(evidence))
     rows = staying * len(evidence.target.values.drop_nulls())
     metric, share = METRICS[task], max(test_share, choose_test_share(rows))
     drift, varying = build_drift_policy(evidence, date)
@@ -104,6 +103,11 @@ def build_use_case(
         column_reasons=_describe_group(group),
         notes={"promotion": f"floor: {floor}", "deduplicate": copies, "drift": varying},
     )
+
+
+def _list_read_columns(evidence: Evidence) -> list[str]:
+    fields = merge_columns(each.field.columns for each in evidence.findings if each.field)
+    return [*fields, evidence.target.target.column]
 
 
 def _build_split(date: str, group: GroupColumn | None, share: float) -> Split:

@@ -28,14 +28,14 @@ def describe_draft(draft: Draft) -> dict[str, Any]:
 
 def _describe_column(finding: ColumnFinding, draft: Draft) -> dict[str, Any]:
     # the field of the use case: as a group, for example, the column may have become another one
-    field = next((each for each in draft.use_case.schema.fields if each.column == finding.column), None)
+    field = next((each for each in draft.use_case.schema.fields if each.columns[0] == finding.column), None)
     if field is None:
         return {
             "column": finding.column, "name": "", "kind": LEFT_OUT, "minimum": None, "maximum": None,
             "levels": [], "nullable": False, "unit": "", "reason": draft.column_reasons[finding.column],
         }  # fmt: skip
     return {
-        "column": field.column, "name": field.name, "kind": field.kind, "minimum": field.minimum,
+        "column": finding.column, "name": field.name, "kind": field.kind, "minimum": field.minimum,
         "maximum": field.maximum, "levels": list(field.levels), "nullable": field.nullable,
         "unit": field.unit, "reason": draft.column_reasons[finding.column],
     }  # fmt: skip

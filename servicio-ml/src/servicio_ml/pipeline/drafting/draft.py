@@ -12,6 +12,7 @@ from servicio_ml.pipeline.drafting.answers import DraftAnswers, DraftQuestion
 from servicio_ml.pipeline.drafting.cells.missing_words import find_missing_words, replace_missing_words
 from servicio_ml.pipeline.drafting.cells.names import build_field_names
 from servicio_ml.pipeline.drafting.cells.table import TextTable, read_table
+from servicio_ml.pipeline.drafting.columns.joined_date import join_dates
 from servicio_ml.pipeline.drafting.columns.kinds import find_kind
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding, RawColumn
 from servicio_ml.pipeline.drafting.compose import build_use_case
@@ -58,7 +59,7 @@ class Draft:
     @property
     def decisions(self) -> dict[str, str]:
         """Reason by what was decided: the target, the columns, the file as a whole."""
-        target, fields = self.use_case.target, {each.column: each for each in self.use_case.schema.fields}
+        target, fields = self.use_case.target, {each.columns[0]: each for each in self.use_case.schema.fields}
         kinds = {
             column: fields[column].kind if column in fields else LEFT_OUT for column in self.column_reasons
         }
@@ -134,6 +135,8 @@ def _find_evidence(file: InputFile, answers: DraftAnswers) -> Evidence:
     found = find_target(by_name[target], answers.positive, file.source_name)
     _check_corrections(answers, table, file.source_name)
     found_columns = [_find_column(each, table) for each in columns if each.name != target]
+    fixed = {target, *answers.columns, *table.unreadable}
+    found_columns = join_dates([each for each in columns if each.name not in fixed], found_columns)
     findings = [
         apply_correction(by_name[each.column], each, answers.columns[each.column], file.source_name)
         if each.column in answers.columns
@@ -200,7 +203,7 @@ def _leave_out_telling_columns(evidence: Evidence) -> list[ColumnFinding]:
 
 
 def _leave_out(evidence: Evidence, draft: Draft) -> list[ColumnFinding]:
-    leaks = {draft.use_case.schema.get_field(name).column: why for name, why in draft.check.leaks.items()}
+    leaks = {draft.use_case.schema.get_field(name).columns[0]: why for name, why in draft.check.leaks.items()}
     return [
         each.leave_out(format_reason("it gives the target away: {how}", how=leaks[each.column]))
         if each.column in leaks

@@ -118,7 +118,7 @@ def _open_parquet(file: InputFile, file_format: FileFormat) -> RowBatches:
 
 def _check_types(schema: Any, file_format: FileFormat, source_name: str) -> None:
     plan = file_format.plan
-    read = [(plan.raw_columns[column.raw_column], column.field) for column in plan.columns]
+    read = [(plan.raw_columns[raw], column.field) for column in plan.columns for raw in column.raw_columns]
     refuse_unreadable_types(schema, read, source_name)
     refuse_uncopied_types(schema, file_format.kept_columns.values(), source_name)
 

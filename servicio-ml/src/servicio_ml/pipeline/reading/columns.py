@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from servicio_ml.domain.fields.columns import merge_columns
 from servicio_ml.domain.schema import Field, Kind, Parse
 from servicio_ml.domain.use_case import Dialect, Target, UseCase
 from servicio_ml.pipeline.reading.number_text import POINT
@@ -14,17 +15,22 @@ class ColumnPlan:
 
     Attributes:
         field: Field with its kind and limits.
-        raw_column: Working name of its raw column.
+        raw_columns: Working names of its raw columns.
         parse: Parsing of its text in the file's dialect.
         missing_texts: Texts that stand for a missing value.
         decimal: Decimal mark of numbers, see `number_text`.
     """
 
     field: Field
-    raw_column: str
+    raw_columns: tuple[str, ...]
     parse: Parse
     missing_texts: tuple[str, ...]
     decimal: str = "."
+
+    @property
+    def raw_column(self) -> str:
+        """Name of the column of its raw text: that of the only raw column, or of the joined texts."""
+        return self.raw_columns[0] if len(self.raw_columns) == 1 else self.name_stage("joined")
 
     @property
     def missing_numbers(self) -> tuple[float, ...]:
@@ -72,13 +78,13 @@ class LabelledReadPlan(ReadPlan):
 
 
 def plan_labelled_read(
-    use_case: UseCase, sources: Mapping[str, str], dialect: Dialect, decimal: str = POINT
+    use_case: UseCase, sources: Mapping[str, tuple[str, ...]], dialect: Dialect, decimal: str = POINT
 ) -> LabelledReadPlan:
     """Plan the reading of a file with its target.
 
     Args:
         use_case: Use case of the rows.
-        sources: Field (and target) name to its raw column; fields without one are not read.
+        sources: Field (and target) name to its raw columns; fields without one are not read.
         dialect: Dialect of the file.
         decimal: Decimal mark where the dialect declares none.
     """
@@ -94,7 +100,7 @@ def plan_labelled_read(
 
 def plan_read(
     fields: Sequence[Field],
-    sources: Mapping[str, str],
+    sources: Mapping[str, tuple[str, ...]],
     dialect: Dialect,
     missing_texts: Sequence[str],
     decimal: str = POINT,
@@ -103,13 +109,13 @@ def plan_read(
 
     Args:
         fields: Fields that the file may hold.
-        sources: Field name to its raw column; fields without one are not read.
+        sources: Field name to its raw columns; fields without one are not read.
         dialect: Dialect of the file.
         missing_texts: Texts that stand for a missing value in every column.
         decimal: Decimal mark where the dialect declares none.
     """
     # two fields may share a raw column, which is then read once
-    names = {column: f"_raw_{i}" for i, column in enumerate(dict.fromkeys(sources.values()))}
+    names = {column: f"_raw_{i}" for i, column in enumerate(merge_columns(sources.values()))}
     mark = dialect.decimal or decimal
 
     def plan_column(field: Field) -> ColumnPlan:
@@ -117,7 +123,7 @@ def plan_read(
         missing = tuple(dict.fromkeys(("", *missing_texts, *parse.missing)))
         return ColumnPlan(
             field=field,
-            raw_column=names[sources[field.name]],
+            raw_columns=tuple(names[column] for column in sources[field.name]),
             parse=parse,
             missing_texts=missing,
             decimal=mark,

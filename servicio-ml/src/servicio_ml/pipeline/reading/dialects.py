@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from servicio_ml.domain.fields.columns import list_columns, merge_columns
 from servicio_ml.domain.schema import Field, Parse
 from servicio_ml.domain.use_case import Dialect, Target, UseCase
 from servicio_ml.errors import ColumnsError, SourceError, format_names
@@ -31,12 +32,12 @@ class DialectSpec:
     dialects: Sequence[Dialect]
     target: Target | None
 
-    def map_columns(self, dialect: Dialect) -> dict[str, str]:
-        """Map each field's name to its raw column in a dialect."""
+    def map_columns(self, dialect: Dialect) -> dict[str, tuple[str, ...]]:
+        """Map each field's name to its raw columns in a dialect."""
         return map_field_columns(dialect, self.fields)
 
-    def map_parsing(self, dialect: Dialect) -> dict[str, tuple[str, Parse]]:
-        """Map each field's name to its raw column and its parsing in a dialect."""
+    def map_parsing(self, dialect: Dialect) -> dict[str, tuple[tuple[str, ...], Parse]]:
+        """Map each field's name to its raw columns and its parsing in a dialect."""
         columns = self.map_columns(dialect)
         return {
             each.name: (columns[each.name], dialect.parse.get(each.name, each.parse)) for each in self.fields
@@ -47,13 +48,15 @@ class DialectSpec:
         if dialect.header and len(dialect.header) != len(header):
             return set(dialect.header)
         columns = self.map_columns(dialect)
-        return {columns[name] for name in self.required} - set(dialect.header or header)
+        needed = merge_columns(columns[name] for name in self.required)
+        return {*needed} - set(dialect.header or header)
 
     def has_target(self, dialect: Dialect, header: Sequence[str]) -> bool:
         """Whether the file holds the target's column as the dialect names it."""
         if self.target is None or dialect.name == TYPED:
             return False
-        return dialect.columns.get(self.target.name, self.target.column) in (dialect.header or header)
+        columns = list_columns(dialect.columns.get(self.target.name, self.target.column))
+        return {*columns} <= set(dialect.header or header)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,33 +66,33 @@ class DialectMatch:
     Attributes:
         dialect: The dialect.
         column_names: Names of the file's columns, in order.
-        columns: Field name to its raw column, for the fields that the file holds.
+        columns: Field name to its raw columns, for the fields that the file holds.
         absent_fields: Fields that the file lacks.
     """
 
     dialect: Dialect
     column_names: tuple[str, ...]
-    columns: Mapping[str, str]
+    columns: Mapping[str, tuple[str, ...]]
     absent_fields: tuple[str, ...]
 
 
-def map_field_columns(dialect: Dialect, fields: Sequence[Field]) -> dict[str, str]:
-    """Map each field's name to its raw column in a dialect."""
-    return {each.name: dialect.columns.get(each.name, each.column) for each in fields}
+def map_field_columns(dialect: Dialect, fields: Sequence[Field]) -> dict[str, tuple[str, ...]]:
+    """Map each field's name to its raw columns in a dialect."""
+    return {each.name: list_columns(dialect.columns.get(each.name, each.column)) for each in fields}
 
 
-def map_columns(use_case: UseCase, dialect: Dialect) -> dict[str, str]:
-    """Map each field's (and the target's) name to its raw column in a dialect."""
+def map_columns(use_case: UseCase, dialect: Dialect) -> dict[str, tuple[str, ...]]:
+    """Map each field's (and the target's) name to its raw columns in a dialect."""
     target = use_case.target
     columns = map_field_columns(dialect, use_case.schema.fields)
-    return {**columns, target.name: dialect.columns.get(target.name, target.column)}
+    return {**columns, target.name: list_columns(dialect.columns.get(target.name, target.column))}
 
 
 def is_data_row(cells: Sequence[str], use_case: UseCase) -> bool:
     """Whether a first line is a row: a cell is a number, a date or a missing mark, and none is a column."""
     # a header may hold a column called like a date or a number, so known names decide first
-    known = {column for dialect in use_case.dialects for column in map_columns(use_case, dialect).values()}
-    if known.intersection(cells):
+    known = (merge_columns(map_columns(use_case, dialect).values()) for dialect in use_case.dialects)
+    if {*merge_columns(known)}.intersection(cells):
         return False
     # an empty cell is no evidence: headers have unnamed columns
     marks = set(use_case.missing) - {""}
@@ -122,8 +125,9 @@ def match_dialect(
     names = tuple(dialect.header or header)
     if lacking := set(extra) - set(names):
         raise ColumnsError(source_name, lacking, names)
-    columns = {name: column for name, column in spec.map_columns(dialect).items() if column in names}
-    _refuse_duplicates({*columns.values(), *extra}, names, source_name)
+    mapped = spec.map_columns(dialect)
+    columns = {name: columns for name, columns in mapped.items() if {*columns} <= {*names}}
+    _refuse_duplicates({*merge_columns(columns.values()), *extra}, names, source_name)
     absent = tuple(each.name for each in spec.fields if each.name not in columns)
     return DialectMatch(dialect=dialect, column_names=names, columns=columns, absent_fields=absent)
 

@@ -1,7 +1,7 @@
 """Narwhals expressions that turn the text of one column into its value, stage by stage.
 
-Stages are columns named by `ColumnPlan.name_stage`: `code`, `recoded`, `text`, `match`, `before`, `after`,
-`level`, `parsed`, `value` and `problem`. Each function builds those of one stage.
+Stages are columns named by `ColumnPlan.name_stage`: `joined`, `code`, `recoded`, `text`, `match`, `before`,
+`after`, `level`, `parsed`, `value` and `problem`. Each function builds those of one stage.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,6 +28,17 @@ from servicio_ml.pipeline.reading.surroundings import extract_surroundings, is_c
 
 Stage = Sequence[nw.Expr]
 NUMERIC = (Kind.NUMBER, Kind.INTEGER)
+
+
+def join_columns(column: ColumnPlan) -> Stage:
+    """Join the texts of several raw columns by a blank; null where one of them is missing."""
+    if len(column.raw_columns) == 1:
+        return ()
+    texts = [nw.col(name) for name in column.raw_columns]
+    present = (_is_present(text, column.missing_texts).fill_null(value=False) for text in texts)
+    joined = nw.concat_str(*texts, separator=" ")
+    whole = nw.all_horizontal(*present, ignore_nulls=False)
+    return (nw.when(whole).then(joined).alias(column.name_stage("joined")),)
 
 
 def build_code(column: ColumnPlan) -> Stage:
@@ -58,11 +69,16 @@ def _replace(key: nw.Expr, meanings: Mapping[str, str], *, default: nw.Expr) -> 
 def build_text(column: ColumnPlan) -> Stage:
     """Build the text; null where it is missing."""
     text = nw.col(column.name_stage("recoded"))
-    present = ~text.is_in(column.missing_texts)
-    if codes := _select_codes(column.missing_texts):
+    present = _is_present(text, column.missing_texts)
+    return (nw.when(present).then(text).alias(column.name_stage("text")),)
+
+
+def _is_present(text: nw.Expr, missing_texts: Sequence[str]) -> nw.Expr:
+    present = ~text.is_in(missing_texts)
+    if codes := _select_codes(missing_texts):
         # a comparison with null is null: a text that is no number is present
         present = present & ~_normalize_codes(text).is_in(codes).fill_null(value=False)
-    return (nw.when(present).then(text).alias(column.name_stage("text")),)
+    return present
 
 
 def extract_match(column: ColumnPlan) -> Stage:
@@ -197,7 +213,7 @@ def describe_allowed_values(field: Field) -> str:
     return replace(field, nullable=False).allowed
 
 
-TEXT_STAGES = (build_code, recode_text, build_text)
+TEXT_STAGES = (join_columns, build_code, recode_text, build_text)
 STAGES = (*TEXT_STAGES, extract_match, find_level, parse_text, apply_limits, build_problem)
 """Stages in order: each reads the ones before it."""
 

@@ -10,7 +10,7 @@ from servicio_ml.domain.use_case import Dialect, UseCase
 from servicio_ml.errors import SourceError, format_names
 from servicio_ml.pipeline.reading.columns import ColumnPlan, ReadPlan
 from servicio_ml.pipeline.reading.dialects import map_columns
-from servicio_ml.pipeline.reading.expressions import STAGES, add_stages
+from servicio_ml.pipeline.reading.expressions import STAGES, add_stages, join_columns
 from servicio_ml.pipeline.reading.text import LINE
 
 TEXT = "_text"
@@ -40,13 +40,15 @@ def refuse_foreign_codes(
         if not rivals:
             continue
         raw = pl.col(column.raw_column)
-        lines = rejected.group_by(raw.alias(TEXT)).agg(pl.col(LINE).min()).drop_nulls(TEXT)
+        joined: pl.LazyFrame = add_stages(nw.from_native(rejected), [column], [join_columns]).to_native()
+        lines = joined.group_by(raw.alias(TEXT)).agg(pl.col(LINE).min()).drop_nulls(TEXT)
         texts = lines.sort(LINE).collect(engine="streaming")
         texts = texts.filter(_find_problems(texts[TEXT], column).is_not_null())
         for other, rival in rivals:
             known = texts.filter(_find_problems(texts[TEXT], rival).is_null())
             if len(known):
-                where = f"{plan.raw_columns[column.raw_column]!r} in line {known[LINE][0]}"
+                names = (repr(plan.raw_columns[each]) for each in column.raw_columns)
+                where = f"{format_names(names)} in line {known[LINE][0]}"
                 problem = _describe(known[TEXT][0], where, use_case, dialect, other)
                 raise SourceError(source_name, problem)
 
@@ -71,7 +73,9 @@ def _list_rivals(
 def _find_problems(texts: pl.Series, column: ColumnPlan) -> pl.Series:
     """Find the problem of each text as a value of the column; null where there is none."""
     rows = pl.LazyFrame({column.raw_column: texts}, schema={column.raw_column: pl.String})
-    staged: pl.LazyFrame = add_stages(nw.from_native(rows), [column], STAGES).to_native()
+    # the texts are joined already
+    joined = replace(column, raw_columns=(column.raw_column,))
+    staged: pl.LazyFrame = add_stages(nw.from_native(rows), [joined], STAGES).to_native()
     problems: pl.Series = staged.collect()[column.name_stage("problem")]
     return problems
 
@@ -86,5 +90,8 @@ def _describe(text: str, where: str, use_case: UseCase, dialect: Dialect, other:
     )
 
 
-def _list_renamings(mine: Mapping[str, str], theirs: Mapping[str, str]) -> Sequence[str]:
-    return [f"{mine[name]!r} to {theirs[name]!r}" for name in mine if mine[name] != theirs[name]]
+def _list_renamings(
+    mine: Mapping[str, tuple[str, ...]], theirs: Mapping[str, tuple[str, ...]]
+) -> Sequence[str]:
+    columns = {name: [format_names(map(repr, each[name])) for each in (mine, theirs)] for name in mine}
+    return [f"{own} to {other}" for own, other in columns.values() if own != other]

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 
+from servicio_ml.domain.fields.columns import merge_columns
 from servicio_ml.domain.use_case import Dialect, UseCase
 from servicio_ml.pipeline.reading.batches import find_short_rows, read_blocks
 from servicio_ml.pipeline.reading.columns import build_target_field
@@ -72,7 +73,7 @@ def read_rows(file: InputFile, use_case: UseCase) -> RawRows:
     )
     names = match.column_names
     # two fields may read one column
-    columns = tuple(dict.fromkeys(match.columns.values()))
+    columns = merge_columns(match.columns.values())
     frame = _scan(file, spec, match)
     # the format completes the rows where it names the columns
     short = () if file.has_names else _find_short_rows(file, names, 0 if match.dialect.header else 1)
@@ -105,10 +106,10 @@ def _create_dialect_spec(use_case: UseCase) -> DialectSpec:
 def _scan(file: InputFile, spec: DialectSpec, match: DialectMatch) -> pl.LazyFrame:
     if not file.is_parquet:
         return scan_rows(file, match.dialect, match.column_names)
-    read = [(match.columns[each.name], each) for each in spec.fields if each.name in match.columns]
+    read = [(column, each) for each in spec.fields for column in match.columns.get(each.name, ())]
     refuse_unreadable_types(pq.read_schema(file.path), read, file.source_name)
     zoned = {column for column, each in read if each.zone}
-    return _scan_parquet(file, match.dialect, [*match.columns.values()], zoned)
+    return _scan_parquet(file, match.dialect, merge_columns(match.columns.values()), zoned)
 
 
 def scan_rows(file: InputFile, dialect: Dialect, names: tuple[str, ...]) -> pl.LazyFrame:

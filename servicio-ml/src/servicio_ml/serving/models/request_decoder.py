@@ -67,7 +67,7 @@ class Decoder:
         self._validate_batch = self.batch_model.__pydantic_validator__.validate_json
         self._validate_array = build_array_adapter(self.record_model, max_rows).validate_json
         self._model, self._encoder, self.max_rows = model, encoder, max_rows
-        self.names = FieldNames({each.name: each.column for each in encoder.schema.fields})
+        self.names = FieldNames({each.name: each.columns for each in encoder.schema.fields})
         self._checker = SchemaChecker(encoder.schema)
         # described once, see `SchemaChecker`
         self._allowed = {each.name: each.allowed for each in encoder.schema.fields}
@@ -269,6 +269,9 @@ class Decoder:
     def _build_field_fault(self, row: int, name: str, value: object, reason: str) -> FieldError:
         if reason == "unknown_field" or name not in self._allowed:
             allowed = f"no such field; fields are {', '.join(self._allowed)}"
+            if whole := self.names.by_part.get(name):
+                # a request holds values, which no rule of a raw file has to join
+                allowed = f"no such field; {whole}, which it is a part of, is {self._allowed[whole]}"
             return FieldError(row=row, field=name, value=value, allowed=allowed, reason="unknown_field")
         if reason == "missing" or value is None:
             # Pydantic's input of a missing field is the record around it; null counts as missing, too

@@ -69,8 +69,8 @@ def _write_imports(use_case: UseCase) -> Iterator[str]:
 
 def _write_fields(use_case: UseCase, findings: Sequence[ColumnFinding]) -> Iterator[str]:
     for finding in findings:
-        # a date with a time is read by two fields
-        fields = [each for each in use_case.schema.fields if each.column == finding.column]
+        # a date with a time is read by two fields, and joined columns by the finding of the first of them
+        fields = [each for each in use_case.schema.fields if each.columns[0] == finding.column]
         for parts in map(render_object, fields):
             yield from fill_lines([*parts[:-1], f"{parts[-1]},"], INDENT)
         if not fields:
