@@ -2,16 +2,21 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from model_server import wait_until
 from services import ManualClock
+from servicio_ml import bootstrap
 from servicio_ml.adapters.drafting import DraftingCommand
 from servicio_ml.adapters.retraining.command import CommandRetrainer
 from servicio_ml.domain.ports.use_case_drafter import RunState
+from servicio_ml.domain.use_case import Origin
 from servicio_ml.errors import DraftingClosedError, DraftingError
+from servicio_ml.settings import Settings
+from servicio_ml.use_cases.catalogue import find
 
 ECHO = """
 import json, sys
@@ -96,6 +101,18 @@ def test_an_upload_is_kept_once(tmp_path: Path) -> None:
         drafter.save_file("other.csv", b"2")
     assert sorted(each.name for each in (tmp_path / "raw").iterdir()) == ["other.csv", "rent.csv"]
     assert (tmp_path / "raw" / "other.csv").read_bytes() == b"1"
+
+
+@pytest.mark.parametrize("data_dir", ["", "brought"])
+def test_an_upload_is_where_the_etl_looks(tmp_path: Path, data_dir: str) -> None:
+    settings = Settings(
+        state_dir=tmp_path / "state", use_cases_dir=tmp_path / "use_cases",
+        data_dir=tmp_path / data_dir if data_dir else None,
+    )  # fmt: skip
+    bootstrap.create_drafter(settings).save_file("rent.csv", b"1")
+    # a draft names the file as its origin
+    rent = replace(find("heart_disease"), name="rent", origin=Origin(file="rent.csv"))
+    assert bootstrap.open_raw_files(settings).find(rent).read_bytes() == b"1"
 
 
 def test_where_drafts_are_impossible_every_call_says_why(tmp_path: Path) -> None:

@@ -10,10 +10,14 @@ from typing import Any
 
 import pytest
 import yaml
+from fastapi.routing import APIRoute
 
 from deploy import env
 from deploy.embedded.components import programs
 from deploy.secrets_list import SECRET_FILES
+from fakes.drafter import MemoryDrafter
+from servicio_ml.adapters.drafting import MAX_DRAFT_SECONDS, WAIT_SECONDS
+from servicio_ml.serving.drafting.routes import build_routes
 from servicio_ml.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -233,6 +237,99 @@ def _has_port(service: Service, port: int) -> bool:
     if OWN_PORTS.get(service["image"].partition(":")[0].rpartition("/")[2]) == port:
         return True
     return re.search(rf"(?<!\d){port}(?!\d)", json.dumps(service)) is not None
+
+
+def _find_mount(service: Service, target: str) -> Mapping[str, Any] | None:
+    return next((each for each in service.get("volumes", ()) if each["target"] == target), None)
+
+
+@pytest.mark.parametrize(
+    ("variable", "readers", "writers"),
+    [
+        # whoever loads use cases: all that have our package
+        (
+            "SERVICIO_ML_USE_CASES_DIR",
+            lambda image: re.search(r"servicio-ml/(api|airflow):", image),
+            {"drafting", "airflow-cli"},
+        ),
+        # whoever reads raw files: those with training code
+        (
+            "SERVICIO_ML_DATA_DIR",
+            lambda image: re.search(r"servicio-ml/airflow:", image),
+            {"drafting", "airflow-cli"},
+        ),
+    ],
+)
+def test_use_cases_and_raw_files_are_one_folder_everywhere(
+    services: Mapping[str, Service], variable: str, readers: Any, writers: set[str]
+) -> None:
+    having = {name: each for name, each in services.items() if readers(each["image"])}
+    assert {name for name, each in services.items() if variable in each.get("environment", {})} == set(having)
+    mounts = {name: _find_mount(each, each["environment"][variable]) for name, each in having.items()}
+    assert [name for name, mount in mounts.items() if mount is None] == []
+    assert len({(mount["type"], mount["source"]) for mount in mounts.values() if mount}) == 1
+    assert {name for name, mount in mounts.items() if mount and not mount.get("read_only")} == writers
+    # a new volume gets the owner of the folder in the image, whichever of them mounts it first
+    folders = {(each["image"], each["environment"][variable]) for each in having.values()}
+    assert [each for each in folders if not _has_folder(*each)] == []
+
+
+def _has_folder(image: str, folder: str) -> bool:
+    """Whether an image has a folder of its user."""
+    name = image.partition(":")[0].rpartition("/")[2]
+    text = (ROOT / "dockerfiles" / name / "Dockerfile").read_text().replace("\\\n", "")
+    [made] = re.findall(r"install --directory --owner=10001 --group=10001 ([^&\n]+)", text)
+    return folder in made.split()
+
+
+@pytest.mark.parametrize("variable", ["USE_CASES", "RAW_FILES"])
+def test_a_folder_of_the_user_takes_the_place_of_a_volume(
+    compose: Any, config: Mapping[str, Any], tmp_path: Path, variable: str
+) -> None:
+    [secret, *_] = config["secrets"].values()
+    variables = tmp_path / ".env"
+    variables.write_text(f"SECRETS_DIR={Path(secret['file']).parent}\n{variable}={tmp_path}\n")
+    done = compose("--profile", "*", "config", "--format", "json", variables=variables)
+    drafting = json.loads(done.stdout)["services"]["drafting"]
+    assert [each["type"] for each in drafting["volumes"] if each["source"] == str(tmp_path)] == ["bind"]
+
+
+def test_the_proxy_sends_drafts_to_the_server_with_training_code(services: Mapping[str, Service]) -> None:
+    text = (ROOT / "dockerfiles" / "haproxy" / "haproxy.cfg").read_text()
+    [prefixes] = re.findall(r"^  acl drafts path_beg (.+)$", text, re.MULTILINE)
+    paths = [each.path for each in build_routes(MemoryDrafter(), 1).routes if isinstance(each, APIRoute)]
+    assert paths
+    assert [path for path in paths if not path.startswith(tuple(prefixes.split()))] == []
+    [(name, port)] = re.findall(r"^  server (\S+) \1:(\d+)$", text, re.MULTILINE)
+    assert _has_port(services[name], int(port))
+    assert services[name]["image"].startswith("servicio-ml/airflow:")
+    # a draft may take longer than other requests
+    [seconds] = re.findall(r"^backend drafting$.*?^  timeout server (\d+)s$", text, re.MULTILINE | re.DOTALL)
+    assert int(seconds) >= MAX_DRAFT_SECONDS + WAIT_SECONDS
+    assert _has_both_locks()
+
+
+def _has_both_locks() -> bool:
+    """Whether the commands of Airflow's image have the libraries of the server, too."""
+    text = (ROOT / "dockerfiles" / "airflow" / "Dockerfile").read_text()
+    [locks] = re.findall(
+        r"uv pip sync --python /opt/servicio-ml/\S+ --require-hashes (.+)$", text, re.MULTILINE
+    )
+    return locks.split() == ["requirements/pipeline.txt", "requirements/serving.txt"]
+
+
+def test_both_locks_of_the_drafting_server_agree() -> None:
+    pins = [
+        dict(
+            re.findall(
+                r"^([\w.-]+)(?:\[[^]]*])?==(\S+)", (ROOT / "requirements" / name).read_text(), re.MULTILINE
+            )
+        )
+        for name in ("pipeline.txt", "serving.txt")
+    ]
+    shared = pins[0].keys() & pins[1].keys()
+    assert len(shared) > 20
+    assert {name: (pins[0][name], pins[1][name]) for name in shared if pins[0][name] != pins[1][name]} == {}
 
 
 def test_what_prometheus_scrapes_is_there(services: Mapping[str, Service]) -> None:

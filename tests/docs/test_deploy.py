@@ -12,6 +12,7 @@ import yaml
 
 from deploy.secrets_list import SECRET_FILES
 from documents import ROOT, extract_blocks, run_script
+from messy_files import write_rows
 from servicio_ml import settings
 from servicio_ml.serving.http.api_keys import Scope, read_keys
 
@@ -23,6 +24,7 @@ SIZING, SECURITY = DOCS / "sizing.md", DOCS / "security.md"
 PAGES = (COMPOSE, KUBERNETES, UPGRADING, SIZING, SECURITY)
 CHART = ROOT / "deploy" / "helm" / "servicio-ml"
 RELEASE = "forecast"
+VARIABLE_SOURCE = re.compile(r"^\$\{[^}]*\}")
 SETTING = re.compile(r"SERVICIO_ML_[A-Z0-9_]+")
 
 
@@ -85,11 +87,32 @@ def _check_services(command: list[str], services: Mapping[str, Any]) -> None:
         # the stores must stay up: the next command upgrades, dumps or fills them
         assert stopped, "the stores would be stopped, too"
         assert not {"postgres", "s3"} & set(stopped)
+    if "cp" in words:
+        name, _, target = words[-1].partition(":")
+        assert any(_is_writable(volume, target) for volume in services[name]["volumes"]), target
     if "run" in words:
         assert words[words.index("run") + 1] in services
     if "--follow" in command or "--force-recreate" in command:
         after = command.index("--follow" if "--follow" in command else "--force-recreate")
         assert set(command[after + 1 :]) <= services.keys()
+
+
+def _is_writable(volume: str, target: str) -> bool:
+    """Whether a file is in the writable mount of a volume."""
+    folder = VARIABLE_SOURCE.sub("", volume).partition(":")[2]
+    return target.startswith(f"{folder}/")
+
+
+@pytest.mark.slow
+def test_the_command_drafts_a_use_case(stack: Mapping[str, Any], tmp_path: Path) -> None:
+    [command] = [each for each in _read_commands(COMPOSE) if "init" in each]
+    folder = stack["x-airflow"]["environment"]["SERVICIO_ML_DATA_DIR"]
+    (tmp_path / "rent.csv").write_text(write_rows("Rent", lambda i: f"{i * 7919 % 1009}"))
+    words = [word.replace(folder, str(tmp_path)) for word in command[command.index("servicio-ml") :]]
+    assert words[-1] == "--run"
+    done = run_script(shlex.join([*words[:-1], "--yes"]), tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "use_cases" / "rent.py").is_file()
 
 
 def test_every_profile_is_described(stack: Mapping[str, Any]) -> None:

@@ -22,7 +22,7 @@ class Settings(BaseSettings):
     """All settings with their defaults.
 
     Attributes:
-        data_dir: Folder with the original raw files.
+        data_dir: Folder with the original raw files and uploads; `<state_dir>/raw` when empty.
         use_cases_dir: Folder with a user's own use cases; that of the default need not be there.
         state_dir: Folder of everything that no other setting puts elsewhere.
         lake_url: `s3://bucket/prefix` or a folder; `<state_dir>/lake` when empty.

@@ -22,11 +22,11 @@ def test_the_users_file_comes_before_the_fetched_one_and_that_before_the_sample(
     for path in (files.get_sample_path(RAIN), files.get_fetched_path(RAIN), brought):
         _touch(path)
         assert files.find(RAIN) == path
-    assert RawFiles(tmp_path / "state", None).find(RAIN) == files.get_fetched_path(RAIN)
+    assert RawFiles(tmp_path / "state", tmp_path / "nowhere").find(RAIN) == files.get_fetched_path(RAIN)
 
 
 def test_each_use_case_has_files_of_its_own(tmp_path: Path) -> None:
-    files = RawFiles(tmp_path, None)
+    files = RawFiles(tmp_path, tmp_path / "nowhere")
     _touch(files.get_sample_path(load_catalogue()["heart_disease"]))
     with pytest.raises(SourceError, match=r"cannot read rain_australia: none of .* is there"):
         files.find(RAIN)

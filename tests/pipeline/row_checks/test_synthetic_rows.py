@@ -24,7 +24,11 @@ def _publish(source: Path, store: MemoryObjectStore, folder: Path) -> None:
 
 
 def test_a_sample_replaces_a_sample_and_no_real_rows(tmp_path: Path) -> None:
-    store, use_case, files = MemoryObjectStore(), build_use_case(), RawFiles(tmp_path / "state", None)
+    store, use_case, files = (
+        MemoryObjectStore(),
+        build_use_case(),
+        RawFiles(tmp_path / "state", tmp_path / "raw"),
+    )
     sample = write_csv(tmp_path / "sample.csv", build_rows(400))
     other = write_csv(tmp_path / "other.csv", build_rows(401))
     real = write_csv(tmp_path / "real.csv", build_rows(402))

@@ -6,6 +6,7 @@ import time
 from importlib.util import find_spec
 
 from servicio_ml.bootstrap.retrainer import TRAINING_LIBRARY
+from servicio_ml.bootstrap.storage import get_raw_folder
 from servicio_ml.domain.ports.use_case_drafter import UseCaseDrafter
 from servicio_ml.settings import Settings, get_variable
 
@@ -21,7 +22,7 @@ def create_drafter(settings: Settings) -> UseCaseDrafter:
     state = settings.state_dir.absolute()
     runs = state / "first_training"
     return DraftingCommand(
-        settings.data_dir or state / "raw",
+        get_raw_folder(settings),
         runs,
         SERVICIO_ML,
         CommandRetrainer(runs, TRAINING_COMMAND, time.time),

@@ -38,7 +38,12 @@ def open_source(settings: Settings, address: str) -> AbstractContextManager[Path
 
 def open_raw_files(settings: Settings) -> RawFiles:
     """Open the raw files on this machine."""
-    return RawFiles(settings.state_dir, settings.data_dir)
+    return RawFiles(settings.state_dir, get_raw_folder(settings))
+
+
+def get_raw_folder(settings: Settings) -> Path:
+    """Folder of the raw files that users supply, by hand or as uploads."""
+    return settings.data_dir or settings.state_dir / "raw"
 
 
 def write_csv(target: Path, columns: Mapping[str, Sequence[str]], *, header: bool) -> None:

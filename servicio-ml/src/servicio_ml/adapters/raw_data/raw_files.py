@@ -20,10 +20,10 @@ class RawFiles:
 
     Args:
         state_dir: Folder for fetched originals and samples.
-        data_dir: Folder of originals that the user has supplied.
+        data_dir: Folder of originals that the user has supplied, where uploads are, too.
     """
 
-    def __init__(self, state_dir: Path, data_dir: Path | None) -> None:
+    def __init__(self, state_dir: Path, data_dir: Path) -> None:
         self._state_dir, self._data_dir = state_dir, data_dir
 
     def get_fetched_path(self, use_case: UseCase) -> Path:
@@ -60,9 +60,11 @@ class RawFiles:
         Raises:
             SourceError: None of these files exists.
         """
-        places = [self.get_fetched_path(use_case), self.get_sample_path(use_case)]
-        if self._data_dir is not None:
-            places.insert(0, self._data_dir / use_case.origin.file)
+        places = [
+            self._data_dir / use_case.origin.file,
+            self.get_fetched_path(use_case),
+            self.get_sample_path(use_case),
+        ]
         for place in places:
             if place.is_file():
                 return place
