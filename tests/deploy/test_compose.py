@@ -315,7 +315,7 @@ def _has_both_locks() -> bool:
     [locks] = re.findall(
         r"uv pip sync --python /opt/servicio-ml/\S+ --require-hashes (.+)$", text, re.MULTILINE
     )
-    return locks.split() == ["requirements/pipeline.txt", "requirements/serving.txt"]
+    return bool(locks.split() == ["requirements/pipeline.txt", "requirements/serving.txt"])
 
 
 def test_both_locks_of_the_drafting_server_agree() -> None:
