@@ -52,6 +52,7 @@ def build_values_schema() -> Schema:
             "imagePullSecrets": LIST,
             "settings": _build_settings(),
             "secrets": _build_secrets(),
+            "useCases": FREE,
             "api": _build_strict_object(_build_api()),
             "streamWorker": _build_strict_object(_stream_worker()),
             "serviceAccount": _build_strict_object({"create": FLAG, "name": TEXT, "annotations": STRINGS}),

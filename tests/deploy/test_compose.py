@@ -239,39 +239,41 @@ def _has_port(service: Service, port: int) -> bool:
     return re.search(rf"(?<!\d){port}(?!\d)", json.dumps(service)) is not None
 
 
-def _find_mount(service: Service, target: str) -> Mapping[str, Any] | None:
-    return next((each for each in service.get("volumes", ()) if each["target"] == target), None)
+def _find_mount(service: Service, target: str) -> Mapping[str, Any]:
+    [mount] = [each for each in service["volumes"] if each["target"] == target]
+    found: Mapping[str, Any] = mount
+    return found
 
 
-@pytest.mark.parametrize(
-    ("variable", "readers", "writers"),
-    [
-        # whoever loads use cases: all that have our package
-        (
-            "SERVICIO_ML_USE_CASES_DIR",
-            lambda image: re.search(r"servicio-ml/(api|airflow):", image),
-            {"drafting", "airflow-cli"},
-        ),
-        # whoever reads raw files: those with training code
-        (
-            "SERVICIO_ML_DATA_DIR",
-            lambda image: re.search(r"servicio-ml/airflow:", image),
-            {"drafting", "airflow-cli"},
-        ),
-    ],
-)
-def test_use_cases_and_raw_files_are_one_folder_everywhere(
-    services: Mapping[str, Service], variable: str, readers: Any, writers: set[str]
+OURS = re.compile("servicio-ml/(api|airflow):")
+PIPELINES = re.compile("servicio-ml/airflow:")
+WRITERS = {"drafting", "airflow-cli"}
+FOLDERS = [
+    # all that have our package load use cases; those with training code read raw files
+    pytest.param("SERVICIO_ML_USE_CASES_DIR", OURS, id="use cases"),
+    pytest.param("SERVICIO_ML_DATA_DIR", PIPELINES, id="raw files"),
+]
+
+
+@pytest.mark.parametrize(("variable", "images"), FOLDERS)
+def test_a_folder_is_the_same_for_all_that_read_it(
+    services: Mapping[str, Service], variable: str, images: re.Pattern[str]
 ) -> None:
-    having = {name: each for name, each in services.items() if readers(each["image"])}
-    assert {name for name, each in services.items() if variable in each.get("environment", {})} == set(having)
-    mounts = {name: _find_mount(each, each["environment"][variable]) for name, each in having.items()}
-    assert [name for name, mount in mounts.items() if mount is None] == []
-    assert len({(mount["type"], mount["source"]) for mount in mounts.values() if mount}) == 1
-    assert {name for name, mount in mounts.items() if mount and not mount.get("read_only")} == writers
-    # a new volume gets the owner of the folder in the image, whichever of them mounts it first
-    folders = {(each["image"], each["environment"][variable]) for each in having.values()}
-    assert [each for each in folders if not _has_folder(*each)] == []
+    readers = {name for name, each in services.items() if images.match(each["image"])}
+    folders = {name: (each.get("environment") or {}).get(variable) for name, each in services.items()}
+    assert {name for name, folder in folders.items() if folder} == readers
+    mounts = {name: _find_mount(services[name], folders[name]) for name in readers}
+    assert len({(mount["type"], mount["source"]) for mount in mounts.values()}) == 1
+    assert {name for name, mount in mounts.items() if not mount.get("read_only")} == WRITERS
+
+
+@pytest.mark.parametrize(("variable", "images"), FOLDERS)
+def test_a_new_volume_belongs_to_the_user_of_the_containers(
+    services: Mapping[str, Service], variable: str, images: re.Pattern[str]
+) -> None:
+    """It gets the owner of the folder in the image, whichever container mounts it first."""
+    readers = [each for each in services.values() if images.match(each["image"])]
+    assert [each for each in readers if not _has_folder(each["image"], each["environment"][variable])] == []
 
 
 def _has_folder(image: str, folder: str) -> bool:

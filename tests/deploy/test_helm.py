@@ -64,6 +64,7 @@ EVERYTHING: Values = {
             "tls": [{"hosts": ["ml.example"], "secretName": "ml-tls"}],
         },
     },
+    "useCases": {"persistentVolumeClaim": {"claimName": "use-cases"}},
     "streamWorker": {"enabled": True, "metricsPort": 9000},
     "serviceAccount": {"create": False},
     "networkPolicy": {"clients": [PEER], "monitoring": [{"podSelector": {}}]},
@@ -75,7 +76,7 @@ METRIC = {
 CUSTOM: Values = {"api": {"autoscaling": {"metrics": [METRIC]}}, "networkPolicy": {"enabled": False}}
 VARIANTS: Mapping[str, Values] = {
     "default": {}, "streams": STREAMS, "claim": CLAIM, "operator": OPERATED, "everything": EVERYTHING,
-    "custom metric": CUSTOM,
+    "custom metric": CUSTOM, "use cases": {"useCases": {"configMap": {"name": "use-cases"}}},
 }  # fmt: skip
 WRONG: Mapping[str, tuple[Values, str]] = {
     "a setting that there is not": (
@@ -354,14 +355,29 @@ def test_every_setting_of_a_server_can_be_given() -> None:
         "workers",
         "drain_seconds",
         "state_dir",
+        "use_cases_dir",
     }
     # what only pipelines, and the command line, read
     others = {
-        "data_dir", "use_cases_dir", "study_url", "statsd_host", "statsd_port", "api_url", "api_key_file",
+        "data_dir", "study_url", "statsd_host", "statsd_port", "api_url", "api_key_file",
         "retention_periods", "retention_runs_days",
     }  # fmt: skip
     assert chosen | others == set(settings.Settings.model_fields)
     assert chosen.isdisjoint(others)
+
+
+def test_every_pod_reads_the_use_cases_where_the_setting_says(release: Release) -> None:
+    [shared] = release.list_manifests("ConfigMap")
+    folder = shared["data"].get(settings.get_variable("use_cases_dir"))
+    wanted = release.values["useCases"]
+    assert bool(folder) == bool(wanted)
+    for workload in release.workloads if wanted else ():
+        [volume] = [
+            each for each in workload["spec"]["template"]["spec"]["volumes"] if each["name"] == "use-cases"
+        ]
+        assert volume == {"name": "use-cases", **wanted}
+        [mount] = [each for each in _get_container(workload)["volumeMounts"] if each["name"] == "use-cases"]
+        assert (mount["mountPath"], mount["readOnly"]) == (folder, True)
 
 
 def test_secrets_are_only_named(release: Release) -> None:
