@@ -31,6 +31,8 @@ DEBIAN = ("postgres", "valkey", "haproxy", "prometheus", "alertmanager", "postgr
 PYTHON = ("s3", "statsd-exporter")
 PORTS = ("API", "GRPC", "MLFLOW", "AIRFLOW", "STREAMLIT", "PROMETHEUS", "ALERTMANAGER", "GRAFANA")
 ENGINE_SECONDS = 30
+REQUEST_SECONDS = 120
+"""That of a draft, of which the first imports all libraries of training."""
 PORT_RANGE = range(20_000, 30_000)
 """Below those that the system hands out: a minute goes by until a container binds its port."""
 QUICK_TRAINING = 'training_trials: "2"\ntraining_seconds: "10"\n'
@@ -172,15 +174,16 @@ class Stack:
     def build_url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.ports[name]}"
 
-    def request(self, name: str, path: str, body: object = None, **headers: str) -> Any:
-        """The document that a service answers."""
-        data = None if body is None else json.dumps(body).encode()
+    def request(self, name: str, path: str, body: object = None, method: str = "", **headers: str) -> Any:
+        """The document that a service answers; a body of bytes is sent as it is."""
+        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         given = {
             "Content-Type": "application/json",
             **{key.replace("_", "-"): each for key, each in headers.items()},
         }
-        request = urllib.request.Request(self.build_url(name) + path, data, given)  # noqa: S310  our own server
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        address, verb = self.build_url(name) + path, method or None
+        request = urllib.request.Request(address, data, given, method=verb)  # noqa: S310  our own server
+        with urllib.request.urlopen(request, timeout=REQUEST_SECONDS) as answer:  # noqa: S310
             text = answer.read()
         return json.loads(text) if text else None
 

@@ -17,6 +17,7 @@ import pytest
 from airflow_runner import AirflowClient
 from compose.engine import Stack, find_container, kill_container
 from deploy.secrets_list import API_KEYS, SECRET_FILES
+from messy_files import write_rows
 from model_server import wait_until
 from servicio_ml.use_cases.catalogue import find
 
@@ -165,6 +166,29 @@ def test_statsd_of_airflow_and_of_the_steps_is_counted(stack: Stack, trained: st
     query = quote(f'servicio_ml_pipeline_runs_total{{use_case="{trained}",outcome="success"}}')
     wait_until("a step is counted", lambda: _query_prometheus(stack, query))
     wait_until("the scheduler is seen", lambda: _query_prometheus(stack, "airflow_scheduler_heartbeat_total"))
+
+
+def test_an_uploaded_file_is_drafted_and_published_by_airflow(stack: Stack, airflow: AirflowClient) -> None:
+    key, dags = stack.read_secret("api_admin_key"), ("etl_process_plums", "train_model_plums")
+    content = write_rows("size", lambda i: f"{i * 13 % 70}", rows=600).encode()
+    stack.request("API", "/raw-files/plums.csv", content, "PUT", X_API_Key=key)
+    draft = {"file": "plums.csv", "answers": {"target": "y"}}
+    assert stack.request("API", "/use-cases/plums", draft, "PUT", X_API_Key=key)["written"]
+    wait_until("its DAGs are known", lambda: all(_is_known(airflow, dag) for dag in dags))
+    # without a parameter, it reads the upload
+    airflow.pause(dags[0], paused=False)
+    for dag in dags:
+        airflow.wait_for_runs(dag, 1)
+    wait_until("the server has the champion", lambda: _has_schema(stack, "plums"))
+
+
+def _has_schema(stack: Stack, model: str) -> bool:
+    try:
+        stack.request("API", f"/models/{model}/schema", X_API_Key=stack.read_secret("api_predict_key"))
+    except urllib.error.HTTPError as refused:
+        refused.close()
+        return False
+    return True
 
 
 def test_an_alert_starts_a_training_in_airflow(stack: Stack, airflow: AirflowClient, trained: str) -> None:

@@ -260,7 +260,7 @@ def test_a_folder_is_the_same_for_all_that_read_it(
     services: Mapping[str, Service], variable: str, images: re.Pattern[str]
 ) -> None:
     readers = {name for name, each in services.items() if images.match(each["image"])}
-    folders = {name: (each.get("environment") or {}).get(variable) for name, each in services.items()}
+    folders = {name: (each.get("environment") or {}).get(variable, "") for name, each in services.items()}
     assert {name for name, folder in folders.items() if folder} == readers
     mounts = {name: _find_mount(services[name], folders[name]) for name in readers}
     assert len({(mount["type"], mount["source"]) for mount in mounts.values()}) == 1
