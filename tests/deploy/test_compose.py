@@ -259,12 +259,15 @@ FOLDERS = [
 def test_a_folder_is_the_same_for_all_that_read_it(
     services: Mapping[str, Service], variable: str, images: re.Pattern[str]
 ) -> None:
-    readers = {name for name, each in services.items() if images.match(each["image"])}
     folders = {name: (each.get("environment") or {}).get(variable, "") for name, each in services.items()}
-    assert {name for name, folder in folders.items() if folder} == readers
-    mounts = {name: _find_mount(services[name], folders[name]) for name in readers}
+    assert {name for name, folder in folders.items() if folder} == _list_readers(services, images)
+    mounts = {name: _find_mount(services[name], folder) for name, folder in folders.items() if folder}
     assert len({(mount["type"], mount["source"]) for mount in mounts.values()}) == 1
     assert {name for name, mount in mounts.items() if not mount.get("read_only")} == WRITERS
+
+
+def _list_readers(services: Mapping[str, Service], images: re.Pattern[str]) -> set[str]:
+    return {name for name, each in services.items() if images.match(each["image"])}
 
 
 @pytest.mark.parametrize(("variable", "images"), FOLDERS)
@@ -272,7 +275,7 @@ def test_a_new_volume_belongs_to_the_user_of_the_containers(
     services: Mapping[str, Service], variable: str, images: re.Pattern[str]
 ) -> None:
     """It gets the owner of the folder in the image, whichever container mounts it first."""
-    readers = [each for each in services.values() if images.match(each["image"])]
+    readers = [services[name] for name in _list_readers(services, images)]
     assert [each for each in readers if not _has_folder(each["image"], each["environment"][variable])] == []
 
 
