@@ -32,7 +32,7 @@ PYTHON = ("s3", "statsd-exporter")
 PORTS = ("API", "GRPC", "MLFLOW", "AIRFLOW", "STREAMLIT", "PROMETHEUS", "ALERTMANAGER", "GRAFANA")
 ENGINE_SECONDS = 30
 REQUEST_SECONDS = 120
-"""That of a draft, of which the first imports all libraries of training."""
+"""Time limit of a request: the first draft imports all libraries of training."""
 PORT_RANGE = range(20_000, 30_000)
 """Below those that the system hands out: a minute goes by until a container binds its port."""
 QUICK_TRAINING = 'training_trials: "2"\ntraining_seconds: "10"\n'

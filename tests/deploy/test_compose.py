@@ -274,7 +274,7 @@ def _list_readers(services: Mapping[str, Service], images: re.Pattern[str]) -> s
 def test_a_new_volume_belongs_to_the_user_of_the_containers(
     services: Mapping[str, Service], variable: str, images: re.Pattern[str]
 ) -> None:
-    """It gets the owner of the folder in the image, whichever container mounts it first."""
+    """The volume gets the owner of the image's folder, whichever container mounts it first."""
     readers = [services[name] for name in _list_readers(services, images)]
     assert [each for each in readers if not _has_folder(each["image"], each["environment"][variable])] == []
 
