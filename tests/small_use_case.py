@@ -1,5 +1,6 @@
 """A small use case and rows for it, for tests that train for real in a second."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,11 @@ SCHEMA = FeatureSchema(
         Missing(name="size_missing", source="size"),
     ),
 )  # fmt: skip
+
+WEIGHED = replace(
+    SCHEMA, fields=(*SCHEMA.fields, Field(name="exposure", kind=Kind.NUMBER, column="Years", minimum=1e-6))
+)
+"""`SCHEMA` with another column, `exposure`, that may weigh the rows."""
 
 LIGHTGBM = Candidate(
     name="lightgbm",

@@ -1,6 +1,7 @@
 """Training in a folder: a published period, runs, models and a study database."""
 
 import json
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
@@ -52,6 +53,7 @@ class TrainingFixture:
     def publish(
         self, task: Task, *, period: str = "2020-01", seed: int = 0, count: int = 400,
         schema: FeatureSchema = SCHEMA, train_rows: pl.DataFrame | None = None,
+        change: Callable[[pl.DataFrame], pl.DataFrame] = lambda rows: rows,
     ) -> Manifest:  # fmt: skip
         """Publish made-up rows as a period's data."""
         parts = {"train": train_rows if train_rows is not None else generate_rows(task, count, seed)}
@@ -63,7 +65,7 @@ class TrainingFixture:
         )  # fmt: skip
         for part, frame in parts.items():
             path = self.folder / f"{part}.parquet"
-            frame.write_parquet(path)
+            change(frame).write_parquet(path)
             self.store.put(files[part], path)
         pointer = self.folder / "manifest.json"
         pointer.write_text(json.dumps(made.to_json()))

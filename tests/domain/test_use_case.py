@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from servicio_ml.domain.derived import Difference
 from servicio_ml.domain.policy import PromotionPolicy
 from servicio_ml.domain.sample import SyntheticSample
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind
@@ -114,6 +115,54 @@ USE_CASE = UseCase(
 def test_a_wrong_use_case_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(UseCaseError, match=message):
         replace(USE_CASE, **changes)
+
+
+def _weigh(*others: Field, derived: tuple[Difference, ...] = (), **changes: Any) -> dict[str, Any]:
+    """Changes by which the weight of an apple, changed as well, weighs its row."""
+    weight = replace(WEIGHT, **{"minimum": 0.001, **changes})
+    return {
+        "schema": FeatureSchema(fields=(DATE, weight, *others), derived=derived), "sample_weight": "weight"
+    }  # fmt: skip
+
+
+COST = Field(name="cost", kind=Kind.NUMBER)
+LESS = Difference(name="less", minuend="cost", subtrahend="weight")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sample_weight": "mass"}, "sample_weight names the field 'mass'; fields are day, weight"),
+        ({"sample_weight": "day"}, "'day' weighs the rows, but is no number"),
+        (_weigh(nullable=True), "'weight' weighs the rows, but may be missing; set nullable=False and opt"),
+        (_weigh(optional=True), "'weight' weighs the rows, but may be missing"),
+        (_weigh(minimum=None), "'weight' weighs the rows; give it a minimum above 0, such as minimum=0.001"),
+        (_weigh(minimum=0), "'weight' weighs the rows; give it a minimum above 0"),
+        (_weigh() | {"split": GroupSplit(field="weight")}, "no feature; it cannot be the group of the split"),
+        (_weigh(COST, derived=(LESS,)), "'weight' weighs the rows and is no feature; derive no column from"),
+        (
+            _weigh(replace(COST, column="Weight")),
+            "the column 'Weight' is read as 'cost' and as the weight 'weight'; keep one",
+        ),
+        (
+            _weigh() | {"dialects": (Dialect(name="old", columns={"sold": "Weight"}),)},
+            "the column 'Weight' is read as 'sold' and as the weight 'weight'; keep one",
+        ),
+        (
+            _weigh() | {"candidates": (Candidate(name="rising", family="xgboost", monotone={"weight": 1}),)},
+            "monotone names 'weight', which models do not read; they read day",
+        ),
+        (_weigh() | {"candidates": (Candidate(name="near", family="knn"),)}, "its family 'knn' takes no we"),
+        (
+            {"schema": FeatureSchema(fields=(replace(WEIGHT, minimum=1),)), "sample_weight": "weight"},
+            "models read no column",
+        ),
+    ],
+)
+def test_a_wrong_weight_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UseCaseError, match=message):
+        replace(USE_CASE, **changes)
+    assert replace(USE_CASE, **_weigh(COST)).non_features == {"weight": "it weighs the rows"}
 
 
 def test_a_dialect_may_rename_the_target() -> None:

@@ -90,6 +90,69 @@ def test_every_metric_of_a_task_is_there(task: Task) -> None:
     }
 
 
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_weight_of_two_counts_like_two_rows(metric: str) -> None:
+    truth, numbers = np.array([0.0, 1, 2, 1, 0]), np.array([0.5, 1.5, 1.0, 2.0, 0.0])
+    p = np.array([[0.6, 0.3, 0.1], [0.2, 0.5, 0.3], [0.1, 0.2, 0.7], [0.5, 0.4, 0.1], [0.3, 0.6, 0.1]])
+    three = Predictions(outcomes=p.argmax(axis=1).astype(float), probabilities=p)
+    two = Predictions(
+        outcomes=np.array([0.0, 1, 1, 0, 1]), probabilities=np.column_stack([1 - p[:, 1], p[:, 1]])
+    )
+    cases = {"binary": (np.minimum(truth, 1), two), "multiclass": (truth, three)}
+    for task in METRICS[metric].tasks:
+        labels, predictions = cases.get(task, (truth, Predictions(outcomes=numbers, quantile=0.8)))
+        # twice the weights of 1, 2, 3, 1 and 1 row
+        times = np.array([1, 2, 3, 1, 1])
+        rows = np.repeat(np.arange(5), times)
+        weighted = compute_metric(metric, labels, predictions, 2.0 * times)
+        assert weighted == pytest.approx(compute_metric(metric, labels[rows], predictions.select(rows)))
+        assert weighted != pytest.approx(compute_metric(metric, labels, predictions), rel=1e-3)
+
+
+def test_a_weight_of_two_counts_like_two_rows_for_classes_threshold_and_calibration() -> None:
+    random = np.random.default_rng(5)
+    truth = (random.random(6000) < 0.4).astype(float)
+    score = np.clip(0.3 * truth + random.random(6000) * 0.7, 0, 1)
+    times = np.where(random.random(6000) < 0.8 - 0.6 * truth, 4, 1)
+    rows = np.repeat(np.arange(6000), times)
+    assert find_best_f1_threshold(truth, score, times * 0.5) == find_best_f1_threshold(
+        truth[rows], score[rows]
+    )
+    assert find_best_f1_threshold(truth, score, times * 0.5) != find_best_f1_threshold(truth, score)
+    weighted = compute_class_metrics(["no", "yes"], truth, (score > 0.5).astype(float), times * 0.5)
+    repeated = compute_class_metrics(["no", "yes"], truth[rows], (score[rows] > 0.5).astype(float))
+    for one, other in zip(weighted, repeated, strict=True):
+        assert (one.precision, one.recall, one.f1) == pytest.approx((other.precision, other.recall, other.f1))
+    assert [each.rows for each in weighted] == [int((truth == code).sum()) for code in (0, 1)]
+    # the bins of repeated rows have other ends, so that only the mean is about the same
+    share = truth[rows].mean()
+    weighted_table, plain_table = (
+        build_monotone_table(score, truth == 1, each) for each in (times * 0.5, None)
+    )
+    assert weighted_table(score[rows]).mean() == pytest.approx(share, abs=0.02)
+    assert plain_table(score[rows]).mean() > share + 0.05
+
+
+def test_equal_weights_change_no_calibration() -> None:
+    random = np.random.default_rng(6)
+    score = random.random(1200)
+    positive = random.random(1200) < score
+    plain, weighted = (
+        build_monotone_table(score, positive),
+        build_monotone_table(score, positive, np.full(1200, 7)),
+    )
+    assert weighted.scores == pytest.approx(plain.scores)
+    assert weighted.probabilities == pytest.approx(plain.probabilities)
+
+
+def test_one_heavy_row_makes_no_certain_probability() -> None:
+    """Its bin has hardly more than one row, however much it weighs."""
+    score = np.linspace(0, 1, 400)
+    weights = np.where(score == score[200], 1000.0, 1.0)
+    table = build_monotone_table(score, score == score[200], weights)
+    assert 0.3 < max(table(score[190:210])) <= 0.76
+
+
 def test_a_ranking_of_one_class_is_not_defined() -> None:
     assert math.isnan(compute_metric("roc_auc", np.ones(4), BINARY))
     assert math.isnan(compute_metric("accuracy", np.empty(0), BINARY))

@@ -8,13 +8,11 @@ import polars as pl
 import pytest
 
 from orchard_use_case import FIELDS, GRADE, PRICE, TARGET
-from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.domain.use_case import Target
 from servicio_ml.errors import ContractError
 from servicio_ml.pipeline.etl import contract
 from servicio_ml.pipeline.etl.contract import verify
 
-SCHEMA = FeatureSchema(fields=FIELDS)
 ROWS = pl.DataFrame(
     {
         "line": [2, 3],
@@ -30,7 +28,7 @@ ROWS = pl.DataFrame(
 
 def _verify(rows: pl.DataFrame, folder: Path) -> int:
     rows.write_parquet(folder / "train.parquet")
-    return verify(folder / "train.parquet", SCHEMA, TARGET)
+    return verify(folder / "train.parquet", FIELDS, TARGET)
 
 
 def test_rows_that_keep_it_are_counted(tmp_path: Path) -> None:
@@ -84,6 +82,6 @@ def test_the_target_is_what_is_published(
         rows = ROWS.drop("ripe").with_columns(pl.Series(target.name, values))
         rows.write_parquet(tmp_path / "train.parquet")
         if values is good:
-            assert verify(tmp_path / "train.parquet", SCHEMA, target) == 2
+            assert verify(tmp_path / "train.parquet", FIELDS, target) == 2
     with pytest.raises(ContractError, match=target.name):
-        verify(tmp_path / "train.parquet", SCHEMA, target)
+        verify(tmp_path / "train.parquet", FIELDS, target)

@@ -43,6 +43,7 @@ from servicio_ml.errors import (
     StoreError,
 )
 from servicio_ml.lifecycle.published import read_manifest
+from servicio_ml.pipeline.check_raw_file import check_raw_file
 from servicio_ml.pipeline.etl.publish import read_split
 from servicio_ml.pipeline.etl.run import run_etl
 from servicio_ml.use_cases.catalogue import find
@@ -251,6 +252,35 @@ def test_a_column_that_splits_is_not_published(etl: EtlEnvironment) -> None:
     assert (manifest.counts.train, manifest.counts.test, manifest.counts.quarantined) == (200, 100, 1)
     assert manifest.dropped == {"colour": "it says which rows are test rows"}
     assert manifest.schema.field_names == ("day", "weight", "seeds", "sugar")
+
+
+def test_a_weight_stands_beside_the_features(etl: EtlEnvironment) -> None:
+    """Rows without a positive number go to quarantine."""
+    schema = build_use_case().schema
+    weight = replace(schema.get_field("seeds"), minimum=1)
+    fields = tuple(weight if each.name == "seeds" else each for each in schema.fields)
+    use_case = build_use_case(schema=type(schema)(fields=fields), sample_weight="seeds")
+    rows = [(*cells[:2], str(1 + int(cells[2])), *cells[3:]) for cells in build_rows(ROWS)]
+    bad = [
+        build_row(Seeds=text, Day=f"2020-07-0{i}") for i, text in enumerate(["0", "-2", "", "inf", "x"], 1)
+    ]
+    manifest = etl.run_etl([*rows, *bad], use_case)
+    assert manifest.counts.quarantined == 5
+    quarantine = pl.read_parquet(etl.store.fetch(manifest.files["quarantine"]))
+    assert quarantine["reason"].str.starts_with("seeds: ").all()
+    assert manifest.dropped == {"seeds": "it weighs the rows"}
+    assert manifest.schema.field_names == ("day", "weight", "colour", "sugar")
+    train, test = (read_split(etl.store, manifest, part) for part in ("train", "test"))
+    assert train.columns == ["line", "day", "weight", "colour", "sugar", "seeds", "ripe"]
+    seeds = pl.concat([train, test]).sort("line")["seeds"]
+    assert seeds.to_list() == [int(cells[2]) for cells in rows]
+    # a row keeps its side when its weight changes
+    heavier = etl.run_etl([(*cells[:2], str(7 + int(cells[2])), *cells[3:]) for cells in rows], use_case)
+    assert read_split(etl.store, heavier, "test")["line"].to_list() == test["line"].to_list()
+    found = check_raw_file(use_case, write_csv(etl.folder / "b.csv", [*rows, *bad]), source_name="b.csv")
+    assert found.status_counts["quarantined"] == 5
+    assert found.quarantine[0].startswith("seeds: it is not a whole number from 1 to 20000")
+    assert found.problems == []
 
 
 def _create_leaking_rows() -> list[tuple[str, ...]]:

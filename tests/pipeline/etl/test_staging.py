@@ -106,7 +106,8 @@ def test_a_parquet_file_whose_middle_is_damaged_is_refused(tmp_path: Path) -> No
 def _write(staged: StagedRows, folder: Path, schema: FeatureSchema) -> dict[str, pl.DataFrame]:
     sided = staged.kept.with_columns((pl.col("seeds") % 2 == 0).alias(TEST))
     return {
-        name: pl.read_parquet(path) for name, path in write_data_files(staged, sided, schema, folder).items()
+        name: pl.read_parquet(path)
+        for name, path in write_data_files(staged, sided, schema.fields, folder).items()
     }
 
 

@@ -57,7 +57,7 @@ def _build_overview(
     schema = use_case.schema.drop_fields(raw.absent_fields)
     sided = assign_split(staged.kept, use_case.split, schema.field_names)
     schema = select_levels(schema, sided.filter(~pl.col(TEST)), SilentProgress())
-    files = write_data_files(staged, sided, schema, folder)
+    files = write_data_files(staged, sided, schema.fields, folder)
     made = build_overview(use_case, schema, staged.plan, raw.dialect.name, files)
     published = pl.read_parquet([files["train"], files["test"]])
     # the lake holds every text of a learned category, the overview its levels

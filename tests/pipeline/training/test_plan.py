@@ -8,7 +8,7 @@ import pytest
 from servicio_ml.domain.search import Integer, Poisson
 from servicio_ml.domain.use_case import Target, Task, UseCase
 from servicio_ml.pipeline.training.plan import compute_study_digest
-from small_use_case import LIGHTGBM, build_manifest, build_use_case
+from small_use_case import LIGHTGBM, WEIGHED, build_manifest, build_use_case
 
 COUNT = Target(name="outcome", column="Outcome", minimum=0)
 
@@ -20,9 +20,12 @@ def _compute_digest(task: Task = Task.BINARY, digest: str = "0" * 64, **changes:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"metric": "accuracy"}, {"class_weights": "balanced"}, {"digest": "1" * 64}],
+    [
+        {"metric": "accuracy"}, {"class_weights": "balanced"}, {"digest": "1" * 64},
+        {"sample_weight": "exposure", "schema": WEIGHED},
+    ],
     ids=lambda changes: next(iter(changes)),
-)
+)  # fmt: skip
 def test_another_definition_or_other_data_start_another_study(changes: dict[str, Any]) -> None:
     assert _compute_digest(**changes) != _compute_digest()
     assert _compute_digest() == _compute_digest()

@@ -14,7 +14,7 @@ from servicio_ml.pipeline.training.dataset import build_problem
 from servicio_ml.pipeline.training.export import PARITY_TOLERANCE, export_model
 from servicio_ml.pipeline.training.fitting import (
     TrainingProblem,
-    compute_class_weights,
+    compute_fit_weights,
     compute_scores,
     fit,
     score_out_of_fold,
@@ -32,11 +32,11 @@ def _build_problem(task: Task, *candidates: Candidate, rows: int = 600, **change
 def test_balanced_classes_weigh_the_same_together() -> None:
     tree = Candidate(name="tree", family="decision_tree")
     problem = _build_problem(Task.MULTICLASS, tree, class_weights="balanced")
-    weights = compute_class_weights(problem, np.arange(600))
+    weights = compute_fit_weights(problem, np.arange(600))
     assert weights is not None
     assert [weights[problem.truth == code].sum() for code in range(3)] == pytest.approx([200, 200, 200])
     given = _build_problem(Task.BINARY, tree, class_weights={"no": 1, "yes": 7.5})
-    weights = compute_class_weights(given, np.arange(600))
+    weights = compute_fit_weights(given, np.arange(600))
     assert weights is not None
     assert set(weights[given.truth == 0]) == {1.0}
     assert set(weights[given.truth == 1]) == {7.5}

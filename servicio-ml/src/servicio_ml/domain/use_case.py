@@ -234,7 +234,9 @@ class UseCase:
         origin: Publisher of the original data.
         sample: Description of synthetic rows.
         class_weights: Weight of each label's rows in a fit: `balanced` for n / (classes * rows of the class),
-            or a number by label; empty for equal weights. Metrics are of unweighted rows.
+            or a number by label; empty for equal weights. Metrics do not know them.
+        sample_weight: Number field with the weight of each row in fits, calibration and metrics; it is no
+            feature. Empty for equal weights.
         objective: What the models of a regression are fitted to: `Quantile`, `Poisson` or `Tweedie`; None for
             the mean by squared errors. All candidates have the same, since it says what an answer means.
         drift: Construction of the reference and thresholds.
@@ -261,6 +263,7 @@ class UseCase:
     description: str = ""
     split: Split = field(default_factory=HashedSplit)
     class_weights: str | Mapping[Label, Positive] = ""
+    sample_weight: str = ""
     objective: Objective | None = None
     sample: SyntheticSample = field(default_factory=lambda: SyntheticSample(rows=2000))
     drift: DriftPolicy = field(default_factory=DriftPolicy)
@@ -296,6 +299,15 @@ class UseCase:
     def split_column(self) -> str:
         """Field that says which rows are test rows, which is not published; empty with another split."""
         return self.split.field if isinstance(self.split, ColumnSplit) else ""
+
+    @property
+    def non_features(self) -> dict[str, str]:
+        """Reason by name of each field that is read from raw files, but is no feature."""
+        reasons = {
+            self.split_column: "it says which rows are test rows",
+            self.sample_weight: "it weighs the rows",
+        }
+        return {name: reason for name, reason in reasons.items() if name}
 
     @property
     def quantile(self) -> float | None:

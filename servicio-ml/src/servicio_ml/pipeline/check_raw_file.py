@@ -90,7 +90,7 @@ def _find_problems(
     use_case: UseCase, raw: RawRows, staged: StagedRows, leaks: Mapping[str, str], source_name: str
 ) -> Iterator[str]:
     """Find what the ETL would refuse; it stops at the first, this does not."""
-    dropped = {*leaks, *raw.absent_fields, use_case.split_column}
+    dropped = {*leaks, *raw.absent_fields, *use_case.non_features}
     if leaks and use_case.leaks is LeakagePolicy.FAIL:
         yield f"features give the target away: {'; '.join(leaks.values())}"
     needed = {use_case.split_date, use_case.split_group} - {""}

@@ -23,7 +23,7 @@ def find_monotone_problems(use_case: "UseCase") -> Iterator[str]:
 
 
 def _find_column_problems(use_case: "UseCase", candidate: "Candidate") -> Iterator[str]:
-    schema = use_case.schema
+    schema = use_case.schema.drop_fields(use_case.non_features)
     read = [schema.names[place] for place in schema.inputs]
     fields: Mapping[str, Field] = {each.name: each for each in schema.fields}
     for name, sign in candidate.monotone.items():

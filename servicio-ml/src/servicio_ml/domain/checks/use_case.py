@@ -44,7 +44,7 @@ def find_problems(use_case: "UseCase") -> Iterator[str]:
     bounds = (use_case.target.minimum, use_case.target.maximum)
     if not use_case.target.numeric and bounds != (None, None):
         yield "labels that are texts have no minimum and no maximum; leave them out, or give the target edges"
-    if not use_case.schema.inputs:
+    if not use_case.schema.drop_fields(use_case.non_features).inputs:
         yield "models read no column: declare a field, or a column derived from one"
     yield from _find_mean_problems(use_case)
     yield from _find_candidate_problems(use_case)

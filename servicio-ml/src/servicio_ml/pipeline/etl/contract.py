@@ -1,7 +1,7 @@
 """Contract of the published files: learned levels, and a pandera schema that is verified on the files."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -34,15 +34,15 @@ TYPES: Mapping[Kind, PolarsDataType] = {
 }
 
 
-def build_contract(schema: FeatureSchema, target: Target) -> pa.DataFrameSchema:
-    """Build the contract of a published frame: `line`, the fields in the schema's order, then the target."""
+def build_contract(fields: Sequence[Field], target: Target) -> pa.DataFrameSchema:
+    """Build the contract of a published frame: `line`, the fields in their order, then the target."""
     label = pa.Column(pl.String, pa.Check.isin(list(target.labels)))
     number = pa.Column(pl.Float64, _build_limits(target.minimum, target.maximum))
     # strict and ordered: training reads columns by position and must not see an unknown one
     return pa.DataFrameSchema(
         {
             SOURCE_LINE: pa.Column(pl.Int64, pa.Check.ge(1)),
-            **{field.name: _build_column(field) for field in schema.fields},
+            **{field.name: _build_column(field) for field in fields},
             target.name: label if target.labels else number,
         },
         strict=True,
@@ -50,19 +50,19 @@ def build_contract(schema: FeatureSchema, target: Target) -> pa.DataFrameSchema:
     )
 
 
-def verify(path: Path, schema: FeatureSchema, target: Target) -> int:
+def verify(path: Path, fields: Sequence[Field], target: Target) -> int:
     """Check that a Parquet file keeps the contract, and count its rows.
 
     Raises:
         ContractError: A row breaks the contract.
     """
-    schema_check, rows = build_contract(schema, target), pl.scan_parquet(path)
+    contract, rows = build_contract(fields, target), pl.scan_parquet(path)
     total = int(rows.select(pl.len()).collect().item())
     # the published files themselves are read back, so that a fault of the writer is found, too
     for start in range(0, total, BATCH_ROWS):
         batch = rows.slice(start, BATCH_ROWS).collect()
         try:
-            schema_check.validate(batch, lazy=True)
+            contract.validate(batch, lazy=True)
         except SchemaErrors as error:
             failures = error.failure_cases.unique(["column", "check"], maintain_order=True)
             problems = (f"{row['column']} breaks {row['check']}" for row in failures.iter_rows(named=True))

@@ -46,8 +46,8 @@ class Separation:
 
 
 def select_model_fields(use_case: UseCase, plan: ReadPlan) -> list[Field]:
-    """Select the fields that may be published: all but the one that says which rows are test rows."""
-    return [column.field for column in plan.columns if column.field.name != use_case.split_column]
+    """Select the fields that may be features: all but those that split or weigh the rows."""
+    return [column.field for column in plan.columns if column.field.name not in use_case.non_features]
 
 
 def find_leaks(rows: pl.LazyFrame, fields: Sequence[Field], target: Target) -> dict[str, str]:

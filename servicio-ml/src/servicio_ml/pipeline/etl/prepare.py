@@ -10,7 +10,7 @@ import polars as pl
 
 from servicio_ml.domain.dataset import Manifest, RowCounts
 from servicio_ml.domain.policy import LeakagePolicy
-from servicio_ml.domain.schema import FeatureSchema
+from servicio_ml.domain.schema import FeatureSchema, Field
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.errors import ContractError
 from servicio_ml.lifecycle.overview import OVERVIEW, PeriodOverview
@@ -30,7 +30,6 @@ from servicio_ml.pipeline.row_checks.required_rows import describe_few_test_rows
 from servicio_ml.pipeline.row_checks.staged_rows import check_split
 
 ABSENT_REASON = "not in the file"
-SPLIT_REASON = "it says which rows are test rows"
 
 
 def prepare_data(job: EtlJob, origin: RawFileOrigin, staged: StagedRows) -> PreparedData:
@@ -43,14 +42,15 @@ def prepare_data(job: EtlJob, origin: RawFileOrigin, staged: StagedRows) -> Prep
     if rejected := staged.status_counts[RowStatus.QUARANTINED]:
         job.progress.warn(f"{rejected} rows are in quarantine, mostly because {staged.summarize_reasons()}")
     dropped = dict.fromkeys(origin.absent_fields, ABSENT_REASON) | _find_leaking_fields(job, staged)
-    dropped |= dict.fromkeys({use_case.split_column} - {""}, SPLIT_REASON)
+    dropped |= use_case.non_features
     schema = use_case.schema.drop_fields(dropped)
     refuse_rounded_numbers(staged.kept, schema)
     split_rows = assign_split(staged.kept, use_case.split, select_identity_fields(schema))
     check_split(split_rows, origin.source_name, use_case)
     schema = select_levels(schema, split_rows.filter(~pl.col(TEST)), job.progress)
-    data_files = write_data_files(staged, split_rows, schema, job.folder)
-    train, test = (verify(data_files[name], schema, use_case.target) for name in ("train", "test"))
+    fields = _list_published_fields(use_case, schema)
+    data_files = write_data_files(staged, split_rows, fields, job.folder)
+    train, test = (verify(data_files[name], fields, use_case.target) for name in ("train", "test"))
     if problem := describe_few_test_rows(use_case, test):
         job.progress.warn(f"`train` will refuse this period: {problem}")
     summary = build_overview(use_case, schema, staged.plan, origin.dialect, data_files)
@@ -70,6 +70,12 @@ def prepare_data(job: EtlJob, origin: RawFileOrigin, staged: StagedRows) -> Prep
     published = build_target_field(replace(use_case.target, edges=()))
     table = build_profile(staged.kept, [*schema.fields, published], staged.missing_shares)
     return PreparedData(manifest=manifest, origin=origin, files=files, profile=table)
+
+
+def _list_published_fields(use_case: UseCase, schema: FeatureSchema) -> list[Field]:
+    """List the features, then the weight of the rows, which stands beside them."""
+    weight = use_case.sample_weight
+    return [*schema.fields, *([use_case.schema.get_field(weight)] if weight else [])]
 
 
 def _write_overview(overview_document: PeriodOverview, folder: Path) -> Path:

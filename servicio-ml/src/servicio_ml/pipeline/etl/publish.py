@@ -22,7 +22,7 @@ DIGEST_DIGITS = 12
 
 
 def read_split(store: ObjectStore, manifest: Manifest, split: SplitName) -> pl.DataFrame:
-    """Read the training or test rows by source line: `line`, the schema's fields and the target.
+    """Read the training or test rows by source line: `line`, the schema's fields, a weight, the target.
 
     Raises:
         StoreError: The file is missing or damaged.

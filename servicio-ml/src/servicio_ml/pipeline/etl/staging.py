@@ -9,7 +9,7 @@ import narwhals as nw
 import polars as pl
 
 from servicio_ml.domain.dataset import SOURCE_LINE
-from servicio_ml.domain.schema import FeatureSchema
+from servicio_ml.domain.schema import Field
 from servicio_ml.domain.use_case import Dialect, UseCase
 from servicio_ml.errors import ContractError, SourceError, StoreError
 from servicio_ml.pipeline.etl.split import TEST
@@ -106,14 +106,14 @@ def plan_dialect_read(
 
 
 def write_data_files(
-    staged: StagedRows, split_rows: pl.LazyFrame, schema: FeatureSchema, folder: Path
+    staged: StagedRows, split_rows: pl.LazyFrame, fields: Sequence[Field], folder: Path
 ) -> Mapping[str, Path]:
     """Write `train`, `test` and `quarantine` into files.
 
     Args:
         staged: All rows.
         split_rows: Usable rows with the column `TEST`.
-        schema: Fields to publish.
+        fields: Fields to publish.
         folder: Folder of the files.
 
     Raises:
@@ -121,7 +121,8 @@ def write_data_files(
     """
     # Polars' row index is UInt32, which pandera's contract and Spark do not share
     line = pl.col(LINE).cast(pl.Int64).alias(SOURCE_LINE)
-    published = [line, pl.col(*schema.field_names), pl.col(staged.plan.target.field.name)]
+    names = (*(field.name for field in fields), staged.plan.target.field.name)
+    published = [line, pl.col(*names)]
     raw = staged.plan.raw_columns
     renamed = rename_clashing_columns([*raw.values()], {SOURCE_LINE, "reason"})
     texts = (pl.col(name).alias(new) for name, new in zip(raw, renamed, strict=True))

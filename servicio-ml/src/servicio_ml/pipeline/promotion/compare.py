@@ -14,6 +14,7 @@ from servicio_ml.domain.use_case import UseCase
 from servicio_ml.features.artifact import Artifact
 from servicio_ml.features.output import Predictions
 from servicio_ml.pipeline.evaluate import compute_metric
+from servicio_ml.pipeline.training.dataset import read_weights
 from servicio_ml.pipeline.training.export import measure_latency
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -32,17 +33,21 @@ def compare(
 
     Args:
         use_case: With its promotion policy.
-        frame: `[n]` rows with every field that either model reads; an absent one is missing.
+        frame: `[n]` rows with every field that either model reads, an absent one is missing; and with the
+            weight of each row where the use case names one.
         truth: `[n]`: class codes, or numbers.
         challenger: To be judged.
         champion: To be beaten; None where there is none.
+
+    Raises:
+        TrainingError: The rows have no weights, and the use case names one.
     """
-    metric = METRICS[use_case.promotion.metric]
+    metric, weights = METRICS[use_case.promotion.metric], read_weights(use_case, frame)
     matrix = challenger.encoder.encode_frame(frame)
     mine = challenger.predict(matrix)
     latency = measure_latency(challenger.session, matrix)
-    error = None if mine.probabilities is None else compute_metric("ece", truth, mine)
-    value = compute_metric(metric.name, truth, mine)
+    error = None if mine.probabilities is None else compute_metric("ece", truth, mine, weights)
+    value = compute_metric(metric.name, truth, mine, weights)
     if champion is None:
         return PromotionComparison(
             rows=len(truth), challenger=value, calibration_error=error, latency_seconds=latency
@@ -51,21 +56,25 @@ def compare(
     answers = champion.predict(champion.encoder.encode_frame(frame))
     # both are measured by the challenger's objective: the champion may be of an earlier one
     theirs = replace(answers, quantile=mine.quantile)
-    old = compute_metric(metric.name, truth, theirs)
+    old = compute_metric(metric.name, truth, theirs, weights)
     return PromotionComparison(
         rows=len(truth),
         challenger=value,
         champion=old,
         gain=metric.compute_gain(value, old),
-        interval=compute_paired_interval(metric, truth, mine, theirs),
-        slices=list(_compare_slices(use_case, metric, frame, truth, mine, theirs)),
+        interval=compute_paired_interval(metric, truth, mine, theirs, weights),
+        slices=list(_compare_slices(use_case, metric, frame, truth, mine, theirs, weights)),
         calibration_error=error,
         latency_seconds=latency,
     )
 
 
 def compute_paired_interval(
-    metric: Metric, truth: Floats, challenger: Predictions, champion: Predictions
+    metric: Metric,
+    truth: Floats,
+    challenger: Predictions,
+    champion: Predictions,
+    weights: Floats | None = None,
 ) -> tuple[float, float]:
     """The 95 % percentile interval of the gain, both scored on the same resampled rows.
 
@@ -76,7 +85,7 @@ def compute_paired_interval(
     for _ in range(RESAMPLES):
         # the same rows for both: their difference varies far less than each value
         rows = random.integers(0, len(truth), len(truth))
-        gains.append(_compute_gain(metric, truth, challenger, champion, rows))
+        gains.append(_compute_gain(metric, truth, challenger, champion, weights, rows))
     tail = (1 - COVERAGE) / 2
     # a resample without one of the classes has no ranking; NaN in most of them must fail the gate
     low, high = (
@@ -86,10 +95,16 @@ def compute_paired_interval(
 
 
 def _compute_gain(
-    metric: Metric, truth: Floats, challenger: Predictions, champion: Predictions, rows: Rows
+    metric: Metric,
+    truth: Floats,
+    challenger: Predictions,
+    champion: Predictions,
+    weights: Floats | None,
+    rows: Rows,
 ) -> float:
-    new = compute_metric(metric.name, truth[rows], challenger.select(rows))
-    return metric.compute_gain(new, compute_metric(metric.name, truth[rows], champion.select(rows)))
+    chosen = None if weights is None else weights[rows]
+    new = compute_metric(metric.name, truth[rows], challenger.select(rows), chosen)
+    return metric.compute_gain(new, compute_metric(metric.name, truth[rows], champion.select(rows), chosen))
 
 
 def _compare_slices(
@@ -99,6 +114,7 @@ def _compare_slices(
     truth: Floats,
     challenger: Predictions,
     champion: Predictions,
+    weights: Floats | None,
 ) -> Iterator[SliceResult]:
     policy = use_case.promotion
     for field in policy.slices:
@@ -110,7 +126,7 @@ def _compare_slices(
         for level in np.unique(column):
             rows = np.flatnonzero(column == level)
             if len(rows) >= policy.min_slice_rows and _is_defined(metric, truth[rows]):
-                gain = _compute_gain(metric, truth, challenger, champion, rows)
+                gain = _compute_gain(metric, truth, challenger, champion, weights, rows)
                 yield SliceResult(field=field, level=str(level), rows=len(rows), gain=gain)
 
 

@@ -86,6 +86,7 @@ def judge(
         champion=champion.version if champion else None, by=context.by, at=context.clock(),
         evidence={
             "period": manifest.period, "data_digest": manifest.digest, "metric": use_case.promotion.metric,
+            "sample_weight": use_case.sample_weight,
             "challenger_data_digest": challenger.tags.get("data_digest", ""),
             "champion_data_digest": champion.tags.get("data_digest", "") if champion else "",
             "policy": asdict(use_case.promotion), "comparison": asdict(comparison),

@@ -79,10 +79,13 @@ def build_candidate(
     windows = windows or score_out_of_fold(problem, candidate, params)
     rows, raw = (np.concatenate(arrays) for arrays in zip(*windows, strict=True))
     # from out-of-fold scores: on its own training rows a model is too sure of itself
-    output = build_calibrated_output(problem.use_case, problem.truth[rows], raw)
+    output = build_calibrated_output(problem.use_case, problem.truth[rows], raw, problem.get_weights(rows))
     metric, truth = problem.use_case.metric, problem.truth
     # by window, as in tuning: models of different windows are not ranked against each other
-    values = [compute_metric(metric, truth[at], output.transform(scores)) for at, scores in windows]
+    values = [
+        compute_metric(metric, truth[at], output.transform(scores), problem.get_weights(at))
+        for at, scores in windows
+    ]
     # the final fit uses all rows; the models of the folds only served to calibrate
     estimator = fit(problem, candidate, params, np.arange(len(problem.matrix)))
     exported = export_model(candidate, estimator, test.matrix)
@@ -106,13 +109,13 @@ def build_candidate(
 def _compute_metrics(
     problem: TrainingProblem, test: Holdout, predictions: Predictions, raw: Floats
 ) -> dict[str, float]:
-    task = problem.use_case.task
-    metrics = compute_metrics(task, test.truth, predictions)
+    metrics = compute_metrics(problem.use_case.task, test.truth, predictions, test.weights)
     if predictions.probabilities is None:
         return metrics
+    uncalibrated = build_plain_output(problem).transform(raw)
     return {
         **metrics,
-        "ece_uncalibrated": compute_metric("ece", test.truth, build_plain_output(problem).transform(raw)),
+        "ece_uncalibrated": compute_metric("ece", test.truth, uncalibrated, test.weights),
     }
 
 
@@ -121,7 +124,8 @@ def _compute_class_metrics(
 ) -> list[ClassMetrics]:
     if problem.use_case.task is not Task.MULTICLASS:
         return []
-    return compute_class_metrics(problem.use_case.target.labels, test.truth, predictions.outcomes)
+    labels = problem.use_case.target.labels
+    return compute_class_metrics(labels, test.truth, predictions.outcomes, test.weights)
 
 
 def compute_standard_error(values: Sequence[float]) -> float:
@@ -143,6 +147,7 @@ def build_reference_profile(
     predictions, truth, task = output.transform(raw), problem.truth[rows], problem.use_case.task
     watched = WATCHED_NUMBER if task is Task.REGRESSION else WATCHED_CLASSES
 
+    # without the weights: those of the rows that will be served are not known
     def compute_performance(mask: npt.NDArray[np.bool_]) -> dict[str, float]:
         return {name: compute_metric(name, truth[mask], predictions.select(mask)) for name in watched}
 

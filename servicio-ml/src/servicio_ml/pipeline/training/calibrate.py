@@ -10,6 +10,7 @@ from sklearn.metrics import precision_recall_curve
 
 from servicio_ml.domain.use_case import Task, UseCase
 from servicio_ml.features.output import POSITIVE, CalibrationTable, OutputTransform
+from servicio_ml.pipeline.evaluate import split_into_bins
 from servicio_ml.pipeline.training.fitting import TrainingProblem
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -21,13 +22,16 @@ MIN_RISE = 1e-6
 """Between two levels; less is rounding within one."""
 
 
-def build_calibrated_output(use_case: UseCase, truth: Floats, raw: Floats) -> OutputTransform:
+def build_calibrated_output(
+    use_case: UseCase, truth: Floats, raw: Floats, weights: Floats | None = None
+) -> OutputTransform:
     """The output of a model, from its scores on validation rows.
 
     Args:
         use_case: Task, labels and target.
         truth: `[n]` class codes (unused in a regression).
         raw: `[n, classes]` scores of rows that the model has not seen.
+        weights: `[n]` weights of the rows; None where all count the same.
 
     Returns:
         With calibration tables and, of a binary target, the threshold of the best F1 on these rows.
@@ -41,35 +45,50 @@ def build_calibrated_output(use_case: UseCase, truth: Floats, raw: Floats) -> Ou
             output, log=target.log, minimum=target.minimum, maximum=target.maximum, quantile=use_case.quantile
         )
     classes = [POSITIVE] if use_case.task is Task.BINARY else range(len(target.labels))
-    tables = tuple(build_monotone_table(raw[:, i], truth == i) for i in classes)
+    tables = tuple(build_monotone_table(raw[:, i], truth == i, weights) for i in classes)
     output = replace(output, tables=tables)
     if use_case.task is Task.MULTICLASS:
         return output
-    return replace(output, threshold=find_best_f1_threshold(truth, output.calibrate(raw)[:, POSITIVE]))
+    probability = output.calibrate(raw)[:, POSITIVE]
+    return replace(output, threshold=find_best_f1_threshold(truth, probability, weights))
 
 
-def build_monotone_table(score: Floats, positive: npt.NDArray[np.bool_]) -> CalibrationTable:
+def build_monotone_table(
+    score: Floats, positive: npt.NDArray[np.bool_], weights: Floats | None = None
+) -> CalibrationTable:
     """A strictly increasing table from score to probability.
 
     Rows are sorted into bins of equal mass, the bins' shares made monotone (isotonic regression), and the
     table runs straight between the bins' mean scores. Each share is drawn half a row towards one half
-    (`(k + ½) / (n + 1)`), so that no probability is 0 or 1.
+    (`(k + ½) / (n + 1)`), so that no probability is 0 or 1; rows of unequal weights are as many as their
+    effective number.
 
     Args:
         score: `[n]`.
         positive: `[n]`.
+        weights: `[n]`; None where all rows count the same.
     """
+    masses = np.ones(len(score)) if weights is None else weights
+    knots = int(np.clip(_count_effective_rows(masses) // ROWS_PER_KNOT, MIN_KNOTS, MAX_KNOTS))
     # bins of equal mass: scores crowd together near 0, where equal widths would be coarse
-    order = np.argsort(score, kind="stable")
-    knots = int(np.clip(len(score) // ROWS_PER_KNOT, MIN_KNOTS, MAX_KNOTS))
-    bins = [chosen for chosen in np.array_split(order, knots) if len(chosen)]
-    means = np.array([score[chosen].mean() for chosen in bins])
-    shares = np.array([(positive[chosen].sum() + 0.5) / (len(chosen) + 1) for chosen in bins])
-    rows = [len(chosen) for chosen in bins]
-    smooth = IsotonicRegression(out_of_bounds="clip").fit(means, shares, sample_weight=rows)
+    bins = split_into_bins(np.argsort(score, kind="stable"), knots, weights)
+    means = np.array([np.average(score[rows], weights=masses[rows]) for rows in bins])
+    shares = np.array([_compute_inner_share(positive[rows], masses[rows]) for rows in bins])
+    total = [masses[rows].sum() for rows in bins]
+    smooth = IsotonicRegression(out_of_bounds="clip").fit(means, shares, sample_weight=total)
     # ties in the scores would give two probabilities at one point
     at = np.unique(means)
     return _make_rising(at, smooth.predict(at), float(score.min()), float(score.max()))
+
+
+def _count_effective_rows(masses: Floats) -> float:
+    """Count the rows of equal weight whose mean varies as much: (Σw)² / Σw² (Kish 1965)."""
+    return float(masses.sum() ** 2 / (masses**2).sum())
+
+
+def _compute_inner_share(positive: npt.NDArray[np.bool_], masses: Floats) -> float:
+    rows = _count_effective_rows(masses)
+    return (float(masses[positive].sum()) * rows / float(masses.sum()) + 0.5) / (rows + 1)
 
 
 def _make_rising(at: Floats, level: Floats, low_score: float, high_score: float) -> CalibrationTable:
@@ -90,9 +109,11 @@ def _make_rising(at: Floats, level: Floats, low_score: float, high_score: float)
     )
 
 
-def find_best_f1_threshold(truth: Floats, probability: Floats) -> float:
+def find_best_f1_threshold(truth: Floats, probability: Floats, weights: Floats | None = None) -> float:
     """The probability from which on a positive answer gives the best F1 of the positive class."""
-    precision, recall, thresholds = precision_recall_curve(truth == POSITIVE, probability)
+    precision, recall, thresholds = precision_recall_curve(
+        truth == POSITIVE, probability, sample_weight=weights
+    )
     total = precision + recall
     # precision and recall are both 0 at thresholds without a hit
     f1 = np.divide(2 * precision * recall, total, out=np.zeros_like(total), where=total > 0)

@@ -30,11 +30,13 @@ class Holdout:
         frame: As published.
         matrix: `[n, features]` of the period's schema.
         truth: `[n]`: class codes, or numbers in the target's unit.
+        weights: `[n]`; None where all rows count the same.
     """
 
     frame: pl.DataFrame
     matrix: Matrix
     truth: Floats
+    weights: Floats | None = None
 
 
 def check_training_rows(
@@ -43,8 +45,10 @@ def check_training_rows(
     """Check that a period has enough rows to train on and to compare models with, in every fold.
 
     Raises:
-        TrainingError: Rows are missing; the message says which, and how many are needed.
+        TrainingError: Rows are missing; the message says which, and how many are needed. Or the period was
+            published by a definition with other weights.
     """
+    _check_weights(use_case, manifest, train, tests)
     problem = (
         describe_shortage(use_case, *(_count_labels(use_case.target, frame) for frame in (train, tests)))
         or describe_few_test_rows(use_case, len(tests))
@@ -53,6 +57,18 @@ def check_training_rows(
     if problem:
         raise TrainingError(use_case.name, f"the period {manifest.period} has too few rows: {problem}")
     _check_numbers(use_case, train)
+
+
+def _check_weights(use_case: UseCase, manifest: Manifest, *frames: pl.DataFrame) -> None:
+    """Check that all rows have a weight, which is no feature of the period.
+
+    Raises:
+        TrainingError: An earlier definition published them.
+    """
+    if use_case.sample_weight in manifest.schema.field_names:
+        raise _build_weight_error(use_case)
+    for frame in frames:
+        read_weights(use_case, frame)
 
 
 def _check_numbers(use_case: UseCase, train: pl.DataFrame) -> None:
@@ -120,8 +136,9 @@ def build_problem(
     """The training rows of a period as a problem, whose schema has the tables of its fitted columns."""
     truth = read_true_values(use_case.target, frame)
     target = np.log(truth) if use_case.target.log else truth
+    weights = read_weights(use_case, frame)
     fields = Encoder(FeatureSchema(fields=schema.fields)).encode_frame(frame)
-    fitted_schema = fit_schema(schema, fields, target)
+    fitted_schema = fit_schema(schema, fields, target, weights)
     keys = _read_split_keys(use_case, frame)
     return TrainingProblem(
         use_case=use_case,
@@ -137,13 +154,16 @@ def build_problem(
         target=target,
         folds=tuple(build_cross_validation(use_case, truth, keys, seed)),
         fitted=list_fitted_columns(schema),
+        weights=weights,
     )
 
 
 def build_holdout(use_case: UseCase, schema: FeatureSchema, frame: pl.DataFrame) -> Holdout:
     """The test rows of a period."""
-    truth = read_true_values(use_case.target, frame)
-    return Holdout(frame=frame, matrix=Encoder(schema).encode_frame(frame), truth=truth)
+    return Holdout(
+        frame=frame, matrix=Encoder(schema).encode_frame(frame),
+        truth=read_true_values(use_case.target, frame), weights=read_weights(use_case, frame),
+    )  # fmt: skip
 
 
 def find_last_training_day(use_case: UseCase, frame: pl.DataFrame) -> str:
@@ -165,6 +185,30 @@ def filter_unseen_rows(use_case: UseCase, frame: pl.DataFrame, until: Sequence[s
     # the latest end of all models: the rows must be new to each of them
     last = max((date.fromisoformat(day) for day in until if day), default=date.min)
     return frame.filter(pl.col(use_case.split_date).cast(pl.Date) > last)
+
+
+def read_weights(use_case: UseCase, frame: pl.DataFrame) -> Floats | None:
+    """The weights of rows `[n]`, divided by their mean; None where all rows count the same.
+
+    Raises:
+        TrainingError: A row has none.
+    """
+    name = use_case.sample_weight
+    if not name:
+        return None
+    if name not in frame.columns or not (frame[name].fill_null(0) > 0).all():
+        raise _build_weight_error(use_case)
+    weights = frame[name].cast(pl.Float64).to_numpy()
+    # without a unit: penalties and smoothing are set against numbers of rows
+    return np.asarray(weights / weights.mean())
+
+
+def _build_weight_error(use_case: UseCase) -> TrainingError:
+    return TrainingError(
+        use_case.name,
+        f"the period was published before {use_case.sample_weight!r} weighed its rows; run `servicio-ml etl"
+        f" {use_case.name}` for it again",
+    )
 
 
 def read_true_values(target: Target, frame: pl.DataFrame) -> Floats:

@@ -33,6 +33,7 @@ class TrainingProblem:
         matrix: `[n, features]`.
         truth: `[n]`: class codes, or numbers in the target's unit.
         target: `[n]`: what is fitted: the truth, or its logarithm where the use case says so.
+        weights: `[n]`: weights of the rows, whose mean is 1; None where all rows count the same.
         folds: Training and validation rows of each cross-validation window.
         fitted: Columns that each fit has to fit on its own rows. In `matrix`, as in the model, they are
             fitted on all of them.
@@ -45,19 +46,24 @@ class TrainingProblem:
     target: Floats
     folds: tuple[tuple[Rows, Rows], ...]
     fitted: tuple[FittedColumn, ...] = ()
+    weights: Floats | None = None
+
+    def get_weights(self, rows: Rows) -> Floats | None:
+        """Weights of some rows, `[m]`; None where all rows count the same."""
+        return None if self.weights is None else self.weights[rows]
 
     def encode_training_rows(self, rows: Rows) -> Matrix:
         """Encode rows to fit a model on, `[m, features]`, in their order."""
-        matrix, target = self.matrix[rows], self.target[rows]
+        matrix, target, weights = self.matrix[rows], self.target[rows], self.get_weights(rows)
         for each in self.fitted:
-            matrix[:, each.position] = each.encode_training_rows(matrix, target, self.setting.seed)
+            matrix[:, each.position] = each.encode_training_rows(matrix, target, weights, self.setting.seed)
         return matrix
 
     def encode_unseen_rows(self, rows: Rows, train: Rows) -> Matrix:
         """Encode rows that a model has not seen, `[m, features]`, by what it was fitted on."""
         matrix = self.matrix[rows]
         for each in self.fitted:
-            table = each.fit_table(self.matrix[train], self.target[train])
+            table = each.fit_table(self.matrix[train], self.target[train], self.get_weights(train))
             matrix[:, each.position] = each.encode(table, matrix)
         return matrix
 
@@ -120,22 +126,26 @@ def fit(problem: TrainingProblem, candidate: Candidate, params: Mapping[str, Any
     # a column without a value cannot be split on: boosted trees, which take the whole matrix, ignore it
     matrix[:, [i for i in range(matrix.shape[1]) if i not in problem.setting.schema.inputs]] = np.nan
     used = rows[places]
-    return _fit_weighted(estimator, matrix, problem.target[used], compute_class_weights(problem, used))
+    return _fit_weighted(estimator, matrix, problem.target[used], compute_fit_weights(problem, used))
 
 
-def compute_class_weights(problem: TrainingProblem, rows: Rows) -> Floats | None:
-    """Compute the weight of each row by its class, `[rows]`; None where all rows count the same."""
+def compute_fit_weights(problem: TrainingProblem, rows: Rows) -> Floats | None:
+    """Compute the weight of each row in a fit, `[rows]`: its own times that of its class.
+
+    None where all rows count the same.
+    """
     given, labels = problem.use_case.class_weights, problem.use_case.target.labels
+    own = problem.get_weights(rows)
     if not given:
-        return None
+        return own
     codes = problem.truth[rows].astype(int)
     if isinstance(given, str):
-        counts = np.bincount(codes, minlength=len(labels))
+        totals = np.bincount(codes, weights=own, minlength=len(labels))
         # a class without a row here has no row to weigh
-        weights = len(codes) / (len(labels) * np.maximum(counts, 1))
+        of_classes = totals.sum() / (len(labels) * np.where(totals > 0, totals, 1))
     else:
-        weights = np.array([given[label] for label in labels], dtype=np.float64)
-    return np.asarray(weights[codes])
+        of_classes = np.array([given[label] for label in labels], dtype=np.float64)
+    return np.asarray(of_classes[codes] if own is None else own * of_classes[codes])
 
 
 def _fit_weighted(estimator: Any, matrix: Matrix, target: Floats, weights: Floats | None) -> Any:

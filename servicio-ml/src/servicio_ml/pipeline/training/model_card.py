@@ -5,6 +5,7 @@ from typing import Any
 
 from servicio_ml.domain.metric import METRICS
 from servicio_ml.domain.search import BLEND, Candidate
+from servicio_ml.domain.use_case import UseCase
 from servicio_ml.pipeline.evaluate import ClassMetrics
 from servicio_ml.pipeline.training.blending.blend import WEIGHT, split_params
 from servicio_ml.pipeline.training.export import ExportedModel
@@ -35,6 +36,7 @@ def render_model_card(
         f"- Predicts: {target.name} — {target.description}; {answer}.",
         *_describe_model(candidate, params),
         f"- Trained on {len(problem.matrix)} rows of {source}.",
+        *_describe_weights(use_case),
         f"- One row takes {exported.latency_seconds * 1000:.3f} ms on the training machine.",
         f"- ONNX differs from its original by at most {exported.parity:.1e} on the holdout.",
         "",
@@ -52,6 +54,17 @@ def render_model_card(
         *(f"| {each.name} | {each.allowed} | {each.description} |" for each in problem.setting.schema.fields),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _describe_weights(use_case: UseCase) -> list[str]:
+    if not use_case.sample_weight:
+        return []
+    column = use_case.schema.get_field(use_case.sample_weight).column
+    text = (
+        f"- Rows count with the weight in their column `{column}`: in the fit, in the calibration and in"
+        " every metric below; numbers of rows are not weighted."
+    )
+    return [text]
 
 
 def _describe_model(candidate: Candidate, params: Mapping[str, Any]) -> list[str]:

@@ -70,7 +70,7 @@ def _list_definition(use_case: UseCase, manifest: Manifest) -> tuple[object, ...
     # the promotion policy is absent: it does not change what training produces
     return (
         manifest.digest, use_case.task, use_case.target, use_case.metric, use_case.split,
-        use_case.class_weights, use_case.objective, manifest.schema,
+        use_case.class_weights, use_case.sample_weight, use_case.objective, manifest.schema,
     )  # fmt: skip
 
 

@@ -45,11 +45,11 @@ def draw_plots(folder: Path, use_case: UseCase, test: Holdout, finished: BuiltCa
         pictures["confusion_matrix"] = lambda axes: _draw_confusion(
             axes, labels, test.truth, finished.predictions.outcomes
         )
-        pictures["roc"] = lambda axes: _draw_curves(axes, labels, test.truth, probabilities, _compute_roc)
+        pictures["roc"] = lambda axes: _draw_curves(axes, labels, test, probabilities, _compute_roc)
         pictures["precision_recall"] = lambda axes: _draw_curves(
-            axes, labels, test.truth, probabilities, _compute_pr
+            axes, labels, test, probabilities, _compute_pr
         )
-        pictures["calibration"] = lambda axes: _draw_calibration(axes, labels, test.truth, probabilities)
+        pictures["calibration"] = lambda axes: _draw_calibration(axes, labels, test, probabilities)
     for name, draw in pictures.items():
         _save_plot(folder / f"{name}.png", f"{title}: {name.replace('_', ' ')}", draw)
 
@@ -82,16 +82,14 @@ def compute_permutation_importance(
     rows = slice(0, int(np.clip(affordable, *IMPORTANCE_ROWS)))
     order = np.random.default_rng(0).permutation(len(test.matrix))[rows]
     matrix, truth = test.matrix[order], test.truth[order]
-    baseline = compute_metric(use_case.metric, truth, artifact.predict(matrix))
+    weights = None if test.weights is None else test.weights[order]
+
+    def compute_value(rows: npt.NDArray[np.float32]) -> float:
+        return compute_metric(use_case.metric, truth, artifact.predict(rows), weights)
+
+    baseline = compute_value(matrix)
     sign = 1 if METRICS[use_case.metric].greater_is_better else -1
-    return [
-        sign
-        * (
-            baseline
-            - compute_metric(use_case.metric, truth, artifact.predict(_shuffle_column(matrix, column)))
-        )
-        for column in range(features)
-    ]
+    return [sign * (baseline - compute_value(_shuffle_column(matrix, column))) for column in range(features)]
 
 
 def _shuffle_column(matrix: npt.NDArray[np.float32], column: int) -> npt.NDArray[np.float32]:
@@ -167,13 +165,17 @@ def _draw_confusion(axes: Axes, labels: Sequence[str], truth: Floats, codes: Flo
     axes.set_yticks(range(len(labels)), labels)
 
 
-def _compute_roc(truth: npt.NDArray[np.bool_], probability: Floats) -> tuple[Floats, Floats]:
-    false_rate, true_rate, _ = roc_curve(truth, probability)
+def _compute_roc(
+    truth: npt.NDArray[np.bool_], probability: Floats, weights: Floats | None
+) -> tuple[Floats, Floats]:
+    false_rate, true_rate, _ = roc_curve(truth, probability, sample_weight=weights)
     return false_rate, true_rate
 
 
-def _compute_pr(truth: npt.NDArray[np.bool_], probability: Floats) -> tuple[Floats, Floats]:
-    precision, recall, _ = precision_recall_curve(truth, probability)
+def _compute_pr(
+    truth: npt.NDArray[np.bool_], probability: Floats, weights: Floats | None
+) -> tuple[Floats, Floats]:
+    precision, recall, _ = precision_recall_curve(truth, probability, sample_weight=weights)
     return recall, precision
 
 
@@ -186,21 +188,21 @@ AXES: Mapping[Any, tuple[str, str]] = {
 def _draw_curves(
     axes: Axes,
     labels: Sequence[str],
-    truth: Floats,
+    test: Holdout,
     probabilities: Floats | None,
-    curve: Callable[[npt.NDArray[np.bool_], Floats], tuple[Floats, Floats]],
+    curve: Callable[[npt.NDArray[np.bool_], Floats, Floats | None], tuple[Floats, Floats]],
 ) -> None:
     for i, label in _list_shown_classes(labels):
-        x, y = curve(truth == i, _select_column(probabilities, i))
+        x, y = curve(test.truth == i, _select_column(probabilities, i), test.weights)
         axes.plot(x, y, color=COLOURS[i % len(COLOURS)], label=label)
     axes.set(xlabel=AXES[curve][0], ylabel=AXES[curve][1], xlim=(0, 1), ylim=(0, 1.02))
     axes.legend()
 
 
-def _draw_calibration(axes: Axes, labels: Sequence[str], truth: Floats, probabilities: Floats | None) -> None:
+def _draw_calibration(axes: Axes, labels: Sequence[str], test: Holdout, probabilities: Floats | None) -> None:
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="perfect")
     for i, label in _list_shown_classes(labels):
-        curve = compute_calibration_curve(truth == i, _select_column(probabilities, i))
+        curve = compute_calibration_curve(test.truth == i, _select_column(probabilities, i), test.weights)
         axes.plot([mean for mean, _, _ in curve], [share for _, share, _ in curve], "o-",
                   color=COLOURS[i % len(COLOURS)], label=label)  # fmt: skip
     axes.set(xlabel="mean predicted probability", ylabel="share of the class")

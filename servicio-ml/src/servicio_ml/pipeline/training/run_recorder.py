@@ -56,6 +56,8 @@ class RunRecorder:
     ) -> None:
         self._use_case, self._manifest, self._ports = use_case, manifest, ports
         self._run, self._scratch = run, scratch
+        # what the metrics of runs and versions are weighted by
+        self._weight = {"sample_weight": use_case.sample_weight} if use_case.sample_weight else {}
 
     def record_data(self, trials: int, candidates: Sequence[str]) -> None:
         """What it is trained on, and with what budget."""
@@ -66,7 +68,7 @@ class RunRecorder:
                 "period": manifest.period, "data_digest": manifest.digest, "trials": trials,
                 "candidates": ",".join(candidates),
                 "features": ",".join(manifest.schema.names), "train_rows": rows["train"],
-                "test_rows": rows["test"],
+                "test_rows": rows["test"], **self._weight,
             }
         )  # fmt: skip
         for split, context in (("train", "training"), ("test", "evaluation")):
@@ -80,7 +82,7 @@ class RunRecorder:
         """One finished trial, as a nested run."""
         tags = {
             "step": "trial", "candidate": candidate, "state": trial.state.name, "study": study,
-            TRAIN_RUN: self._run.id,
+            TRAIN_RUN: self._run.id, **self._weight,
         }  # fmt: skip
         name = f"{candidate} trial {trial.number}"
         with self._ports.tracker.open_run(self._use_case.name, name, tags=tags, parent=self._run.id) as run:
@@ -111,7 +113,7 @@ class RunRecorder:
             figures.draw_study(place, study, self._use_case.metric)
         tags = {
             **stage.tags, "eligible": str(each.eligible).lower(), "reason": each.exported.reason,
-            TRAIN_RUN: self._run.id,
+            TRAIN_RUN: self._run.id, **self._weight,
         }  # fmt: skip
         with self._ports.tracker.open_run(model, f"fit {name}", tags=tags, parent=self._run.id) as run:
             run.log_params({**each.candidate.fixed, **each.params})

@@ -71,7 +71,9 @@ def _compute_quality(
     metric, output = METRICS[problem.use_case.metric], build_plain_output(problem)
     value = np.mean(
         [
-            compute_metric(metric.name, problem.truth[rows], output.transform(scores))
+            compute_metric(
+                metric.name, problem.truth[rows], output.transform(scores), problem.get_weights(rows)
+            )
             for rows, scores in average_windows(windows, weights)
         ]
     )

@@ -28,33 +28,35 @@ class FittedColumn:
         self._numbers = schema.names.index(column.source)
         self.position = schema.names.index(column.name)
 
-    def fit_table(self, matrix: Matrix, target: Floats) -> Floats:
+    def fit_table(self, matrix: Matrix, target: Floats, weights: Floats | None = None) -> Floats:
         """Compute the number of each level, `[levels]`.
 
         Args:
             matrix: Training rows `[n, features]`; only their fields are read.
             target: What is fitted, `[n]`.
+            weights: `[n]`, about 1 on average; None where all rows count the same.
         """
-        codes = matrix[:, self._codes]
+        codes, masses = matrix[:, self._codes], np.ones(len(matrix)) if weights is None else weights
         match self._column:
             case Frequency():
-                known = codes[~np.isnan(codes)].astype(np.intp)
-                return np.bincount(known, minlength=len(self._levels)) / len(matrix)
+                known = ~np.isnan(codes)
+                places = codes[known].astype(np.intp)
+                return np.asarray(np.bincount(places, masses[known], len(self._levels)) / masses.sum())
             case TargetMean(smoothing=smoothing):
-                return self._average(codes, target, smoothing)
+                return self._average(codes, target, masses, smoothing)
             case GroupMean():
-                return self._average(codes, matrix[:, self._numbers].astype(np.float64), 0.0)
+                return self._average(codes, matrix[:, self._numbers].astype(np.float64), masses, 0.0)
 
-    def _average(self, codes: Floats, values: Floats, smoothing: float) -> Floats:
-        present = values[~np.isnan(values)]
+    def _average(self, codes: Floats, values: Floats, masses: Floats, smoothing: float) -> Floats:
+        present = ~np.isnan(values)
         # a column without any number has none to give
-        mean = float(present.mean()) if len(present) else 0.0
-        known = ~np.isnan(codes) & ~np.isnan(values)
+        mean = float(np.average(values[present], weights=masses[present])) if present.any() else 0.0
+        known = ~np.isnan(codes) & present
         places, levels = codes[known].astype(np.intp), len(self._levels)
-        weights = np.bincount(places, minlength=levels) + smoothing
-        sums = np.bincount(places, weights=values[known], minlength=levels) + smoothing * mean
+        totals = np.bincount(places, masses[known], levels) + smoothing
+        sums = np.bincount(places, masses[known] * values[known], levels) + smoothing * mean
         # without smoothing, a level without rows has the mean of all
-        return np.asarray(np.divide(sums, weights, out=np.full(levels, mean), where=weights > 0))
+        return np.asarray(np.divide(sums, totals, out=np.full(levels, mean), where=totals > 0))
 
     def build_lookup(self, table: Floats) -> Lookup:
         """Build the column of the model from the numbers of the levels."""
@@ -68,19 +70,21 @@ class FittedColumn:
         places = np.where(np.isnan(codes), -1, codes).astype(np.intp)
         return np.asarray(np.append(table, np.nan)[places])
 
-    def encode_training_rows(self, matrix: Matrix, target: Floats, seed: int) -> Floats:
+    def encode_training_rows(
+        self, matrix: Matrix, target: Floats, weights: Floats | None, seed: int
+    ) -> Floats:
         """Encode rows `[n]` that a model is fitted on.
 
         A mean of the target is that of the other folds: a row's own target would give itself away, and the
         model would trust a rare level more than it may. scikit-learn's `TargetEncoder` does the same.
         """
         if not isinstance(self._column, TargetMean):
-            return self.encode(self.fit_table(matrix, target), matrix)
+            return self.encode(self.fit_table(matrix, target, weights), matrix)
         folds = np.random.default_rng(seed).permutation(len(matrix)) % CROSS_FITTING_FOLDS
         values = np.full(len(matrix), np.nan)
         for fold in range(CROSS_FITTING_FOLDS):
             own = folds == fold
-            table = self.fit_table(matrix[~own], target[~own])
+            table = self.fit_table(matrix[~own], target[~own], None if weights is None else weights[~own])
             values[own] = self.encode(table, matrix[own])
         return values
 
@@ -94,13 +98,17 @@ def list_fitted_columns(schema: FeatureSchema) -> tuple[FittedColumn, ...]:
     )
 
 
-def fit_schema(schema: FeatureSchema, matrix: Matrix, target: Floats) -> FeatureSchema:
+def fit_schema(
+    schema: FeatureSchema, matrix: Matrix, target: Floats, weights: Floats | None = None
+) -> FeatureSchema:
     """Return the schema with the tables of its fitted columns.
 
     Args:
         schema: Schema of a period, with the levels of its categories.
         matrix: Training rows `[n, fields]`.
         target: What is fitted, `[n]`.
+        weights: `[n]`, with a mean of 1; None where all rows count the same.
     """
-    lookups = (each.build_lookup(each.fit_table(matrix, target)) for each in list_fitted_columns(schema))
+    columns = list_fitted_columns(schema)
+    lookups = (each.build_lookup(each.fit_table(matrix, target, weights)) for each in columns)
     return schema.set_tables({lookup.name: lookup for lookup in lookups})

@@ -129,9 +129,8 @@ def _build_objective(problem: TrainingProblem, candidate: Candidate) -> Callable
             rows = sample_rows(train, candidate.tuning_rows, problem.setting.seed)
             unseen = problem.encode_unseen_rows(valid, rows)
             raw = compute_scores(fit(problem, candidate, params, rows), unseen)
-            values.append(
-                compute_metric(metric, problem.truth[valid], build_plain_output(problem).transform(raw))
-            )
+            predictions, weights = build_plain_output(problem).transform(raw), problem.get_weights(valid)
+            values.append(compute_metric(metric, problem.truth[valid], predictions, weights))
             # the running mean, so that the pruner compares trials at the same fold
             trial.report(float(np.mean(values)), step)
             # after the last fold the value is complete, and pruning would discard it
