@@ -33,6 +33,7 @@ def label_decision(name: str) -> str:
         "missing": t("Texts that mean missing"),
         "split": t("Training and test rows"),
         "floor": t("Minimum of the metric"),
+        "identifier": t("Identifier"),
         "copies": t("Equal rows"),
         "drift": t("Drift"),
     }

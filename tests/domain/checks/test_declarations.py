@@ -298,6 +298,11 @@ MEANINGS = [
     ),
     (change(DAY, column=("day", "day")), "column=('day', 'day') names a column twice"),
     (change(DAY, column=("day", "")), "column[1] is ''; it must be one line that begins with a character"),
+    (
+        change(APPLES, identifier="id", schema=FeatureSchema(fields=(replace(SIZE, name="identifier"),))),
+        "rows are published with a column 'identifier'; rename the feature or target of that name",
+    ),
+    (change(APPLES, identifier=" id"), "identifier is ' id'; it must be one line that begins with a"),
     (change(DAY, ordered=True), "ordered is for a category whose levels are given; leave it out"),
     (
         change(DAY, kind=Kind.BOOLEAN, levels=("no", "yes")),

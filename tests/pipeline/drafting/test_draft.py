@@ -191,7 +191,7 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "other text in each row": (
         write_rows("a", lambda i: f"k{i:04}"),
-        ["# left out: a: an identifier: every row has another text"],
+        ["# left out: a: an identifier: every row has another text", 'identifier="a",'],
     ),
     "identifier by its name": (
         write_rows("customer_id", lambda i: f"{i * 31 % 67 + 1000}"),

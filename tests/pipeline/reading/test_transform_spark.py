@@ -20,7 +20,7 @@ from servicio_ml.features.synthetic.sampler import draw_rows
 from servicio_ml.pipeline.reading.input_file import copy_input_file
 from servicio_ml.pipeline.reading.raw_file import read_rows
 from servicio_ml.pipeline.reading.text import LINE
-from servicio_ml.pipeline.reading.transform import FIRST, STATUS, transform
+from servicio_ml.pipeline.reading.transform import FIRST, ROW_IDENTIFIER, STATUS, transform
 from servicio_ml.use_cases.catalogue import find
 
 ROWS = 300
@@ -198,15 +198,17 @@ class TestPySpark:
         days = frame.filter(pl.col(STATUS) == "kept")["day"].cast(pl.String).to_list()
         assert days == ["2016-06-15", "2016-06-15", "1969-12-31", "2016-06-15", "1000-01-01"]
 
-    def test_joined_columns(self, spark: Any, tmp_path: Path) -> None:
+    def test_joined_columns_and_an_identifier(self, spark: Any, tmp_path: Path) -> None:
         joined = replace(FIELDS[0], column=("Day", "Seeds", "Sugar"), parse=Parse(date_format="%Y %m %d"))
         texts = [("2020", "6", "30"), ("2020", "6", "31"), ("2020", "NA", "3"), ("2020", "", "3")]
         use_case = build_use_case(
-            schema=FeatureSchema(fields=(joined, FIELDS[1], FIELDS[3])), event_date="", deduplicate=False
-        )
+            schema=FeatureSchema(fields=(joined, FIELDS[1], FIELDS[3])), event_date="", deduplicate=False,
+            identifier="Seeds",
+        )  # fmt: skip
         rows = [build_row(Day=year, Seeds=month, Sugar=day) for year, month, day in texts]
         frame = _compare_engines(write_csv(tmp_path / "a.csv", rows), use_case, spark, tmp_path)
         assert frame["day"].cast(pl.String).to_list() == ["2020-06-30", None, None, None]
+        assert frame[ROW_IDENTIFIER].to_list() == ["6", "6", None, None]
 
     def test_the_day_the_hour_and_the_minute_of_moments(self, spark: Any, tmp_path: Path) -> None:
         day, weight, seeds, colour, sugar = FIELDS

@@ -15,6 +15,7 @@ from servicio_ml.domain.checks.attributes import (
     Limits,
     Line,
     Natural,
+    OptionalLine,
     Positive,
     Share,
     Stripped,
@@ -243,6 +244,8 @@ class UseCase:
         leaks: Action on features that predict the target by a single threshold.
         dialects: Formats of the raw file.
         missing: Texts that mean missing in every column.
+        identifier: Raw column whose text names the row, of at most 200 characters: it is published beside the
+            fields and copied to scores, and is no feature. Texts may repeat or be missing. Empty without one.
         event_date: Date field that orders rows in time; empty without one.
         deduplicate: True to drop rows that are equal in every column of the use case, by value where it has
             neither a pattern nor a recoding, False to keep them. None drops them too, but refuses a file
@@ -270,6 +273,7 @@ class UseCase:
     leaks: LeakagePolicy = LeakagePolicy.DROP
     dialects: tuple[Dialect, ...] = (Dialect(name="original"),)
     missing: tuple[Stripped, ...] = MISSING
+    identifier: OptionalLine = ""
     event_date: str = ""
     deduplicate: bool | None = None
     max_quarantined_share: Share = 0.2

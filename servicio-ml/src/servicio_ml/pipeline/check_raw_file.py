@@ -24,7 +24,12 @@ from servicio_ml.pipeline.reading.transform import REASON, RowStatus
 from servicio_ml.pipeline.row_checks.duplicates import check_copies
 from servicio_ml.pipeline.row_checks.precision import refuse_rounded_numbers
 from servicio_ml.pipeline.row_checks.required_rows import describe_few_test_rows
-from servicio_ml.pipeline.row_checks.staged_rows import check_classes, check_quarantine, check_split
+from servicio_ml.pipeline.row_checks.staged_rows import (
+    check_classes,
+    check_identifiers,
+    check_quarantine,
+    check_split,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +105,7 @@ def _find_problems(
     schema = use_case.schema.drop_fields(dropped)
     checks = (
         lambda: check_copies(raw, staged, source_name, use_case),
+        lambda: check_identifiers(staged, source_name, use_case),
         lambda: check_quarantine(staged, source_name, use_case),
         lambda: check_classes(staged, source_name, use_case),
         lambda: refuse_rounded_numbers(staged.kept, schema),

@@ -71,6 +71,9 @@ Line = Annotated[
     str, TextForm(pattern=re.compile(r"\S[^\r\n]*"), rule="one line that begins with a character")
 ]
 """The name of a raw column, a dialect or a factor."""
+OptionalLine = Annotated[
+    str, TextForm(pattern=re.compile(r"|\S[^\r\n]*"), rule="one line that begins with a character")
+]
 Title = Annotated[
     str, TextForm(pattern=re.compile(r"\S[^\r\n\t]*"), rule="one line that begins with a character")
 ]

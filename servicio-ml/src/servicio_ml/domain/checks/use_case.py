@@ -10,6 +10,7 @@ from servicio_ml.domain.checks.parsing import find_parse_problems, find_recode_p
 from servicio_ml.domain.checks.splits import find_split_problems
 from servicio_ml.domain.checks.targets import find_target_parse_problems
 from servicio_ml.domain.checks.weights import find_weight_problems
+from servicio_ml.domain.dataset import IDENTIFIER
 from servicio_ml.domain.derived import TargetMean
 from servicio_ml.domain.fields.columns import list_columns, merge_columns
 from servicio_ml.domain.metric import METRICS
@@ -50,6 +51,7 @@ def find_problems(use_case: "UseCase") -> Iterator[str]:
     yield from _find_candidate_problems(use_case)
     yield from _find_metric_problems(use_case)
     yield from _find_naming_problems(use_case)
+    yield from _find_identifier_problems(use_case)
     yield from find_split_problems(use_case)
     yield from find_weight_problems(use_case)
     yield from find_monotone_problems(use_case)
@@ -120,6 +122,11 @@ def _find_naming_problems(use_case: "UseCase") -> Iterator[str]:
             yield f"{name!r} orders rows in time, but is optional; a file without it could not be split"
 
 
+def _find_identifier_problems(use_case: "UseCase") -> Iterator[str]:
+    if use_case.identifier and IDENTIFIER in {use_case.target.name, *use_case.schema.names}:
+        yield f"rows are published with a column {IDENTIFIER!r}; rename the feature or target of that name"
+
+
 def _find_camel_case_problems(use_case: "UseCase") -> Iterator[str]:
     # GraphQL names fields in camel case, which drops underscores
     names: dict[str, str] = {}
@@ -161,7 +168,7 @@ def _find_lacking_columns(use_case: "UseCase", dialect: "Dialect") -> set[str]:
     fields, target = use_case.schema.fields, use_case.target
     columns = {each.name: each.column for each in fields if not each.optional} | {target.name: target.column}
     needed = merge_columns(list_columns(dialect.columns.get(name, columns[name])) for name in columns)
-    return {*needed} - {*dialect.header}
+    return {*needed, *filter(None, [use_case.identifier])} - {*dialect.header}
 
 
 def _find_missing_problems(use_case: "UseCase") -> Iterator[str]:

@@ -35,9 +35,9 @@ def complete_sample(use_case: UseCase) -> SyntheticSample:
         built = _build_columns(use_case, sharing)
         columns |= built
         hidden += [name for name in built if name != sharing[0].columns[0]]
-    for each in use_case.schema.fields:
-        if len(each.columns) > 1 and not each.optional:
-            columns = {**build_joined_columns(use_case.name, each, {*columns, *known}), **columns}
+    columns = _build_joined_columns(use_case, {*columns, *known}) | columns
+    if use_case.identifier and use_case.identifier not in {*known, *columns}:
+        columns[use_case.identifier] = Text(templates={"{row}": 1.0})
     if use_case.target.column not in known:
         columns[use_case.target.column] = _build_target_column(use_case.target)
     return replace(
@@ -50,6 +50,13 @@ def _group_missing_fields(fields: Sequence[Field], known: Collection[str]) -> It
     for columns in dict.fromkeys(each.columns for each in fields if not each.optional):
         if len(columns) == 1 and columns[0] not in known:
             yield [each for each in fields if each.columns == columns]
+
+
+def _build_joined_columns(use_case: UseCase, known: Collection[str]) -> dict[str, SampleColumn]:
+    """Build the columns of required joined fields that are not known."""
+    joined = [each for each in use_case.schema.fields if len(each.columns) > 1 and not each.optional]
+    parts = (build_joined_columns(use_case.name, each, known) for each in joined)
+    return {column: marginal for each in parts for column, marginal in each.items()}
 
 
 def _build_columns(use_case: UseCase, sharing: Sequence[Field]) -> dict[str, SampleColumn]:

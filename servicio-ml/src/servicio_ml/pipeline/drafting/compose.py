@@ -18,6 +18,7 @@ from servicio_ml.domain.use_case import (
     Split,
     UseCase,
 )
+from servicio_ml.pipeline.drafting.columns.identifier import choose_identifier
 from servicio_ml.pipeline.drafting.copies import choose_deduplication
 from servicio_ml.pipeline.drafting.dates.derived_columns import build_derived
 from servicio_ml.pipeline.drafting.dates.time_order import TimeColumn, choose_time_column
@@ -68,6 +69,7 @@ def build_use_case(
     rows = staying * len(evidence.target.values.drop_nulls())
     metric, share = METRICS[task], max(test_share, choose_test_share(rows))
     drift, varying = build_drift_policy(evidence, date)
+    identifier = choose_identifier(evidence.findings, evidence.table.cells)
     use_case = UseCase(
         name=name,
         task=task,
@@ -81,6 +83,7 @@ def build_use_case(
         drift=drift,
         dialects=(_build_dialect(evidence),),
         missing=(*MISSING, *evidence.missing),
+        identifier=identifier,
         event_date=date,
         deduplicate=deduplicate,
     )
@@ -94,6 +97,7 @@ def build_use_case(
         "missing": ", ".join(repr(text) for text in use_case.missing),
         "split": _describe_split(time, group),
         "floor": floor,
+        "identifier": _describe_identifier(identifier),
         "copies": copies,
         "drift": varying,
     }
@@ -108,6 +112,12 @@ def build_use_case(
 def _list_read_columns(evidence: Evidence) -> list[str]:
     fields = merge_columns(each.field.columns for each in evidence.findings if each.field)
     return [*fields, evidence.target.target.column]
+
+
+def _describe_identifier(identifier: str) -> str:
+    if not identifier:
+        return ""
+    return format_reason("{column} is kept beside the rows, as it names each of them", column=identifier)
 
 
 def _build_split(date: str, group: GroupColumn | None, share: float) -> Split:

@@ -16,7 +16,7 @@ from pandera.errors import SchemaErrors
 
 from servicio_ml.domain.checks.attributes import Label, find_problem
 from servicio_ml.domain.checks.fields import MISSING_LABEL
-from servicio_ml.domain.dataset import SOURCE_LINE
+from servicio_ml.domain.dataset import IDENTIFIER, SOURCE_LINE
 from servicio_ml.domain.ports.progress import Progress
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind, LearnedLevels
 from servicio_ml.domain.use_case import Target
@@ -34,14 +34,24 @@ TYPES: Mapping[Kind, PolarsDataType] = {
 }
 
 
-def build_contract(fields: Sequence[Field], target: Target) -> pa.DataFrameSchema:
-    """Build the contract of a published frame: `line`, the fields in their order, then the target."""
+def build_contract(
+    fields: Sequence[Field], target: Target, *, identified: bool = False
+) -> pa.DataFrameSchema:
+    """Build the contract of a published frame: `line`, `identifier`, the fields, the target.
+
+    Args:
+        fields: Fields, in their order.
+        target: Last column.
+        identified: Whether rows have an identifier.
+    """
+    identifier = {IDENTIFIER: pa.Column(pl.String, nullable=True)} if identified else {}
     label = pa.Column(pl.String, pa.Check.isin(list(target.labels)))
     number = pa.Column(pl.Float64, _build_limits(target.minimum, target.maximum))
     # strict and ordered: training reads columns by position and must not see an unknown one
     return pa.DataFrameSchema(
         {
             SOURCE_LINE: pa.Column(pl.Int64, pa.Check.ge(1)),
+            **identifier,
             **{field.name: _build_column(field) for field in fields},
             target.name: label if target.labels else number,
         },
@@ -50,13 +60,13 @@ def build_contract(fields: Sequence[Field], target: Target) -> pa.DataFrameSchem
     )
 
 
-def verify(path: Path, fields: Sequence[Field], target: Target) -> int:
+def verify(path: Path, fields: Sequence[Field], target: Target, *, identified: bool = False) -> int:
     """Check that a Parquet file keeps the contract, and count its rows.
 
     Raises:
         ContractError: A row breaks the contract.
     """
-    contract, rows = build_contract(fields, target), pl.scan_parquet(path)
+    contract, rows = build_contract(fields, target, identified=identified), pl.scan_parquet(path)
     total = int(rows.select(pl.len()).collect().item())
     # the published files themselves are read back, so that a fault of the writer is found, too
     for start in range(0, total, BATCH_ROWS):

@@ -50,7 +50,10 @@ def prepare_data(job: EtlJob, origin: RawFileOrigin, staged: StagedRows) -> Prep
     schema = select_levels(schema, split_rows.filter(~pl.col(TEST)), job.progress)
     fields = _list_published_fields(use_case, schema)
     data_files = write_data_files(staged, split_rows, fields, job.folder)
-    train, test = (verify(data_files[name], fields, use_case.target) for name in ("train", "test"))
+    identified = bool(use_case.identifier)
+    train, test = (
+        verify(data_files[name], fields, use_case.target, identified=identified) for name in ("train", "test")
+    )
     if problem := describe_few_test_rows(use_case, test):
         job.progress.warn(f"`train` will refuse this period: {problem}")
     summary = build_overview(use_case, schema, staged.plan, origin.dialect, data_files)

@@ -8,7 +8,7 @@ from pathlib import Path
 import narwhals as nw
 import polars as pl
 
-from servicio_ml.domain.dataset import SOURCE_LINE
+from servicio_ml.domain.dataset import IDENTIFIER, SOURCE_LINE
 from servicio_ml.domain.schema import Field
 from servicio_ml.domain.use_case import Dialect, UseCase
 from servicio_ml.errors import ContractError, SourceError, StoreError
@@ -27,6 +27,7 @@ from servicio_ml.pipeline.reading.rejections import summarize_causes
 from servicio_ml.pipeline.reading.text import LINE
 from servicio_ml.pipeline.reading.transform import (
     REASON,
+    ROW_IDENTIFIER,
     STATUS,
     RowStatus,
     compute_missing_shares,
@@ -121,15 +122,17 @@ def write_data_files(
     """
     # Polars' row index is UInt32, which pandera's contract and Spark do not share
     line = pl.col(LINE).cast(pl.Int64).alias(SOURCE_LINE)
+    has_identifier = ROW_IDENTIFIER in staged.rows.collect_schema()
+    origin = [line, *([pl.col(ROW_IDENTIFIER).alias(IDENTIFIER)] if has_identifier else [])]
     names = (*(field.name for field in fields), staged.plan.target.field.name)
-    published = [line, pl.col(*names)]
+    published = [*origin, pl.col(*names)]
     raw = staged.plan.raw_columns
-    renamed = rename_clashing_columns([*raw.values()], {SOURCE_LINE, "reason"})
+    renamed = rename_clashing_columns([*raw.values()], {SOURCE_LINE, IDENTIFIER, "reason"})
     texts = (pl.col(name).alias(new) for name, new in zip(raw, renamed, strict=True))
     frames = {
         "train": split_rows.filter(~pl.col(TEST)).select(published),
         "test": split_rows.filter(TEST).select(published),
-        "quarantine": staged.rejected.select(line, pl.col(REASON).alias("reason"), *texts),
+        "quarantine": staged.rejected.select(*origin, pl.col(REASON).alias("reason"), *texts),
     }
     files = {name: folder / f"{name}.parquet" for name in frames}
     for name, frame in frames.items():

@@ -18,7 +18,7 @@ from servicio_ml.pipeline.etl.staging import StagedRows, stage
 from servicio_ml.pipeline.reading.input_file import InputFile, copy_input_file
 from servicio_ml.pipeline.reading.raw_file import RawRows, read_rows
 from servicio_ml.pipeline.row_checks.duplicates import check_copies
-from servicio_ml.pipeline.row_checks.staged_rows import check_classes, check_quarantine
+from servicio_ml.pipeline.row_checks.staged_rows import check_classes, check_identifiers, check_quarantine
 
 
 def extract(job: EtlJob, source: Path, source_name: str) -> InputFile:
@@ -56,6 +56,7 @@ def transform(job: EtlJob, file: InputFile, rows: RawRows) -> StagedRows:
     if copies := check_copies(rows, staged, file.source_name, job.use_case):
         job.progress.report(copies)
     # before the split, so that a file in another coding is refused for its cause and not for what follows
+    check_identifiers(staged, file.source_name, job.use_case)
     check_quarantine(staged, file.source_name, job.use_case)
     check_classes(staged, file.source_name, job.use_case)
     return staged

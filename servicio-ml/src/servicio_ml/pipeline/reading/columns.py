@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from servicio_ml.domain.dataset import IDENTIFIER
 from servicio_ml.domain.fields.columns import merge_columns
-from servicio_ml.domain.schema import Field, Kind, Parse
+from servicio_ml.domain.schema import Field, Kind, LearnedLevels, Parse
 from servicio_ml.domain.use_case import Dialect, Target, UseCase
 from servicio_ml.pipeline.reading.number_text import POINT
 
@@ -146,6 +147,11 @@ def rename_clashing_columns(names: Sequence[str], own: Collection[str]) -> list[
         taken.add(new)
         renamed.append(new)
     return renamed
+
+
+def build_identifier_field(column: str) -> Field:
+    """Describe the identifier as a field of any text, to check the type of its column."""
+    return Field(name=IDENTIFIER, kind=Kind.CATEGORY, column=column, learned_levels=LearnedLevels())
 
 
 def build_target_field(target: Target) -> Field:

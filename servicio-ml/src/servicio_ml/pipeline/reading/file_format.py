@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from servicio_ml.domain.fields.columns import merge_columns
 from servicio_ml.domain.schema import FeatureSchema, Parse
 from servicio_ml.domain.use_case import MISSING, Dialect, UseCase
 from servicio_ml.errors import SourceError, format_names
@@ -55,7 +56,7 @@ class InputSpec:
     Attributes:
         schema: Schema of the model.
         use_case: Use case whose raw files may be read; None where it is unknown here.
-        keep_columns: Columns of the file to copy to the output.
+        keep_columns: Columns of the file to copy to the output, besides the identifier of the use case.
         dialect_name: Name of the only dialect to try; all of them when empty.
     """
 
@@ -94,12 +95,13 @@ def detect_format(
     headless = spec.use_case is not None and not named and is_data_row(header, spec.use_case)
     if not headless:
         _refuse_name_clash(spec, header, source_name)
+    kept = _list_kept_columns(spec, header, headless=headless)
     match = match_dialect(
         _create_dialect_spec(spec, source_name),
         header,
         source_name=source_name,
         headless=headless,
-        extra=spec.keep_columns,
+        extra=kept,
     )
     missing_texts = spec.use_case.missing if spec.use_case else MISSING
     plan = plan_read(spec.schema.fields, match.columns, match.dialect, missing_texts, decimal)
@@ -109,9 +111,17 @@ def detect_format(
         headless=headless,
         plan=plan,
         absent_fields=match.absent_fields,
-        kept_columns={f"_keep_{i}": column for i, column in enumerate(dict.fromkeys(spec.keep_columns))},
+        kept_columns={f"_keep_{i}": column for i, column in enumerate(kept)},
         code_check=_create_code_check(spec, plan, match.dialect, source_name),
     )
+
+
+def _list_kept_columns(spec: InputSpec, header: Sequence[str], *, headless: bool) -> tuple[str, ...]:
+    """List the columns to copy: those asked for, and the identifier of the use case where the file has it."""
+    identifier = spec.use_case.identifier if spec.use_case else ""
+    # the header of a dialect without a header line has it
+    found = (identifier,) if identifier and (headless or identifier in header) else ()
+    return merge_columns([spec.keep_columns, found])
 
 
 def _refuse_name_clash(spec: InputSpec, header: Sequence[str], source_name: str) -> None:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from servicio_ml.domain.fields.columns import merge_columns
 from servicio_ml.domain.use_case import Dialect, UseCase
 from servicio_ml.pipeline.reading.batches import find_short_rows, read_blocks
-from servicio_ml.pipeline.reading.columns import build_target_field
+from servicio_ml.pipeline.reading.columns import build_identifier_field, build_target_field
 from servicio_ml.pipeline.reading.dialects import DialectMatch, DialectSpec, is_data_row, match_dialect
 from servicio_ml.pipeline.reading.formats.text_format import count_cells
 from servicio_ml.pipeline.reading.input_file import FIRST_LINE, InputFile, translate_read_errors
@@ -40,12 +40,12 @@ class RawRows:
     Attributes:
         frame: The rows; an empty text is null and a blank line is no row.
         dialect: Dialect of the file.
-        columns: Raw columns that are read.
+        columns: Raw columns that are read, the identifier with them.
         absent_fields: Optional fields that the file lacks.
         ignored_columns: Columns of the file that the use case does not read, as far as they have a name.
         every_column: Rows of `frame` with the unread columns as well.
-        unread_columns: Names of the unread columns in `every_column`; those of Parquet that are no text,
-            number, date or boolean are left out.
+        unread_columns: Names of the columns in `every_column` that no field is read from; those of Parquet
+            that are no text, number, date or boolean are left out.
     """
 
     frame: pl.LazyFrame
@@ -58,28 +58,32 @@ class RawRows:
 
 
 def read_rows(file: InputFile, use_case: UseCase) -> RawRows:
-    """Read the rows of a use case's raw file, with every required field and the target.
+    """Read the rows of a use case's raw file, with every required field, the target and the identifier.
 
     Raises:
         SourceError: The file cannot be parsed.
         ColumnsError: No dialect of the use case fits.
     """
     header, spec = read_header(file), _create_dialect_spec(use_case)
+    identifier = tuple(filter(None, [use_case.identifier]))
     match = match_dialect(
         spec,
         header,
         source_name=file.source_name,
         headless=not file.has_names and is_data_row(header, use_case),
+        extra=identifier,
     )
     names = match.column_names
     # two fields may read one column
-    columns = merge_columns(match.columns.values())
-    frame = _scan(file, spec, match)
+    read = merge_columns(match.columns.values())
+    columns = merge_columns([read, identifier])
+    frame = _scan(file, spec, match, identifier)
     # the format completes the rows where it names the columns
     short = () if file.has_names else _find_short_rows(file, names, 0 if match.dialect.header else 1)
     # a row of Parquet is one whatever it holds, as `score` counts it
     every = mark_short_rows(frame if file.is_parquet else drop_blank_lines(frame), short)
-    unread = (name for name in every.collect_schema().names() if name not in {LINE, SURPLUS, *columns})
+    # an identifier is no value: rows that only it keeps apart may be copies
+    unread = (name for name in every.collect_schema().names() if name not in {LINE, SURPLUS, *read})
     return RawRows(
         frame=every.select(LINE, SURPLUS, *columns),
         dialect=match.dialect,
@@ -103,13 +107,14 @@ def _create_dialect_spec(use_case: UseCase) -> DialectSpec:
     )
 
 
-def _scan(file: InputFile, spec: DialectSpec, match: DialectMatch) -> pl.LazyFrame:
+def _scan(file: InputFile, spec: DialectSpec, match: DialectMatch, identifier: Sequence[str]) -> pl.LazyFrame:
     if not file.is_parquet:
         return scan_rows(file, match.dialect, match.column_names)
     read = [(column, each) for each in spec.fields for column in match.columns.get(each.name, ())]
+    read += [(column, build_identifier_field(column)) for column in identifier]
     refuse_unreadable_types(pq.read_schema(file.path), read, file.source_name)
     zoned = {column for column, each in read if each.zone}
-    return _scan_parquet(file, match.dialect, merge_columns(match.columns.values()), zoned)
+    return _scan_parquet(file, match.dialect, [column for column, _ in read], zoned)
 
 
 def scan_rows(file: InputFile, dialect: Dialect, names: tuple[str, ...]) -> pl.LazyFrame:

@@ -21,6 +21,7 @@ from servicio_ml.pipeline.reading.text import LACKING, LINE, SURPLUS
 
 VALUE, STATUS, REASON = "_value", "_status", "_reason"
 """Columns of the target as a number (a label's code), the row's status, and the reason of its quarantine."""
+ROW_IDENTIFIER = "_identifier"
 FIRST, PROBLEMS = "_first", "_problems"
 """Columns of the line of the first of equal rows, and of the problems of all values."""
 INVALID_FIELDS = "_flawed"
@@ -45,7 +46,7 @@ class RowStatus(StrEnum):
 def transform(rows: LazyRows, use_case: UseCase, plan: LabelledReadPlan, *, last_day: date) -> LazyRows:
     """Build typed rows: `LINE`, fields, target, `VALUE`, `STATUS` and `FIRST`.
 
-    Rejected rows have their `REASON` and raw texts, too.
+    Rejected rows have their `REASON` and raw texts, too; all have a `ROW_IDENTIFIER` if the use case has one.
 
     Args:
         rows: `LINE`, `SURPLUS` and the raw columns as text.
@@ -53,13 +54,16 @@ def transform(rows: LazyRows, use_case: UseCase, plan: LabelledReadPlan, *, last
         plan: Plan by which they are read.
         last_day: Last day of the period.
     """
-    staged = _add_stages(rows, plan).with_columns(_join_problems(plan).alias(PROBLEMS))
+    kept = [ROW_IDENTIFIER] if use_case.identifier else []
+    staged = _add_stages(_add_identifier(rows, use_case), plan, kept)
+    staged = staged.with_columns(_join_problems(plan).alias(PROBLEMS))
     staged = staged.with_columns(_find_first_line(use_case, plan)).with_columns(
         _build_status(use_case, plan, last_day)
     )
     rejected = nw.col(STATUS) == nw.lit(RowStatus.QUARANTINED.value)
     return staged.select(
         LINE,
+        *kept,
         *(nw.col(each.name_stage("value")).alias(each.field.name) for each in plan.columns),
         _build_label(use_case.target, nw.col(plan.target.name_stage("value"))).alias(use_case.target.name),
         _encode_target(use_case.target, nw.col(plan.target.name_stage("value"))).alias(VALUE),
@@ -68,6 +72,15 @@ def transform(rows: LazyRows, use_case: UseCase, plan: LabelledReadPlan, *, last
         nw.when(rejected).then(_build_reason(plan)).alias(REASON),
         *(nw.when(rejected).then(nw.col(name)).alias(name) for name in plan.raw_columns),
     )
+
+
+def _add_identifier(rows: LazyRows, use_case: UseCase) -> LazyRows:
+    """Add the text of the identifier, as it is but for blanks around it; null where it is missing."""
+    if not use_case.identifier:
+        return rows
+    text = nw.col(use_case.identifier).str.strip_chars()
+    present = ~text.is_in(["", *use_case.missing])
+    return rows.with_columns(nw.when(present).then(text).alias(ROW_IDENTIFIER))
 
 
 def transform_inputs(rows: LazyRows, plan: ReadPlan, kept_columns: Sequence[str] = ()) -> LazyRows:

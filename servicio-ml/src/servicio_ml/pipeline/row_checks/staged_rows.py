@@ -4,11 +4,13 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from servicio_ml.domain.dataset import MAX_IDENTIFIER_CHARACTERS
 from servicio_ml.domain.use_case import Target, UseCase
 from servicio_ml.errors import ContractError, format_names
 from servicio_ml.pipeline.etl.split import TEST
 from servicio_ml.pipeline.etl.staging import StagedRows
-from servicio_ml.pipeline.reading.transform import VALUE, RowStatus
+from servicio_ml.pipeline.reading.text import LINE
+from servicio_ml.pipeline.reading.transform import ROW_IDENTIFIER, VALUE, RowStatus
 from servicio_ml.pipeline.row_checks.required_rows import describe_shortage, describe_too_few_rows
 
 MAX_SHOWN_VALUES = 6
@@ -29,6 +31,24 @@ def check_quarantine(staged: StagedRows, source_name: str, use_case: UseCase) ->
             f" more than {use_case.max_quarantined_share:.0%} (max_quarantined_share of the use case)"
         )
         raise ContractError(source_name, f"{problem}, mostly because {staged.summarize_reasons()}")
+
+
+def check_identifiers(staged: StagedRows, source_name: str, use_case: UseCase) -> None:
+    """Check that identifiers are short; whether they repeat or are missing is of no importance.
+
+    Raises:
+        ContractError: One is too long.
+    """
+    if not use_case.identifier:
+        return
+    text = pl.col(ROW_IDENTIFIER)
+    long = staged.rows.filter(text.str.len_chars() > MAX_IDENTIFIER_CHARACTERS).select(LINE, text)
+    for line, value in long.sort(LINE).head(1).collect(engine="streaming").rows():
+        raise ContractError(
+            source_name,
+            f"the identifier {use_case.identifier!r} has {len(value)} characters in line {line}, and at most"
+            f" {MAX_IDENTIFIER_CHARACTERS} are allowed; name another column in the use case",
+        )
 
 
 def check_classes(staged: StagedRows, source_name: str, use_case: UseCase) -> None:

@@ -1,9 +1,11 @@
 """Identifiers: they name a row or a thing, and say nothing about rows that come later."""
 
 import re
+from collections.abc import Sequence
 
 import polars as pl
 
+from servicio_ml.domain.dataset import MAX_IDENTIFIER_CHARACTERS
 from servicio_ml.pipeline.drafting.columns.raw_column import (
     MAX_LEVELS,
     MIN_READABLE,
@@ -31,7 +33,7 @@ def find_identifier(column: RawColumn) -> ColumnFinding | None:
         reason = format_reason(
             "an identifier by its name, with {number} different whole numbers", number=whole.n_unique()
         )
-        return ColumnFinding(column=column.name, reason=reason)
+        return ColumnFinding(column=column.name, reason=reason, is_identifier=True)
     if not column.nullable and _is_sequence(whole):
         return ColumnFinding(column=column.name, reason=format_reason("an identifier: it numbers the rows"))
     return None
@@ -44,9 +46,24 @@ def _find_text_identifier(column: RawColumn) -> ColumnFinding | None:
     # numbers with a unit may all differ, too
     if compute_share(present.str.contains(r"^[+-]?[0-9.,]+\s*\D{0,6}$")) >= MIN_READABLE:
         return None
-    return ColumnFinding(
-        column=column.name, reason=format_reason("an identifier: every row has another text")
-    )
+    reason = format_reason("an identifier: every row has another text")
+    return ColumnFinding(column=column.name, reason=reason, is_identifier=True)
+
+
+def choose_identifier(findings: Sequence[ColumnFinding], cells: pl.DataFrame) -> str:
+    """Choose the first column that is an identifier and another one in every row; empty where there is none.
+
+    Args:
+        findings: Columns.
+        cells: Their texts.
+    """
+    named = (each.column for each in findings if each.is_identifier)
+    return next((column for column in named if _is_unique(cells[column])), "")
+
+
+def _is_unique(texts: pl.Series) -> bool:
+    is_short = bool((texts.str.len_chars() <= MAX_IDENTIFIER_CHARACTERS).all())
+    return is_short and not texts.null_count() and texts.n_unique() == len(texts)
 
 
 def _is_sequence(values: pl.Series) -> bool:

@@ -54,6 +54,7 @@ class ColumnFinding:
         column: Name in the file.
         reason: What was seen, or why the column is left out.
         field: Its field; None where it is left out.
+        is_identifier: Whether it names things, beyond numbering the rows.
         values: Its values in the order of the rows, as the field reads them; None where it is left out.
     """
 
@@ -61,6 +62,7 @@ class ColumnFinding:
     reason: str
     field: Field | None = None
     values: pl.Series | None = None
+    is_identifier: bool = False
 
     def leave_out(self, reason: str) -> "ColumnFinding":
         return replace(self, reason=reason, field=None, values=None)

@@ -19,7 +19,7 @@ from servicio_ml.pipeline.drafting.writing.render import (
 CANDIDATES = "from servicio_ml.domain.defaults.candidates import build_standard_candidates"
 ORDER = (
     *("name", "task", "schema", "target", "metric", "candidates", "split", "promotion", "drift", "origin"),
-    *("dialects", "missing", "event_date", "deduplicate", "max_quarantined_share"),
+    *("dialects", "missing", "identifier", "event_date", "deduplicate", "max_quarantined_share"),
 )
 """Attributes in the order of the file."""
 SKIP = "  # fmt: skip"
