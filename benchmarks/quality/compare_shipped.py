@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.quality import report
 from benchmarks.quality.peers.run import run_autogluon
 from benchmarks.quality.protocols import SOURCES, Champion, get_champion, run
-from benchmarks.quality.split import METRICS, Split
+from benchmarks.quality.split import Split
 
 from servicio_ml.domain.use_case import Task
 from servicio_ml.features.artifact import load_artifact
@@ -16,7 +16,7 @@ from servicio_ml.use_cases.catalogue import load_catalogue
 
 COLUMNS = (
     "use case", "training rows", "test rows", "candidate", "seconds each", "metric", "ours",
-    "AutoGluon medium", "AutoGluon good", "ours ÷ good",
+    "AutoGluon medium", "AutoGluon good", "ratio to good",
 )  # fmt: skip
 
 
@@ -40,8 +40,8 @@ def add_line(lines: report.MarkdownTable, champion: Champion, folder: Path, seco
     use_case = champion.made.use_case
     lines.add(
         use_case.name, len(split.read_truth("train")), len(split.read_truth("test")),
-        champion.version.tags["candidate"], f"{seconds:.0f}", METRICS[use_case.task.value],
-        f"{ours:.4f}", f"{medium:.4f}", f"{good:.4f}", f"{ours / good:.4f}",
+        champion.version.tags["candidate"], f"{seconds:.0f}", split.metric,
+        f"{ours:.4f}", f"{medium:.4f}", f"{good:.4f}", f"{split.compare(ours, good):.4f}",
     )  # fmt: skip
 
 
@@ -52,7 +52,10 @@ def write_split(champion: Champion, folder: Path) -> Split:
     for part, frame in (("train", champion.training), ("test", champion.holdout)):
         frame.select(columns).write_parquet(folder / f"{part}.parquet")
     positive = use_case.target.labels[-1] if use_case.task is Task.BINARY else None
-    return Split(folder=folder, target=use_case.target.name, task=use_case.task.value, positive=positive)
+    return Split(
+        folder=folder, target=use_case.target.name, task=use_case.task.value, positive=positive,
+        is_absolute=use_case.metric == "mae",
+    )  # fmt: skip
 
 
 def compute_scores(champion: Champion) -> Any:

@@ -56,10 +56,12 @@ def draft_and_measure(name: str, split: Split) -> DraftResult:
         subprocess.CalledProcessError: A command fails.
     """
     state, started = split.folder / "state", time.monotonic()
-    source, target = str(split.folder / "train.csv"), split.target
-    document = json.loads(
-        run_command(state, "init", name, "--source", source, "--target", target, "--yes", "--run", "--json")
-    )
+    source = str(split.folder / "train.csv")
+    answers = split.folder / "answers.json"
+    positive = {"positive": split.positive} if split.positive else {}
+    answers.write_text(json.dumps({"target": split.target, **positive}))
+    given = ("--source", source, "--answers", str(answers), "--yes", "--run", "--json")
+    document = json.loads(run_command(state, "init", name, *given))
     seconds = time.monotonic() - started
     scored = split.folder / "scored"
     run_command(state, "score", name, "--input", str(split.folder / "test.csv"), "--output", str(scored))

@@ -3,6 +3,7 @@
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from benchmarks.environments import get_python
@@ -11,7 +12,7 @@ from benchmarks.quality.split import Split
 from sklearn.model_selection import train_test_split
 
 SCRIPT = Path(__file__).with_name("write_tables.py")
-SEED = 1234
+SEED, TEST_SHARE = 1234, 0.25
 GRADES = ("sub_grade", "interest_rate")
 
 
@@ -26,6 +27,7 @@ class PublicTable:
         task: `binary`, `multiclass` or `regression`.
         positive: The positive class of a binary target.
         dropped: Columns that no contender gets: copies of the target, or the publisher's own split.
+        date: Column of days by which the last quarter of the rows is the test; empty for a random quarter.
     """
 
     name: str
@@ -34,6 +36,7 @@ class PublicTable:
     task: str
     positive: str = ""
     dropped: tuple[str, ...] = ()
+    date: str = ""
 
     @property
     def file(self) -> str:
@@ -52,7 +55,8 @@ TABLES = (
     PublicTable("loan_grades", "openintro/loans_full_schema", "grade", "multiclass", dropped=GRADES),
     PublicTable("diamonds", "ggplot2/diamonds", "price", "regression"),
     PublicTable("houses", "modeldata/ames", "Sale_Price", "regression"),
-    PublicTable("hotel_rates", "modeldata/hotel_rates", "avg_price_per_room", "regression"),
+    PublicTable("hotel_rates", "modeldata/hotel_rates", "avg_price_per_room", "regression",
+        date="arrival_date"),
     PublicTable("wages", "ISLR/Wage", "wage", "regression", dropped=("logwage",)),
 )  # fmt: skip
 
@@ -64,7 +68,7 @@ def write_tables(folder: Path) -> None:
 
 
 def split_table(table: PublicTable, source: Path, folder: Path) -> Split:
-    """Split a table 75/25 by seed: texts as they are for us, types as pandas finds them for the others.
+    """Split a table 75/25: texts as they are for us, types as pandas finds them for the others.
 
     Returns:
         The split; beside its Parquet files stand `train.csv` and `test.csv` of the same rows.
@@ -73,13 +77,19 @@ def split_table(table: PublicTable, source: Path, folder: Path) -> Split:
     typed = pd.read_csv(source).drop(columns=list(table.dropped))
     if table.task != "regression":
         typed[table.target] = texts[table.target]
-    classes = None if table.task == "regression" else texts[table.target]
-    labelled = typed.index[typed[table.target].notna()]
-    rows = train_test_split(
-        labelled, test_size=0.25, random_state=SEED, stratify=None if classes is None else classes[labelled]
-    )
-    for part, chosen in zip(("train", "test"), rows, strict=True):
+    labelled = typed[typed[table.target].notna()]
+    for part, chosen in zip(("train", "test"), _split_rows(table, labelled), strict=True):
         # in the order of the file, so that one that is ordered in time stays so
         texts.loc[sorted(chosen)].to_csv(folder / f"{part}.csv", index=False)
         typed.loc[sorted(chosen)].reset_index(drop=True).to_parquet(folder / f"{part}.parquet")
     return Split(folder=folder, target=table.target, task=table.task, positive=table.positive or None)
+
+
+def _split_rows(table: PublicTable, labelled: pd.DataFrame) -> tuple[Any, Any]:
+    if table.date:
+        days = labelled[table.date]
+        first = days.sort_values().iloc[int(len(days) * (1 - TEST_SHARE))]
+        return labelled.index[days < first], labelled.index[days >= first]
+    classes = None if table.task == "regression" else labelled[table.target]
+    train, test = train_test_split(labelled.index, test_size=TEST_SHARE, random_state=SEED, stratify=classes)
+    return train, test

@@ -1,6 +1,7 @@
 """From scores to answers."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -38,13 +39,17 @@ def test_a_number_is_unlogged_and_kept_in_its_range() -> None:
     predictions = output.transform(np.log(np.array([[5.0], [500.0]])))
     np.testing.assert_allclose(predictions.outcomes, [5, 100])
     assert predictions.probabilities is None
+    scaled = replace(output, scale=1.5).transform(np.log(np.array([[5.0], [500.0]])))
+    np.testing.assert_allclose(scaled.outcomes, [7.5, 100])
 
 
 @pytest.mark.parametrize(
     "output",
     [
         OutputTransform(task="binary", labels=("no", "yes"), threshold=0.3, tables=(HALVED,)),
-        OutputTransform(task="regression", log=True, minimum=0.5, unit="INR", description="Price"),
+        OutputTransform(
+            task="regression", log=True, minimum=0.5, unit="INR", description="Price", scale=1.03
+        ),
     ],
     ids=["binary", "regression"],
 )

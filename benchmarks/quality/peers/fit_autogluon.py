@@ -17,7 +17,7 @@ def main() -> None:
     predictor = TabularPredictor(
         label=task["target"],
         problem_type=task["task"],
-        eval_metric=METRICS[task["task"]],
+        eval_metric="mean_absolute_error" if task["is_absolute"] else METRICS[task["task"]],
         path=str(folder / task["preset"]),
         verbosity=0,
     )

@@ -260,9 +260,19 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
         write_rows("a", lambda i: f"{i * 13 % 41 - 20}"),
         ['Field(name="a", kind=Kind.INTEGER, minimum=-40, maximum=40)'],
     ),
+    "a level that was seen once": (
+        write_rows("a", lambda i: "violet" if i == 9 else ("red", "green", "blue")[i % 3]),
+        [
+            'Field(name="a", kind=Kind.CATEGORY, learned_levels=LearnedLevels())',
+        ],
+    ),
+    "a count of at most ten": (
+        write_rows("a", lambda i: "10" if i == 9 else f"{i * i % 7}"),
+        ['Field(name="a", kind=Kind.INTEGER, example=2, minimum=0, maximum=20)'],
+    ),
     "one outlier": (
         write_rows("a", lambda i: "9999" if i == 9 else f"{i * 13 % 70}"),
-        ['Field(name="a", kind=Kind.INTEGER, example=34, minimum=0, maximum=15000)'],
+        ['Field(name="a", kind=Kind.INTEGER, example=34, minimum=0, maximum=20000)'],
     ),
     "dates": (
         write_rows("a", lambda i: f"2020-{1 + i * 5 % 12:02}-{1 + i * 11 % 28:02}"),

@@ -123,6 +123,19 @@ WITHOUT_MINIMUM = replace(COUNT, minimum=None)
 LOG = replace(COUNT, minimum=1, log=True)
 
 
+@pytest.mark.parametrize(("metric", "is_mean"), [("r2", True), ("rmse", True), ("mae", False)])
+def test_a_logarithm_is_scaled_to_the_mean_for_metrics_of_squared_errors(
+    metric: str, *, is_mean: bool
+) -> None:
+    use_case = build_use_case(Task.REGRESSION, target=LOG, metric=metric)
+    raw = np.random.default_rng(0).normal(2, 0.5, size=1000)
+    truth = np.exp(raw + np.random.default_rng(1).normal(0, 0.8, size=1000))
+    output = build_calibrated_output(use_case, truth, raw)
+    assert (output.scale > 1.1) == is_mean
+    if is_mean:
+        assert output.transform(raw).outcomes.mean() == pytest.approx(truth.mean(), rel=0.02)
+
+
 @pytest.mark.parametrize(
     ("objective", "changes", "message"),
     [

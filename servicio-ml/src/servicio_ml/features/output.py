@@ -69,6 +69,7 @@ class OutputTransform:
         tables: Calibration tables: one for a binary model, one per class of a multiclass model, none in a
             regression.
         log: True when the model was fitted to the natural logarithm of the target.
+        scale: Factor of the exponential of such a score, which is the median of a skewed target, to its mean.
         minimum: Minimum of a regression's target, of a prediction as of ground truth.
         maximum: Maximum of a regression's target.
         quantile: Level of the quantile of the target that a prediction is (0-1); None where it is none.
@@ -81,6 +82,7 @@ class OutputTransform:
     threshold: float = 0.5
     tables: tuple[CalibrationTable, ...] = field(default=())
     log: bool = False
+    scale: float = 1.0
     minimum: float | None = None
     maximum: float | None = None
     quantile: float | None = None
@@ -119,7 +121,7 @@ class OutputTransform:
         return np.where(total > 0, each / np.where(total > 0, total, 1), 1 / each.shape[1])
 
     def _invert_target(self, scores: Floats) -> Floats:
-        numbers = np.exp(scores) if self.log else scores
+        numbers = self.scale * np.exp(scores) if self.log else scores
         # models may extrapolate beyond every plausible target, so their output is bounded
         return np.clip(numbers, self.minimum, self.maximum)
 

@@ -37,6 +37,7 @@ USE_CASE = UseCase(
             name="ridge", family="ridge", space={"alpha": Real(low=0.001, high=100.0, log=True)},
             start={"alpha": 1.0},
         ),
+        Candidate(name="blend", family="blend", max_latency_seconds=0.05),
     ),
     metric="r2",
     split=HashedSplit(test_share=0.2, folds=5),

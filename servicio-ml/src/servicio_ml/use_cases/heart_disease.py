@@ -127,6 +127,7 @@ USE_CASE = UseCase(
             space={"C": Real(low=0.01, high=30.0, log=True), "gamma": Real(low=0.001, high=0.3, log=True), "kernel": Choice(options=("rbf", "linear"))},
             start={"C": 1.0, "gamma": 0.03, "kernel": "rbf"},
         ),
+        Candidate(name="blend", family="blend", max_latency_seconds=0.05),
     ),
     metric="roc_auc",
     split=HashedSplit(test_share=0.25, folds=10),

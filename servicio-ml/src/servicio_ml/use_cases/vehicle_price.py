@@ -166,6 +166,7 @@ USE_CASE = UseCase(
             },
             start={"max_depth": 18, "min_samples_leaf": 1, "max_features": 0.5}, fixed={"n_estimators": 100},
         ),
+        Candidate(name="blend", family="blend", max_latency_seconds=0.05),
     ),
     metric="mae",
     split=HashedSplit(test_share=0.25, folds=5),

@@ -9,30 +9,34 @@ TUNING_ROWS = 20_000
 
 
 def build_standard_candidates(task: Task, rows: int) -> tuple[Candidate, ...]:
-    """Build the candidates that suit a task and a number of rows: boosted trees, a forest and a linear model.
+    """Build the candidates that suit a task and a number of rows.
+
+    They are boosted trees, a forest, a linear model, and a blend of them.
 
     Args:
         task: Type of prediction.
         rows: Approximate number of usable rows.
     """
-    return (_build_boosted_trees(rows), _build_forest(rows), _build_linear_model(task, rows))
+    blend = Candidate(name="blend", family="blend", max_latency_seconds=0.05)
+    return (_build_boosted_trees(rows), _build_forest(rows), _build_linear_model(task, rows), blend)
 
 
 def _build_boosted_trees(rows: int) -> Candidate:
     # leaves and the rows in each grow with the rows: large trees on few rows only repeat them
-    leaves, smallest = (15, 5) if rows < FEW_ROWS else (63, 20) if rows < MANY_ROWS else (127, 50)
+    leaves, smallest = (15, 3) if rows < FEW_ROWS else (63, 4) if rows < MANY_ROWS else (127, 20)
     return Candidate(
         name="lightgbm", family="lightgbm", tuning_rows=_limit_rows(rows),
         space={
             "n_estimators": Integer(low=50, high=300 if rows < FEW_ROWS else 600),
             "num_leaves": Integer(low=4, high=leaves, log=True),
             "learning_rate": Real(low=0.02, high=0.2, log=True),
-            "min_child_samples": Integer(low=smallest, high=5 * smallest, log=True),
+            "min_child_samples": Integer(low=smallest, high=20 * smallest, log=True),
             "colsample_bytree": Real(low=0.4, high=1.0),
+            "reg_lambda": Real(low=0.01, high=20.0, log=True),
         },
         start={
             "n_estimators": 100 if rows < FEW_ROWS else 300, "num_leaves": leaves // 2, "learning_rate": 0.05,
-            "min_child_samples": 2 * smallest, "colsample_bytree": 0.8,
+            "min_child_samples": 5 * smallest, "colsample_bytree": 0.8, "reg_lambda": 0.1,
         },
     )  # fmt: skip
 

@@ -60,10 +60,10 @@ def build_use_case(
         test_share: Minimum share of the test rows.
     """
     task = evidence.target.task
-    dummy, quick = evidence.quality
     source_name = evidence.file.source_name
     time = choose_time_column(evidence.findings, evidence.answers.time, source_name) if by_date else None
     date = time.field if time else ""
+    dummy, quick = evidence.estimate_later_quality(date) if date else evidence.quality
     group = choose_group_column(evidence) if by_group and not date else None
     deduplicate, copies, staying = choose_deduplication(evidence.table.cells, _list_read_columns(evidence))
     rows = staying * len(evidence.target.values.drop_nulls())

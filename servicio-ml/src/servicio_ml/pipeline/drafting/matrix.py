@@ -1,7 +1,7 @@
 """Matrix of the values that were found, for quick models."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +56,15 @@ def build_problem(findings: Sequence[ColumnFinding], target: TargetFinding) -> P
         test=np.arange(len(taken)) % TEST_EVERY == 0,
         task=target.task,
     )
+
+
+def split_by_date(problem: Problem, days: pl.Series) -> Problem:
+    """Return the problem with the last rows by a date as test rows, if both sides have the same labels."""
+    taken = days.to_physical().to_numpy()[problem.rows]
+    test = taken > np.quantile(taken, 1 - 1 / TEST_EVERY)
+    before, after = {*problem.target[~test]}, {*problem.target[test]}
+    is_possible = bool(after) if problem.task is Task.REGRESSION else before == after
+    return replace(problem, test=test) if is_possible else problem
 
 
 def _list_levels(field: Field, values: pl.Series) -> Sequence[str]:

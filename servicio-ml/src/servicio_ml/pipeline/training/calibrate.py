@@ -18,6 +18,8 @@ Floats = npt.NDArray[np.floating[Any]]
 ROWS_PER_KNOT = 20
 MAX_KNOTS = 50
 MIN_KNOTS = 4
+MEAN_METRICS = ("r2", "rmse")
+"""Metrics of squared errors, which the mean minimizes; the median minimizes absolute ones."""
 MIN_RISE = 1e-6
 """Between two levels; less is rounding within one."""
 
@@ -29,21 +31,24 @@ def build_calibrated_output(
 
     Args:
         use_case: Task, labels and target.
-        truth: `[n]` class codes (unused in a regression).
+        truth: `[n]` class codes, or numbers.
         raw: `[n, classes]` scores of rows that the model has not seen.
         weights: `[n]` weights of the rows; None where all count the same.
 
     Returns:
-        With calibration tables and, of a binary target, the threshold of the best F1 on these rows.
+        With calibration tables and, of a binary target, the threshold of the best F1 on these rows; of a
+        logarithm, with the scale to the mean where the metric asks for means.
     """
     target = use_case.target
     output = OutputTransform(
         task=use_case.task, labels=target.labels, description=target.description, unit=target.unit
     )  # fmt: skip
     if use_case.task is Task.REGRESSION:
-        return replace(
+        output = replace(
             output, log=target.log, minimum=target.minimum, maximum=target.maximum, quantile=use_case.quantile
         )
+        is_scaled = target.log and use_case.metric in MEAN_METRICS
+        return replace(output, scale=estimate_scale(output, truth, raw, weights)) if is_scaled else output
     classes = [POSITIVE] if use_case.task is Task.BINARY else range(len(target.labels))
     tables = tuple(build_monotone_table(raw[:, i], truth == i, weights) for i in classes)
     output = replace(output, tables=tables)
@@ -51,6 +56,16 @@ def build_calibrated_output(
         return output
     probability = output.calibrate(raw)[:, POSITIVE]
     return replace(output, threshold=find_best_f1_threshold(truth, probability, weights))
+
+
+def estimate_scale(output: OutputTransform, truth: Floats, raw: Floats, weights: Floats | None) -> float:
+    """Estimate the scale of predictions that were fitted to a logarithm: the ratio of both means.
+
+    Without it, a sum of predictions would be too low (retransformation bias; Snowdon 1991, "A ratio estimator
+    for bias correction in logarithmic regressions").
+    """
+    predicted = np.average(output.transform(raw).outcomes, weights=weights)
+    return float(np.average(truth, weights=weights) / predicted)
 
 
 def build_monotone_table(

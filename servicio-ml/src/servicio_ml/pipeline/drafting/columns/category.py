@@ -53,7 +53,10 @@ def find_category(column: RawColumn) -> ColumnFinding:
         )  # fmt: skip
         return ColumnFinding(column=column.name, reason=reason)
     recode = {text: level for text, level in sorted(forms.items()) if text != level and level in levels}
-    return _build_finding(column, levels, recode)
+    # as many unseen levels as were seen once are to be expected (Good 1953)
+    is_open = 1 in counts.values() and not sort_by_scale(levels)
+    learned = find_learned_category(column) if is_open else None
+    return learned or _build_finding(column, levels, recode)
 
 
 def find_learned_category(column: RawColumn) -> ColumnFinding | None:

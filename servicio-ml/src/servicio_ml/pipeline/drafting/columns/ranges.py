@@ -11,6 +11,9 @@ SCALE_STEPS = 10
 """Maximum number of different whole numbers of a scale, which gets no head-room; a scale begins above 0."""
 FULL_SCALES = (1.0, 10.0, 100.0)
 """Maxima of shares, marks and percentages, beyond which there is nothing."""
+MIN_AT_FULL_SCALE = 0.01
+"""Minimum share of the numbers that reach the maximum of a scale; a count may have it by chance."""
+TAIL_FROM = 0.99
 EXAMPLE_DIGITS = 4
 LONG_NUMBER = 1e15
 """Number from which whole numbers are written with an exponent."""
@@ -19,7 +22,7 @@ LONG_NUMBER = 1e15
 def find_range(numbers: pl.Series, *, is_whole: bool) -> tuple[float, float]:
     """Find the range of a field: that of the file, and half its width more on both sides.
 
-    A range of the file that is not negative stays so.
+    A long tail has its full width more. A range of the file that is not negative stays so.
     """
     low, high = find_bounds(numbers)
     # counts begin at 0, such as a number of children: more of them than in the file are possible
@@ -29,11 +32,18 @@ def find_range(numbers: pl.Series, *, is_whole: bool) -> tuple[float, float]:
     lower = low - room
     if low >= 0 > lower:
         lower = 0.0
-    upper = high if low >= 0 and high in FULL_SCALES else high + room
+    is_full = low >= 0 and high in FULL_SCALES and float((numbers == high).mean() or 0) >= MIN_AT_FULL_SCALE
+    upper = high if is_full else high + room * (1 + _has_long_tail(numbers, low, high))
     exponent = math.floor(math.log10(room)) - 1
     # whole numbers have whole bounds
     exponent = max(exponent, 0) if is_whole else exponent
     return _round_outward(lower, exponent, math.floor), _round_outward(upper, exponent, math.ceil)
+
+
+def _has_long_tail(numbers: pl.Series, low: float, high: float) -> bool:
+    """Whether the greatest hundredth of the numbers takes more room than the others."""
+    bulk = float(numbers.quantile(TAIL_FROM) or low)
+    return high - bulk > bulk - low
 
 
 def round_example(numbers: pl.Series, *, is_whole: bool) -> float | int:
