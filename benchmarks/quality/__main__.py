@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder with the original files of the use cases")
     parser.add_argument("--seconds", type=float, default=60, help="time limit of each contender's training")
     parser.add_argument("--output", type=Path, default=Path("quality.md"), help="file to write")
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     if given.part != "tables" and given.data is None:
         parser.error("--data is needed: the folder with the original files")
     PARTS[given.part](given)

@@ -136,4 +136,6 @@ def test_a_blend_of_one_is_refused_with_its_reason(tmp_path: Any) -> None:
     trained = place.train(use_case, place.publish(Task.BINARY))
     [row] = [row for row in trained.table if row["candidate"] == "blend"]
     assert (row["eligible"], row["version"], row["params"]) == (False, None, {})
+    # a table of candidates has the same rows for each
+    assert {frozenset(each["metrics"]) for each in trained.table} == {frozenset(row["metrics"])}
     assert row["reason"].startswith("no weighted average is better than")

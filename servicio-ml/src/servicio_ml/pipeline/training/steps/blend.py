@@ -2,7 +2,6 @@
 
 import math
 
-from servicio_ml.domain.metric import METRICS
 from servicio_ml.domain.search import Candidate
 from servicio_ml.pipeline.training.blending.blend import join_params
 from servicio_ml.pipeline.training.blending.weights import choose_weights
@@ -62,11 +61,10 @@ def _build_refused_blend(
 ) -> CandidateResult:
     """Build the result of a blend that is no better than one of its members."""
     best, nan = max(members, key=lambda each: rank_result(training.use_case, each)), math.nan
-    task = training.use_case.task
     return CandidateResult(
         candidate=blend.name, version=None, eligible=False, params={},
         reason=f"no weighted average is better than {best.candidate} alone",
-        metrics={name: nan for name, metric in METRICS.items() if task in metric.tasks},
+        metrics=dict.fromkeys(best.metrics, nan),
         validation=best.validation, validation_error=best.validation_error, latency_seconds=nan, parity=nan,
         threshold=nan,
     )  # fmt: skip
