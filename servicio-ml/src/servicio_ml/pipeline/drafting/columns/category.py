@@ -53,10 +53,13 @@ def find_category(column: RawColumn) -> ColumnFinding:
         )  # fmt: skip
         return ColumnFinding(column=column.name, reason=reason)
     recode = {text: level for text, level in sorted(forms.items()) if text != level and level in levels}
-    # as many unseen levels as were seen once are to be expected (Good 1953)
-    is_open = 1 in counts.values() and not sort_by_scale(levels)
-    learned = find_learned_category(column) if is_open else None
+    learned = find_learned_category(column) if _is_open(counts, levels) else None
     return learned or _build_finding(column, levels, recode)
+
+
+def _is_open(counts: Counter[str], levels: Sequence[str]) -> bool:
+    """Whether other levels are to be expected: about as many as were seen once (Good 1953)."""
+    return 1 in counts.values() and not sort_by_scale(levels)
 
 
 def find_learned_category(column: RawColumn) -> ColumnFinding | None:

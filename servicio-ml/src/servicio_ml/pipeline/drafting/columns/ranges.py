@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from servicio_ml.pipeline.drafting.columns.statistics import find_bounds
+from servicio_ml.pipeline.drafting.columns.statistics import compute_share, find_bounds
 
 SCALE_STEPS = 10
 """Maximum number of different whole numbers of a scale, which gets no head-room; a scale begins above 0."""
@@ -32,12 +32,17 @@ def find_range(numbers: pl.Series, *, is_whole: bool) -> tuple[float, float]:
     lower = low - room
     if low >= 0 > lower:
         lower = 0.0
-    is_full = low >= 0 and high in FULL_SCALES and float((numbers == high).mean() or 0) >= MIN_AT_FULL_SCALE
-    upper = high if is_full else high + room * (1 + _has_long_tail(numbers, low, high))
+    upper = high if _is_full_scale(numbers, low, high) else high + room
+    if upper > high and _has_long_tail(numbers, low, high):
+        upper += room
     exponent = math.floor(math.log10(room)) - 1
     # whole numbers have whole bounds
     exponent = max(exponent, 0) if is_whole else exponent
     return _round_outward(lower, exponent, math.floor), _round_outward(upper, exponent, math.ceil)
+
+
+def _is_full_scale(numbers: pl.Series, low: float, high: float) -> bool:
+    return low >= 0 and high in FULL_SCALES and compute_share(numbers == high) >= MIN_AT_FULL_SCALE
 
 
 def _has_long_tail(numbers: pl.Series, low: float, high: float) -> bool:
