@@ -12,6 +12,8 @@ from pages_app import run_pages
 
 pytestmark = pytest.mark.slow
 TRAINING_MILLISECONDS = 300_000
+MAXIMUM, LEVELS, ROW_HEIGHT = 355, 505, 35
+"""Places in the table of a draft, in pixels: two columns from its left, and the height of a row."""
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +30,20 @@ def url(server: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield found
 
 
+def edit_cell(screen: Page, *, row: int, x: int, text: str, enters: int) -> None:
+    """Write into a cell of the table of a draft, which is drawn on a canvas."""
+    canvas = screen.get_by_test_id("stDataFrame").locator("canvas").first
+    # an element that scrolls lies above it
+    canvas.dblclick(position={"x": x, "y": ROW_HEIGHT * (row + 1.5)}, force=True)
+    field = screen.locator("#portal input").first
+    expect(field).to_be_visible()
+    field.press("Control+a")
+    field.press_sequentially(text)
+    for _ in range(enters):
+        field.press("Enter")
+    expect(field).to_be_hidden()
+
+
 def test_an_uploaded_file_becomes_a_model_that_predicts(screen: Page, url: str, tmp_path: Path) -> None:
     file = tmp_path / "plums.csv"
     colours = ("red", "blue")
@@ -39,6 +55,14 @@ def test_an_uploaded_file_becomes_a_model_that_predicts(screen: Page, url: str, 
     expect(screen.get_by_label("Column to predict")).to_have_value("y")
     screen.get_by_role("button", name="Draft", exact=True).click()
     expect(screen.get_by_role("heading", name="2. What becomes of each column")).to_be_visible()
+    edit_cell(screen, row=0, x=MAXIMUM, text="99", enters=1)
+    # one key makes a level of the text, one closes the editor
+    edit_cell(screen, row=2, x=LEVELS, text="green", enters=2)
+    screen.get_by_role("button", name="Draft again with these corrections").click()
+    screen.get_by_text("The file of the use case").click()
+    source = screen.get_by_test_id("stCode").locator("code")
+    expect(source).to_contain_text("maximum=99")
+    expect(source).to_contain_text('levels=("blue", "red", "green")')
     screen.get_by_role("button", name="Save the use case").click()
     expect(screen.get_by_text("The use case plums is saved.")).to_be_visible()
     screen.get_by_role("button", name="Train", exact=True).click()
