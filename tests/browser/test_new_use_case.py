@@ -30,7 +30,7 @@ def url(server: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield found
 
 
-def edit_cell(screen: Page, *, row: int, x: int, text: str, enters: int) -> None:
+def write_cell(screen: Page, *, row: int, x: int, text: str, enters: int) -> None:
     """Write into a cell of the table of a draft, which is drawn on a canvas."""
     canvas = screen.get_by_test_id("stDataFrame").locator("canvas").first
     # an element that scrolls lies above it
@@ -55,9 +55,9 @@ def test_an_uploaded_file_becomes_a_model_that_predicts(screen: Page, url: str, 
     expect(screen.get_by_label("Column to predict")).to_have_value("y")
     screen.get_by_role("button", name="Draft", exact=True).click()
     expect(screen.get_by_role("heading", name="2. What becomes of each column")).to_be_visible()
-    edit_cell(screen, row=0, x=MAXIMUM, text="99", enters=1)
+    write_cell(screen, row=0, x=MAXIMUM, text="99", enters=1)
     # one key makes a level of the text, one closes the editor
-    edit_cell(screen, row=2, x=LEVELS, text="green", enters=2)
+    write_cell(screen, row=2, x=LEVELS, text="green", enters=2)
     screen.get_by_role("button", name="Draft again with these corrections").click()
     screen.get_by_text("The file of the use case").click()
     source = screen.get_by_test_id("stCode").locator("code")
