@@ -26,8 +26,8 @@ PUBLIC_ROUTES = {
     "/docs/static", "/openapi.json", "/v2/health/live", "/v2/health/ready",
 }  # fmt: skip
 ADMIN_ROUTES = {
-    *("/raw-files", "/raw-files/{file}", "/raw-files/{file}/columns", "/use-cases/{name}", "/use-cases/{name}/draft"),
-    *("/use-cases/{name}/run", "/use-cases/{name}/training"),
+    *("/raw-files", "/raw-files/{file}", "/raw-files/{file}/columns"),
+    *("/use-cases/{name}", "/use-cases/{name}/draft", "/use-cases/{name}/run", "/use-cases/{name}/training"),
     "/models/{model}/reload", "/model/reload", "/models/{model}/traffic", "/models/{model}/champion",
     "/models/{model}/quarantine", "/v2/repository/models/{model}/load",
     "/v2/repository/models/{model}/unload",
