@@ -15,8 +15,10 @@ DRAWN_CONTRIBUTIONS = 10
 """Number of contributions that are drawn; all others are drawn as one."""
 NAMED_CONTRIBUTIONS = 3
 """Number of contributions in the sentence above the chart."""
-ROW_PIXELS, BAR_PIXELS, BAR_OFFSET_PIXELS = 38, 12, 8
+ROW_PIXELS, BAR_PIXELS, BAR_OFFSET_PIXELS = 32, 12, 8
 """Heights of a row and of its bar, and the offset of the bar below the middle of the row."""
+FRAME_PIXELS = 70
+"""Height of the axis with its title."""
 
 
 def draw(schema: ModelSchema, record: Mapping[str, FieldValue], explanation: Explanation) -> None:
@@ -50,7 +52,8 @@ def _build_chart(table: pd.DataFrame, title: str) -> alt.LayerChart | alt.FacetC
     )
     # above the bar: beside it, a long name leaves no room for bars on a narrow screen
     names = rows.mark_text(align="left", yOffset=-BAR_OFFSET_PIXELS).encode(x=alt.value(0), text="field:N")
-    chart: alt.LayerChart | alt.FacetChart = alt.layer(bars, names).properties(height=ROW_PIXELS * len(table))
+    height = ROW_PIXELS * len(table) + FRAME_PIXELS
+    chart: alt.LayerChart | alt.FacetChart = alt.layer(bars, names).properties(height=height)
     return chart
 
 

@@ -302,6 +302,10 @@ MEANINGS = [
         change(APPLES, identifier="id", schema=FeatureSchema(fields=(replace(SIZE, name="identifier"),))),
         "rows are published with a column 'identifier'; rename the feature or target of that name",
     ),
+    (
+        change(APPLES, identifier=SIZE.column),
+        "is the identifier and is read as 'size', too; keep one of both",
+    ),
     (change(APPLES, identifier=" id"), "identifier is ' id'; it must be one line that begins with a"),
     (change(DAY, ordered=True), "ordered is for a category whose levels are given; leave it out"),
     (

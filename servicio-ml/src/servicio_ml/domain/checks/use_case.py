@@ -123,8 +123,16 @@ def _find_naming_problems(use_case: "UseCase") -> Iterator[str]:
 
 
 def _find_identifier_problems(use_case: "UseCase") -> Iterator[str]:
-    if use_case.identifier and IDENTIFIER in {use_case.target.name, *use_case.schema.names}:
+    if not use_case.identifier:
+        return
+    if IDENTIFIER in {use_case.target.name, *use_case.schema.names}:
         yield f"rows are published with a column {IDENTIFIER!r}; rename the feature or target of that name"
+    # a field that models do not read may group the rows by it
+    features = {each.name: each.columns for each in use_case.schema.fields if each.direct}
+    for name, columns in (features | {use_case.target.name: (use_case.target.column,)}).items():
+        if use_case.identifier in columns:
+            problem = f"the column {use_case.identifier!r} is the identifier and is read as {name!r}, too"
+            yield f"{problem}; keep one of both"
 
 
 def _find_camel_case_problems(use_case: "UseCase") -> Iterator[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from servicio_ml.domain.checks.plain_values import show
+from servicio_ml.domain.fields.columns import list_columns
 from servicio_ml.domain.schema import Field, Kind
 from servicio_ml.domain.search import UNWEIGHTED_FAMILIES
 from servicio_ml.errors import format_names
@@ -68,7 +69,8 @@ def _find_other_uses(use_case: "UseCase", field: Field) -> Iterator[str]:
     target = use_case.target
     columns = {each.name: each.column for each in use_case.schema.fields} | {target.name: target.column}
     for dialect in use_case.dialects:
-        read = {**columns, **dialect.columns}
-        for other, column in read.items():
-            if other != name and column == read[name]:
+        read = {each: {*list_columns(dialect.columns.get(each, columns[each]))} for each in columns}
+        for other, others in read.items():
+            if other != name and (shared := others & read[name]):
+                column = min(shared)
                 yield f"the column {column!r} is read as {other!r} and as the weight {name!r}; keep one"
