@@ -102,6 +102,12 @@ def test_a_blend_needs_two_others(candidates: tuple[Candidate, ...], problem: st
         build_use_case(Task.BINARY, *candidates)
 
 
+def test_a_blend_is_not_trained_alone() -> None:
+    use_case = build_use_case(Task.BINARY, BLEND, LIGHTGBM, KNN)
+    with pytest.raises(UseCaseError, match="1 of 1 candidates are blends; one may be, beside at least 2"):
+        use_case.get_candidates(["blend"])
+
+
 def test_a_blend_has_no_parameters() -> None:
     with pytest.raises(UseCaseError, match="'blend': a blend has no parameters; leave out space, start and"):
         Candidate(name="blend", family="blend", fixed={"members": 3})

@@ -25,7 +25,7 @@ from servicio_ml.domain.checks.attributes import (
     check_attributes,
 )
 from servicio_ml.domain.checks.targets import describe_many_targets, find_target_problems
-from servicio_ml.domain.checks.use_case import find_problems
+from servicio_ml.domain.checks.use_case import find_blend_problems, find_problems
 from servicio_ml.domain.defaults.attributes import build_title, fill_captions, fill_default
 from servicio_ml.domain.fields.columns import Columns
 from servicio_ml.domain.policy import DriftPolicy, LeakagePolicy, PromotionPolicy
@@ -319,8 +319,15 @@ class UseCase:
         return self.objective.level if isinstance(self.objective, Quantile) else None
 
     def get_candidates(self, names: Sequence[str] | None) -> tuple[Candidate, ...]:
-        """Return the candidates of the given names; all of them when none is given."""
-        return tuple(self.get_candidate(name) for name in names) if names else self.candidates
+        """Return the candidates of the given names; all of them when none is given.
+
+        Raises:
+            UseCaseError: There is none of that name, or a blend without others.
+        """
+        found = tuple(self.get_candidate(name) for name in names) if names else self.candidates
+        if problem := next(find_blend_problems(found), ""):
+            raise UseCaseError(self.name, problem)
+        return found
 
     def get_candidate(self, name: str) -> Candidate:
         for each in self.candidates:

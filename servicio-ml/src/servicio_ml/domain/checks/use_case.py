@@ -1,7 +1,7 @@
 """Checks of what the parts of a use case say together: names, task, dates, dialects, missing texts."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from servicio_ml.domain.checks.attributes import SNAKE_CASE
@@ -15,7 +15,7 @@ from servicio_ml.domain.derived import TargetMean
 from servicio_ml.domain.fields.columns import list_columns, merge_columns
 from servicio_ml.domain.metric import METRICS
 from servicio_ml.domain.schema import Field, Parse
-from servicio_ml.domain.search import BLEND, TASKS_OF_FAMILIES
+from servicio_ml.domain.search import BLEND, TASKS_OF_FAMILIES, Candidate
 from servicio_ml.errors import format_names
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _find_candidate_problems(use_case: "UseCase") -> Iterator[str]:
         yield "at least one candidate is needed"
     if len(set(names)) != len(names):
         yield "two candidates have the same name"
-    yield from _find_blend_problems(use_case)
+    yield from find_blend_problems(use_case.candidates)
     for candidate in use_case.candidates:
         if not SNAKE_CASE.fullmatch(candidate.name) or RESERVED_ALIAS.fullmatch(candidate.name):
             yield (
@@ -93,9 +93,10 @@ def _find_candidate_problems(use_case: "UseCase") -> Iterator[str]:
             )
 
 
-def _find_blend_problems(use_case: "UseCase") -> Iterator[str]:
-    blends = sum(candidate.family == BLEND for candidate in use_case.candidates)
-    total = len(use_case.candidates)
+def find_blend_problems(candidates: Sequence[Candidate]) -> Iterator[str]:
+    """Describe blends among candidates that cannot be made of the others."""
+    blends = sum(candidate.family == BLEND for candidate in candidates)
+    total = len(candidates)
     if blends > 1 or (blends and total <= BLENDED):
         yield f"{blends} of {total} candidates are blends; one may be, beside at least {BLENDED} others"
 
