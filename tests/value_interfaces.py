@@ -59,6 +59,7 @@ FIELDS = (
     _build_field("day", Kind.DATE, "2016-06-15"),
     _build_field("moment", Kind.DATETIME, "2016-06-15T23:30"),
     _build_field("local", Kind.DATETIME, "2016-06-15T23:30", zone="Europe/Madrid"),
+    _build_field("remark", Kind.TEXT, "a red swift", words=("swift", "red", "año")),
     _build_field("share", Kind.NUMBER, 0.5, minimum=0.1, maximum=0.9),
     _build_field("amount", Kind.NUMBER, 1.0),
     _build_field("seats", Kind.INTEGER, 5, minimum=1, maximum=20),

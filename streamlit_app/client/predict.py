@@ -10,7 +10,7 @@ from streamlit_app.client.transport import FieldError, Transport
 FieldValue = str | bool | int | float | None
 InputRecord = Mapping[str, FieldValue]
 NUMBER, INTEGER, CATEGORY, BOOLEAN = "number", "integer", "category", "boolean"
-DATE, DATETIME = "date", "datetime"
+DATE, DATETIME, TEXT = "date", "datetime", "text"
 """Kinds of a field."""
 BINARY, REGRESSION = "binary", "regression"
 """Tasks; the third is multiclass."""
@@ -29,6 +29,11 @@ class FieldInfo(BaseModel):
     any_text: bool = False
     nullable: bool
     default: FieldValue
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether other values are a list without an order."""
+        return bool(self.choices) or self.kind == TEXT
 
     @property
     def choices(self) -> list[str] | list[bool]:

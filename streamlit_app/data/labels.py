@@ -47,6 +47,7 @@ def label_kind(kind: object) -> str:
         "date": t("date"),
         "datetime": t("date and time"),
         "boolean": t("yes or no"),
+        "text": t("text"),
         "left out": t("left out"),
     }
     return kinds.get(str(kind), str(kind))

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from streamlit_app.client.predict import DATE, DATETIME, INTEGER, FieldInfo, FieldValue, ModelSchema
+from streamlit_app.client.predict import DATE, DATETIME, INTEGER, TEXT, FieldInfo, FieldValue, ModelSchema
 from streamlit_app.predict import typed_values
 from streamlit_app.predict.labels import describe_field, format_value, label_field
 from streamlit_app.predict.location_map import select_location
@@ -18,6 +18,7 @@ MAP_SHARE = (1, 2)
 """Relative widths of the map and of the form."""
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2100, 12, 31)
 SECONDS_PER_MINUTE = 60
+MAX_CHARACTERS = 1000
 RANGE_STEPS = 100
 """Approximate number of steps of the buttons over a field's range."""
 DEFAULT_STEP = 0.1
@@ -73,6 +74,8 @@ def draw_widget(model: str, field: FieldInfo) -> FieldValue:
         draw = _draw_date
     elif field.kind == DATETIME:
         draw = _draw_datetime
+    elif field.kind == TEXT:
+        draw = _draw_text
     value = draw(model, field, f"field:{model}:{field.name}")
     typed_values.keep(model, field.name, value)
     return value.isoformat() if isinstance(value, date) else value
@@ -121,6 +124,20 @@ def _draw_datetime(model: str, field: FieldInfo, key: str) -> datetime | None:
         step=SECONDS_PER_MINUTE,
     )  # fmt: skip
     return moment
+
+
+def _draw_text(model: str, field: FieldInfo, key: str) -> str | None:
+    default = None if field.default is None else str(field.default)
+    typed_values.restore(model, field.name, key, default, lambda value: isinstance(value, str))
+    text: str | None = st.text_input(
+        label_field(field),
+        None,
+        MAX_CHARACTERS,
+        key=key,
+        help=describe_field(field),
+        placeholder=t("missing"),
+    )
+    return text if text or not field.nullable else None
 
 
 def _draw_number(model: str, field: FieldInfo, key: str) -> float | None:

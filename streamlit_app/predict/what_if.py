@@ -54,7 +54,7 @@ def _select_value(field: FieldInfo, curve: WhatIfCurve, key: str) -> FieldValue:
     """Draw the choice of the value to compare with the record's own."""
     start = curve.value if curve.value in curve.grid else curve.grid[len(curve.grid) // 2]
     label = t("Other value")
-    if field.choices:
+    if field.is_listed:
         return st.selectbox(
             label, curve.grid, curve.grid.index(start), lambda value: format_value(field, value), key=key
         )
@@ -99,7 +99,7 @@ def _draw_curve(schema: ModelSchema, field: FieldInfo, curve: WhatIfCurve, chose
         }
     )
     title = t("{target} by {field}", target=target, field=label_field(field))
-    if field.choices:
+    if field.is_listed:
         chart = build_bars(field, curve, target)
     else:
         st.caption(_build_legend(schema, field, curve.value))

@@ -65,6 +65,7 @@ def build_fields(draw: st.DrawFn, name: str) -> Field:
         Kind.DATE: draw(DAYS),
         Kind.DATETIME: draw(MOMENTS),
         Kind.BOOLEAN: draw(st.booleans()),
+        Kind.TEXT: draw(TEXTS),
     }
     parse = draw(PARSES)
     texts = draw(build_levels()) if kind is Kind.CATEGORY else {"example": examples.get(kind, number)}
@@ -78,6 +79,7 @@ def build_fields(draw: st.DrawFn, name: str) -> Field:
         maximum=draw(st.sampled_from([None, 100.0])) if kind in NUMERIC else None,
         nullable=draw(st.booleans()),
         optional=draw(st.booleans()),
+        words=("red", "box") if kind is Kind.TEXT else (),
         zone=draw(st.sampled_from(["", "UTC", "Europe/Madrid"])) if kind is Kind.DATETIME else "",
         parse=parse if kind in NUMERIC else replace(parse, units={}, missing_numbers=()),
         **texts,
@@ -91,7 +93,7 @@ def build_schemas(draw: st.DrawFn) -> FeatureSchema:
     source = draw(st.sampled_from(inputs))
     new = names[-1]
     derived: list[Derived] = [Missing(name=new, source=source.name)]
-    if not source.levels:
+    if not source.levels and source.kind is not Kind.TEXT:
         derived += [
             Cyclic(name=new, source=source.name, period=draw(st.floats(0.1, 1e4)), wave="cos"),
             Difference(name=new, minuend=source.name, subtrahend=source.name),

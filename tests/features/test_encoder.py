@@ -13,8 +13,8 @@ from servicio_ml.domain.derived import Cyclic, Lookup, Ratio
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.errors import EncodingError
 from servicio_ml.errors.base import format_value
-from servicio_ml.features.dated_columns import count_days
 from servicio_ml.features.encoder import Encoder
+from servicio_ml.features.kinds.dated_columns import count_days
 
 LEVELS = ("calm", "breeze", "gale")
 SCHEMA = FeatureSchema(

@@ -31,7 +31,7 @@ def test_every_record_is_a_request_that_is_taken(use_case: UseCase, tmp_path: Pa
     records = read_typed_records(use_case, _draw(use_case, tmp_path), use_case.schema.field_names)
     # before a training, learned categories have one level, and fitted columns no table
     fields = FeatureSchema(fields=use_case.schema.fields)
-    schema = fields.set_levels({each.name: (OTHER,) for each in fields.fields if each.learned_levels})
+    schema = fields.set_levels({each.name: (OTHER,) for each in fields.fields if each.learned_levels}, {})
     decoder = Decoder(use_case.name, Encoder(schema), max_rows=ROWS)
     rows = {decoder.decode_record(json.dumps(record).encode()).tobytes() for record in records}
     assert len(rows) > ROWS / 2

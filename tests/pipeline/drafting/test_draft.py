@@ -260,6 +260,16 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
         write_rows("a", lambda i: f"{i * 13 % 41 - 20}"),
         ['Field(name="a", kind=Kind.INTEGER, minimum=-40, maximum=40)'],
     ),
+    "short texts": (
+        write_rows(
+            "a",
+            lambda i: (
+                f"{('Red', 'green', 'BLUE')[i % 3]} {('small', 'large')[i % 2]} box "
+                f"{('of', 'with')[i % 2]} {i * 7919 % 1000}"
+            ),
+        ),
+        ['Field(name="a", kind=Kind.TEXT, example="Red small box of 0")'],
+    ),
     "a level that was seen once": (
         write_rows("a", lambda i: "violet" if i == 9 else ("red", "green", "blue")[i % 3]),
         [

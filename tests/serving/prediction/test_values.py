@@ -15,7 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servicio_ml.domain.values import FIRST_DAY, LAST_DAY
-from value_interfaces import ABSENT, FAULT, FILES, INTERFACES, TABLES, TENSORS, Numeral, Outcome
+from value_interfaces import (
+    ABSENT,
+    FAULT,
+    FILES,
+    INTERFACES,
+    TABLES,
+    TENSORS,
+    VALUES_SCHEMA,
+    Numeral,
+    Outcome,
+)
 
 NAN = math.nan
 MAX_FLOAT32 = float(np.finfo(np.float32).max)
@@ -83,7 +93,8 @@ TABLE: Sequence[Case] = [
     # a text is a number in files only, whatever their format; bytes are nowhere
     *(
         case
-        for name in ("day", "moment", "local", "amount", "seats", "thal", "colour", "make", "open", "flag")
+        for name in VALUES_SCHEMA.field_names
+        if name not in {"share", "count"}
         for case in _build_cases(name, FAULT, *UNREADABLE)
     ),
     *_build_cases(
@@ -153,6 +164,14 @@ TABLE: Sequence[Case] = [
     *_build_cases("local", 16_815 + 23.5 / 24, "2016-01-15T22:30Z", "2016-01-15T22:30:00 UTC"),
     *_build_cases("local", FAULT, "2999-12-31T23:30Z", "1000-01-01T00:00:00Z", "2016-06-15T24:00Z"),
     *_build_cases("local", NAN, None),
+    # texts: the number of known words, in any case
+    *_build_cases("remark", 2.0, "Swift RED", "red, swift!", "swift red blue red", "el AÑO-Swift"),
+    *_build_cases("remark", 1.0, pa.array(["red"]).dictionary_encode(), pa.array(["red"], pa.large_string())),
+    *_build_cases("remark", 0.0, "redder", "red_swift", "n" * 1000),
+    *_build_cases("remark", FAULT, "n" * 1001, "red " * 400),
+    *_build_cases("remark", FAULT, 5, 2.5, YES, files=0.0, tensors=0.0),
+    *_build_cases("remark", 0.0, "", files=NAN, tensors=NAN),
+    *_build_cases("remark", NAN, None, pa.array([None], pa.string())),
     # learned levels: any text, numbers by value; what is no level is `other`
     *_build_cases("make", 0.0, "Swift", " Swift "),
     *_build_cases("make", 1.0, "3", "3.0", "+3", "003", 3, 3.0),

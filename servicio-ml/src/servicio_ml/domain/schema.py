@@ -22,6 +22,7 @@ from servicio_ml.domain.derived import Derived, Lookup, build_derived_from_json,
 from servicio_ml.domain.fields.columns import Columns, list_columns
 from servicio_ml.domain.fields.kind import Kind
 from servicio_ml.domain.fields.parse import Parse
+from servicio_ml.domain.fields.words import MAX_CHARACTERS, LearnedWords
 from servicio_ml.domain.values import (
     FIRST_DAY,
     LAST_DAY,
@@ -68,6 +69,8 @@ class Field:
         minimum: Minimum of a number, inclusive.
         maximum: Maximum of a number, inclusive.
         levels: Allowed texts of a category, in the order of their codes; a boolean has `false` and `true`.
+        words: Words of a text that models know, of the training rows of a period; not given in a use case.
+        learned_words: Rule that selects them.
         learned_levels: Rule for a category of many texts: any text is allowed, and the levels are not given
             here but taken from the training rows.
         ordered: True when the levels of a category ascend: models read their position as a number.
@@ -89,6 +92,8 @@ class Field:
     minimum: float | None = None
     maximum: float | None = None
     levels: tuple[Label, ...] = ()
+    words: tuple[Label, ...] = ()
+    learned_words: LearnedWords = field(default_factory=LearnedWords)
     learned_levels: LearnedLevels | None = None
     ordered: bool = False
     nullable: bool = False
@@ -127,6 +132,7 @@ class Field:
                 + f", in the time zone {self.zone}" * bool(self.zone)
             ),
             Kind.BOOLEAN: "true or false",
+            Kind.TEXT: f"a text of at most {MAX_CHARACTERS} characters",
         }[self.kind]
         return text + (" or null" if self.nullable else "")
 
@@ -166,9 +172,9 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureSchema:
-    """Ordered columns of the float32 matrix: the fields, the seconds of date-times, the derived columns.
+    """Ordered columns of the float32 matrix: fields, seconds of date-times, words of texts, derived columns.
 
-    The column of a date-time is its day, as that of a date; one of its own is the second of that day.
+    The column of a date-time is its day, as that of a date, and the one of a text the number of its words.
 
     Raises:
         UseCaseError: A name is duplicated, or a derived column names an unknown field.
@@ -194,7 +200,18 @@ class FeatureSchema:
     @property
     def owners(self) -> tuple[int, ...]:
         """Index of the field by column of the matrix, of those that hold the fields' values."""
-        return (*range(len(self.fields)), *self._timed)
+        words = (i for i, each in enumerate(self.fields) for _ in each.words)
+        return (*range(len(self.fields)), *self._timed, *words)
+
+    @property
+    def words(self) -> Mapping[int, slice]:
+        """Columns of the words by index of a text."""
+        found, start = {}, len(self.fields) + len(self._timed)
+        for i, each in enumerate(self.fields):
+            if each.kind is Kind.TEXT:
+                found[i] = slice(start, start + len(each.words))
+                start += len(each.words)
+        return found
 
     @property
     def seconds(self) -> Mapping[int, int]:
@@ -209,7 +226,8 @@ class FeatureSchema:
     def names(self) -> tuple[str, ...]:
         """Names of the columns of the matrix, in order."""
         seconds = (f"{self.fields[i].name}_seconds" for i in self._timed)
-        return (*self.field_names, *seconds, *(column.name for column in self.derived))
+        words = (f"{each.name}:{word}" for each in self.fields for word in each.words)
+        return (*self.field_names, *seconds, *words, *(column.name for column in self.derived))
 
     @property
     def inputs(self) -> tuple[int, ...]:
@@ -234,12 +252,18 @@ class FeatureSchema:
             derived=tuple(column for column in self.derived if not gone.intersection(column.sources)),
         )
 
-    def set_levels(self, levels: Mapping[str, tuple[str, ...]]) -> "FeatureSchema":
-        """Return the schema with the learned levels of some fields."""
+    def set_levels(
+        self, levels: Mapping[str, tuple[str, ...]], words: Mapping[str, tuple[str, ...]]
+    ) -> "FeatureSchema":
+        """Return the schema with the learned levels of some fields, and the words of others."""
         return replace(
             self,
             fields=tuple(
-                replace(each, levels=levels[each.name]) if each.name in levels else each
+                replace(
+                    each,
+                    levels=levels.get(each.name, each.levels),
+                    words=words.get(each.name, each.words),
+                )
                 for each in self.fields
             ),
         )
@@ -282,6 +306,8 @@ def _build_field_from_json(document: Mapping[str, Any]) -> Field:
             "column": column if isinstance(column, str) else tuple(column),
             "levels": tuple(document["levels"]),
             "learned_levels": LearnedLevels(**learned) if learned else None,
+            "words": tuple(document.get("words", ())),
+            "learned_words": LearnedWords(**document.get("learned_words", {})),
             "parse": Parse(**parse),
         }
     )

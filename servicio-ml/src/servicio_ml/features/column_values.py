@@ -10,7 +10,8 @@ import numpy.typing as npt
 from servicio_ml.domain.schema import Field, Kind
 from servicio_ml.domain.values import LevelFinder
 from servicio_ml.errors import EncodingError
-from servicio_ml.features.dated_columns import build_dated_reader, read_moments
+from servicio_ml.features.kinds.dated_columns import build_dated_reader, read_moments
+from servicio_ml.features.kinds.text_columns import TextReader
 
 Column = npt.NDArray[np.float64]
 ReadValue = Callable[[Any], float]
@@ -32,6 +33,9 @@ def build_reader(each: Field) -> ReadValue:
     """Build the function that reads one value of a field; it raises `EncodingError`."""
     if each.has_levels:
         return _build_level_reader(each)
+    if each.kind is Kind.TEXT:
+        reader = TextReader(each)
+        return lambda value: reader.read(value)[0]
     return build_dated_reader(each) if each.is_dated else _build_number_reader(each)
 
 

@@ -18,8 +18,9 @@ from servicio_ml.features.column_values import (
     read_list,
     read_series,
 )
-from servicio_ml.features.dated_columns import build_moment_counter, count_text_days
 from servicio_ml.features.derivation import Derivation
+from servicio_ml.features.kinds.dated_columns import build_moment_counter, count_text_days
+from servicio_ml.features.kinds.text_columns import TextReader
 
 Matrix = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]
@@ -37,6 +38,7 @@ class Encoder:
 
     Attributes:
         schema: Schema of the records.
+        value_width: Number of values of a row before they are rounded: one for each field, and for each word.
     """
 
     def __init__(self, schema: FeatureSchema) -> None:
@@ -47,9 +49,16 @@ class Encoder:
         self._coded = [
             (i, _build_validated_reader(each))
             for i, each in enumerate(schema.fields)
-            if each.kind not in NUMERIC
+            if each.kind not in {*NUMERIC, Kind.TEXT}
         ]
         self._timed = [*schema.seconds.items()]
+        self._texts = [
+            (i, schema.fields[i].name, columns, TextReader(schema.fields[i]))
+            for i, columns in schema.words.items()
+        ]
+        # values have no seconds: those of a date-time are a fraction
+        self._shift = len(self._timed)
+        self.value_width = len(schema.owners) - self._shift
         # zeros in the place of the columns that are computed for the full batch at once
         self._room = (0.0,) * (self._width - len(schema.fields))
         names = schema.field_names
@@ -67,12 +76,20 @@ class Encoder:
         Raises:
             EncodingError: A value has the wrong type, or is no level of its category.
         """
-        values, readers = np.empty((len(records), len(self._readers))), self._readers
+        values, readers = np.empty((len(records), self.value_width)), self._readers
         for row, record in enumerate(records):
             # bound once per record: the lookup of the method would be repeated for each field
             get = record.get
-            values[row] = [read(get(name)) for name, read in readers]
+            values[row, : len(readers)] = [read(get(name)) for name, read in readers]
+        for column, name, words, reader in self._texts:
+            self._put_words(values, column, words, [reader.read(record.get(name)) for record in records])
         return self.encode_values(values)
+
+    def _put_words(self, values: Values, column: int, words: slice, rows: Any) -> None:
+        """Write the number of words of a text, and its words, into the values."""
+        found = np.asarray(rows, dtype=np.float64).reshape(len(values), 1 + words.stop - words.start)
+        values[:, column] = found[:, 0]
+        values[:, words.start - self._shift : words.stop - self._shift] = found[:, 1:]
 
     def encode_validated(self, records: Sequence[Mapping[str, Any]]) -> Matrix:
         """Encode records of `features.request` without the derived columns; faster than `encode_records`."""
@@ -83,6 +100,9 @@ class Encoder:
         for column, place in self._timed:
             for row in rows:
                 row[column], row[place] = _split_days(row[column])
+        for column, _, words, reader in self._texts:
+            for row in rows:
+                row[column], *row[words] = reader.read(row[column])
         # NumPy reads None as NaN
         return np.array(rows, dtype=np.float32)
 
@@ -96,11 +116,14 @@ class Encoder:
             rows: Number of values of each list.
             on_fault: Called for each value that has the wrong type, or is no level of its category.
         """
-        values = np.full((rows, len(self.schema.fields)), np.nan)
+        values = np.full((rows, self.value_width), np.nan)
         for column, (each, (name, read)) in enumerate(zip(self.schema.fields, self._readers, strict=True)):
             given = columns.get(name)
-            if given is not None:
+            if given is not None and each.kind is not Kind.TEXT:
                 values[:, column] = read_list(given, each, read, on_fault)
+        for column, name, words, reader in self._texts:
+            if (texts := columns.get(name)) is not None:
+                self._put_words(values, column, words, reader.read_list(texts, on_fault))
         return values
 
     def read_frame(self, frame: Any, on_fault: OnFault = raise_fault) -> Values:
@@ -114,10 +137,13 @@ class Encoder:
             EncodingError: A column has the wrong type.
         """
         table = nw.from_native(frame, eager_only=True)
-        values = np.full((len(table), len(self.schema.fields)), np.nan)
+        values = np.full((len(table), self.value_width), np.nan)
         for column, each in enumerate(self.schema.fields):
-            if each.name in table.columns:
+            if each.name in table.columns and each.kind is not Kind.TEXT:
                 values[:, column] = read_series(table[each.name], each, on_fault)
+        for column, name, words, reader in self._texts:
+            if name in table.columns:
+                self._put_words(values, column, words, reader.read_series(table[name], on_fault))
         return values
 
     def encode_values(self, values: Values) -> Matrix:
@@ -125,7 +151,9 @@ class Encoder:
         matrix = np.empty((len(values), self._width), dtype=np.float32)
         # a number beyond float32 becomes infinite, which no field accepts
         with np.errstate(over="ignore"):
-            matrix[:, : values.shape[1]] = values
+            fields = len(self._readers)
+            matrix[:, :fields] = values[:, :fields]
+            matrix[:, fields + self._shift : values.shape[1] + self._shift] = values[:, fields:]
         for column, place in self._timed:
             matrix[:, column], matrix[:, place] = _split_days(values[:, column])
         self._derivation.fill(matrix)
@@ -149,6 +177,10 @@ class Encoder:
         for column, place in self._timed:
             if not np.isnan(row[column]):
                 record[self.schema.fields[column].name] = write_datetime(int(row[column]), int(row[place]))
+        for column, name, words, _ in self._texts:
+            if not np.isnan(row[column]):
+                known = zip(self.schema.fields[column].words, row[words], strict=True)
+                record[name] = " ".join(word for word, has in known if has)
         return record
 
 

@@ -12,7 +12,7 @@ from servicio_ml.domain.schema import Field, Kind
 from servicio_ml.domain.values import FIRST_DAY, LAST_DAY
 from servicio_ml.features.artifact import Artifact
 from servicio_ml.features.bins import ColumnBins
-from servicio_ml.features.dated_columns import EPOCH, count_days
+from servicio_ml.features.kinds.dated_columns import EPOCH, count_days
 from servicio_ml.features.profile import ALL
 
 Value = float | int | str | bool | None
@@ -50,9 +50,10 @@ def build_grid(artifact: Artifact, each: Field, value: Value) -> list[Value]:
     """
     if each.has_levels:
         return [*each.choices]
+    if each.kind is Kind.TEXT:
+        return [*dict.fromkeys([*each.words, str(value or each.example)])]
     if each.is_dated:
-        middle = str(value or _find_median(_list_golden_values(artifact, each)) or each.example)
-        return _build_weeks(middle) if each.kind is Kind.DATE else _build_hours(middle)
+        return _build_dated_grid(artifact, each, value)
     bins = artifact.reference.features[artifact.encoder.schema.field_names.index(each.name)]
     mine = [float(value)] if isinstance(value, (int, float)) else []
     golden = [
@@ -60,6 +61,11 @@ def build_grid(artifact: Artifact, each: Field, value: Value) -> list[Value]:
     ]
     found = [*golden, *map(_round_edge, bins.edges), *mine] or [float(each.example)]
     return [*sorted({*_build_steps(each, min(found), max(found)), *_round_numbers(each, mine)})]
+
+
+def _build_dated_grid(artifact: Artifact, each: Field, value: Value) -> list[Value]:
+    middle = str(value or _find_median(_list_golden_values(artifact, each)) or each.example)
+    return _build_weeks(middle) if each.kind is Kind.DATE else _build_hours(middle)
 
 
 def _find_typical_value(
@@ -70,6 +76,8 @@ def _find_typical_value(
         return None
     if each.has_levels:
         return each.choices[int(known.argmax())]
+    if each.kind is Kind.TEXT:
+        return _find_median(golden) or each.example
     place = int(np.searchsorted(known.cumsum(), known.sum() / 2))
     inside = [value for value in golden if _find_bin(bins, each, value) == place]
     return _find_median(inside) if inside else _build_value_in_bin(each, bins, place)

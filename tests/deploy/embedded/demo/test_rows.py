@@ -35,7 +35,7 @@ def _find_faults(name: str, records: list[dict[str, Any]]) -> list[str]:
     """Fields of the records that the model would refuse."""
     # before a training, learned categories have one level, and fitted columns no table
     fields = FeatureSchema(fields=find(name).schema.fields)
-    schema = fields.set_levels({each.name: (OTHER,) for each in fields.fields if each.learned_levels})
+    schema = fields.set_levels({each.name: (OTHER,) for each in fields.fields if each.learned_levels}, {})
     matrix = Encoder(schema).encode_records(records)
     return [fault.field for fault in SchemaChecker(schema).find_faults(matrix)]
 

@@ -23,6 +23,7 @@ COLUMN_TYPES = {
     Kind.DATE: DataType.string,
     Kind.DATETIME: DataType.string,
     Kind.BOOLEAN: DataType.boolean,
+    Kind.TEXT: DataType.string,
 }
 
 

@@ -35,6 +35,8 @@ def find_derived_problems(column: Derived, schema: "FeatureSchema") -> Iterator[
     source = schema.get_field(column.sources[0])
     if isinstance(column, Lookup) and source.learned_levels and not source.levels:
         yield f"the levels of {source.name!r} are learned, so that no table can hold them"
+    if isinstance(column, Lookup) and source.kind.value == "text":
+        yield f"{source.name!r} is a text; a table holds the levels of a category"
     # a level without an entry would become missing without anybody noticing
     if isinstance(column, Lookup) and set(source.levels) != set(column.table):
         yield "its table must hold every level, no other"
@@ -44,7 +46,7 @@ def find_derived_problems(column: Derived, schema: "FeatureSchema") -> Iterator[
 def _find_source_problems(column: Derived, schema: "FeatureSchema") -> Iterator[str]:
     kinds = {name: schema.get_field(name).kind.value for name in column.sources}
     # a boolean is 1 or 0 in an expression
-    coded = {"category"} if isinstance(column, Expression) else {"category", "boolean"}
+    coded = {"category", "text"} if isinstance(column, Expression) else {"category", "boolean", "text"}
     texts = [name for name, kind in kinds.items() if kind in coded]
     if texts and isinstance(column, Cyclic | Difference | Ratio | Expression | Bins | DatePart):
         yield f"{texts[0]!r} is a {kinds[texts[0]]}; it is computed from numbers and dates"

@@ -1,12 +1,13 @@
 """Checks of fields, their parsing and derived columns beyond the types of their attributes."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from servicio_ml.domain.checks.exactness import has_exact_range
 from servicio_ml.domain.checks.parsing import find_parse_problems
 from servicio_ml.domain.fields.date_time import find_zone_problem, parse_datetime
+from servicio_ml.domain.fields.words import LearnedWords
 from servicio_ml.domain.values import (
     BOOLEAN_LEVELS,
     DATE_CHARACTERS,
@@ -36,6 +37,7 @@ def find_field_problems(field: "Field") -> Iterator[str]:
     if field.has_levels != bool(field.levels or field.learned_levels):
         yield "a category has levels, and nothing else has"
     yield from _find_learning_problems(field)
+    yield from _find_word_problems(field)
     if field.ordered and (kind != "category" or field.learned_levels):
         yield "ordered is for a category whose levels are given; leave it out"
     if kind == "boolean" and field.levels != BOOLEAN_LEVELS:
@@ -61,6 +63,11 @@ def _find_zone_problems(field: "Field") -> Iterator[str]:
         yield "only a date-time has a time zone; leave zone out"
     elif field.zone and (problem := find_zone_problem(field.zone)):
         yield problem
+
+
+def _find_word_problems(field: "Field") -> Iterator[str]:
+    if field.kind.value != "text" and (field.words or field.learned_words != LearnedWords()):
+        yield f"a {field.kind.value} learns no words; leave words and learned_words out"
 
 
 def _find_learning_problems(field: "Field") -> Iterator[str]:
@@ -112,15 +119,10 @@ def _find_example_problems(field: "Field") -> Iterator[str]:
     example, kind = field.example, field.kind.value
     if kind == "category":
         yield from _find_level_example_problems(field)
-    elif kind == "date":
-        if not is_day(example):
-            yield f"the example {example!r} is no date; write YYYY-MM-DD, such as '2016-06-15'"
-    elif kind == "datetime":
-        if not _is_moment(example):
-            yield f"the example {example!r} is no date-time; write one such as '2016-06-15T12:30:00'"
-    elif kind == "boolean":
-        if not isinstance(example, bool):
-            yield f"the example {example!r} is neither True nor False"
+    elif kind in EXAMPLES:
+        is_right, problem = EXAMPLES[kind]
+        if not is_right(example):
+            yield f"the example {example!r} is {problem}"
     elif isinstance(example, (str, bool)) or not _is_within(field, example):
         yield f"the example {example!r} is not {field.allowed}"
 
@@ -152,3 +154,12 @@ def is_day(text: object) -> bool:
         return isinstance(text, str) and len(text) == DATE_CHARACTERS and bool(parse_date(text))
     except ValueError:
         return False
+
+
+EXAMPLES: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "date": (is_day, "no date; write YYYY-MM-DD, such as '2016-06-15'"),
+    "datetime": (_is_moment, "no date-time; write one such as '2016-06-15T12:30:00'"),
+    "text": (lambda example: isinstance(example, str), "no text"),
+    "boolean": (lambda example: isinstance(example, bool), "neither True nor False"),
+}
+"""Check of an example, and what is wrong with it, by kind."""

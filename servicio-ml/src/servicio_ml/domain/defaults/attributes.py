@@ -13,6 +13,7 @@ EXAMPLES: Mapping[str, str | bool] = {
     "date": "2020-01-01",
     "datetime": "2020-01-01T12:00:00",
     "boolean": False,
+    "text": "some words",
 }
 """Plausible value of a kind without bounds and levels of its own."""
 

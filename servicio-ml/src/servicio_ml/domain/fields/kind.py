@@ -4,7 +4,10 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """Type of a field; each becomes one float32 column, a date-time two: its day and its seconds."""
+    """Type of a field; each becomes one float32 column.
+
+    A date-time has two, its day and its seconds, and a text one more for each of its words.
+    """
 
     NUMBER = "number"
     INTEGER = "integer"
@@ -12,3 +15,4 @@ class Kind(StrEnum):
     DATE = "date"
     DATETIME = "datetime"
     BOOLEAN = "boolean"
+    TEXT = "text"

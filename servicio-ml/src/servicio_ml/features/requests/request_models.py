@@ -1,12 +1,13 @@
 """Pydantic request models of a schema."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 from pydantic_core import CoreSchema, core_schema
 
 from servicio_ml.domain.fields.date_time import parse_datetime
+from servicio_ml.domain.fields.words import MAX_CHARACTERS
 from servicio_ml.domain.schema import FeatureSchema, Kind
 from servicio_ml.domain.schema import Field as SchemaField
 from servicio_ml.domain.values import (
@@ -90,10 +91,8 @@ def _build_field_definition(each: SchemaField) -> tuple[Any, Any]:
 def _build_value_type(each: SchemaField) -> Any:
     if each.kind is Kind.CATEGORY:
         return _build_level_type(each)
-    if each.kind is Kind.BOOLEAN:
-        return Annotated[bool, _CORE_BOOLEAN]
-    if each.kind is Kind.DATE:
-        return Annotated[str, _CORE_DATE]
+    if each.kind in _PLAIN_TYPES:
+        return _PLAIN_TYPES[each.kind]
     if each.kind is Kind.DATETIME:
         return _build_datetime_type(each)
     low, high = each.limits
@@ -171,6 +170,12 @@ _CORE_BOOLEAN = _CoreType(
     ),
     {"type": "boolean"},
 )
+_PLAIN_TYPES: Mapping[Kind, Any] = {
+    Kind.BOOLEAN: Annotated[bool, _CORE_BOOLEAN],
+    Kind.DATE: Annotated[str, _CORE_DATE],
+    Kind.TEXT: Annotated[str, Field(max_length=MAX_CHARACTERS)],
+}
+"""Types of the kinds that no field narrows."""
 _WHOLE_NUMBER = core_schema.union_schema(
     [
         core_schema.int_schema(strict=True),

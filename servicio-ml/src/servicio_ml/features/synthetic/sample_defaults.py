@@ -95,6 +95,9 @@ def _build_field_column(each: Field) -> Marginal:
         # of learned levels, the texts are not known before a file is read
         levels = each.levels or tuple(f"{each.name} {number}" for number in range(1, MADE_UP_LEVELS + 1))
         return _build_level_shares(levels, each.parse, missing, LOADING)
+    if each.kind is Kind.TEXT:
+        shares = {f"{each.name} {number} of {MADE_UP_LEVELS}": 1.0 for number in range(1, MADE_UP_LEVELS + 1)}
+        return Marginal(shares=shares, missing=missing, loadings=(LOADING,))
     if each.is_dated:
         last = datetime.fromisoformat(str(each.example)).date()
         first = last - timedelta(days=DAYS)

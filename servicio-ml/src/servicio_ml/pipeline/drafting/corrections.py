@@ -12,7 +12,8 @@ from servicio_ml.pipeline.drafting.columns.category import find_boolean, find_ca
 from servicio_ml.pipeline.drafting.columns.date import find_date, find_datetime
 from servicio_ml.pipeline.drafting.columns.number import NumberText, build_number
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding, RawColumn, parse_numbers
-from servicio_ml.pipeline.drafting.columns.unix_time import read_unix_time
+from servicio_ml.pipeline.drafting.columns.text import find_text
+from servicio_ml.pipeline.drafting.dates.unix_time import read_unix_time
 from servicio_ml.pipeline.drafting.reasons import format_reason, join_reasons
 
 LEFT_OUT = "left out"
@@ -172,5 +173,6 @@ FINDERS: Mapping[str, Callable[[RawColumn], ColumnFinding | None]] = {
     Kind.DATE: lambda column: find_date(column) or read_unix_time(column, Kind.DATE),
     Kind.DATETIME: lambda column: find_datetime(column) or read_unix_time(column, Kind.DATETIME),
     Kind.BOOLEAN: find_boolean,
+    Kind.TEXT: find_text,
 }
 """Function that reads a column as a kind, by kind."""

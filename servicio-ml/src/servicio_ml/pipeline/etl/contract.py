@@ -17,6 +17,7 @@ from pandera.errors import SchemaErrors
 from servicio_ml.domain.checks.attributes import Label, find_problem
 from servicio_ml.domain.checks.fields import MISSING_LABEL
 from servicio_ml.domain.dataset import IDENTIFIER, SOURCE_LINE
+from servicio_ml.domain.fields.words import WORD_PATTERN
 from servicio_ml.domain.ports.progress import Progress
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind, LearnedLevels
 from servicio_ml.domain.use_case import Target
@@ -31,6 +32,7 @@ TYPES: Mapping[Kind, PolarsDataType] = {
     Kind.DATE: pl.Date,
     Kind.DATETIME: pl.Datetime("us"),
     Kind.BOOLEAN: pl.String,
+    Kind.TEXT: pl.String,
 }
 
 
@@ -94,7 +96,7 @@ def _build_limits(minimum: float | None, maximum: float | None) -> list[pa.Check
 
 
 def select_levels(schema: FeatureSchema, rows: pl.LazyFrame, progress: Progress) -> FeatureSchema:
-    """Return the schema with the levels of its learned categories, and report their numbers.
+    """Return the schema with the levels of its learned categories and the words of texts; report how many.
 
     Args:
         schema: Fields of the period.
@@ -106,8 +108,21 @@ def select_levels(schema: FeatureSchema, rows: pl.LazyFrame, progress: Progress)
             each.name: _select_levels(each, each.learned_levels, rows, progress)
             for each in schema.fields
             if each.learned_levels
-        }
+        },
+        {each.name: _select_words(each, rows, progress) for each in schema.fields if each.kind is Kind.TEXT},
     )
+
+
+def _select_words(field: Field, rows: pl.LazyFrame, progress: Progress) -> tuple[str, ...]:
+    rule = field.learned_words
+    words = pl.col(field.name).str.to_lowercase().str.extract_all(WORD_PATTERN).list.unique()
+    counts = rows.select(words.explode()).group_by(field.name).len().drop_nulls(field.name)
+    frequent = counts.filter(pl.col("len") >= rule.minimum_rows).collect(engine="streaming")
+    chosen = frequent.sort("len", field.name, descending=[True, False]).head(rule.maximum)[field.name]
+    progress.report(
+        f"{field.name}: {len(chosen)} words are learned, each in {rule.minimum_rows} rows or more"
+    )
+    return tuple(chosen)
 
 
 def _select_levels(

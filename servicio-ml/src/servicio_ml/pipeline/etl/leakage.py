@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from servicio_ml.domain.schema import Field
+from servicio_ml.domain.schema import Field, Kind
 from servicio_ml.domain.use_case import Target, UseCase
 from servicio_ml.domain.values import OTHER
 from servicio_ml.errors import format_names
@@ -59,7 +59,8 @@ def find_leaks(rows: pl.LazyFrame, fields: Sequence[Field], target: Target) -> d
         target: Target whose values are separated.
     """
     leaks = {}
-    for field in fields:
+    # the number of a text's words is no condition that a reader would look for
+    for field in (each for each in fields if each.kind is not Kind.TEXT):
         target_range = (pl.col(VALUE).min().alias(LOW), pl.col(VALUE).max().alias(HIGH), pl.len().alias(ROWS))
         groups = rows.group_by(field.name).agg(*target_range).collect(engine="streaming")
         groups = _merge_rare_levels(groups, field)

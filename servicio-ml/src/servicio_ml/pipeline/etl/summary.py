@@ -35,7 +35,7 @@ def build_profile(
     """
     names = [field.name for field in fields]
     numbers = [field.name for field in fields if field.kind in NUMERIC_KINDS]
-    ordered = [_write_value(field) for field in fields if not field.has_levels]
+    ordered = [*_write_ordered_values(fields)]
     # one pass over the file for all columns
     facts = rows.select(
         pl.len().alias("rows"),
@@ -76,10 +76,14 @@ def _iterate_metrics(table: pl.DataFrame) -> Iterator[tuple[str, float]]:
                 yield f"{fact}_{row['name']}", row[fact]
 
 
-def _write_value(field: Field) -> pl.Expr:
-    value = pl.col(field.name)
-    # ISO texts have the order of their moments
-    return value.dt.strftime(ISO_FORMAT) if field.kind is Kind.DATETIME else value
+def _write_ordered_values(fields: Sequence[Field]) -> Iterator[pl.Expr]:
+    """Write the values that have a minimum: numbers, dates, and date-times as ISO texts."""
+    for field in fields:
+        value = pl.col(field.name)
+        if field.kind is Kind.DATETIME:
+            yield value.dt.strftime(ISO_FORMAT)
+        elif field.is_dated or field.kind in NUMERIC_KINDS:
+            yield value
 
 
 def _find_most_frequent(rows: pl.LazyFrame, name: str, total: int) -> dict[str, object]:

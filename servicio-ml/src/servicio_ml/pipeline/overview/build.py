@@ -10,7 +10,8 @@ import polars.selectors as cs
 from servicio_ml.domain.checks.use_case import BINARY_LABELS
 from servicio_ml.domain.dataset import SOURCE_LINE
 from servicio_ml.domain.fields.date_time import ISO_FORMAT
-from servicio_ml.domain.schema import FeatureSchema, Field
+from servicio_ml.domain.fields.words import WORD_PATTERN
+from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.domain.use_case import Target, UseCase
 from servicio_ml.domain.values import OTHER
 from servicio_ml.lifecycle.overview import MissingShares, OverviewRows, PeriodOverview
@@ -36,7 +37,7 @@ def build_overview(
     """
     target = use_case.target
     fields = [*schema.fields, build_target_field(replace(target, edges=()))]
-    published = pl.scan_parquet([files["train"], files["test"]])
+    published = _count_words(pl.scan_parquet([files["train"], files["test"]]), schema)
     drafts = [draft_column(published, field, target=field.name == target.name) for field in fields]
     gaps = find_grouping_field(use_case, schema)
     rows, counts = _count_rows(published, drafts, target, gaps)
@@ -53,6 +54,12 @@ def build_overview(
         sample=_build_sample(files, [SOURCE_LINE, *(field.name for field in fields)]),
         quarantine=summarize_quarantine(pl.scan_parquet(files["quarantine"]), plan),
     )
+
+
+def _count_words(rows: pl.LazyFrame, schema: FeatureSchema) -> pl.LazyFrame:
+    """Replace texts by the number of their words."""
+    texts = [each.name for each in schema.fields if each.kind is Kind.TEXT]
+    return rows.with_columns(pl.col(name).str.count_matches(WORD_PATTERN).cast(pl.Float64) for name in texts)
 
 
 def find_grouping_field(use_case: UseCase, schema: FeatureSchema) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import narwhals as nw
 
+from servicio_ml.domain.fields.words import MAX_CHARACTERS
 from servicio_ml.domain.schema import Field, Kind
 from servicio_ml.domain.values import (
     BOOLEAN_WORDS,
@@ -119,6 +120,8 @@ def parse_text(column: ColumnPlan) -> Stage:
     elif kind is Kind.BOOLEAN:
         meanings = {word: level for level, words in BOOLEAN_WORDS.items() for word in words}
         parsed = _replace(nw.col(column.name_stage("level")), meanings, default=nw.lit(None, dtype=nw.String))
+    elif kind is Kind.TEXT:
+        parsed = nw.when(match.str.len_chars() <= MAX_CHARACTERS).then(match)
     elif column.field.is_dated:
         parsed = parse_dated_text(match, column.field, column.parse.date_format)
     else:

@@ -26,6 +26,7 @@ COLUMN_TYPES = {
     Kind.DATE: "dates, timestamps or text",
     Kind.DATETIME: "dates, timestamps or text",
     Kind.BOOLEAN: "booleans or text",
+    Kind.TEXT: "text",
 }
 """Types of a column by the kind of its field, for messages."""
 

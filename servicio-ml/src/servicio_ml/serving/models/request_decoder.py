@@ -163,7 +163,7 @@ class Decoder:
             kept = to_json({container: select_rows(given, scored)}, inf_nan_mode="constants")
             matrix, _ = self._decode_valid_batch(kept)
         else:
-            matrix = self._encoder.encode_values(np.empty((0, len(self._encoder.schema.fields))))
+            matrix = self._encoder.encode_values(np.empty((0, self._encoder.value_width)))
         return RequestRows(matrix=matrix, refusals=refusals), columnar
 
     def _parse_container(self, body: bytes) -> tuple[str, Any]:

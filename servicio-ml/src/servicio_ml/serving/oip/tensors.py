@@ -17,7 +17,7 @@ from servicio_ml.domain.values import FIRST_DAY, LAST_DAY
 from servicio_ml.errors import FieldError, InvalidError, RequestError
 from servicio_ml.features.check import shorten_number
 from servicio_ml.features.column_values import restore_limits
-from servicio_ml.features.dated_columns import count_days
+from servicio_ml.features.kinds.dated_columns import count_days
 from servicio_ml.features.output import POSITIVE
 from servicio_ml.serving.models.loaded_model import LoadedModel, PartialResult, PredictionResult
 from servicio_ml.serving.models.row_faults import OnError, RequestRows, RowFaults, RowRefusals
@@ -256,6 +256,9 @@ def _read_features(
     if tensor.shape[1:] != (len(fields),):
         allowed = f"it takes [rows, {len(fields)}]: {', '.join(schema.field_names)}"
         raise RequestError(f"tensor {FEATURES!r} has shape {list(tensor.shape)}", allowed)
+    if schema.words:
+        allowed = f"a tensor for each field, since {fields[min(schema.words)].name!r} is a text"
+        raise _build_error(loaded_model, FEATURES, f"a {tensor.datatype} tensor", allowed, "type")
     if tensor.datatype == FP32 and schema.seconds:
         # 24 bits hold days to some minutes
         allowed = f"a tensor of {FP64}, since the model reads date-times to the second"

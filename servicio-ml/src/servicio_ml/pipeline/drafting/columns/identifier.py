@@ -14,6 +14,7 @@ from servicio_ml.pipeline.drafting.columns.raw_column import (
     parse_numbers,
 )
 from servicio_ml.pipeline.drafting.columns.statistics import compute_share, find_bounds
+from servicio_ml.pipeline.drafting.columns.text import find_text
 from servicio_ml.pipeline.drafting.reasons import format_reason
 
 NAME = re.compile(r"(.*_)?(id|ids|uuid|guid|index|key|row|row_number|rownum|serial|record)")
@@ -47,7 +48,8 @@ def _find_text_identifier(column: RawColumn) -> ColumnFinding | None:
     if compute_share(present.str.contains(r"^[+-]?[0-9.,]+\s*\D{0,6}$")) >= MIN_READABLE:
         return None
     reason = format_reason("an identifier: every row has another text")
-    return ColumnFinding(column=column.name, reason=reason, is_identifier=True)
+    # titles and names differ in every row as well, but have words in common
+    return find_text(column) or ColumnFinding(column=column.name, reason=reason, is_identifier=True)
 
 
 def choose_identifier(findings: Sequence[ColumnFinding], cells: pl.DataFrame) -> str:

@@ -7,7 +7,8 @@ from servicio_ml.pipeline.drafting.columns.identifier import find_identifier
 from servicio_ml.pipeline.drafting.columns.measure import find_measure
 from servicio_ml.pipeline.drafting.columns.number import find_number
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding, RawColumn
-from servicio_ml.pipeline.drafting.columns.unix_time import find_unix_time
+from servicio_ml.pipeline.drafting.columns.text import find_text
+from servicio_ml.pipeline.drafting.dates.unix_time import find_unix_time
 
 FINDERS = (
     find_constant, find_boolean, find_datetime, find_date, find_unix_time, find_identifier, find_number,
@@ -21,4 +22,4 @@ def find_kind(column: RawColumn) -> ColumnFinding:
         if found := find(column):
             return found
     found = find_category(column)
-    return found if found.field else find_learned_category(column) or found
+    return found if found.field else find_learned_category(column) or find_text(column) or found

@@ -3,7 +3,7 @@
 | field | types |
 |---|---|
 | number, integer | integers, floats, decimals; text, as in a CSV |
-| category | text, numbers, booleans |
+| category, text | text, numbers, booleans |
 | date, datetime | dates, timestamps; text, as in a CSV |
 | boolean | booleans; text and numbers, as in a CSV |
 
@@ -30,6 +30,7 @@ READ_TYPES = {
     Kind.DATE: "dates, timestamps or text",
     Kind.DATETIME: "dates, timestamps or text",
     Kind.BOOLEAN: "booleans, text or numbers",
+    Kind.TEXT: "text, numbers or booleans",
 }
 REMEDY = "write its texts as UTF-8"
 MAX_SHOWN_BYTES, MAX_SHOWN_CHARACTERS = 20, 60

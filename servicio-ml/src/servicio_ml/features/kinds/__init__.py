@@ -1,0 +1,1 @@
+"""Kinds of values that have several columns, or columns of another type."""
