@@ -25,7 +25,7 @@ class LearnedWords:
         minimum_rows: Minimum number of training rows of each.
     """
 
-    maximum: Annotated[int, Limits(minimum=1, maximum=MAX_WORDS)] = 100
+    maximum: Annotated[int, Limits(minimum=1, maximum=MAX_WORDS)] = 200
     minimum_rows: Count = 20
 
     def __post_init__(self) -> None:
