@@ -4,6 +4,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,10 @@ from servicio_ml.errors import InvalidError, RequestError, ServicioError
 from servicio_ml.features.artifact import Artifact
 from servicio_ml.features.encoder import Encoder
 from servicio_ml.serving.models.loaded_model import LoadedModel
+from servicio_ml.serving.models.request_decoder import Decoder
 from servicio_ml.serving.oip.tensor import NUMBER_DTYPES, Tensor, from_raw, from_values, to_raw
 from servicio_ml.serving.oip.tensors import describe_inputs, describe_outputs, from_result, to_rows
-from value_interfaces import LOADED, VALUES_SCHEMA
+from value_interfaces import FIELD_BY_NAME, LOADED, VALUES_SCHEMA
 
 MAX_ROWS = 50
 DAY, SIZE = ("day", "BYTES", ["2020-01-31"]), ("size", "FP64", [1.5])
@@ -29,9 +31,6 @@ WEIGHT, COLOUR = ("weight", "FP64", [0.25]), ("colour", "BYTES", ["green"])
 RECORD = {"day": "2020-01-31", "size": 1.5, "weight": 0.25, "colour": "green"}
 ROW = [18292.0, 1.5, 0.25, 1.0]
 """Row of `RECORD` as values of the matrix."""
-
-
-STAND_IN: Any = LOADED
 
 
 @pytest.fixture(scope="module")
@@ -399,9 +398,8 @@ def test_golden_rows_give_golden_answers(each_task: ServiceFixture) -> None:
     [(16967 + 23.5 / 24, 84_600), (16967.9999999, 86_399), (-0.5, 43_200), (376199.5, 43_200)],
 )
 def test_a_date_time_within_the_features_is_days_with_a_fraction(days: float, second: int) -> None:
-    matrix = to_rows(STAND_IN, [_build_moment_features(days, "FP64")], MAX_ROWS).matrix
-    place = VALUES_SCHEMA.field_names.index("moment")
-    assert matrix[0, [place, VALUES_SCHEMA.seconds[place]]].tolist() == [np.floor(days), second]
+    features = build_features_tensor([[days]], "FP64")
+    assert to_rows(_load("moment"), [features], MAX_ROWS).matrix.tolist() == [[np.floor(days), second]]
 
 
 @pytest.mark.parametrize(
@@ -417,11 +415,19 @@ def test_a_date_time_within_the_features_is_days_with_a_fraction(days: float, se
 )
 def test_a_date_time_that_features_cannot_hold_is_refused(days: float, datatype: str, allowed: str) -> None:
     with pytest.raises(InvalidError) as caught:
-        to_rows(STAND_IN, [_build_moment_features(days, datatype)], MAX_ROWS)
+        to_rows(_load("moment"), [build_features_tensor([[days]], datatype)], MAX_ROWS)
     assert [fault.allowed.startswith(allowed) for fault in caught.value.faults] == [True]
 
 
-def _build_moment_features(days: float, datatype: str) -> Tensor:
-    row = [np.nan] * len(VALUES_SCHEMA.fields)
-    row[VALUES_SCHEMA.field_names.index("moment")] = days
-    return build_features_tensor([row], datatype)
+def test_features_hold_no_text() -> None:
+    row = [0.0] * len(VALUES_SCHEMA.fields)
+    loaded: Any = LOADED
+    with pytest.raises(InvalidError, match="a tensor for each field, since 'remark' is a text"):
+        to_rows(loaded, [build_features_tensor([row], "FP64")], MAX_ROWS)
+
+
+def _load(name: str) -> Any:
+    """Build a stand-in for a model of one field."""
+    encoder = Encoder(FeatureSchema(fields=(FIELD_BY_NAME[name],)))
+    artifact, decoder = SimpleNamespace(encoder=encoder), Decoder("one", encoder, MAX_ROWS)
+    return SimpleNamespace(model="one", version=1, artifact=artifact, decoder=decoder)
