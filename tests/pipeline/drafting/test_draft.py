@@ -170,7 +170,7 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
     "180 levels, of which 100 are in 20 rows and more": (
         write_rows("a", lambda i: f"town {i % 100}" if i % 4 else f"town {i % 179}", rows=4_000),
         [
-            'Field(name="a", kind=Kind.CATEGORY, learned_levels=LearnedLevels())',
+            'Field(name="a", kind=Kind.CATEGORY, example="town 1", learned_levels=LearnedLevels())',
             "from servicio_ml.domain.schema import FeatureSchema, Field, Kind, LearnedLevels",
         ],
     ),
@@ -273,7 +273,7 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
     "a level that was seen once": (
         write_rows("a", lambda i: "violet" if i == 9 else ("red", "green", "blue")[i % 3]),
         [
-            'Field(name="a", kind=Kind.CATEGORY, learned_levels=LearnedLevels())',
+            'Field(name="a", kind=Kind.CATEGORY, example="blue", learned_levels=LearnedLevels())',
         ],
     ),
     "a count of at most ten": (

@@ -69,7 +69,7 @@ def find_learned_category(column: RawColumn) -> ColumnFinding | None:
     if _has_several_lines(counts) or sum(counts[text] for text in frequent) < MIN_LEARNED * counts.total():
         return None
     is_rare = column.texts.is_not_null() & ~column.texts.is_in(frequent).fill_null(value=False)
-    field = column.build_field(Kind.CATEGORY, learned_levels=rule)
+    field = column.build_field(Kind.CATEGORY, example=frequent[0], learned_levels=rule)
     reason = format_reason(
         "{number} texts ({shown}): the {frequent} frequent ones are levels, the others {other}",
         number=len(counts), shown=_list_some(frequent), frequent=len(frequent), other=repr(OTHER),
