@@ -11,8 +11,8 @@ SCALE_STEPS = 10
 """Maximum number of different whole numbers of a scale, which gets no head-room; a scale begins above 0."""
 FULL_SCALES = (1.0, 10.0, 100.0)
 """Maxima of shares, marks and percentages, beyond which there is nothing."""
-MIN_AT_FULL_SCALE = 0.01
-"""Minimum share of the numbers that reach the maximum of a scale; a count may have it by chance."""
+TEN, MIN_AT_TEN = 10.0, 0.01
+"""Minimum share of the numbers that are ten where that is the end of a scale."""
 TAIL_FROM = 0.99
 EXAMPLE_DIGITS = 4
 LONG_NUMBER = 1e15
@@ -42,7 +42,9 @@ def find_range(numbers: pl.Series, *, is_whole: bool) -> tuple[float, float]:
 
 
 def _is_full_scale(numbers: pl.Series, low: float, high: float) -> bool:
-    return low >= 0 and high in FULL_SCALES and compute_share(numbers == high) >= MIN_AT_FULL_SCALE
+    # a count reaches ten by chance, unlike a mark
+    is_reached = high != TEN or compute_share(numbers == high) >= MIN_AT_TEN
+    return low >= 0 and high in FULL_SCALES and is_reached
 
 
 def _has_long_tail(numbers: pl.Series, low: float, high: float) -> bool:
