@@ -57,7 +57,7 @@ def read_series(series: nw.Series[Any], each: Field, on_fault: OnFault = raise_f
         return _read_levels(series, each, on_fault)
     if each.is_dated:
         days = read_moments(series, each, on_fault)
-        return _read_one_by_one(series.to_list(), build_reader(each), on_fault) if days is None else days
+        return read_one_by_one(series.to_list(), build_reader(each), on_fault) if days is None else days
     if not series.dtype.is_numeric():
         raise EncodingError(each.name, series.drop_nulls()[0], each.allowed, _find_row(series))
     # NumPy has no null for integers, float64 has NaN
@@ -79,7 +79,7 @@ def read_list(
     if each.kind in NUMERIC:
         # NumPy reads None as NaN
         return np.array(values, dtype=np.float64)
-    return _read_one_by_one(values, read, on_fault)
+    return read_one_by_one(values, read, on_fault)
 
 
 def restore_limits(values: npt.NDArray[Any], each: Field) -> Column:
@@ -143,12 +143,15 @@ def _read_levels(series: nw.Series[Any], each: Field, on_fault: OnFault) -> Colu
             return np.asarray(found.to_numpy(), dtype=np.float64)
     # a float32 code as its shortest text: 0.1, not 0.10000000149
     values = [*series.to_numpy()] if series.dtype == nw.Float32 else series.to_list()
-    return _read_one_by_one(values, _build_level_reader(each), on_fault)
+    return read_one_by_one(values, _build_level_reader(each), on_fault)
 
 
-def _read_one_by_one(values: Sequence[Any] | npt.NDArray[Any], read: ReadValue, on_fault: OnFault) -> Column:
-    column = np.empty(len(values))
-    known: dict[Any, float] = {}
+def read_one_by_one(
+    values: Sequence[Any] | npt.NDArray[Any], read: Callable[[Any], Any], on_fault: OnFault, *width: int
+) -> Column:
+    """Read values by a function, each text once: `[n]`, or `[n, width]`; a fault is missing in its row."""
+    column = np.empty((len(values), *width))
+    known: dict[Any, Any] = {}
     for row, value in enumerate(values):
         try:
             # a column has far fewer texts than rows, so each is read once

@@ -16,6 +16,7 @@ from servicio_ml.features.column_values import (
     build_reader,
     raise_fault,
     read_list,
+    read_one_by_one,
     read_series,
 )
 from servicio_ml.features.derivation import Derivation
@@ -123,7 +124,9 @@ class Encoder:
                 values[:, column] = read_list(given, each, read, on_fault)
         for column, name, words, reader in self._texts:
             if (texts := columns.get(name)) is not None:
-                self._put_words(values, column, words, reader.read_list(texts, on_fault))
+                self._put_words(
+                    values, column, words, read_one_by_one(texts, reader.read, on_fault, reader.width)
+                )
         return values
 
     def read_frame(self, frame: Any, on_fault: OnFault = raise_fault) -> Values:
@@ -143,7 +146,8 @@ class Encoder:
                 values[:, column] = read_series(table[each.name], each, on_fault)
         for column, name, words, reader in self._texts:
             if name in table.columns:
-                self._put_words(values, column, words, reader.read_series(table[name], on_fault))
+                found = read_one_by_one(reader.list_texts(table[name]), reader.read, on_fault, reader.width)
+                self._put_words(values, column, words, found)
         return values
 
     def encode_values(self, values: Values) -> Matrix:

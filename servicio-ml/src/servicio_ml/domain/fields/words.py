@@ -32,17 +32,7 @@ class LearnedWords:
         check_attributes(self, "learned words")
 
 
-class WordFinder:
-    """Finds the known words of a text.
-
-    Args:
-        words: Words in lower case.
-    """
-
-    def __init__(self, words: Sequence[str]) -> None:
-        self._words = words
-
-    def find(self, text: str) -> list[float]:
-        """Find out which words a text has: 1 or 0 for each."""
-        found = set(_WORD.findall(text.lower()))
-        return [float(word in found) for word in self._words]
+def find_words(text: str, words: Sequence[str]) -> list[float]:
+    """Find out which words, in lower case, a text has: 1 or 0 for each."""
+    found = set(_WORD.findall(text.lower()))
+    return [float(word in found) for word in words]
