@@ -9,7 +9,7 @@ from streamlit_app.client.use_cases import DraftColumn, DraftedUseCase
 from streamlit_app.new_use_case.reasons import translate_reason
 
 LEFT_OUT = "left out"
-KINDS = ("number", "integer", "boolean", "category", "date", "datetime", LEFT_OUT)
+KINDS = ("number", "integer", "boolean", "category", "date", "datetime", "text", LEFT_OUT)
 """Kinds that a column can be corrected to."""
 BOUNDS = ("minimum", "maximum")
 

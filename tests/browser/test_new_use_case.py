@@ -12,8 +12,6 @@ from pages_app import run_pages
 
 pytestmark = pytest.mark.slow
 TRAINING_MILLISECONDS = 300_000
-MAXIMUM, LEVELS, ROW_HEIGHT = 355, 505, 35
-"""Places in the table of a draft, in pixels: two columns from its left, and the height of a row."""
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +28,21 @@ def url(server: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield found
 
 
-def write_cell(screen: Page, *, row: int, x: int, text: str, enters: int) -> None:
-    """Write into a cell of the table of a draft, which is drawn on a canvas."""
+def write_cell(screen: Page, *, row: int, column: str, text: str, enters: int) -> None:
+    """Write into a cell of the table of a draft, which is drawn on a canvas, by the keyboard.
+
+    The canvas holds a table for screen readers, which tells the place of each column and what a cell shows.
+    """
     canvas = screen.get_by_test_id("stDataFrame").locator("canvas").first
-    # an element that scrolls lies above it
-    canvas.dblclick(position={"x": x, "y": ROW_HEIGHT * (row + 1.5)}, force=True)
+    expect(canvas.locator("th").first).to_be_attached()
+    headers = canvas.locator("th").all_text_contents()
+    # an element that scrolls lies above the canvas
+    canvas.click(position={"x": 20, "y": 52}, force=True)
+    canvas.press("Control+Home")
+    for key, times in (("ArrowDown", row), ("ArrowRight", headers.index(column))):
+        for _ in range(times):
+            canvas.press(key)
+    canvas.press("Enter")
     field = screen.locator("#portal input").first
     expect(field).to_be_visible()
     field.press("Control+a")
@@ -42,6 +50,7 @@ def write_cell(screen: Page, *, row: int, x: int, text: str, enters: int) -> Non
     for _ in range(enters):
         field.press("Enter")
     expect(field).to_be_hidden()
+    expect(canvas.get_by_test_id(f"glide-cell-{headers.index(column)}-{row}")).to_contain_text(text)
 
 
 def test_an_uploaded_file_becomes_a_model_that_predicts(screen: Page, url: str, tmp_path: Path) -> None:
@@ -55,9 +64,9 @@ def test_an_uploaded_file_becomes_a_model_that_predicts(screen: Page, url: str, 
     expect(screen.get_by_label("Column to predict")).to_have_value("y")
     screen.get_by_role("button", name="Draft", exact=True).click()
     expect(screen.get_by_role("heading", name="2. What becomes of each column")).to_be_visible()
-    write_cell(screen, row=0, x=MAXIMUM, text="99", enters=1)
+    write_cell(screen, row=0, column="Maximum", text="99", enters=1)
     # one key makes a level of the text, one closes the editor
-    write_cell(screen, row=2, x=LEVELS, text="green", enters=2)
+    write_cell(screen, row=2, column="Levels", text="green", enters=2)
     screen.get_by_role("button", name="Draft again with these corrections").click()
     screen.get_by_text("The file of the use case").click()
     source = screen.get_by_test_id("stCode").locator("code")
