@@ -31,7 +31,7 @@ def url(server: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def write_cell(screen: Page, *, row: int, column: str, text: str, enters: int) -> None:
     """Write into a cell of the table of a draft, which is drawn on a canvas, by the keyboard.
 
-    The canvas holds a table for screen readers, which tells the place of each column and what a cell shows.
+    The canvas holds a table for screen readers, with the header of each column and the text of each cell.
     """
     canvas = screen.get_by_test_id("stDataFrame").locator("canvas").first
     expect(canvas.locator("th").first).to_be_attached()

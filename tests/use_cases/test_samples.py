@@ -161,7 +161,7 @@ def test_heart_has_no_header_and_question_marks_in_two_columns() -> None:
         ("max_power", r"[\d.]+ bhp"),
         ("max_power", r" bhp"),
         ("max_power", r"0"),
-        ("name", r"Land Rover \w+"),
+        ("name", r"Land Rover \w+ \w+"),
     ],
 )
 def test_cars_are_spelt_in_every_way(cars: Mapping[str, Sequence[str]], column: str, pattern: str) -> None:

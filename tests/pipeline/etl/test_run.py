@@ -605,7 +605,7 @@ REAL = [
     ("heart_disease", "processed.hungarian.data", (294, 207, 86, 0, 1, 0, 0)),
     ("heart_disease", "heart.csv", (303, 223, 79, 0, 1, 0, 0)),
     ("heart_disease", "heart_1025.csv", (1_025, 223, 79, 0, 723, 0, 0)),
-    ("vehicle_price", "Car details v3.csv", (6_817, 4_328, 1_452, 18, 1_019, 0, 0)),
+    ("vehicle_price", "Car details v3.csv", (6_817, 4_367, 1_413, 18, 1_019, 0, 0)),
     ("employee_burnout", "employee_burnout_train.csv", (19_321, 14_737, 3_629, 0, 8, 947, 0)),
     ("employee_burnout", "enriched_employee_dataset.csv", (19_321, 14_744, 3_629, 0, 0, 948, 0)),
     ("employee_burn_rate", "employee_burnout_train.csv", (19_321, 14_737, 3_629, 0, 8, 947, 0)),

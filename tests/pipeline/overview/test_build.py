@@ -95,7 +95,9 @@ def _index_columns(made: PeriodOverview) -> Mapping[str, OverviewColumn]:
 
 
 def _check_overview(made: PeriodOverview, rows: pd.DataFrame) -> None:
-    """Every figure is the one that pandas gives of the rows."""
+    """Every figure is the one that pandas gives of the rows, and of the numbers of words of a text."""
+    texts = [each.name for each in made.columns if each.kind is Kind.TEXT]
+    rows = rows.assign(**{name: rows[name].str.count(r"\w+") for name in texts})
     assert made.rows == len(rows)
     assert [each.name for each in made.columns] == [*rows.columns.drop("line")]
     for column in made.columns:

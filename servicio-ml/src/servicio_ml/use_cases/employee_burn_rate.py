@@ -13,6 +13,8 @@ USE_CASE = UseCase(
     schema=SCHEMA,
     target=Target(name="burn_rate", column="Burn Rate", description="Burn rate", minimum=0, maximum=1),
     candidates=(
+        # first, as of those within one standard error the first wins: an average is preferred to its members
+        Candidate(name="blend", family="blend", max_latency_seconds=0.05),
         Candidate(
             name="lightgbm", family="lightgbm",
             space={
@@ -23,9 +25,14 @@ USE_CASE = UseCase(
                 "colsample_bytree": Real(low=0.4, high=1.0),
             },
             start={
-                "n_estimators": 300, "num_leaves": 15, "learning_rate": 0.05, "min_child_samples": 40,
+                "n_estimators": 300, "num_leaves": 31, "learning_rate": 0.03, "min_child_samples": 40,
                 "colsample_bytree": 0.7,
             },
+        ),
+        Candidate(
+            name="random_forest", family="random_forest", tuning_rows=6000,
+            space={"min_samples_leaf": Integer(low=2, high=12), "max_features": Real(low=0.4, high=1.0)},
+            start={"min_samples_leaf": 5, "max_features": 0.6}, fixed={"n_estimators": 100},
         ),
         Candidate(
             name="knn", family="knn", tuning_rows=6000, max_latency_seconds=0.05,
@@ -37,7 +44,6 @@ USE_CASE = UseCase(
             name="ridge", family="ridge", space={"alpha": Real(low=0.001, high=100.0, log=True)},
             start={"alpha": 1.0},
         ),
-        Candidate(name="blend", family="blend", max_latency_seconds=0.05),
     ),
     metric="r2",
     split=HashedSplit(test_share=0.2, folds=5),

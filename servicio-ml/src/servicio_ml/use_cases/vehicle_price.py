@@ -1,6 +1,7 @@
 """Used-car prices: what does a car sell for?"""
 
 from servicio_ml.domain.derived import Ratio, TargetMean
+from servicio_ml.domain.fields.words import LearnedWords
 from servicio_ml.domain.policy import DriftPolicy, PromotionPolicy
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind, LearnedLevels, Parse
 from servicio_ml.domain.search import Candidate, Integer, Real
@@ -37,6 +38,12 @@ FIELDS = (
         name="model_name", kind=Kind.CATEGORY, column="name", description="Model: the word after the make",
         learned_levels=LearnedLevels(maximum=150, minimum_rows=10), example="Swift",
         parse=Parse(pattern=r"^\s*\S+\s+(\S+)"),
+    ),
+    Field(
+        name="variant", kind=Kind.TEXT, column="name", description="Variant: the words after the model",
+        learned_words=LearnedWords(maximum=120), example="Dzire VDI", nullable=True,
+        # a name without more words matches with an empty group: missing
+        parse=Parse(pattern=r"^\s*\S+\s*\S*\s*(.*)"),
     ),
     Field(
         name="year", kind=Kind.INTEGER, column="year", description="Year of manufacture",
@@ -128,6 +135,8 @@ USE_CASE = UseCase(
         minimum=1, maximum=100_000_000, log=True,
     ),
     candidates=(
+        # first, as of those within one standard error the first wins: an average is preferred to its members
+        Candidate(name="blend", family="blend", max_latency_seconds=0.05),
         Candidate(
             name="xgboost", family="xgboost",
             space={
@@ -166,7 +175,6 @@ USE_CASE = UseCase(
             },
             start={"max_depth": 18, "min_samples_leaf": 1, "max_features": 0.5}, fixed={"n_estimators": 100},
         ),
-        Candidate(name="blend", family="blend", max_latency_seconds=0.05),
     ),
     metric="mae",
     split=HashedSplit(test_share=0.25, folds=5),

@@ -30,14 +30,14 @@ TORQUE = {  # how often it is spelt so (18 times in Nm but labelled kgm); the ra
 
 # The sample's numbers are summary statistics of the original and the factors of a factor analysis of its
 # distinct rows, make, power, year and price tied to them more closely, so that a model does as well as on the
-# original. Makes are in the order of their median price.
+# original. Makes and models are in the order of their median price.
 SAMPLE = SyntheticSample(
     rows=4000,
     duplicates=0.15,
     factors=(
         Factor(name="power"), Factor(name="newness"), Factor(name="diesel"), Factor(name="size"), Factor(name="premium"),
     ),
-    hidden=("brand", "trim", "kmpl", "cc", "bhp", "newtons", "kilos", "rpm", "low"),
+    hidden=("brand", "model", "trim", "kmpl", "cc", "bhp", "newtons", "kilos", "rpm", "low"),
     columns={
         "brand": Marginal(
             shares={
@@ -47,6 +47,10 @@ SAMPLE = SyntheticSample(
                 "Mitsubishi": 9, "Kia": 2, "Jeep": 20, "MG": 3, "Mercedes-Benz": 36, "Isuzu": 3, "Land Rover": 3,
                 "Audi": 29, "BMW": 37, "Jaguar": 6, "Volvo": 6, "Lexus": 2,
             },
+            loadings=(0.3, 0.05, 0.05, 0.25, 0.8),
+        ),
+        "model": Marginal(
+            shares={"Alto": 3, "WagonR": 2, "Swift": 4, "i20": 3, "City": 2, "Innova": 2, "Fortuner": 1},
             loadings=(0.3, 0.05, 0.05, 0.25, 0.8),
         ),
         "trim": Marginal(shares={"Std": 1, "LXI": 3, "LX": 2, "VXI": 4, "VDI BSIV": 3, "ZXI": 2, "SX": 2, "Titanium": 1}),
@@ -72,7 +76,7 @@ SAMPLE = SyntheticSample(
             step=50, loadings=(0.01, 0.05, -0.86, 0, 0.11),
         ),
         "low": Scaled(source="rpm", factor=0.6),
-        "name": Text(templates={"{brand} {trim}": 1}),
+        "name": Text(templates={"{brand} {model} {trim}": 1}),
         "year": Marginal(
             quantiles={0: 1983, 0.01: 2001, 0.05: 2006, 0.1: 2008, 0.25: 2011, 0.5: 2014, 0.75: 2017, 0.9: 2018, 0.95: 2019, 1: 2020},
             loadings=(0.1, 0.98, -0.03, -0.05, 0.06),
