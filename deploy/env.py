@@ -1,4 +1,4 @@
-"""Write `.env` and the secrets of the production stack: `make env`.
+"""Write `.env` and the secrets of the production stack, and let containers read mounted files: `make env`.
 
 It needs the standard library only. It generates the missing secrets and keeps the existing ones, except the
 one that `--rotate` names. After an interruption, run it again: `.env`, which the stack requires, comes last.
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy import atomic_file
+from deploy.mounted_files import open_mounted_files
 from deploy.secrets_list import API_KEYS, KEY_FILES, SECRET_FILES, SECRETS
 from servicio_ml.errors import ServicioError
 from servicio_ml.serving.http.api_keys import format_key_line, hash_key
@@ -164,6 +165,7 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     try:
         done = list(make_secrets(given.root, given.rotate))
+        opened = open_mounted_files(given.root)
     except (EnvError, OSError) as error:
         print(f"make env: {error}", file=sys.stderr)
         return 1
@@ -171,6 +173,8 @@ def main(arguments: Sequence[str]) -> int:
     for each in done:
         about = SECRETS[each.path.name].about if each.path.name in SECRETS else ""
         print(f"{each.path.name:<{width}}  {each.outcome:<8} {about}".rstrip())
+    if opened:
+        print(f"\nOpened to the containers, which run as other users: {len(opened)} files and folders")
     print(f"\nThe secrets are in {done[0].path.parent}. Next: docker compose --profile all up --detach")
     return 0
 

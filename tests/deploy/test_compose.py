@@ -5,6 +5,7 @@ import re
 import shutil
 import tomllib
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from fastapi.routing import APIRoute
 
 from deploy import env
 from deploy.embedded.components import programs
+from deploy.mounted_files import MOUNTED
 from deploy.secrets_list import SECRET_FILES
 from fakes.drafter import MemoryDrafter
 from servicio_ml.adapters.drafting import MAX_DRAFT_SECONDS, WAIT_SECONDS
@@ -106,6 +108,28 @@ def test_a_dockerfile_is_built_on_the_image_that_is_asked_for(path: Path) -> Non
     assert not re.search(r"^(ARG|ENV) .*(PASSWORD|SECRET|TOKEN)|--mount|<<|# syntax", text, re.MULTILINE)
 
 
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.parent.name)
+def test_an_image_of_a_closed_clone_can_be_read_by_its_user(path: Path) -> None:
+    """A copied file has the mode of the clone's: under `umask 077` it would be its owner's only."""
+    text = path.read_text().replace("\\\n", "")
+    copied = list(_list_copied(text))
+    assert copied
+    assert [place for place, rest in copied if not _is_opened(place, rest)] == []
+
+
+def _list_copied(text: str) -> Iterator[tuple[str, str]]:
+    """Paths in an image that are copied from the clone, each with the text below."""
+    for found in re.finditer(r"^COPY (?!--from)(.+) (/\S+)$", text, re.MULTILINE):
+        for source in found[1].split():
+            name = Path(source).name if found[2].endswith("/") else ""
+            yield found[2] + name, text[found.end() :]
+
+
+def _is_opened(place: str, text: str) -> bool:
+    opened = re.findall(r"chmod (?:-R a\+rX|a\+r) (/\S+)", text)
+    return any(fnmatch(place, each) or place.startswith(f"{each}/") for each in opened)
+
+
 def test_only_loopback_ports_are_published(services: Mapping[str, Service]) -> None:
     published = [
         (name, port["host_ip"]) for name, each in services.items() for port in each.get("ports", ()) if port
@@ -156,6 +180,17 @@ def test_what_is_mounted_from_here_is_read_only(services: Mapping[str, Service])
     ]
     assert [(name, source) for name, source, read_only in binds if not read_only] == []
     assert [source for _, source, _ in binds if not Path(source).exists() or "docker.sock" in source] == []
+
+
+def test_make_env_opens_what_is_mounted_from_here(services: Mapping[str, Service]) -> None:
+    ours = [ROOT / name for name in MOUNTED]
+    binds = [
+        Path(volume["source"])
+        for each in services.values()
+        for volume in each.get("volumes", ())
+        if volume["type"] == "bind"
+    ]
+    assert [path for path in binds if not any(path.is_relative_to(folder) for folder in ours)] == []
 
 
 def test_what_goes_on_has_a_health_check(services: Mapping[str, Service]) -> None:
