@@ -1,6 +1,7 @@
-"""The stores of the production stack as real servers, and a `docker` that runs its programs beside them."""
+"""The stores of the production stack as real servers and folders, and a `docker` that runs its programs."""
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from moto.server import ThreadedMotoServer
 from deploy.backup import compose
 from servers import POSTGRES_PASSWORD, PostgresServer, start_postgres_server
 
-# compose exec -T postgres PROGRAM …, and compose run … api python …
+# compose exec -T postgres PROGRAM …, and compose run … python …
 DOCKER = """#!{python}
 import os, sys
 words = sys.argv[1:]
@@ -34,10 +35,11 @@ ROLES = {"airflow": "airflow", "mlflow_db": "mlflow", "servicio_ml": "servicio_m
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComposeStores:
-    """A PostgreSQL and an S3 of their own."""
+    """A PostgreSQL and an S3 of their own, and the folders of the volumes by name."""
 
     postgres: PostgresServer
     endpoint: str
+    folders: Mapping[str, Path]
     variables: Mapping[str, str]
 
     @property
@@ -56,6 +58,9 @@ class ComposeStores:
         urlopen(request).close()  # noqa: S310
         for bucket in compose.BUCKETS:
             self.s3.create_bucket(Bucket=bucket)
+        for folder in self.folders.values():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
 
     def execute(self, database: str, statement: str) -> Sequence[tuple[Any, ...]]:
         """Execute as the owner of the database."""
@@ -81,6 +86,7 @@ def start_compose_stores(folder: Path) -> Iterator[ComposeStores]:
         server.start()
         host, port = server.get_host_and_port()
         endpoint = f"http://{host}:{port}"
+        folders = {name: folder / name for name in compose.FOLDERS}
         variables = {
             **os.environ,
             "PATH": f"{_write_docker_program(folder)}{os.pathsep}{os.environ['PATH']}",
@@ -91,8 +97,9 @@ def start_compose_stores(folder: Path) -> Iterator[ComposeStores]:
             "AWS_SECRET_ACCESS_KEY": "a",
             "AWS_DEFAULT_REGION": "us-east-1",
             "SERVICIO_ML_S3_ENDPOINT": endpoint,
+            **{variable: str(folders[name]) for name, variable in compose.FOLDERS.items()},
         }
-        made = ComposeStores(postgres=postgres, endpoint=endpoint, variables=variables)
+        made = ComposeStores(postgres=postgres, endpoint=endpoint, folders=folders, variables=variables)
         try:
             yield made
         finally:

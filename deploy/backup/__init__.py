@@ -1,1 +1,1 @@
-"""Backup and restore of a platform's databases, lake and models."""
+"""Backup and restore of a platform's databases, lake, models, use cases and raw files."""

@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,8 +20,10 @@ EXTERNAL_STORES = {
     "SERVICIO_ML_MLFLOW_URL": "MLflow",
     "SERVICIO_ML_STUDY_URL": "the studies",
     "SERVICIO_ML_LOG_URL": "the prediction log",
+    "SERVICIO_ML_DATA_DIR": "the raw files",
 }
 """Settings that move data out of the state folder, with the data they move."""
+USE_CASES_VARIABLE, DEFAULT_USE_CASES = "SERVICIO_ML_USE_CASES_DIR", ROOT / "use_cases"
 
 
 def main(words: Sequence[str], variables: Mapping[str, str]) -> int:
@@ -57,12 +59,20 @@ def _back_up(given: argparse.Namespace, state: Path, variables: Mapping[str, str
         made = compose.back_up(ComposeEngine(root=ROOT), given.folder, now)
     else:
         made = embedded.back_up(state, given.folder, now)
-        for name in EXTERNAL_STORES.keys() & {name for name, value in variables.items() if value}:
-            print(
-                f"not in the backup: {EXTERNAL_STORES[name]}, which {name} keeps elsewhere", file=sys.stderr
-            )
+        for line in _list_excluded(variables):
+            print(f"not in the backup: {line}", file=sys.stderr)
     print(f"{given.folder} holds {_describe_size(made)}; restore it by: make restore FROM={given.folder}")
     return 0
+
+
+def _list_excluded(variables: Mapping[str, str]) -> Iterator[str]:
+    """List the data of an embedded platform that is not in its state folder."""
+    for name, data in EXTERNAL_STORES.items():
+        if variables.get(name):
+            yield f"{data}, which {name} keeps elsewhere"
+    use_cases = Path(variables.get(USE_CASES_VARIABLE) or DEFAULT_USE_CASES)
+    if any(use_cases.glob("*.py")):
+        yield f"your use cases in {use_cases}; keep them in version control"
 
 
 def _restore(given: argparse.Namespace, state: Path) -> int:

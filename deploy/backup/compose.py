@@ -1,9 +1,10 @@
-"""Backup and restore of the production stack: the databases of PostgreSQL and the buckets of S3."""
+"""Backup and restore of the production stack: databases, buckets, and folders of use cases and raw files."""
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +15,8 @@ from deploy.backup.manifest import BackupError, BackupManifest, describe_file
 KIND = "compose"
 DATABASES = ("airflow", "mlflow_db", "servicio_ml")
 BUCKETS = ("data", "mlflow")
+FOLDERS = {"use-cases": "SERVICIO_ML_USE_CASES_DIR", "raw-files": "SERVICIO_ML_DATA_DIR"}
+"""Folders by the name of their volume, with the variable of the containers that has the path."""
 COUNT_TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
 LIST_CLIENTS = (
     "SELECT DISTINCT usename || coalesce(' from ' || host(client_addr), '') FROM pg_stat_activity "
@@ -29,7 +32,8 @@ RECREATE_SCHEMA = (
 def back_up(engine: ComposeEngine, target: Path, now: str) -> BackupManifest:
     """Back up the stack; it may run meanwhile.
 
-    The databases are copied before the buckets, because an object exists before a database refers to it.
+    The databases are copied before the buckets and the folders, because an object or a file exists before a
+    database refers to it. Use cases are copied before raw files for the same reason.
 
     Raises:
         BackupError: Another process writes the target, or a program of the stack fails.
@@ -42,6 +46,9 @@ def back_up(engine: ComposeEngine, target: Path, now: str) -> BackupManifest:
         for bucket in BUCKETS:
             with _get_archive_path(folder, bucket).open("xb") as sink, _open_spooled(before[bucket]) as names:
                 engine.run_bucket_program("save", bucket, source=names, sink=sink)
+        for name, variable in FOLDERS.items():
+            with _get_archive_path(folder, name).open("xb") as sink:
+                engine.run_folder_program("save", variable, sink=sink)
         entries = [describe_file(folder, path) for path in sorted(folder.iterdir())]
         made = BackupManifest(of=KIND, made_at=now, entries=entries)
         made.write(folder)
@@ -49,7 +56,7 @@ def back_up(engine: ComposeEngine, target: Path, now: str) -> BackupManifest:
 
 
 def restore(engine: ComposeEngine, source: Path, *, replace: bool) -> None:
-    """Fill the databases and the buckets from a backup whose files have been verified.
+    """Fill the databases, the buckets and the folders from a backup whose files have been verified.
 
     Each database is restored in one transaction. After an interruption, run it again with `replace`.
 
@@ -63,7 +70,11 @@ def restore(engine: ComposeEngine, source: Path, *, replace: bool) -> None:
     for database in DATABASES:
         _restore_database(engine, source, database, clear=counts[f"database {database}"] > 0)
     for bucket in BUCKETS:
-        _restore_bucket(engine, source, bucket, clear=counts[f"bucket {bucket}"] > 0)
+        run_program = partial(engine.run_bucket_program, name=bucket)
+        _restore_archive(run_program, _get_archive_path(source, bucket), clear=counts[f"bucket {bucket}"] > 0)
+    for folder, variable in FOLDERS.items():
+        run_program = partial(engine.run_folder_program, name=variable)
+        _restore_archive(run_program, _get_archive_path(source, folder), clear=counts[f"folder {folder}"] > 0)
 
 
 def _check_unused(engine: ComposeEngine) -> None:
@@ -81,24 +92,23 @@ def _restore_database(engine: ComposeEngine, source: Path, database: str, *, cle
         engine.run_database_program(*words, source=dump)
 
 
-def _restore_bucket(engine: ComposeEngine, source: Path, bucket: str, *, clear: bool) -> None:
+def _restore_archive(run_program: Callable[..., bytes], path: Path, *, clear: bool) -> None:
     if clear:
-        engine.run_bucket_program("clear", bucket)
-    with _get_archive_path(source, bucket).open("rb") as archive:
-        engine.run_bucket_program("load", bucket, source=archive)
+        run_program("clear")
+    with path.open("rb") as archive:
+        run_program("load", source=archive)
 
 
 def count_contents(engine: ComposeEngine) -> Mapping[str, int]:
-    """Count the tables of each database and the objects of each bucket."""
-    tables = {
-        f"database {database}": int(engine.query_lines(database, COUNT_TABLES)[0]) for database in DATABASES
+    """Count the tables of each database, the objects of each bucket and the files of each folder."""
+    tables = {name: int(engine.query_lines(name, COUNT_TABLES)[0]) for name in DATABASES}
+    objects = {name: len(json.loads(engine.run_bucket_program("list", name))) for name in BUCKETS}
+    files = {
+        name: len(json.loads(engine.run_folder_program("list", variable)))
+        for name, variable in FOLDERS.items()
     }
-    return {**tables, **{f"bucket {bucket}": len(_list_keys(engine, bucket)) for bucket in BUCKETS}}
-
-
-def _list_keys(engine: ComposeEngine, bucket: str) -> Sequence[str]:
-    found: Sequence[str] = json.loads(engine.run_bucket_program("list", bucket))
-    return found
+    kinds = {"database": tables, "bucket": objects, "folder": files}
+    return {f"{kind} {name}": count for kind, found in kinds.items() for name, count in found.items()}
 
 
 def _get_dump_path(folder: Path, database: str) -> Path:

@@ -14,6 +14,9 @@ DATABASE_SERVICE = "postgres"
 BUCKET_SERVICE = "api"
 """Service whose image has an S3 client and whose containers have the credentials."""
 BUCKET_PROGRAM = Path(__file__).with_name("bucket.py")
+FOLDER_SERVICE = "airflow-cli"
+"""Service whose containers may write the folders of use cases and raw files."""
+FOLDER_PROGRAM = Path(__file__).with_name("folder.py")
 SUPERUSER = "postgres"
 
 
@@ -50,15 +53,26 @@ class ComposeEngine:
         return output.decode().split("\n")[:-1]
 
     def run_bucket_program(
-        self, verb: str, bucket: str, source: IO[bytes] | None = None, sink: IO[bytes] | None = None
+        self, verb: str, name: str, source: IO[bytes] | None = None, sink: IO[bytes] | None = None
     ) -> bytes:
-        """Run `bucket.py` in a new container; return its output.
+        """Run `bucket.py` on a bucket in a new container; return its output.
 
         Raises:
             BackupError: Docker is missing, or the program fails.
         """
-        python = ("python", "-c", BUCKET_PROGRAM.read_text(), verb, bucket)
+        python = ("python", "-c", BUCKET_PROGRAM.read_text(), verb, name)
         return self._run(("run", "--rm", "--no-deps", "-T", BUCKET_SERVICE, *python), source, sink)
+
+    def run_folder_program(
+        self, verb: str, name: str, source: IO[bytes] | None = None, sink: IO[bytes] | None = None
+    ) -> bytes:
+        """Run `folder.py` on the folder of the variable `name` in a new container; return its output.
+
+        Raises:
+            BackupError: Docker is missing, or the program fails.
+        """
+        python = ("python", "-c", FOLDER_PROGRAM.read_text(), verb, name)
+        return self._run(("run", "--rm", "--no-deps", "-T", FOLDER_SERVICE, *python), source, sink)
 
     def _run(self, words: Sequence[str], source: IO[bytes] | None, sink: IO[bytes] | None) -> bytes:
         if shutil.which(COMPOSE[0]) is None:

@@ -69,6 +69,8 @@ def stores(tmp_path: Path) -> Iterator[ComposeStores]:
 def test_the_production_stack(clone: Path, stores: ComposeStores) -> None:
     stores.execute("servicio_ml", "CREATE TABLE kept (id int)")
     stores.put("data", "lake/train.parquet", b"rows")
+    use_case = stores.folders["use-cases"] / "rent.py"
+    use_case.write_text("USE_CASE")
     backup, restore = _split_blocks("tuesday")
     ours = ("PG", "AWS", "SERVICIO_ML")
     settings = {name: value for name, value in stores.variables.items() if name.startswith(ours)}
@@ -80,4 +82,5 @@ def test_the_production_stack(clone: Path, stores: ComposeStores) -> None:
     assert completed.returncode == 0, completed.stderr
     assert stores.execute("servicio_ml", COUNT) == [(0,)]
     assert stores.read_objects("data") == {"lake/train.parquet": b"rows"}
+    assert use_case.read_text() == "USE_CASE"
     assert shutil.which("docker", path=stores.variables["PATH"])

@@ -1,4 +1,4 @@
-"""Backup and restore of the stores of the production stack: a real PostgreSQL and an S3 over HTTP."""
+"""Backup and restore of the production stack: a real PostgreSQL, an S3 over HTTP, and folders."""
 
 import os
 import re
@@ -10,9 +10,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import yaml
 
 from compose_stores import ROLES, ComposeStores, start_compose_stores
-from deploy.backup import compose, manifest
+from deploy.backup import compose, engine, manifest
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
@@ -25,6 +26,10 @@ LAKE = {
     "lake/rain/2026-11/train-1.parquet": LARGE,
     "lake/empty": b"",
     "lake/ño/a b.txt": b"names",
+}
+FILES = {
+    "use-cases": {"rent.py": b"USE_CASE = 1\n", "_helper.py": b""},
+    "raw-files": {"rent.csv": LARGE, "a b (1).csv": b"x,y\n", "2026/ño.csv": b"z\n"},
 }
 
 
@@ -40,7 +45,7 @@ def backup(servers: ComposeStores, tmp_path_factory: pytest.TempPathFactory) -> 
     servers.reset()
     _fill(servers)
     folder = tmp_path_factory.mktemp("backups") / "to"
-    assert "5 files" in _assert_done(_run(servers, "backup", folder, "--of", "compose"))
+    assert "7 files" in _assert_done(_run(servers, "backup", folder, "--of", "compose"))
     return folder
 
 
@@ -65,6 +70,19 @@ def _fill(stores: ComposeStores) -> None:
     for key, content in LAKE.items():
         stores.put("data", key, content)
     stores.put("mlflow", "1/models/m-1/artifacts/model.onnx", b"model")
+    for name, files in FILES.items():
+        for file, content in files.items():
+            _write(stores.folders[name] / file, content)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+
+
+def _read_files(folder: Path) -> dict[str, bytes]:
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
 
 
 def _run(stores: ComposeStores, *words: object) -> subprocess.CompletedProcess[str]:
@@ -95,6 +113,7 @@ def _is_whole(stores: ComposeStores) -> None:
         assert stores.execute(database, "INSERT INTO kept (text) VALUES ('new') RETURNING id") == [(1001,)]
     assert stores.read_objects("data") == LAKE
     assert stores.read_objects("mlflow") == {"1/models/m-1/artifacts/model.onnx": b"model"}
+    assert {name: _read_files(folder) for name, folder in stores.folders.items()} == FILES
 
 
 def test_it_is_restored_into_an_empty_stack(empty: ComposeStores, backup: Path) -> None:
@@ -106,10 +125,12 @@ def test_it_is_restored_into_an_empty_stack(empty: ComposeStores, backup: Path) 
 def test_a_stack_with_data_is_not_replaced_without_the_option(filled: ComposeStores, backup: Path) -> None:
     filled.execute("airflow", "CREATE TABLE newer (id int)")
     filled.put("data", "lake/newer", b"newer")
+    _write(filled.folders["use-cases"] / "newer.py", b"")
     said = _assert_refused(_run(filled, "restore", backup))
-    assert "(bucket data, bucket mlflow, database airflow, database mlflow_db, database servicio_ml)" in said
-    assert "REPLACE=yes deletes it" in said
+    stores = "bucket data, bucket mlflow, database airflow, database mlflow_db, database servicio_ml"
+    assert f"({stores}, folder raw-files, folder use-cases); REPLACE=yes deletes it" in said
     assert "lake/newer" in filled.read_objects("data")
+    assert "newer.py" in _read_files(filled.folders["use-cases"])
     _assert_done(_run(filled, "restore", backup, "--replace"))
     _is_whole(filled)
     tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
@@ -136,12 +157,25 @@ def test_a_damaged_backup_is_not_restored(filled: ComposeStores, backup: Path, t
     _is_whole(filled)
 
 
-@pytest.mark.parametrize("what", ["database", "bucket"])
+def test_a_file_that_is_being_written_is_not_in_it(filled: ComposeStores, tmp_path: Path) -> None:
+    """An upload and a use case have a hidden name until they are whole; a restore lets them be."""
+    unfinished = filled.folders["raw-files"] / ".3f2a"
+    unfinished.write_bytes(b"half")
+    _assert_done(_run(filled, "backup", tmp_path / "to", "--of", "compose"))
+    _assert_done(_run(filled, "restore", tmp_path / "to", "--replace"))
+    assert unfinished.read_bytes() == b"half"
+    unfinished.unlink()
+    _is_whole(filled)
+
+
+@pytest.mark.parametrize("what", ["database", "bucket", "folder"])
 def test_a_store_that_is_down_leaves_no_backup(empty: ComposeStores, tmp_path: Path, what: str) -> None:
     if what == "database":
         empty.postgres.stop()
-    else:
+    elif what == "bucket":
         empty.s3.delete_bucket(Bucket="mlflow")
+    else:
+        empty.folders["raw-files"].rmdir()
     try:
         said = _assert_refused(_run(empty, "backup", tmp_path / "to", "--of", "compose"))
     finally:
@@ -167,4 +201,12 @@ def test_the_stores_are_those_of_the_stack() -> None:
     made = re.findall(r"^CREATE DATABASE (\w+) OWNER (\w+);$", text, re.MULTILINE)
     assert dict(made) == ROLES
     assert tuple(ROLES) == compose.DATABASES
-    assert f"/opt/buckets.py, {', '.join(compose.BUCKETS)}]" in (ROOT / "docker-compose.yaml").read_text()
+    text = (ROOT / "docker-compose.yaml").read_text()
+    assert f"/opt/buckets.py, {', '.join(compose.BUCKETS)}]" in text
+
+
+def test_the_folders_are_those_of_the_service_that_writes_them() -> None:
+    service = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())["services"][engine.FOLDER_SERVICE]
+    for name, variable in compose.FOLDERS.items():
+        [mount] = [each for each in service["volumes"] if f":-{name}}}:" in each]
+        assert mount.endswith(f"}}:{service['environment'][variable]}")  # and not `:ro`

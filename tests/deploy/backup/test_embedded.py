@@ -248,10 +248,21 @@ def test_a_newer_backup_is_not_restored(var: Path, tmp_path: Path) -> None:
 def test_what_is_kept_elsewhere_is_said(
     var: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    variables = {"SERVICIO_ML_STATE_DIR": str(var), "SERVICIO_ML_LAKE_URL": "s3://data/lake"}
-    assert __main__.main(["backup", str(tmp_path / "to")], variables) == 0
+    use_cases = tmp_path / "use_cases"
+    use_cases.mkdir()
+    variables = {
+        "SERVICIO_ML_STATE_DIR": str(var),
+        "SERVICIO_ML_LAKE_URL": "s3://data/lake",
+        "SERVICIO_ML_USE_CASES_DIR": str(use_cases),
+    }
+    assert __main__.main(["backup", str(tmp_path / "first")], variables) == 0
     warning = "not in the backup: the lake, which SERVICIO_ML_LAKE_URL keeps elsewhere\n"
     assert capsys.readouterr().err == warning
+
+    (use_cases / "rent.py").touch()
+    assert __main__.main(["backup", str(tmp_path / "second")], variables) == 0
+    more = f"not in the backup: your use cases in {use_cases}; keep them in version control\n"
+    assert capsys.readouterr().err == warning + more
 
 
 @pytest.fixture
