@@ -32,6 +32,8 @@ class DraftTarget(BaseModel):
 
     column: str
     labels: list[str]
+    minimum: float | None
+    maximum: float | None
     reason: str
 
 

@@ -10,12 +10,8 @@ from streamlit_app.client import use_cases as client
 from streamlit_app.client.use_cases import DraftAnswer
 from streamlit_app.data.labels import label_kind
 from streamlit_app.errors import report_errors
-from streamlit_app.new_use_case.reasons import (
-    label_decision,
-    label_task,
-    translate_quarantine,
-    translate_reason,
-)
+from streamlit_app.new_use_case import target
+from streamlit_app.new_use_case.reasons import label_decision, translate_quarantine, translate_reason
 from streamlit_app.new_use_case.state import CORRECTIONS, DRAFT, NewUseCase, get_saved, set_saved
 from streamlit_app.new_use_case.table import build_table, list_kinds, merge_corrections, read_corrections
 from streamlit_app.translation import escape_markdown, format_count, t, t_plural
@@ -36,13 +32,8 @@ def draw(made: NewUseCase, answers: Mapping[str, Any], found: DraftAnswer) -> No
     """Draw the draft."""
     draft = found.draft
     st.subheader(t("2. What becomes of each column"))
-    st.markdown(
-        t(
-            "The target is **{column}**, {task}: {reason}.",
-            column=escape_markdown(draft.target.column), task=label_task(draft.task),
-            reason=escape_markdown(translate_reason(draft.target.reason)),
-        )
-    )  # fmt: skip
+    key = _build_key(made, answers)
+    target_range = target.draw(draft, key)
     rows = t_plural("{rows} row", "{rows} rows", found.check.rows, rows=format_count(found.check.rows))
     hint = t(
         "Kinds, ranges and levels can be corrected in the table; what is empty stays as it was found. Then "
@@ -50,13 +41,14 @@ def draw(made: NewUseCase, answers: Mapping[str, Any], found: DraftAnswer) -> No
     )
     st.caption(f"{rows} · {hint}")
     edited = st.data_editor(
-        build_table(draft), hide_index=True, width="stretch", key=_build_key(made, answers),
+        build_table(draft), hide_index=True, width="stretch", key=key,
         disabled=("column", "reason"), column_config=_build_columns(list_kinds(draft)), placeholder="",
     )  # fmt: skip
     for sentence in map(translate_quarantine, found.check.quarantine):
         st.warning(t("Quarantine: {sentence}", sentence=escape_markdown(sentence)))
     _draw_decisions(draft.reasons)
-    changed = _merge(answers, read_corrections(draft, edited), _draw_questions(made, draft.questions))
+    corrections = target_range | read_corrections(draft, edited)
+    changed = _merge(answers, corrections, _draw_questions(made, draft.questions))
     with st.expander(t("The file of the use case")):
         st.code(draft.source, language="python")
     _draw_buttons(made, answers, changed)

@@ -30,7 +30,8 @@ COLUMNS: list[dict[str, Any]] = [
 DRAFT: dict[str, Any] = {
     "task": "binary",
     "target": {
-        "column": "Let", "labels": ["no", "yes"], "reason": "'yes' is the positive class, 41.8% of the rows",
+        "column": "Let", "labels": ["no", "yes"], "minimum": None, "maximum": None,
+        "reason": "'yes' is the positive class, 41.8% of the rows",
     },
     "columns": COLUMNS,
     "questions": [
@@ -155,6 +156,33 @@ def test_a_draft_is_shown_saved_and_trained(drafting: FakeServer, open_page: Ope
     assert len(drafting.find_calls("GET", "/raw-files/rent.csv/columns")) == 1
     assert "step: etl" in [each.value for each in app.code]
     assert "The run goes on." in list_texts(app)
+
+
+@pytest.mark.slow
+def test_the_range_of_a_number_is_corrected(drafting: FakeServer, open_page: OpenPage) -> None:
+    target = {
+        "column": "Rent", "labels": [], "minimum": 0, "maximum": 4000,
+        "reason": "numbers, 90 to 3000 in the file",
+    }  # fmt: skip
+    number = {**DRAFT, "task": "regression", "target": target, "questions": []}
+    drafting.set_response("POST", "/use-cases/flat_rent/draft", {**ANSWER, "draft": number})
+    app = request_draft(open_page(PAGE))
+    minimum, maximum = app.number_input
+    assert (minimum.label, minimum.value) == ("Minimum of the target", 0)
+    assert (maximum.label, maximum.value) == ("Maximum of the target", 4000)
+    again = next(each for each in app.button if each.label == "Draft again with these corrections")
+    assert again.disabled
+    maximum.set_value(5000.5).run()
+    app.number_input[0].set_value(None).run()
+    next(each for each in app.button if each.label == "Draft again with these corrections").click().run()
+    _, asked = drafting.find_calls("POST", "/use-cases/flat_rent/draft")
+    answers = {"target": "Let", "columns": {"Rent": {"maximum": 5000.5}}}
+    assert asked.body == {"file": "rent.csv", "answers": answers}
+
+
+@pytest.mark.slow
+def test_classes_have_no_range(drafting: FakeServer, open_page: OpenPage) -> None:  # noqa: ARG001  the server
+    assert not request_draft(open_page(PAGE)).number_input
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import pytest
 
 from messy_files import write_rows
 from servicio_ml.domain.schema import Field, Kind, Parse
-from servicio_ml.errors import DraftError
+from servicio_ml.errors import DraftError, ServicioError
 from servicio_ml.pipeline.drafting.answers import DraftAnswers
 from servicio_ml.pipeline.drafting.corrections import ColumnCorrection, parse_correction
 from servicio_ml.pipeline.drafting.document import describe_draft
@@ -92,12 +92,71 @@ def test_nothing_is_corrected_by_what_was_inferred(tmp_path: Path) -> None:
         ({"b": {"kind": "number"}}, "there is no column 'b' to correct; columns are a, id, day, x, y"),
         ({"id": {"minimum": 1}}, "the column 'id' is left out and has no range; correct its kind"),
         ({"day": {"kind": "left out", "levels": ["mon"]}}, "the column 'day' is left out and has no levels"),
-        ({"y": {"kind": "number"}}, "'y' is corrected as a column, and is the target"),
+        ({"y": {"kind": "number"}}, "'y' is the target; of it only minimum and maximum can be corrected"),
+        ({"y": {"levels": ["no"]}}, "'y' is the target; of it only minimum and maximum can be corrected"),
+        ({"y": {"minimum": 0}}, r"the target 'y' has classes"),
     ],
 )
 def test_a_wrong_correction_is_refused(tmp_path: Path, columns: dict[str, Any], problem: str) -> None:
     with pytest.raises(DraftError, match=problem):
         build_draft(tmp_path, columns)
+
+
+def draft_amounts(folder: Path, **bounds: float) -> Draft:
+    """Draft a file whose target `amount` has numbers from 0 to 100 in no order, and 9000 in four rows."""
+    path = folder / "rows.csv"
+    path.write_text(write_rows("amount", lambda i: f"{9000 if i % 40 == 3 else i * 37 % 101}"))
+    answers = DraftAnswers(target="amount", columns={"amount": parse_correction("amount", bounds)})
+    return draft_use_case("plums", answers, path, source_name="rows.csv")
+
+
+def test_the_range_of_a_target_is_the_corrected_one(tmp_path: Path) -> None:
+    draft = draft_amounts(tmp_path, minimum=0, maximum=100)
+    assert (draft.use_case.target.minimum, draft.use_case.target.maximum) == (0, 100)
+    assert 'target=Target(name="amount", minimum=0, maximum=100)' in draft.source
+    assert draft.target_reason.endswith("as you corrected it")
+    assert draft.check.status_counts["quarantined"] == 4
+    assert describe_draft(draft)["target"]["maximum"] == 100
+
+
+def test_the_bound_that_is_not_corrected_is_inferred(tmp_path: Path) -> None:
+    inferred = draft_amounts(tmp_path).use_case.target
+    draft = draft_amounts(tmp_path, maximum=100)
+    assert (draft.use_case.target.minimum, draft.use_case.target.maximum) == (inferred.minimum, 100)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "problem"),
+    [
+        ({"minimum": 5, "maximum": 3}, "minimum 5 > maximum 3"),
+        ({"minimum": 200, "maximum": 300}, "fewer than two different numbers from 200 to 300; correct its"),
+        ({"minimum": float("nan")}, "minimum"),
+        ({"maximum": float("inf")}, "maximum"),
+    ],
+)
+def test_a_wrong_range_of_a_target_is_refused(tmp_path: Path, bounds: dict[str, float], problem: str) -> None:
+    with pytest.raises(ServicioError, match=f"target 'amount'.*{problem}"):
+        draft_amounts(tmp_path, **bounds)
+
+
+@pytest.mark.parametrize(
+    ("minimum", "is_log"),
+    [
+        pytest.param(None, False, id="inferred"),
+        pytest.param(0, False, id="zero"),
+        pytest.param(1, True, id="one"),
+    ],
+)
+def test_a_corrected_minimum_decides_about_the_logarithm(
+    tmp_path: Path, *, minimum: float | None, is_log: bool
+) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(write_rows("amount", lambda i: f"{0 if i % 50 == 3 else 2 ** (i * 37 % 101 / 10):.2f}"))
+    bounds = {} if minimum is None else {"minimum": minimum}
+    answers = DraftAnswers(target="amount", columns={"amount": parse_correction("amount", bounds)})
+    target = draft_use_case("plums", answers, path, source_name="rows.csv").use_case.target
+    assert target.log == is_log
+    assert target.minimum == (minimum or 0)
 
 
 @pytest.mark.parametrize(

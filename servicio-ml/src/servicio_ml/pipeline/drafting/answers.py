@@ -14,7 +14,7 @@ class DraftAnswers:
         target: Raw column to predict.
         positive: Label of the positive class.
         time: Raw column of the date by which rows are split.
-        columns: Corrections by raw column.
+        columns: Corrections by raw column; of a target that is a number, its range.
     """
 
     target: str

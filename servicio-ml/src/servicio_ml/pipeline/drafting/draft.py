@@ -17,7 +17,7 @@ from servicio_ml.pipeline.drafting.columns.kinds import find_kind
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding, RawColumn
 from servicio_ml.pipeline.drafting.compose import build_use_case
 from servicio_ml.pipeline.drafting.copies import leave_out_copied_columns
-from servicio_ml.pipeline.drafting.corrections import LEFT_OUT, apply_correction
+from servicio_ml.pipeline.drafting.corrections import LEFT_OUT, ColumnCorrection, apply_correction
 from servicio_ml.pipeline.drafting.evidence import Evidence
 from servicio_ml.pipeline.drafting.matrix import build_problem
 from servicio_ml.pipeline.drafting.questions import find_questions
@@ -132,7 +132,8 @@ def _find_evidence(file: InputFile, answers: DraftAnswers) -> Evidence:
         for each in cells.columns
     ]
     by_name = {each.name: each for each in columns}
-    found = find_target(by_name[target], answers.positive, file.source_name)
+    bounds = answers.columns.get(target, ColumnCorrection())
+    found = find_target(by_name[target], answers.positive, bounds, file.source_name)
     _check_corrections(answers, table, file.source_name)
     found_columns = [_find_column(each, table) for each in columns if each.name != target]
     fixed = {target, *answers.columns, *table.unreadable}
@@ -163,8 +164,6 @@ def _check_target(table: TextTable, target: str, source_name: str) -> None:
 
 def _check_corrections(answers: DraftAnswers, table: TextTable, source_name: str) -> None:
     for name in answers.columns:
-        if name == answers.target:
-            raise DraftError(source_name, f"{name!r} is corrected as a column, and is the target")
         if name in table.unreadable:
             raise DraftError(source_name, f"the column {name!r} cannot be read: {table.unreadable[name]}")
         if name not in table.cells.columns:

@@ -9,7 +9,7 @@ from servicio_ml.pipeline.drafting.cells.table import TextTable
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding
 from servicio_ml.pipeline.drafting.matrix import build_problem, split_by_date
 from servicio_ml.pipeline.drafting.quick_model import estimate_quality
-from servicio_ml.pipeline.drafting.targets.target import TargetFinding
+from servicio_ml.pipeline.drafting.targets.finding import TargetFinding
 from servicio_ml.pipeline.reading.input_file import InputFile
 
 

@@ -10,7 +10,7 @@ import polars as pl
 from servicio_ml.domain.schema import Field
 from servicio_ml.domain.use_case import Task
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding
-from servicio_ml.pipeline.drafting.targets.target import TargetFinding
+from servicio_ml.pipeline.drafting.targets.finding import TargetFinding
 
 MAX_ROWS = 10_000
 """Maximum number of rows of a quick model."""

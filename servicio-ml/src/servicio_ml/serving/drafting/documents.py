@@ -42,7 +42,7 @@ class DraftRequest(BaseModel):
     file: RawFile
     answers: dict[str, Any] = Field(
         description="As of `servicio-ml init --answers`: `target`, `positive`, `time`, and `columns` with "
-        "`kind`, `minimum`, `maximum` and `levels` by raw column."
+        "`kind`, `minimum`, `maximum` and `levels` by raw column; of a target that is a number, its range."
     )
 
 
