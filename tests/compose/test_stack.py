@@ -12,13 +12,16 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+import grpc
 import pytest
 
 from airflow_runner import AirflowClient
-from compose.engine import Stack, find_container, kill_container
+from compose.engine import REQUEST_SECONDS, Stack, find_container, kill_container
 from deploy.secrets_list import API_KEYS, SECRET_FILES
 from messy_files import write_rows
 from model_server import wait_until
+from servicio_ml.serving.oip.inference_pb2 import ModelReadyRequest
+from servicio_ml.serving.oip.inference_pb2_grpc import GRPCInferenceServiceStub
 from servicio_ml.use_cases.catalogue import find
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
@@ -144,6 +147,19 @@ def test_a_prediction_gets_into_the_log_and_the_metrics(stack: Stack, trained: s
     wait_until("it is in PostgreSQL", lambda: made in _read_logged_ids(stack))
     query = quote(f'sum(servicio_ml_predictions_total{{model="{trained}"}}) > 0')
     wait_until("Prometheus has counted it", lambda: _query_prometheus(stack, query))
+
+
+def test_the_proxy_leads_to_grpc(stack: Stack, trained: str) -> None:
+    key = (("x-api-key", stack.read_secret("api_predict_key")),)
+    with grpc.insecure_channel(f"{LOOPBACK}:{stack.ports['GRPC']}") as channel:
+        ask = GRPCInferenceServiceStub(channel).ModelReady  # type: ignore[no-untyped-call]  # generated
+
+        def is_ready() -> bool:
+            with suppress(grpc.RpcError):
+                return bool(ask(ModelReadyRequest(name=trained), metadata=key, timeout=REQUEST_SECONDS).ready)
+            return False
+
+        wait_until("a replica answers", is_ready)
 
 
 def _query_prometheus(stack: Stack, query: str) -> list[Any]:

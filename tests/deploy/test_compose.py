@@ -349,6 +349,15 @@ def test_the_proxy_sends_drafts_to_the_server_with_training_code(services: Mappi
     assert _has_both_locks()
 
 
+def test_replicas_are_asked_for_their_health_over_rest(services: Mapping[str, Service]) -> None:
+    """Their port of gRPC takes HTTP/2 only, and answers no question about health over HTTP."""
+    text = (ROOT / "dockerfiles" / "haproxy" / "haproxy.cfg").read_text()
+    [backend] = re.findall(r"^backend grpc\n((?:  .+\n)+)", text, re.MULTILINE)
+    assert "option httpchk GET /health/ready\n" in backend
+    [port] = re.findall(r"^  http-check connect port (\d+) proto h1$", backend, re.MULTILINE)
+    assert f"127.0.0.1:{port}/" in json.dumps(services["api"]["healthcheck"])
+
+
 def _has_both_locks() -> bool:
     """Whether the commands of Airflow's image have the libraries of the server, too."""
     text = (ROOT / "dockerfiles" / "airflow" / "Dockerfile").read_text()
