@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from streamlit_app.client.transport import RefusedError, Transport
 
-NOT_READY = 503
+NOT_FOUND, NOT_READY = 404, 503
 
 
 class ServerInfo(BaseModel):
@@ -68,6 +68,17 @@ def fetch_health(api: Transport) -> ServerHealth:
         if refused.status != NOT_READY:
             raise
         return ServerHealth(status="not ready", models={})
+
+
+def is_served(api: Transport, name: str) -> bool:
+    """Whether the process that answers has loaded the champion of a model; it lists the model before."""
+    try:
+        api.request("GET", build_path(name, "/schema"))
+    except RefusedError as refused:
+        if refused.status not in {NOT_FOUND, NOT_READY}:
+            raise
+        return False
+    return True
 
 
 def fetch_model(api: Transport, name: str) -> ModelInfo:

@@ -47,8 +47,7 @@ def _draw_progress(made: NewUseCase) -> None:
 
 def _show_outcome(made: NewUseCase) -> None:
     """Open the page Predict as soon as the server has the model; that of a run before by a button."""
-    server = session.send(service.fetch_server_info)
-    if made.name not in server.models:
+    if not session.send(service.is_served, made.name):
         st.info(
             t(
                 "The run has ended, and the server has no model of {name} yet. It looks for new models every "

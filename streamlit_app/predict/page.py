@@ -5,18 +5,24 @@ import streamlit as st
 from streamlit_app import session
 from streamlit_app.client import predict as client
 from streamlit_app.client.predict import ModelSchema
+from streamlit_app.client.service import NOT_READY
 from streamlit_app.client.transport import RefusedError
 from streamlit_app.errors import report_errors
 from streamlit_app.predict import feedback, file, form, result, what_if
 from streamlit_app.predict.labels import explain_refusal
 from streamlit_app.translation import t, translate
 
+RETRY_SECONDS = 2
+
 
 def draw_page() -> None:
     """Draw the page."""
     st.title(t("Predict"))
     with report_errors():
-        schema = session.read(client.fetch_schema, session.get_use_case())
+        schema = _read_schema()
+        if schema is None:
+            _wait_for_schema()
+            return
         if schema.description:
             st.caption(translate(schema.description))
         record_tab, file_tab, truth_tab = st.tabs([t("One record"), t("File"), t("Ground truth")])
@@ -26,6 +32,24 @@ def draw_page() -> None:
             file.draw(schema)
         with truth_tab, report_errors():
             feedback.draw(schema)
+
+
+def _read_schema() -> ModelSchema | None:
+    """Read the schema; None where the process that answers has not loaded the model yet."""
+    try:
+        return session.read(client.fetch_schema, session.get_use_case())
+    except RefusedError as error:
+        if error.status != NOT_READY:
+            raise
+        return None
+
+
+@st.fragment(run_every=RETRY_SECONDS)
+def _wait_for_schema() -> None:
+    """Say why there is no schema, and draw the page as soon as there is one."""
+    with report_errors():
+        session.read(client.fetch_schema, session.get_use_case())
+        st.rerun()
 
 
 def _draw_record_tab(schema: ModelSchema) -> None:

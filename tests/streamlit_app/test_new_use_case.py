@@ -205,6 +205,12 @@ def test_after_the_run_its_page_predict_opens(drafting: FakeServer, open_page: O
     assert any("no model of flat_rent yet" in text for text in list_texts(app))
     models = ["small", "flat_rent"]
     drafting.set_response("GET", "/", {"models": models, "titles": {}, "default_model": "small"})
+    # its candidates are registered, and the champion is not loaded yet
+    schema = "/models/flat_rent/schema"
+    drafting.set_response("GET", schema, {"title": "x", "detail": "no version is champion"}, 503)
+    app.run()
+    assert any("no model of flat_rent yet" in text for text in list_texts(app))
+    drafting.set_response("GET", schema, {})
     app.run()
     app.button(key="new_use_case_open").click().run()
     assert app.session_state["use_case"] == "flat_rent"

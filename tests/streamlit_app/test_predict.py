@@ -276,6 +276,11 @@ def test_a_model_that_is_not_ready_is_reported(open_page: OpenPage, service: Fak
     )
     app = open_page("predict")
     assert len(app.error) == 1
+    # another process of the server answers, or this one has loaded the champion
+    service.set_response("GET", "/models/small/schema", BINARY)
+    app.run()
+    assert not app.error
+    assert app.button
 
 
 def test_what_if_begins_with_the_largest_contribution(open_page: OpenPage, model: FakeServer) -> None:
