@@ -12,10 +12,12 @@ from servicio_ml.serving.http.access_log import BUFFER_BYTES, AccessLog, JsonFor
 from servicio_ml.serving.http.call import HttpCall
 
 
-def build_call(path: str = "/predict", **details: object) -> HttpCall:
+def build_call(
+    path: str = "/predict", route: str = "/predict", status: int = 200, **details: object
+) -> HttpCall:
     return HttpCall(
         method="POST", path=path, query=b"", headers={}, request_id="r1", started=0.0, key="user",
-        route="/predict", status=200, details=details,
+        route=route, status=status, details=details,
     )  # fmt: skip
 
 
@@ -51,6 +53,24 @@ def test_a_line_says_what_was_asked_and_answered() -> None:
         "level": "info", "request_id": "r1", "method": "POST", "path": "/predict", "route": "/predict",
         "status": 200, "duration_ms": 12.346, "key": "user", "model": "small", "version": 3,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("route", "status", "lines"),
+    [
+        ("/health/live", 200, 0),
+        ("/health/ready", 503, 0),
+        ("/health/ready", 500, 1),
+        ("/health", 200, 1),
+        ("/metrics", 200, 1),
+    ],
+)
+def test_expected_answers_to_probes_are_not_logged(route: str, status: int, lines: int) -> None:
+    stream = io.BytesIO()
+    log = AccessLog(stream)
+    log.log_call(build_call(route, route, status), 0.1)
+    log.flush()
+    assert stream.getvalue().count(b"\n") == lines
 
 
 def test_lines_are_written_in_blocks_of_whole_lines() -> None:

@@ -16,6 +16,11 @@ DURATION_DIGITS = 3
 """Decimal places of a duration in milliseconds."""
 
 
+PROBE_ROUTES = frozenset({"/health/live", "/health/ready"})
+"""Routes that proxies and orchestrators request every second; their lines would displace all others."""
+PROBE_STATUSES = frozenset({200, 503})
+
+
 class AccessLog:
     """Buffered writer of log lines; the worker calls `flush` at least every second."""
 
@@ -24,7 +29,9 @@ class AccessLog:
         self._lost = self._fails = False
 
     def log_call(self, call: HttpCall, seconds: float) -> None:
-        """Append the line of a finished call."""
+        """Append the line of a finished call, unless it is the expected answer to a probe."""
+        if call.route in PROBE_ROUTES and call.status in PROBE_STATUSES:
+            return
         document = {
             "time": time.time(), "level": "info", "request_id": call.request_id, "method": call.method,
             "path": call.path, "route": call.route, "status": call.status,
