@@ -528,6 +528,13 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
         "x,y\n" + "\n".join(f"{i * 7 % 50},{i * i % 7 % 3}.0" for i in range(400)),
         ['target=Target(name="y", labels=("0", "1", "2"))'],
     ),
+    "counts, whose tail has few rows": (
+        "x,y\n" + "\n".join(f"{i * 7 % 50},{min(i * i % 31, 30) // 5}" for i in range(200)),
+        [
+            'target=Target(name="y", minimum=0, maximum=8)',
+            "y: target, regression: whole numbers, 0 to 5 in the file",
+        ],
+    ),
     "-1 and 1": (
         "x,y\n" + "\n".join(f"{i * 7 % 50},{1 if i * i % 5 < 2 else -1}" for i in range(400)),
         ['target=Target(name="y", labels=("-1", "1"))'],

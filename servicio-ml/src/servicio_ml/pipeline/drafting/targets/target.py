@@ -1,5 +1,7 @@
 """The target of a draft: a number or classes."""
 
+import polars as pl
+
 from servicio_ml.domain.use_case import Target
 from servicio_ml.errors import DraftError, format_names
 from servicio_ml.pipeline.drafting.columns.date import find_date
@@ -7,12 +9,15 @@ from servicio_ml.pipeline.drafting.columns.measure import find_measure
 from servicio_ml.pipeline.drafting.columns.number import find_number
 from servicio_ml.pipeline.drafting.columns.raw_column import RawColumn, parse_numbers
 from servicio_ml.pipeline.drafting.corrections import ColumnCorrection
-from servicio_ml.pipeline.drafting.targets.class_target import build_class_target
+from servicio_ml.pipeline.drafting.targets.class_target import MIN_CLASS_ROWS, build_class_target
 from servicio_ml.pipeline.drafting.targets.finding import TargetFinding
 from servicio_ml.pipeline.drafting.targets.number_target import build_number_target
 
 MAX_CLASSES = 10
 """Maximum number of different whole numbers that are classes."""
+TWO = 2
+MAX_RARE_SHARE = 0.1
+"""Maximum share of the rows with rare ones of more than two whole numbers that are classes."""
 
 
 def find_target(
@@ -54,14 +59,22 @@ def _find_target(
     column: RawColumn, positive: str, correction: ColumnCorrection, source_name: str
 ) -> TargetFinding:
     numbers = parse_numbers(column.present, column.decimal)
-    is_code = not numbers.null_count() and bool((numbers == numbers.floor()).all())
-    if is_code and numbers.n_unique() <= MAX_CLASSES:
+    if _are_codes(numbers):
         return build_class_target(column, positive, source_name)
     found = find_number(column) or find_measure(column)
     # two different numbers are the levels of a category
     if found is None or found.field is None or found.field.levels:
         return build_class_target(column, positive, source_name)
     return build_number_target(column, found, found.field, correction, source_name)
+
+
+def _are_codes(numbers: pl.Series) -> bool:
+    """Whether few whole numbers are classes: rare ones lose their rows as classes, and none as numbers."""
+    if numbers.null_count() or not (numbers == numbers.floor()).all() or numbers.n_unique() > MAX_CLASSES:
+        return False
+    rows = numbers.value_counts()["count"]
+    rare = rows.filter(rows < MIN_CLASS_ROWS).sum() / len(numbers)
+    return len(rows) <= TWO or rare <= MAX_RARE_SHARE
 
 
 def _refuse_target(column: RawColumn, source_name: str) -> None:
