@@ -174,6 +174,14 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
             "from servicio_ml.domain.schema import FeatureSchema, Field, Kind, LearnedLevels",
         ],
     ),
+    "214 levels of many rows": (
+        write_rows("a", lambda i: f"country {i % 214}", rows=8_000),
+        ["learned_levels=LearnedLevels(maximum=300)"],
+    ),
+    "150 levels of few rows": (
+        write_rows("a", lambda i: f"tree {i % 150}", rows=1_200),
+        ["learned_levels=LearnedLevels(maximum=300, minimum_rows=5)"],
+    ),
     "10,000 levels": (
         write_rows("a", lambda i: f"town {i % 10_000}", rows=20_000),
         ["# left out: a: text: 10000 different values, such as 'town 0'"],
@@ -532,7 +540,6 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
         "x,y\n" + "\n".join(f"{i * 7 % 50},{min(i * i % 31, 30) // 5}" for i in range(200)),
         [
             'target=Target(name="y", minimum=0, maximum=8)',
-            "y: target, regression: whole numbers, 0 to 5 in the file",
         ],
     ),
     "-1 and 1": (

@@ -1,6 +1,7 @@
 """Leaks are found where one threshold separates the target, and only there."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -37,6 +38,16 @@ def _find_leak(field: Field, values: Any, target: Target = BURN, numbers: Any = 
 
 
 WORDS = Field(name="word", kind=Kind.CATEGORY, learned_levels=LearnedLevels(minimum_rows=2))
+
+
+def test_a_number_that_rises_over_time_has_a_trend_and_no_leak() -> None:
+    days = [date(2020, 1, 1) + timedelta(days=each) for each in range(ROWS)]
+    assert _find_leak(DAY, days, PRICE) == ""
+    known = replace(DAY, nullable=True)
+    gaps = [day if high else None for day, high in zip(days, HIGH, strict=True)]
+    assert _find_leak(known, gaps, PRICE) == "day is present exactly when ripe > 0.4"
+
+
 SEPARATIONS = [
     pytest.param(NUMBER, np.where(HIGH, 48.0, 47.0), f"hours >= 48 exactly when {SIDE}", id="up"),
     pytest.param(NUMBER, np.where(HIGH, 2.0, 3.5), f"hours <= 2 exactly when {SIDE}", id="down"),

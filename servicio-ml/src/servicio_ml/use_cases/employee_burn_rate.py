@@ -1,16 +1,25 @@
 """Employee burn rate: the same people as in employee burnout, as a number."""
 
+from dataclasses import replace
+
+from servicio_ml.domain.derived import Expression, Ratio
 from servicio_ml.domain.policy import DriftPolicy, PromotionPolicy
 from servicio_ml.domain.search import Candidate, Integer, Real
 from servicio_ml.domain.use_case import HashedSplit, Target, Task, UseCase
 from servicio_ml.use_cases.employee_burnout import ORIGIN, SAMPLE, SCHEMA
+
+# each raised r2 in cross-validation, repeated with four seeds: from .9291 to .9298 together
+DERIVED = (
+    Expression(name="allocation_beyond_designation", text="resource_allocation - 2 * designation"),
+    Ratio(name="fatigue_by_allocation", numerator="mental_fatigue_score", denominator="resource_allocation"),
+)
 
 USE_CASE = UseCase(
     name="employee_burn_rate",
     title="Employee burn rate",
     description="An employee's burn rate from 0 to 1, 1 the worst.",
     task=Task.REGRESSION,
-    schema=SCHEMA,
+    schema=replace(SCHEMA, derived=(*SCHEMA.derived, *DERIVED)),
     target=Target(name="burn_rate", column="Burn Rate", description="Burn rate", minimum=0, maximum=1),
     candidates=(
         # first, as of those within one standard error the first wins: an average is preferred to its members

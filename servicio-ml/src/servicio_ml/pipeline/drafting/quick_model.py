@@ -39,12 +39,17 @@ def estimate_quality(problem: Problem) -> tuple[float, float]:
 
 
 def find_telling_columns(findings: Sequence[ColumnFinding], problem: Problem) -> Iterator[tuple[str, float]]:
-    """Find the columns of which a small tree predicts the target nearly without error, and its score."""
-    fields = [each for each in findings if each.field]
-    for position, finding in enumerate(fields):
+    """Find the columns of which a small tree predicts the target nearly without error, and its score.
+
+    A number that follows the date is a trend: a date gives away classes only.
+    """
+    fields = [(each.column, each.field) for each in findings if each.field]
+    for position, (column, field) in enumerate(fields):
+        if field.is_dated and problem.task is Task.REGRESSION:
+            continue
         score = _score_column(problem.features[:, [position]], problem)
         if score >= LEAK_SCORE:
-            yield finding.column, score
+            yield column, score
 
 
 def _score_column(column: Numbers, problem: Problem) -> float:

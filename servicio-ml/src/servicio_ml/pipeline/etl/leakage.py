@@ -2,7 +2,8 @@
 
 A feature leaks when its values fall into two sides, each with a minimum share of the rows, such that every
 target value of one side is above every target value of the other. The sides are those of a threshold on a
-number or a date, of a set of levels of a category, or the missing values against the others.
+number or a date, of a set of levels of a category, or the missing values against the others. A number that
+rises over time is above some value from some day on, which is a trend and no leak.
 """
 
 import re
@@ -65,7 +66,9 @@ def find_leaks(rows: pl.LazyFrame, fields: Sequence[Field], target: Target) -> d
         groups = rows.group_by(field.name).agg(*target_range).collect(engine="streaming")
         groups = _merge_rare_levels(groups, field)
         min_rows = max(MIN_ROWS, MIN_SHARE * int(groups[ROWS].sum()))
-        found = [each for each in _find_separations(groups, field) if each.rows >= min_rows]
+        has_trend = field.is_dated and not target.labels
+        separations = _find_separations(groups, field, by_order=not has_trend)
+        found = [each for each in separations if each.rows >= min_rows]
         if found:
             best = max(found, key=lambda each: each.rows)
             leaks[field.name] = f"{best.condition} exactly when {_describe_high_side(target, best.bound)}"
@@ -91,8 +94,14 @@ def count_train_test_duplicates(train: pl.LazyFrame, test: pl.LazyFrame, fields:
     )
 
 
-def _find_separations(groups: pl.DataFrame, field: Field) -> Iterator[Separation]:
-    """Find for each kind of condition the separation with the most rows on its smaller side."""
+def _find_separations(groups: pl.DataFrame, field: Field, *, by_order: bool) -> Iterator[Separation]:
+    """Find for each kind of condition the separation with the most rows on its smaller side.
+
+    Args:
+        groups: Range of the target and number of rows by value of the field.
+        field: The field.
+        by_order: Whether a threshold on its values is a condition.
+    """
     name = field.name
     missing, present = groups.filter(pl.col(name).is_null()), groups.drop_nulls(name)
     for first, second, word in ((missing, present, "present"), (present, missing, "missing")):
@@ -107,6 +116,8 @@ def _find_separations(groups: pl.DataFrame, field: Field) -> Iterator[Separation
             order = {level: code for code, level in enumerate(field.levels)}
             levels = sorted(by_target[name][index:], key=lambda level: (order.get(level, 0), level))
             yield Separation(condition=f"{name} is {_format_levels(levels)}", bound=bound, rows=rows)
+        return
+    if not by_order:
         return
     ascending = present.sort(name)
     for sign, ordered in ((">=", ascending), ("<=", ascending.reverse())):

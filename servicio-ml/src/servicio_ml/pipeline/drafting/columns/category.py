@@ -22,8 +22,11 @@ MIN_ROWS_PER_LEVEL = 5
 """Minimum mean number of rows of a level: with fewer, the texts describe single rows."""
 MIN_COVERED = 0.99
 """Minimum share of the rows that the most frequent levels cover, where there are too many of them."""
-MIN_LEARNED = 0.5
-"""Minimum share of the rows that frequent texts cover, where the levels are learned."""
+LEARNED = (
+    (LearnedLevels(), 0.8), (LearnedLevels(maximum=300), 0.8),
+    (LearnedLevels(maximum=300, minimum_rows=MIN_ROWS_PER_LEVEL), 0.8), (LearnedLevels(), 0.5),
+)  # fmt: skip
+"""Rules for learned levels, each with the share of the rows it must cover; the first that does counts."""
 SHOWN_LEVELS = 3
 
 
@@ -64,10 +67,11 @@ def _is_open(counts: Counter[str], levels: Sequence[str]) -> bool:
 
 def find_learned_category(column: RawColumn) -> ColumnFinding | None:
     """Find that a column has too many texts to list them, of which frequent ones can be learned."""
-    rule, counts = LearnedLevels(), _count_texts(column.present)
-    frequent = [text for text, rows in counts.most_common(rule.maximum) if rows >= rule.minimum_rows]
-    if _has_several_lines(counts) or sum(counts[text] for text in frequent) < MIN_LEARNED * counts.total():
+    counts = _count_texts(column.present)
+    rule = next((rule for rule, share in LEARNED if _is_covered(counts, rule, share)), None)
+    if rule is None or _has_several_lines(counts):
         return None
+    frequent = _select_frequent(counts, rule)
     is_rare = column.texts.is_not_null() & ~column.texts.is_in(frequent).fill_null(value=False)
     field = column.build_field(Kind.CATEGORY, example=frequent[0], learned_levels=rule)
     reason = format_reason(
@@ -77,6 +81,14 @@ def find_learned_category(column: RawColumn) -> ColumnFinding | None:
     return ColumnFinding(
         column=column.name, reason=reason, field=field, values=column.texts.set(is_rare, OTHER)
     )
+
+
+def _select_frequent(counts: Counter[str], rule: LearnedLevels) -> list[str]:
+    return [text for text, rows in counts.most_common(rule.maximum) if rows >= rule.minimum_rows]
+
+
+def _is_covered(counts: Counter[str], rule: LearnedLevels, share: float) -> bool:
+    return sum(counts[text] for text in _select_frequent(counts, rule)) >= share * counts.total()
 
 
 def build_code_category(column: RawColumn, values: pl.Series) -> ColumnFinding:

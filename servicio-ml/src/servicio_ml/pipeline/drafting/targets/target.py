@@ -59,7 +59,7 @@ def _find_target(
     column: RawColumn, positive: str, correction: ColumnCorrection, source_name: str
 ) -> TargetFinding:
     numbers = parse_numbers(column.present, column.decimal)
-    if _are_codes(numbers):
+    if _has_codes(numbers):
         return build_class_target(column, positive, source_name)
     found = find_number(column) or find_measure(column)
     # two different numbers are the levels of a category
@@ -68,7 +68,7 @@ def _find_target(
     return build_number_target(column, found, found.field, correction, source_name)
 
 
-def _are_codes(numbers: pl.Series) -> bool:
+def _has_codes(numbers: pl.Series) -> bool:
     """Whether few whole numbers are classes: rare ones lose their rows as classes, and none as numbers."""
     if numbers.null_count() or not (numbers == numbers.floor()).all() or numbers.n_unique() > MAX_CLASSES:
         return False
