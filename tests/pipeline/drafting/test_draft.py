@@ -2,6 +2,7 @@
 
 # ruff: noqa: E501  whole lines as literals
 import re
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -181,6 +182,15 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
     "150 levels of few rows": (
         write_rows("a", lambda i: f"tree {i % 150}", rows=1_200),
         ["learned_levels=LearnedLevels(maximum=300, minimum_rows=5)"],
+    ),
+    "no value in the rows that train": (
+        write_rows(
+            "day,a", lambda i: f"{date(2020, 1, 1) + timedelta(days=i)},{i % 9 if i > 380 else ''}", rows=400
+        ),
+        [
+            'Field(name="a", kind=Kind.INTEGER, example=4, minimum=0, maximum=12, nullable=True)',
+            'split=DateSplit(field="day")',
+        ],
     ),
     "10,000 levels": (
         write_rows("a", lambda i: f"town {i % 10_000}", rows=20_000),

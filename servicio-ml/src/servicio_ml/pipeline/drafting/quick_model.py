@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.metrics import balanced_accuracy_score, f1_score, r2_score, roc_auc_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
@@ -23,8 +24,12 @@ def estimate_quality(problem: Problem) -> tuple[float, float]:
         if problem.task is Task.REGRESSION
         else HistGradientBoostingClassifier(max_iter=TREES, random_state=0)
     )
-    model.fit(problem.features[~problem.test], problem.target[~problem.test])
-    features, target = problem.features[problem.test], problem.target[problem.test]
+    train = problem.features[~problem.test]
+    # scikit-learn 1.9 fails on a column without any value
+    empty = np.isnan(train).all(axis=0)
+    model.fit(np.where(empty, 0.0, train), problem.target[~problem.test])
+    features = np.where(empty, 0.0, problem.features[problem.test])
+    target = problem.target[problem.test]
     if problem.task is Task.BINARY:
         return 0.5, float(roc_auc_score(target, model.predict_proba(features)[:, 1]))
     if problem.task is Task.REGRESSION:
