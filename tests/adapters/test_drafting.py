@@ -84,6 +84,15 @@ def test_an_empty_upload_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "raw" / "new.csv").exists()
 
 
+def test_an_upload_that_cannot_be_kept_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" / "raw"
+    trainer = CommandRetrainer(tmp_path / "runs", (sys.executable,), ManualClock())
+    drafter = DraftingCommand(folder, tmp_path / "runs", (sys.executable,), trainer, "")
+    with pytest.raises(DraftingClosedError, match=f"'new.csv' cannot be kept in {folder}: Not a directory; "):
+        drafter.save_file("new.csv", b"a\n1\n")
+
+
 def test_a_link_is_no_raw_file(tmp_path: Path) -> None:
     drafter = build_drafter(tmp_path)
     (tmp_path / "secret").write_text("x")

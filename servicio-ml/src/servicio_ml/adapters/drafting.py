@@ -60,14 +60,23 @@ class DraftingCommand:
             if path.is_file() and path.read_bytes() == content:
                 return
             raise DraftingError(f"there is another file {file!r} already; give the upload another name")
+        try:
+            self._write_file(path, content)
+        except FileExistsError:
+            raise DraftingError(f"another upload of {file!r} was faster; try again") from None
+        except OSError as error:
+            problem = (
+                f"{file!r} cannot be kept in {self._files}: {error.strerror}; the server must write there"
+            )
+            raise DraftingClosedError(problem) from error
+
+    def _write_file(self, path: Path, content: bytes) -> None:
         self._files.mkdir(parents=True, exist_ok=True)
         draft = self._files / f".{uuid.uuid4().hex}"
         try:
             draft.write_bytes(content)
             # the other names appear whole, and no other upload of the same name is overwritten
             os.link(draft, path)
-        except FileExistsError:
-            raise DraftingError(f"another upload of {file!r} was faster; try again") from None
         finally:
             draft.unlink(missing_ok=True)
 
