@@ -5,8 +5,8 @@ and test rows, and replaces the manifest of the month; readers see the previous 
 `train_model`. Rows dated after the month are left out, so that a backfill restates each past month as it was;
 publishing a month again restates it.
 
-The raw file is the parameter `source`, else the variable `source_<use case>`, else the file of that name in the
-folder of raw files, where uploads are, else the one that `servicio-ml data fetch` or `sample` stored.
+The raw file is the parameter `source`, else the variable `source_<use case>`, else the file in the folder of
+raw files, where uploads are, else the one that `servicio-ml data fetch` or `sample` stored.
 """
 
 from typing import Any
