@@ -70,20 +70,19 @@ def fetch_health(api: Transport) -> ServerHealth:
         return ServerHealth(status="not ready", models={})
 
 
-def is_served(api: Transport, name: str) -> bool:
-    """Whether the process that answers has loaded the champion of a model; it lists the model before."""
-    try:
-        api.request("GET", build_path(name, "/schema"))
-    except RefusedError as refused:
-        if refused.status not in {NOT_FOUND, NOT_READY}:
-            raise
-        return False
-    return True
-
-
 def fetch_model(api: Transport, name: str) -> ModelInfo:
     """Fetch one model and its versions."""
     return api.fetch(ModelInfo, "GET", build_path(name))
+
+
+def is_served(api: Transport, name: str) -> bool:
+    """Whether the process that answers has loaded the champion of a model; it lists the model before."""
+    try:
+        return fetch_model(api, name).loaded is not None
+    except RefusedError as refused:
+        if refused.status != NOT_FOUND:
+            raise
+        return False
 
 
 def build_path(name: str, rest: str = "") -> str:

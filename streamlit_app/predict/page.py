@@ -1,11 +1,13 @@
 """The page Predict: a form for one record, a file of records, and the ground truth."""
 
+import time
+
 import streamlit as st
 
 from streamlit_app import session
 from streamlit_app.client import predict as client
+from streamlit_app.client import service
 from streamlit_app.client.predict import ModelSchema
-from streamlit_app.client.service import NOT_READY
 from streamlit_app.client.transport import RefusedError
 from streamlit_app.errors import report_errors
 from streamlit_app.predict import feedback, file, form, result, what_if
@@ -20,9 +22,6 @@ def draw_page() -> None:
     st.title(t("Predict"))
     with report_errors():
         schema = _read_schema()
-        if schema is None:
-            _wait_for_schema()
-            return
         if schema.description:
             st.caption(translate(schema.description))
         record_tab, file_tab, truth_tab = st.tabs([t("One record"), t("File"), t("Ground truth")])
@@ -34,22 +33,26 @@ def draw_page() -> None:
             feedback.draw(schema)
 
 
-def _read_schema() -> ModelSchema | None:
-    """Read the schema; None where the process that answers has not loaded the model yet."""
+def _read_schema() -> ModelSchema:
     try:
         return session.read(client.fetch_schema, session.get_use_case())
     except RefusedError as error:
-        if error.status != NOT_READY:
-            raise
-        return None
+        if error.status == service.NOT_READY:
+            _wait_for_model(time.monotonic())
+        raise
 
 
 @st.fragment(run_every=RETRY_SECONDS)
-def _wait_for_schema() -> None:
-    """Say why there is no schema, and draw the page as soon as there is one."""
+def _wait_for_model(since: float) -> None:
+    """Draw the page again once the server has the model; `since` is the time of the last attempt.
+
+    It asks for the state of the model, since a refusal would count as a failed request.
+    """
+    if time.monotonic() < since + RETRY_SECONDS:
+        return
     with report_errors():
-        session.read(client.fetch_schema, session.get_use_case())
-        st.rerun()
+        if session.send(service.is_served, session.get_use_case()):
+            st.rerun()
 
 
 def _draw_record_tab(schema: ModelSchema) -> None:

@@ -219,7 +219,9 @@ def test_an_alert_starts_a_training_in_airflow(stack: Stack, airflow: AirflowCli
         ]
         return found
 
-    wait_until("the hook has decided", list_decisions)
+    wait_until(
+        "the hook has decided", lambda: any(each["decision"] != "starting" for each in list_decisions())
+    )
     newest = list_decisions()[0]
     assert newest["decision"] == "retrain", newest
     assert f"train_model_{trained}" in newest["reference"]

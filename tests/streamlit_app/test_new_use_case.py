@@ -42,6 +42,10 @@ DRAFT: dict[str, Any] = {
 }  # fmt: skip
 CHECK = {"rows": 1234, "quarantine": ["Rooms: 2 rows, line 7"]}
 ANSWER = {"use_case": "flat_rent", "draft": DRAFT, "check": CHECK}
+MODEL_STATE: dict[str, Any] = {
+    "model": "flat_rent", "task": None, "champion": None, "challenger": None, "loaded": None, "checked": 1.0,
+    "problem": "", "traffic": {"shadow": 0.0, "canary": 0.0}, "versions": [],
+}  # fmt: skip
 RUN, TRAINING = "/use-cases/flat_rent/run", "/use-cases/flat_rent/training"
 
 
@@ -206,11 +210,12 @@ def test_after_the_run_its_page_predict_opens(drafting: FakeServer, open_page: O
     models = ["small", "flat_rent"]
     drafting.set_response("GET", "/", {"models": models, "titles": {}, "default_model": "small"})
     # its candidates are registered, and the champion is not loaded yet
-    schema = "/models/flat_rent/schema"
-    drafting.set_response("GET", schema, {"title": "x", "detail": "no version is champion"}, 503)
+    drafting.set_response("GET", "/models/flat_rent", MODEL_STATE)
     app.run()
     assert any("no model of flat_rent yet" in text for text in list_texts(app))
-    drafting.set_response("GET", schema, {})
+    # nobody asks for what a model without champion refuses: refusals count as failed requests
+    assert not drafting.find_calls("GET", "/models/flat_rent/schema")
+    drafting.set_response("GET", "/models/flat_rent", {**MODEL_STATE, "champion": 1, "loaded": 1.0})
     app.run()
     app.button(key="new_use_case_open").click().run()
     assert app.session_state["use_case"] == "flat_rent"
