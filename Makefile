@@ -28,14 +28,14 @@ help: ## Print this list
 
 setup: $(READY) ## Make .venv with everything the project needs (the other targets do it themselves)
 
-$(READY): requirements/bootstrap.txt requirements/dev.txt servicio-ml/pyproject.toml
+$(READY): requirements/bootstrap.txt requirements/dev.txt servicio-ml/pyproject.toml client/pyproject.toml
 	@$(NEW_ENOUGH)
 	@$(PYTHON) -c 'import ensurepip, venv' || { \
 	  echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 	$(BIN)/uv pip sync --python $(BIN)/python --require-hashes requirements/dev.txt
-	$(BIN)/uv pip install --python $(BIN)/python --no-deps --no-build-isolation --editable servicio-ml
+	$(BIN)/uv pip install --python $(BIN)/python --no-deps --no-build-isolation --editable servicio-ml --editable client
 	@touch $@
 
 $(AIRFLOW_READY): requirements/airflow.txt $(READY)
@@ -84,6 +84,7 @@ layers: $(READY) ## Check which layer imports which
 
 docs: $(READY) $(AIRFLOW_READY) ## Write the generated documents, rules and dashboards anew and test all documents
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m client.generate
 	$(BIN)/python -m monitoring.generate
 	$(BIN)/python -m deploy.helm.generate
 	$(BIN)/python -m grafana.generate
@@ -96,7 +97,7 @@ fix: $(READY) ## Format, and mend what the linter can mend
 
 lock: $(READY) ## Resolve the hashed requirement files anew; UPGRADE=--upgrade takes newer versions
 	$(LOCK) $(UPGRADE) --group bootstrap -o requirements/bootstrap.txt
-	$(LOCK) $(UPGRADE) -c requirements/bootstrap.txt servicio-ml/pyproject.toml --all-extras --group dev -o requirements/dev.txt
+	$(LOCK) $(UPGRADE) -c requirements/bootstrap.txt servicio-ml/pyproject.toml client/pyproject.toml --all-extras --group dev -o requirements/dev.txt
 	$(LOCK) $(UPGRADE) -c requirements/dev.txt servicio-ml/pyproject.toml --extra pipeline --extra fetch -o requirements/pipeline.txt
 	$(LOCK) $(UPGRADE) -c requirements/dev.txt servicio-ml/pyproject.toml --extra serving -o requirements/serving.txt
 	$(LOCK) $(UPGRADE) -c requirements/dev.txt --group streamlit -o requirements/streamlit.txt

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "servicio-ml" / "src" / "servicio_ml"
-PROGRAMS = ("airflow", "deploy", "dockerfiles", "docs", "grafana", "monitoring", "streamlit_app")
+PROGRAMS = ("airflow", "client", "deploy", "dockerfiles", "docs", "grafana", "monitoring", "streamlit_app")
 """Folders beside the package, which import-linter does not see."""
 ADAPTERS = "servicio_ml.adapters"
 

@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[1]
 THIS = "tests/test_language.py"
 LOCKS = ("requirements/", "benchmarks/requirements/")
 GENERATED = ("_pb2.py", "_pb2_grpc.py")
+CLIENT_DOCUMENTS = "client/src/servicio_ml_client/documents.py"
+"""Classes that are generated from the server's, by their names."""
 
 REPLACED = {
     "throne": "set champion",
@@ -82,11 +84,12 @@ SHARED_CLASS_NAMES = {
     **dict.fromkeys(
         """
         CandidateResult DecisionEntry DriftColumn DriftState FeedbackReceipt FieldError FieldLocations
-        FrequentValue Histogram ModelVersion PairMatrix PublishedData QuarantineOverview RejectedValue
-        RetrainingState RowCounts TrainingCandidates WhatIfCurve
+        FrequentValue Histogram ModelVersion PairMatrix PredictionBatch PublishedData QuarantineOverview
+        RejectedValue RetrainingState RowCounts TrainingCandidates WhatIfCurve
         """.split(),  # noqa: SIM905  words in lines are read more easily
         "the pages' client reads the document that the API sends",
     ),
+    **dict.fromkeys(("ForbiddenError", "UnauthorizedError"), "the Python client raises what the API answers"),
     **dict.fromkeys(("Onnx", "Pipeline"), "the same service of the benchmark in two frameworks"),
     "ReplayServer": "a protocol and the class that fulfils it",
 }
@@ -136,9 +139,10 @@ GIVEN_NAMES = frozenset(
         "startup",
         "t",
         "t_plural",
+        "xrange",
     }
 )
-"""Functions that gRPC, ASGI, asyncio, pytest, LitServe, an Airflow task, uvicorn, `io` and gettext name."""
+"""Functions that gRPC, ASGI, asyncio, pytest, LitServe, Airflow, uvicorn, `io`, gettext and Redis name."""
 
 DOCSTRING_RIDDLES = re.compile(r"^(Of|That|Whose|It|By which|As it|The same)\b")
 
@@ -239,7 +243,7 @@ def test_a_class_name_stands_for_one_thing(trees: Mapping[str, ast.Module]) -> N
     places = defaultdict(list)
     for name, tree in trees.items():
         for node in tree.body:
-            if isinstance(node, ast.ClassDef) and not name.startswith("tests/"):
+            if isinstance(node, ast.ClassDef) and not name.startswith(("tests/", CLIENT_DOCUMENTS)):
                 places[node.name].append(name)
     shared = {name: found for name, found in places.items() if len(found) > 1}
     assert {name: found for name, found in shared.items() if name not in SHARED_CLASS_NAMES} == {}

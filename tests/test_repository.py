@@ -179,6 +179,7 @@ def _list_direct(name: str) -> Iterator[Requirement]:
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
     project = tomllib.loads((ROOT / "servicio-ml" / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
+    client = tomllib.loads((ROOT / "client" / "pyproject.toml").read_text())["project"]
     of_the_project = [*project["dependencies"], *extras["pipeline"], *extras["fetch"]]
     served = [*project["dependencies"], *extras["serving"]]
     wanted = {
@@ -191,6 +192,8 @@ def _list_direct(name: str) -> Iterator[Requirement]:
             *of_the_project,
             *served,
             *extras["spark"],
+            *client["dependencies"],
+            *client["optional-dependencies"]["arrow"],
             *groups["bootstrap"],
             *groups["streamlit"],
             *groups["dev"],

@@ -13,6 +13,7 @@ PACKAGE = ROOT / "servicio-ml" / "src" / "servicio_ml"
 GENERATED = ("_pb2.py", "_pb2_grpc.py")
 CODE = (
     "servicio-ml/src",
+    "client",
     "streamlit_app",
     "monitoring",
     "airflow",

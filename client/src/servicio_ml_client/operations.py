@@ -1,0 +1,222 @@
+"""The calls of the API, each as a function from its arguments to a `Call`; nothing is sent here."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date
+from functools import partial
+from typing import Any, Literal
+from urllib.parse import quote
+
+from pydantic import TypeAdapter
+
+from servicio_ml_client.call import ARROW_STREAM, Call, Repeat
+from servicio_ml_client.documents import (
+    DriftState,
+    EnqueuedMessage,
+    ExplanationState,
+    FeedbackReceipt,
+    FeedbackReceipts,
+    ModelState,
+    SchemaState,
+)
+from servicio_ml_client.frames import read_frame, write_frame
+from servicio_ml_client.predictions import Frame, Prediction, PredictionBatch, PredictionFrame
+
+CLIENT_KEY_HEADER = "X-Client-Key"
+Record = Mapping[str, object]
+"""Values by the names of the fields, or of the raw columns."""
+OnError = Literal["refuse", "partial"]
+_MODELS = TypeAdapter(list[ModelState])
+
+
+def predict(
+    model: str, record: Record, *, version: int | None = None, alias: str = "", client_key: str = ""
+) -> Call[Prediction]:
+    """Predict a record; the server logs and counts the prediction.
+
+    Args:
+        model: Name of the model.
+        record: Values of the record.
+        version: Version that answers; not together with `alias`.
+        alias: Alias of the version that answers; the champion by default.
+        client_key: Key that decides whether the challenger answers, while it has a canary.
+    """
+    return Call(
+        method="POST", path=_build_path(model, "/predict"), query=_build_version_query(version, alias),
+        body=_write_json(record), headers=_build_client_key(client_key), repeat=Repeat.IF_REFUSED,
+        read=Prediction.model_validate_json,
+    )  # fmt: skip
+
+
+def predict_batch(
+    model: str,
+    records: Sequence[Record],
+    *,
+    version: int | None = None,
+    alias: str = "",
+    client_key: str = "",
+    on_error: OnError = "refuse",
+) -> Call[PredictionBatch]:
+    """Predict records; the server logs and counts the predictions.
+
+    Args:
+        model: Name of the model.
+        records: Records.
+        version: Version that answers; not together with `alias`.
+        alias: Alias of the version that answers; the champion by default.
+        client_key: Key that decides whether the challenger answers, while it has a canary.
+        on_error: `refuse` refuses the batch for one wrong value; `partial` answers the other rows.
+    """
+    return Call(
+        method="POST", path=_build_path(model, "/predict/batch"),
+        query={**_build_version_query(version, alias), "on_error": on_error},
+        body=_write_json(list(records)), headers=_build_client_key(client_key), repeat=Repeat.IF_REFUSED,
+        read=PredictionBatch.model_validate_json,
+    )  # fmt: skip
+
+
+def predict_frame(
+    model: str, frame: Frame, *, version: int | None, alias: str, client_key: str, on_error: OnError
+) -> Call[PredictionFrame[Frame]]:
+    """Predict the rows of a frame, as `predict_batch` does; the answer is a frame of the same library.
+
+    Args:
+        model: Name of the model.
+        frame: pandas or polars DataFrame, or Arrow table.
+        version: Version that answers; not together with `alias`.
+        alias: Alias of the version that answers.
+        client_key: Key that decides whether the challenger answers, while it has a canary.
+        on_error: As in `predict_batch`.
+    """
+    return Call(
+        method="POST", path=_build_path(model, "/predict/batch"),
+        query={**_build_version_query(version, alias), "on_error": on_error},
+        body=write_frame(frame), content_type=ARROW_STREAM, headers=_build_client_key(client_key),
+        repeat=Repeat.IF_REFUSED, read=partial(read_frame, frame),
+    )  # fmt: skip
+
+
+def explain(
+    model: str, record: Record, *, version: int | None = None, alias: str = ""
+) -> Call[ExplanationState]:
+    """Explain the score of a record; the server logs and counts nothing."""
+    return Call(
+        method="POST", path=_build_path(model, "/explain"), query=_build_version_query(version, alias),
+        body=_write_json(record), repeat=Repeat.ALWAYS, read=ExplanationState.model_validate_json,
+    )  # fmt: skip
+
+
+def enqueue(model: str, record: Record, *, key: str = "") -> Call[EnqueuedMessage]:
+    """Append a record to the stream of a model, for a stream worker to score.
+
+    Args:
+        model: Name of the model.
+        record: Values of the record.
+        key: Key that the result has, too.
+    """
+    return Call(
+        method="POST", path=_build_path(model, "/enqueue"), body=_write_json(record),
+        headers=_build_client_key(key), repeat=Repeat.IF_UNSENT, read=EnqueuedMessage.model_validate_json,
+    )  # fmt: skip
+
+
+def send_feedback(model: str, prediction_id: str, actual: str | float) -> Call[FeedbackReceipt]:
+    """Report the ground truth of a prediction: a label, or the number of a regression."""
+    return Call(
+        method="POST", path=_build_path(model, "/feedback"),
+        body=_write_json(_build_truth(prediction_id, actual)), repeat=Repeat.ALWAYS,
+        read=FeedbackReceipt.model_validate_json,
+    )  # fmt: skip
+
+
+def send_feedback_batch(model: str, actuals: Mapping[str, str | float]) -> Call[list[FeedbackReceipt]]:
+    """Report ground truth by prediction id; the receipt of an unknown prediction says so."""
+    truths = [_build_truth(*each) for each in actuals.items()]
+    return Call(
+        method="POST", path=_build_path(model, "/feedback/batch"), body=_write_json({"labels": truths}),
+        repeat=Repeat.ALWAYS, read=_read_receipts,
+    )  # fmt: skip
+
+
+def list_models() -> Call[list[ModelState]]:
+    """List the models with their versions."""
+    return Call(method="GET", path="/models", repeat=Repeat.ALWAYS, read=_MODELS.validate_json)
+
+
+def get_model(model: str) -> Call[ModelState]:
+    """Get the state of a model."""
+    return Call(
+        method="GET", path=_build_path(model), repeat=Repeat.ALWAYS, read=ModelState.model_validate_json
+    )
+
+
+def get_schema(model: str) -> Call[SchemaState]:
+    """Get the fields and the output of the champion."""
+    return Call(
+        method="GET",
+        path=_build_path(model, "/schema"),
+        repeat=Repeat.ALWAYS,
+        read=SchemaState.model_validate_json,
+    )
+
+
+def get_drift(model: str, window: str = "24h", *, version: int | None = None) -> Call[DriftState]:
+    """Get the drift of the logged rows of a window that ends now, from `1h` to `90d`."""
+    return Call(
+        method="GET", path=_build_path(model, "/drift"),
+        query={"window": window, **_build_version_query(version, "")}, repeat=Repeat.ALWAYS,
+        read=DriftState.model_validate_json,
+    )  # fmt: skip
+
+
+def _build_path(model: str, rest: str = "") -> str:
+    if not model:
+        raise ValueError("model is empty; name one of `list_models()`")
+    return f"/models/{quote(model, safe='')}{rest}"
+
+
+def _build_version_query(version: int | None, alias: str) -> Mapping[str, str]:
+    if version is not None and alias:
+        raise ValueError(f"version {version} and alias {alias!r}; give one of them")
+    if version is not None:
+        return {"version": str(version)}
+    return {"alias": alias} if alias else {}
+
+
+def _build_client_key(key: str) -> Mapping[str, str]:
+    # the server would read other characters as different ones
+    if not (key.isascii() and key.isprintable()):
+        raise ValueError(f"key {key!r}: it takes printable ASCII characters")
+    return {CLIENT_KEY_HEADER: key} if key else {}
+
+
+def _build_truth(prediction_id: str, actual: str | float) -> Record:
+    return {"prediction_id": prediction_id, "actual": actual}
+
+
+def _read_receipts(body: bytes) -> list[FeedbackReceipt]:
+    return FeedbackReceipts.model_validate_json(body).labels
+
+
+def _write_json(document: object) -> bytes:
+    """Write JSON.
+
+    Raises:
+        ValueError: A number is NaN or infinite, which JSON cannot hold.
+        TypeError: A value has a type that JSON cannot hold.
+    """
+    try:
+        return json.dumps(document, allow_nan=False, default=_convert).encode()
+    except ValueError as error:
+        raise ValueError(f"{error}; send None for a missing value, or the rows as a frame") from error
+
+
+def _convert(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    # numbers of NumPy
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(
+        f"{value!r} is a {type(value).__name__}; a record takes texts, numbers, booleans, dates and None"
+    )
