@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from servicio_ml.adapters.prediction_log.rows import select_predictions
+from servicio_ml.domain.fields.identifier import Identifiers
 from servicio_ml.domain.prediction import (
     Chunk,
     Interface,
@@ -23,6 +24,7 @@ NOW = 1_700_000_000.25
 def build_chunk(  # noqa: PLR0913  each test names what it is about
     at: float = NOW, rows: int = 1, *, model: str = "rain", version: int = 3, width: int = 3,
     classes: int = 2, purpose: Purpose = Purpose.ANSWER, name: str = "", places: Sequence[int] = (),
+    identifiers: Identifiers = (),
 ) -> Chunk:  # fmt: skip
     """A chunk whose values all differ; a missing value is among them."""
     places = places or range(rows)
@@ -40,6 +42,7 @@ def build_chunk(  # noqa: PLR0913  each test names what it is about
         features=features.tobytes(),
         outcomes=(np.arange(len(places), dtype="<f8") / 8).tobytes(),
         probabilities=(np.arange(len(places) * classes, dtype="<f8") / 16).tobytes(),
+        identifiers=identifiers,
     )
 
 

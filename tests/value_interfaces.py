@@ -1,9 +1,13 @@
-"""Every interface as a function from one value of a field to its value in the matrix, in process."""
+"""Every interface as a function from one value of a field to its value in the matrix, in process.
+
+The identifier of a row is one of its values, too, but no field and not in the matrix: it stays a text.
+"""
 
 import asyncio
 import json
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchard_use_case import LAST_DAY, build_use_case, plan_read
+from servicio_ml.domain.fields.identifier import IDENTIFIER
 from servicio_ml.domain.prediction import Purpose
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind, LearnedLevels
 from servicio_ml.domain.stream import DeadLetter, StreamMessage
@@ -26,12 +31,13 @@ from servicio_ml.pipeline.reading.batches import open_batches
 from servicio_ml.pipeline.reading.file_format import InputSpec
 from servicio_ml.pipeline.reading.input_file import copy_input_file, inspect_file
 from servicio_ml.pipeline.reading.raw_file import read_rows
-from servicio_ml.pipeline.reading.transform import REASON, STATUS, RowStatus, transform
+from servicio_ml.pipeline.reading.transform import REASON, ROW_IDENTIFIER, STATUS, RowStatus, transform
 from servicio_ml.pipeline.scoring.score_rows import RowScorer
 from servicio_ml.serving.graphql.schema import SCHEMA as GRAPHQL
 from servicio_ml.serving.graphql.schema import OperationContext
 from servicio_ml.serving.models import arrow
 from servicio_ml.serving.models.request_decoder import Decoder
+from servicio_ml.serving.models.row_faults import RequestRows
 from servicio_ml.serving.oip import grpc_messages, http_messages
 from servicio_ml.serving.oip import inference_pb2 as pb
 from servicio_ml.serving.oip.messages import InferRequest
@@ -44,8 +50,9 @@ FAULT = "fault"
 ABSENT = "no such value"
 """Outcome of a value that an interface cannot carry."""
 NO: Any = False
+IDENTIFIER_DATATYPES: Mapping[type, str] = {int: "INT64", float: "FP64", bool: "BOOL"}
 MODEL, MAX_ROWS = "values", 10
-Outcome = float | str
+Outcome = float | str | None
 
 
 def _build_field(name: str, kind: Kind, example: Any, **changes: Any) -> Field:
@@ -75,13 +82,14 @@ FIELDS = (
 VALUES_SCHEMA = FeatureSchema(fields=FIELDS)
 FIELD_BY_NAME = {each.name: each for each in FIELDS}
 ENCODER = Encoder(VALUES_SCHEMA)
-DECODER = Decoder(MODEL, ENCODER, MAX_ROWS)
+DECODER = Decoder(MODEL, ENCODER, MAX_ROWS, identifier="Number")
 LOADED = SimpleNamespace(model=MODEL, version=1, artifact=SimpleNamespace(encoder=ENCODER), decoder=DECODER)
 USE_CASE = build_use_case(
     schema=FeatureSchema(fields=(_build_field("row", Kind.INTEGER, 1), *FIELDS)),
     event_date="",
     deduplicate=False,
 )
+IDENTIFIED = replace(USE_CASE, identifier=IDENTIFIER)
 NUMERIC = (Kind.NUMBER, Kind.INTEGER)
 MUTATION = 'mutation ($records: [JSON!]!) { predict(model: "values", records: $records) { model } }'
 
@@ -98,9 +106,13 @@ def _write_json(document: Any, value: Any) -> str:
     return text.replace(json.dumps(value), value) if isinstance(value, Numeral) else text
 
 
-def _take(name: str, matrix: Any) -> float:
-    """Take the value of the field from the only row."""
+def _take(name: str, rows: RequestRows) -> Outcome:
+    """Take the value of the field, or the identifier, from the only row."""
+    matrix, identifiers = rows.matrix, rows.identifiers
     assert len(matrix) == 1
+    if name == IDENTIFIER:
+        return identifiers[0] if identifiers else None
+    assert identifiers == ()
     field = VALUES_SCHEMA.field_names.index(name)
     seconds = VALUES_SCHEMA.seconds
     return float(matrix[0, field]) + (float(matrix[0, seconds[field]]) / 86_400 if field in seconds else 0)
@@ -166,15 +178,15 @@ def _send_table(write: Callable[[Any], bytes], media_type: str) -> Callable[[str
         table = _build_table(name, value)
         if table is None:
             return ABSENT
-        return _decode(
-            name, lambda: DECODER.decode_table(arrow.READERS[media_type](write(table), MAX_ROWS)).matrix
-        )
+        return _decode(name, lambda: DECODER.decode_table(arrow.READERS[media_type](write(table), MAX_ROWS)))
 
     return send
 
 
 def _choose_tensor(name: str, value: Any) -> tuple[str, Any]:
     """Choose datatype and value: texts are BYTES, also those of numbers that are codes."""
+    if name == IDENTIFIER:
+        return IDENTIFIER_DATATYPES.get(type(value), "BYTES"), value
     if FIELD_BY_NAME[name].kind in NUMERIC:
         return ("FP64" if type(value) is not str else "BYTES"), value
     given = _convert_to_json(value)
@@ -186,19 +198,23 @@ def _choose_tensor(name: str, value: Any) -> tuple[str, Any]:
     )
 
 
+def _fits_tensor(name: str, value: Any) -> bool:
+    if isinstance(value, (pa.Array, bytes, Numeral)) or (isinstance(value, int) and abs(value) >= 2**63):
+        return False
+    if name == IDENTIFIER:
+        return not isinstance(value, list)
+    field = FIELD_BY_NAME[name]
+    if field.is_dated and isinstance(value, (int, float)):
+        return False
+    return field.kind in NUMERIC or not (isinstance(value, float) and np.isnan(value))
+
+
 def _send_tensor(read: Callable[[str, str, Any], Any]) -> Callable[[str, Any], Outcome]:
     def send(name: str, value: Any) -> Outcome:
-        field = FIELD_BY_NAME[name]
-        if isinstance(value, (pa.Array, bytes, Numeral)) or (
-            field.is_dated and isinstance(value, (int, float))
-        ):
-            return ABSENT
-        if isinstance(value, int) and abs(value) >= 2**63:
-            return ABSENT
-        if field.kind not in NUMERIC and isinstance(value, float) and np.isnan(value):
+        if not _fits_tensor(name, value):
             return ABSENT
         datatype, given = _choose_tensor(name, value)
-        return _decode(name, lambda: to_rows(LOADED, read(name, datatype, given), MAX_ROWS).matrix)  # type: ignore[arg-type]  # stands in
+        return _decode(name, lambda: to_rows(LOADED, read(name, datatype, given), MAX_ROWS))  # type: ignore[arg-type]  # stands in
 
     return send
 
@@ -232,6 +248,8 @@ def _read_grpc(name: str, datatype: str, value: Any) -> Any:
     tensor = pb.ModelInferRequest.InferInputTensor(name=name, datatype=datatype, shape=[1])
     if datatype == "BYTES":
         tensor.contents.bytes_contents.append((value or "").encode())
+    elif datatype == "INT64":
+        tensor.contents.int64_contents.append(value)
     elif datatype == "BOOL":
         tensor.contents.bool_contents.append(value)
     else:
@@ -241,9 +259,9 @@ def _read_grpc(name: str, datatype: str, value: Any) -> Any:
 
 
 class _Predictor:
-    """Keeps the matrix that an interface hands over."""
+    """Keeps the rows that an interface hands over."""
 
-    matrix: Any = None
+    rows: Any = None
 
     def __init__(self, loaded_model: Any) -> None:
         self._loaded_model = loaded_model
@@ -251,20 +269,20 @@ class _Predictor:
     async def resolve(self, *_: object) -> Any:
         return self._loaded_model, Purpose.ANSWER
 
-    async def score(self, _loaded: object, matrix: Any, *_: object) -> Any:
-        self.matrix = matrix
+    async def score(self, _loaded: object, matrix: Any, *others: Any) -> Any:
+        self.rows = RequestRows(matrix, identifiers=others[-1])
         return SimpleNamespace(to_documents=list)
 
-    def score_idempotent(self, _loaded: object, matrix: Any, *_: object) -> Any:
-        self.matrix = matrix
+    def score_idempotent(self, _loaded: object, matrix: Any, *others: Any) -> Any:
+        self.rows = RequestRows(matrix, identifiers=others[-1])
         return [SimpleNamespace(to_documents=lambda: [{}])]
 
     def count_rejected(self, error: InvalidError) -> None:
         self.rejected = error
 
 
-def decode_graphql(body: bytes, loaded_model: Any = LOADED) -> Any:
-    """Decode records to the matrix that GraphQL's `predict` scores."""
+def decode_graphql(body: bytes, loaded_model: Any = LOADED) -> RequestRows:
+    """Decode records to the rows that GraphQL's `predict` scores."""
     predictor = _Predictor(loaded_model)
     service: Any = SimpleNamespace(predictor=predictor, limits=SimpleNamespace(rows=MAX_ROWS))
     context = OperationContext(service=service, call=None, operation=None)
@@ -272,11 +290,12 @@ def decode_graphql(body: bytes, loaded_model: Any = LOADED) -> Any:
     for error in result.errors or []:
         assert isinstance(error.original_error, InvalidError), error
         raise error.original_error
-    return predictor.matrix
+    rows: RequestRows = predictor.rows
+    return rows
 
 
-def decode_message(body: bytes, loaded_model: Any = LOADED) -> Any:
-    """Decode a record to the matrix that a stream worker scores."""
+def decode_message(body: bytes, loaded_model: Any = LOADED) -> RequestRows:
+    """Decode a record to the rows that a stream worker scores."""
     predictor = _Predictor(loaded_model)
     models = SimpleNamespace(get_champion=lambda _: loaded_model)
     service: Any = SimpleNamespace(models=models, predictor=predictor, log=None)
@@ -285,7 +304,8 @@ def decode_message(body: bytes, loaded_model: Any = LOADED) -> Any:
     (outcome,) = BatchScorer(service).compute_outcomes(batch)
     if isinstance(outcome, DeadLetter):
         raise predictor.rejected
-    return predictor.matrix
+    rows: RequestRows = predictor.rows
+    return rows
 
 
 def write_text(value: Any) -> str:
@@ -325,6 +345,9 @@ def _write_json_lines_file(name: str, value: Any, folder: Path) -> Path | None:
 
 
 def _score_file(name: str, path: Path) -> Outcome:
+    # the column of the file is copied as it is
+    if name == IDENTIFIER:
+        return ABSENT
     batches = open_batches(inspect_file(path, path.name), InputSpec(schema=VALUES_SCHEMA))
     artifact: Any = SimpleNamespace(encoder=ENCODER)
     info: Any = SimpleNamespace(model=MODEL, version=1)
@@ -333,20 +356,24 @@ def _score_file(name: str, path: Path) -> Outcome:
     if len(prepared.rejected):
         assert prepared.rejected[REASON][0].startswith(f"{name}: "), prepared.rejected
         return FAULT
-    return _take(name, prepared.matrix)
+    return _take(name, RequestRows(prepared.matrix))
 
 
 def _publish_file(name: str, path: Path) -> Outcome:
     folder = path.parent / "etl"
     folder.mkdir()
-    raw = read_rows(copy_input_file(path, path.name, folder), USE_CASE)
-    plan = plan_read(USE_CASE, raw.dialect, raw.absent_fields)
-    native: Any = transform(nw.from_native(raw.frame), USE_CASE, plan, last_day=LAST_DAY).to_native()
+    use_case = IDENTIFIED if name == IDENTIFIER else USE_CASE
+    raw = read_rows(copy_input_file(path, path.name, folder), use_case)
+    plan = plan_read(use_case, raw.dialect, raw.absent_fields)
+    native: Any = transform(nw.from_native(raw.frame), use_case, plan, last_day=LAST_DAY).to_native()
     frame: pl.DataFrame = native.collect()
+    if name == IDENTIFIER:
+        text: str | None = frame[ROW_IDENTIFIER][0]
+        return text
     if frame[STATUS][0] == RowStatus.QUARANTINED:
         assert frame[REASON][0].startswith(f"{name}: "), frame
         return FAULT
-    return _take(name, ENCODER.encode_frame(frame))
+    return _take(name, RequestRows(ENCODER.encode_frame(frame)))
 
 
 def _send_file(
@@ -364,9 +391,9 @@ def _send_file(
     return send
 
 
-def _decode_batch(body: bytes) -> Any:
+def _decode_batch(body: bytes) -> RequestRows:
     rows, _ = DECODER.decode_batch(body)
-    return rows.matrix
+    return rows
 
 
 def _build_records(name: str, value: Any) -> Any:

@@ -307,7 +307,7 @@ def test_the_sample_is_what_the_champion_understands(client: Any) -> None:
     messages = [fields for _, fields in client.xrange(REQUESTS)]
     assert [fields["key"] for fields in messages] == [f"sample-{number}" for number in range(300)]
     decoder = Decoder(MODEL, Encoder(SCHEMA), max_rows=1)
-    rows = [tuple(decoder.decode_record(fields["record"].encode())[0].tolist()) for fields in messages]
+    rows = [tuple(decoder.decode_record(fields["record"].encode()).matrix[0].tolist()) for fields in messages]
     assert len({repr(row) for row in rows}) > 100
 
 

@@ -33,7 +33,7 @@ def test_every_record_is_a_request_that_is_taken(use_case: UseCase, tmp_path: Pa
     fields = FeatureSchema(fields=use_case.schema.fields)
     schema = fields.set_levels({each.name: (OTHER,) for each in fields.fields if each.learned_levels}, {})
     decoder = Decoder(use_case.name, Encoder(schema), max_rows=ROWS)
-    rows = {decoder.decode_record(json.dumps(record).encode()).tobytes() for record in records}
+    rows = {decoder.decode_record(json.dumps(record).encode()).matrix.tobytes() for record in records}
     assert len(rows) > ROWS / 2
     present = {name for record in records for name, value in record.items() if value is not None}
     optional = {field.name for field in use_case.schema.fields if field.optional}

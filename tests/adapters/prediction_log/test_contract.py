@@ -9,7 +9,7 @@ import numpy as np
 import psycopg
 import pytest
 
-from prediction_chunks import NOW, build_chunk, list_prediction_ids
+from prediction_chunks import NOW, build_chunk, list_prediction_ids, list_predictions
 from servicio_ml import bootstrap
 from servicio_ml.adapters.prediction_log import bulk_read
 from servicio_ml.adapters.prediction_log.bulk_read import MAX_SMALL_ROWS, MAX_SPARSITY
@@ -153,6 +153,8 @@ class TestPredictionLog:
             build_chunk(NOW + 2, 2, classes=0, version=4),
             build_chunk(NOW + 3, places=[1, 4, 70_000], width=5),
             build_chunk(NOW + 4, name="a message"),
+            build_chunk(NOW + 5, places=[1, 4, 70_000], identifiers=("892", None, "año 7")),
+            build_chunk(NOW + 6, 2, identifiers=("892", "892")),
         ]
         logs.write(*expected)
         assert list(logs.log.read_chunks("rain", NOW, END)) == expected
@@ -260,6 +262,40 @@ class TestPredictionLog:
         assert set(logs.log.find([*known, unknown, unlogged])) == set(known)
         assert logs.log.add_ground_truth([build_truth(unknown, 1), build_truth(unlogged, 1)]) == [None, None]
 
+    def test_the_latest_answer_is_found_by_identifier(self, logs: PredictionLogFixture) -> None:
+        made = [
+            build_chunk(NOW + 2, places=[3, 70_000, 70_001], identifiers=("a", "b", "b")),
+            build_chunk(NOW + 1, 2, identifiers=("a", "c")),
+            build_chunk(NOW + 9, identifiers=("a",), model="heart"),
+            build_chunk(NOW + 9, identifiers=("A",)),
+        ]
+        logs.write(made[0], build_chunk(NOW + 9))
+        logs.write(*made[1:])
+        found = logs.log.find_latest("rain", ["a", "b", "c", "d", "a", ""])
+        latest = list_predictions(made[0])
+        assert found == {"a": latest[0], "b": latest[2], "c": list_predictions(made[1])[1]}
+        assert logs.log.find_latest("heart", ["a"]) == {"a": list_predictions(made[2])[0]}
+        assert not logs.log.find_latest("other", ["a"])
+
+    def test_the_latest_answer_may_not_be_shipped_yet(self, logs: PredictionLogFixture) -> None:
+        shipped, kept = build_chunk(NOW, identifiers=("a",)), build_chunk(NOW + 1, identifiers=("a",))
+        logs.write(shipped)
+        logs.journal.write([kept])
+        assert logs.log.find_latest("rain", ["a"]) == {"a": list_predictions(kept)[0]}
+
+    def test_a_repeated_key_keeps_its_first_identifiers(self, logs: PredictionLogFixture) -> None:
+        first = build_chunk(NOW, 2, name="message 7", identifiers=("a", None))
+        logs.write(first)
+        logs.write(build_chunk(NOW + 9, 2, name="message 7", identifiers=("b", "b")))
+        assert [*logs.log.read_chunks("rain", 0, END)] == [first]
+        assert set(logs.log.find_latest("rain", ["a", "b"])) == {"a"}
+
+    def test_many_identifiers_at_once(self, logs: PredictionLogFixture) -> None:
+        texts = [f"row {i}" for i in range(1_201)]
+        logs.write(*(build_chunk(NOW + i, identifiers=(text,)) for i, text in enumerate(texts)))
+        found = logs.log.find_latest("rain", texts)
+        assert [found[text].at for text in texts] == [NOW + i for i in range(len(texts))]
+
     def test_many_ids_at_once(self, logs: PredictionLogFixture) -> None:
         every = [build_chunk(NOW + i, 2) for i in range(1_100)]
         logs.write(*every)
@@ -319,6 +355,7 @@ class TestPredictionLog:
 
     def test_nothing_asked_nothing_found(self, logs: PredictionLogFixture) -> None:
         assert not logs.log.find([])
+        assert not logs.log.find_latest("rain", [])
         assert list(logs.log.add_ground_truth([])) == []
         assert list(logs.log.read_chunks("rain", 0, END)) == []
         assert list(logs.log.read_rows("rain", 3, 0, END)) == []

@@ -81,7 +81,7 @@ def test_a_body_that_is_no_object_is_refused(body: bytes, batch: bool) -> None: 
 
 
 def test_absent_nullable_fields_are_missing() -> None:
-    matrix = DECODER.decode_record(json.dumps({"day": "2020-01-31", "weight": 1}).encode())
+    matrix = DECODER.decode_record(json.dumps({"day": "2020-01-31", "weight": 1}).encode()).matrix
     assert np.isnan(matrix[0, [1, 3]]).all()
 
 
@@ -146,7 +146,7 @@ def test_rows_that_are_answered_beside_refused_ones_are_those_that_are_right_alo
     expected, refused = [], {}
     for index, row in enumerate(rows):
         try:
-            expected.append(DECODER.decode_record(json.dumps(row).encode()))
+            expected.append(DECODER.decode_record(json.dumps(row).encode()).matrix)
         except InvalidError as error:
             refused[index] = [fault.field for fault in error.faults][:MAX_ROW_FAULTS]
     found, _ = DECODER.decode_batch(json.dumps({"records": rows}).encode(), OnError.PARTIAL)
@@ -169,7 +169,7 @@ def test_every_interface_encodes_alike(rows: list[dict[str, Any]]) -> None:
     assert columnar
     for matrix in (by_rows.matrix, by_columns.matrix, DECODER.decode_table(table).matrix):
         np.testing.assert_array_equal(derive_columns(matrix), expected)
-    one = DECODER.decode_record(json.dumps(rows[0]).encode())
+    one = DECODER.decode_record(json.dumps(rows[0]).encode()).matrix
     np.testing.assert_array_equal(derive_columns(one), expected[:1])
 
 
@@ -188,7 +188,7 @@ def test_every_interface_encodes_alike(rows: list[dict[str, Any]]) -> None:
 )
 def test_a_record_is_taken_or_refused_never_worse(row: dict[str, Any]) -> None:
     try:
-        matrix = DECODER.decode_record(json.dumps(row).encode())
+        matrix = DECODER.decode_record(json.dumps(row).encode()).matrix
     except InvalidError:
         return
     assert not np.isinf(matrix).any()

@@ -35,7 +35,7 @@ def score_together(made: ServiceFixture, bodies: Sequence[bytes]) -> list[Predic
 
     async def score_all() -> list[PredictionResult]:
         asked = (
-            predictor.score(loaded_model, loaded_model.decoder.decode_record(body), Interface.REST)
+            predictor.score(loaded_model, loaded_model.decoder.decode_record(body).matrix, Interface.REST)
             for body in bodies
         )
         return list(await asyncio.gather(*asked))
@@ -132,7 +132,7 @@ def test_a_failing_model_fails_its_own_requests_only(
     async def score_all() -> list[object]:
         predictor = made.service.predictor
         asked = (
-            predictor.score(loaded_model, loaded_model.decoder.decode_record(body), Interface.REST)
+            predictor.score(loaded_model, loaded_model.decoder.decode_record(body).matrix, Interface.REST)
             for loaded_model in (champion, other)
         )
         return list(await asyncio.gather(*asked, return_exceptions=True))
@@ -148,10 +148,10 @@ def test_a_caller_that_left_holds_nobody_up(made: ServiceFixture) -> None:
 
     async def score_all() -> PredictionResult:
         left = asyncio.create_task(
-            predictor.score(loaded_model, loaded_model.decoder.decode_record(body), Interface.REST)
+            predictor.score(loaded_model, loaded_model.decoder.decode_record(body).matrix, Interface.REST)
         )
         stays = asyncio.create_task(
-            predictor.score(loaded_model, loaded_model.decoder.decode_record(body), Interface.REST)
+            predictor.score(loaded_model, loaded_model.decoder.decode_record(body).matrix, Interface.REST)
         )
         await asyncio.sleep(0)
         left.cancel()
@@ -182,7 +182,7 @@ def test_a_share_of_the_rows_is_logged_by_id(tmp_path: Path, artifact_folder: Pa
 def test_a_named_row_is_logged_once(made: ServiceFixture) -> None:
     loaded_model, predictor = made.service.models.get_champion("small"), made.service.predictor
     matrix = np.concatenate(
-        [loaded_model.decoder.decode_record(body) for body in encode_golden_records(made)[:3]]
+        [loaded_model.decoder.decode_record(body).matrix for body in encode_golden_records(made)[:3]]
     )
     first = predictor.score_idempotent(loaded_model, matrix, Interface.STREAM, ["a", "b", "c"])
     again = predictor.score_idempotent(loaded_model, matrix[1:], Interface.STREAM, ["b", "c"])
@@ -224,7 +224,7 @@ class TestChallenger:
         loaded_model, purpose = next(
             picked for i in range(100) if (picked := predictor.route("small", str(i)))[1] is Purpose.CANARY
         )
-        matrix = loaded_model.decoder.decode_record(encode_golden_records(both)[0])
+        matrix = loaded_model.decoder.decode_record(encode_golden_records(both)[0]).matrix
         asyncio.run(predictor.score(loaded_model, matrix, Interface.REST, purpose))
         assert [(chunk.version, chunk.purpose) for chunk in both.log.written_chunks.values()] == [
             (2, "canary")

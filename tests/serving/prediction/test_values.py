@@ -233,6 +233,25 @@ TABLE: Sequence[Case] = [
     *_build_cases("flag", FAULT, "maybe", "2", "ja", 2, 0.5, "truee", "yes no"),
     *_build_cases("colour", FAULT, "", csv=NAN, files=NAN, tensors=NAN),
     *_build_cases("colour", FAULT, "NA", "?", files=NAN),
+    # the identifier of a row: a text without the blanks around it, or a whole number as its text
+    *_build_cases("identifier", "892", "892", 892, " 892", "892 ", "\u00a0892\u3000\t"),
+    *_build_cases("identifier", "892", pa.array([892], pa.uint64())),
+    *_build_cases("identifier", "007", "007", pa.array(["007"]).dictionary_encode()),
+    *_build_cases("identifier", "-1", -1, "-1"),
+    *_build_cases("identifier", "a b: ¿año?", "a b: ¿año?", pa.array(["a b: ¿año?"], pa.large_string())),
+    *_build_cases("identifier", "x" * 200, "x" * 200, f" {'x' * 200} "),
+    *_build_cases("identifier", "7.0", "7.0"),
+    *_build_cases("identifier", None, None, "", "  ", pa.array([None], pa.string()), pa.array([None])),
+    *_build_cases("identifier", FAULT, "x" * 201, files="x" * 201),
+    *_build_cases("identifier", FAULT, 892.0, files="892.0"),
+    *_build_cases("identifier", FAULT, YES, files="true"),
+    *_build_cases("identifier", FAULT, NAN, files=None),
+    *_build_cases("identifier", "NA", "NA", files=None),
+    *_build_cases("identifier", "12345678901234567890123", Numeral("12345678901234567890123")),
+    *_build_cases("identifier", FAULT, Numeral("8.92e2"), files="8.92e2"),
+    *_build_cases("identifier", FAULT, Numeral("[892]"), files="[892]"),
+    *_build_cases("identifier", FAULT, pa.array(["a\0b"]), files="a\0b"),
+    *_build_cases("identifier", FAULT, *UNREADABLE),
 ]  # fmt: skip
 
 
@@ -257,6 +276,8 @@ def test_a_value_means_the_same_on_every_interface(interface: str) -> None:
 def _is_equal(outcome: Outcome, expected: Outcome) -> bool:
     if isinstance(outcome, str) or isinstance(expected, str):
         return outcome == expected
+    if outcome is None or expected is None:
+        return outcome is expected
     return outcome == expected or (math.isnan(outcome) and math.isnan(expected))
 
 

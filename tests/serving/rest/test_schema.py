@@ -27,7 +27,7 @@ def test_each_field_has_a_usual_value(tmp_path: Path, artifact_folder: Path) -> 
     result = build_schema_state(loaded_model)
     record = {each.name: each.default for each in result.fields}
     assert None not in record.values()
-    assert loaded_model.decoder.decode_record(json.dumps(record).encode()).shape == (1, 6)
+    assert loaded_model.decoder.decode_record(json.dumps(record).encode()).matrix.shape == (1, 6)
     assert result.places is None
 
 

@@ -74,7 +74,7 @@ def test_a_result_is_that_of_the_predictor_and_is_logged(stream: StreamFixture) 
     stream.worker.step(0)
     loaded_model = stream.bench.service.models.get_champion(MODEL)
     bodies = [json.dumps({**RECORD, "weight": weight}).encode() for weight in (-3.0, 0.0, 3.0)]
-    matrix = np.concatenate([loaded_model.decoder.decode_record(body) for body in bodies])
+    matrix = np.concatenate([loaded_model.decoder.decode_record(body).matrix for body in bodies])
     expected = stream.bench.service.predictor.score_sync(loaded_model, matrix, Interface.REST).to_documents()
     assert [*stream.results] == sent
     for answer, document in zip(stream.results.values(), expected, strict=True):

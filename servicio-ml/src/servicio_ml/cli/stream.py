@@ -77,6 +77,7 @@ def _generate_records(here: CommandSession, name: str, rows: int, seed: int) -> 
     import numpy as np
 
     from servicio_ml import bootstrap
+    from servicio_ml.domain.fields.identifier import IDENTIFIER
     from servicio_ml.features.artifact import download_artifact, load_artifact
     from servicio_ml.features.synthetic.sampler import draw_rows
     from servicio_ml.pipeline.scoring.run import find_version
@@ -87,9 +88,10 @@ def _generate_records(here: CommandSession, name: str, rows: int, seed: int) -> 
     _, registry = bootstrap.connect_mlflow(here.settings)
     with download_artifact(registry, name, find_version(registry, name, "").version) as folder:
         # the champion's schema may lack fields that the use case has
-        schema = load_artifact(folder).encoder.schema
+        artifact = load_artifact(folder)
     table = draw_rows(use_case, rows, np.random.default_rng(seed))
     with tempfile.TemporaryDirectory(prefix="servicio-ml-sample-") as scratch:
         target = Path(scratch) / "sample.csv"
         bootstrap.write_csv(target, table.columns, header=table.named)
-        return read_typed_records(use_case, target, schema.field_names)
+        names = [*artifact.encoder.schema.field_names, *[IDENTIFIER] * bool(artifact.identifier)]
+        return read_typed_records(use_case, target, names)

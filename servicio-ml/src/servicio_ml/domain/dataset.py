@@ -10,9 +10,6 @@ from servicio_ml.errors import ContractError
 # the line number makes a published row traceable to its raw file, also after rows were rejected
 SOURCE_LINE = "line"
 """Column of published rows with the line number of the row in the raw file."""
-IDENTIFIER = "identifier"
-"""Column of published rows with the text of `UseCase.identifier`; no model reads it."""
-MAX_IDENTIFIER_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
 
+from servicio_ml.domain.fields.identifier import Identifiers
 from servicio_ml.domain.ports.clock import Clock
 from servicio_ml.errors import UnknownPredictionError
 
@@ -61,6 +62,8 @@ class Chunk:
         features: float32, little endian, `[rows, fields]`: the matrix without its derived columns.
         outcomes: float64, little endian, `[rows]`: index of the label, or the number.
         probabilities: float64, little endian, `[rows, classes]`; empty in a regression.
+        identifiers: Identifiers of the logged rows, by which `PredictionLog.find_latest` finds answers; those
+            of a challenger in shadow have none.
     """
 
     key: bytes
@@ -75,6 +78,7 @@ class Chunk:
     features: bytes
     outcomes: bytes
     probabilities: bytes
+    identifiers: Identifiers = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,5 @@
 """Fields, derived columns and the `FeatureSchema` that turns records into one float32 matrix."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from math import ceil, floor
@@ -286,10 +285,6 @@ class FeatureSchema:
             fields=tuple(_build_field_from_json(each) for each in document["fields"]),
             derived=tuple(build_derived_from_json(each) for each in document["derived"]),
         )
-
-    # indented, so that a diff of two model versions shows the changed fields
-    def to_text(self) -> str:
-        return json.dumps(self.to_json(), indent=1)
 
 
 def _build_field_from_json(document: Mapping[str, Any]) -> Field:

@@ -48,11 +48,20 @@ class InvalidError(ServingError):
 
 
 class UnknownPredictionError(ServingError):
-    """No prediction with the given id is logged."""
+    """No prediction with the given id, or for the row with the given identifier, is logged.
 
-    def __init__(self, prediction_id: str) -> None:
+    Args:
+        prediction_id: The id.
+        identifier: The identifier, where there is no id.
+    """
+
+    def __init__(self, prediction_id: str, *, identifier: str = "") -> None:
+        what = f"prediction {prediction_id!r}"
+        if identifier:
+            what = f"a prediction for the row with the identifier {identifier!r}"
+        allowed = "the identifier of a request's row" if identifier else "the prediction_id of an answer"
         super().__init__(
-            f"prediction {prediction_id!r} is not in the log; give the prediction_id of an answer "
+            f"{what} is not in the log; give {allowed} "
             "(older ones go by SERVICIO_ML_LOG_RETENTION_DAYS, some by SERVICIO_ML_LOG_SAMPLING)"
         )
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
+from servicio_ml.domain.fields.identifier import IDENTIFIER
 from servicio_ml.domain.ports.registry import ModelVersion, RegistryReader
 from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.errors import ArtifactError, ServicioError
@@ -40,6 +41,7 @@ class Artifact:
         reference: Profile of the training rows.
         golden: Golden records and the predictions expected for them.
         session: ONNX Runtime session.
+        identifier: Raw column whose text identifies a row, beside its fields; empty without one.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Artifact:
     reference: ReferenceProfile
     golden: Mapping[str, Any]
     session: ort.InferenceSession
+    identifier: str = ""
 
     def compute_scores(self, matrix: Matrix) -> npt.NDArray[np.float32]:
         """Compute raw scores of a matrix `[n, features]`: `[n, classes]`, or `[n, 1]` for a regression."""
@@ -116,6 +119,8 @@ def _load_documents(folder: Path, threads: int) -> Artifact:
         reference=ReferenceProfile.from_json(documents[REFERENCE]),
         golden=documents[GOLDEN],
         session=open_session(folder / MODEL, threads=threads),
+        # models of earlier releases have none
+        identifier=documents[SCHEMA].get(IDENTIFIER, ""),
     )
 
 

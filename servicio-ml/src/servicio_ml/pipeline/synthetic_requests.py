@@ -6,19 +6,24 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
+from servicio_ml.domain.fields.identifier import IDENTIFIER
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.pipeline.etl.staging import stage
 from servicio_ml.pipeline.reading.input_file import copy_input_file
 from servicio_ml.pipeline.reading.raw_file import read_rows
+from servicio_ml.pipeline.reading.transform import ROW_IDENTIFIER
 
 
-def read_typed_records(use_case: UseCase, source: Path, fields: Sequence[str]) -> list[dict[str, Any]]:
+def read_typed_records(use_case: UseCase, source: Path, names: Sequence[str]) -> list[dict[str, Any]]:
     """Read the usable rows of a raw file, by field name and typed as in a JSON request.
 
     Args:
         use_case: Use case of the file.
         source: The raw file.
-        fields: Fields that the model takes; a field that the file lacks is left out.
+        names: Fields that the model takes, and `IDENTIFIER` if its rows have one; a field that the file lacks
+            is left out.
 
     Raises:
         DataError: The file cannot be read, or no row of it can be used.
@@ -26,7 +31,10 @@ def read_typed_records(use_case: UseCase, source: Path, fields: Sequence[str]) -
     with tempfile.TemporaryDirectory(prefix="servicio-ml-sample-") as folder:
         snapshot = copy_input_file(source, source.name, Path(folder))
         staged = stage(snapshot, read_rows(snapshot, use_case), use_case, date.max)
-        present = [column.field.name for column in staged.plan.columns if column.field.name in fields]
+        sources = {column.field.name: column.field.name for column in staged.plan.columns}
+        if use_case.identifier:
+            sources[IDENTIFIER] = ROW_IDENTIFIER
+        present = [pl.col(column).alias(name) for name, column in sources.items() if name in names]
         rows = staged.kept.select(present).collect().to_dicts()
     return [
         {name: value.isoformat() if isinstance(value, date) else value for name, value in row.items()}

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
+from servicio_ml.domain.fields.identifier import IDENTIFIER
 from servicio_ml.serving.http.call import JSON
 from servicio_ml.serving.http.problems import PROBLEM_MEDIA_TYPE
 from servicio_ml.serving.models import arrow
@@ -16,6 +17,7 @@ from servicio_ml.serving.models.loaded_model import LoadedModel
 from servicio_ml.serving.models.row_faults import OnError
 from servicio_ml.serving.prediction.service import Service
 
+IDENTIFIER_EXAMPLE = "892"
 PROBLEM_REF = "#/components/schemas/Problem"
 PREDICT_ERROR_STATUSES = (400, 401, 403, 404, 405, 413, 415, 422, 503)
 REF_TEMPLATE = "#/components/schemas/{model}"
@@ -127,7 +129,11 @@ def _describe_model(
     one, many = (_build_reference(each.__name__) for each in (decoder.record_model, decoder.batch_model))
     # the same records as in a batch, without the object around them
     records = {"type": "array", "minItems": 1, "maxItems": decoder.max_rows, "items": one}
-    example = {each.name: each.example for each in loaded_model.artifact.encoder.schema.fields}
+    example: dict[str, Any] = {
+        each.name: each.example for each in loaded_model.artifact.encoder.schema.fields
+    }
+    if decoder.identifier:
+        example[IDENTIFIER] = IDENTIFIER_EXAMPLE
     # OpenAPI has no schema for Arrow and Parquet
     binary = {"schema": {"type": "string", "format": "binary"}}
     name = path.strip("/").replace("/", "_")
@@ -156,7 +162,10 @@ def _describe_names(loaded_model: LoadedModel) -> str:
     names, fields = loaded_model.decoder.names, loaded_model.artifact.encoder.schema.fields
     if not names.by_column:
         return "The fields have one name each."
-    record = json.dumps({names.find_column(each.name): each.example for each in fields}, ensure_ascii=False)
+    example: dict[str, Any] = {names.find_column(each.name): each.example for each in fields}
+    if loaded_model.decoder.identifier:
+        example[names.find_column(IDENTIFIER)] = IDENTIFIER_EXAMPLE
+    record = json.dumps(example, ensure_ascii=False)
     return f"All fields of a record may instead be named by their raw columns: `{record}`"
 
 

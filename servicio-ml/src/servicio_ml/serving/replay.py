@@ -59,7 +59,7 @@ class ReplayServer:
         metrics = Metrics(self._registry)
 
         def load(info: ModelVersion) -> LoadedModel:
-            decoder = Decoder(info.model, artifact.encoder, MAX_ROWS)
+            decoder = Decoder(info.model, artifact.encoder, MAX_ROWS, artifact.identifier)
             return LoadedModel(
                 info=info, artifact=artifact, decoder=decoder, bin_counts=bin_counts.open(info, artifact),
                 card="", loaded_at=self.now,

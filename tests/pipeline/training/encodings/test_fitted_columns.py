@@ -48,7 +48,7 @@ def test_a_table_is_computed_from_the_training_rows(column: Derived, table: dict
     assert isinstance(lookup, Lookup)
     assert (lookup.name, lookup.source) == ("t", "hue")
     assert {**lookup.table} == pytest.approx(table)
-    assert FeatureSchema.from_json(json.loads(schema.to_text())) == schema
+    assert FeatureSchema.from_json(json.loads(json.dumps(schema.to_json()))) == schema
     with pytest.raises(UseCaseError, match="it has no value before it is fitted"):
         Encoder(schema)
 

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from servicio_ml.adapters.prediction_log.leases import JournalLease, acquire_lease, get_shared_path
-from servicio_ml.adapters.prediction_log.rows import INSERT, build_row
+from servicio_ml.adapters.prediction_log.rows import (
+    INSERT,
+    INSERT_IDENTIFIER,
+    ChunkRow,
+    build_row,
+    list_identifiers,
+)
 from servicio_ml.adapters.prediction_log.schema import NewerSchemaError, StoreKind
 from servicio_ml.adapters.prediction_log.sqlite_files import BUSY_SECONDS, describe_error, open_store
 from servicio_ml.domain.prediction import Chunk
@@ -67,11 +73,12 @@ class SqliteJournal:
             connection = self._connection or self._open()
             try:
                 # a single statement is its own transaction, without the cost of BEGIN and COMMIT
-                if len(rows) == 1:
+                if len(rows) == 1 and not chunks[0].identifiers:
                     connection.execute(INSERT, rows[0])
                     return
                 connection.execute("BEGIN IMMEDIATE")
-                connection.executemany(INSERT, rows)
+                for chunk, row in zip(chunks, rows, strict=True):
+                    _insert(connection, chunk, row)
                 connection.execute("COMMIT")
             except sqlite3.Error as error:
                 self._recover(connection, error)
@@ -106,3 +113,12 @@ class SqliteJournal:
         # the next write opens it again
         connection.close()
         self._connection = None
+
+
+def _insert(connection: sqlite3.Connection, chunk: Chunk, row: ChunkRow) -> None:
+    cursor = connection.execute(INSERT, row)
+    # a chunk whose key is logged already is ignored, with its identifiers
+    if chunk.identifiers and cursor.rowcount:
+        seq = cursor.lastrowid
+        rows = ((seq, place, chunk.model, text, chunk.at) for place, text in list_identifiers(chunk))
+        connection.executemany(INSERT_IDENTIFIER, rows)

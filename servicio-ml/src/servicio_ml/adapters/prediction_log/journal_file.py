@@ -1,13 +1,13 @@
 """Maintenance of one journal file by the process that holds its lease: reading, pruning, checkpoints."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from servicio_ml.adapters.prediction_log.ground_truth import LIST_MODELS
-from servicio_ml.adapters.prediction_log.reader import read_page
+from servicio_ml.adapters.prediction_log.reader import add_identifiers, read_page
 from servicio_ml.adapters.prediction_log.schema import StoreKind
 from servicio_ml.adapters.prediction_log.sqlite_files import open_store
 from servicio_ml.domain.prediction import Chunk
@@ -23,6 +23,12 @@ SELECT_OLDEST = "SELECT seq, rows FROM chunk WHERE seq <= ? ORDER BY seq LIMIT ?
 CLAMP_SHIPPED = "UPDATE shipped SET seq = min(seq, (SELECT coalesce(max(seq), 0) FROM chunk))"
 """SQLite continues numbering from the last remaining row, so the cursor must not be beyond it."""
 SELECT_EXPIRED = "SELECT seq, rows FROM chunk WHERE model = ? AND at < ? LIMIT ?"
+
+DELETE_IDENTIFIERS = """
+DELETE FROM identifier WHERE (seq, place) IN (
+    SELECT seq, place FROM identifier WHERE seq IN ({asked}) LIMIT ?
+)
+"""
 
 
 class JournalFile:
@@ -65,7 +71,8 @@ class JournalFile:
 
     def read_unshipped(self) -> list[tuple[int, Chunk]]:
         """Read the oldest unshipped chunks with their sequence numbers, some megabytes at most."""
-        return read_page(self._connection, "seq > ? ORDER BY seq", (self.shipped_seq,))
+        found = read_page(self._connection, "seq > ? ORDER BY seq", (self.shipped_seq,))
+        return add_identifiers(self._connection, found)
 
     def mark_shipped(self, seq: int) -> None:
         with self._write_lock:
@@ -123,6 +130,7 @@ class JournalFile:
                 break
             chosen.append((seq,))
         if chosen:
+            self._delete_identifiers([seq for (seq,) in chosen])
             # lock of the process before that of SQLite, in the order of the journal itself
             with self._write_lock:
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -131,6 +139,15 @@ class JournalFile:
                 self._connection.execute("COMMIT")
             self._pause()
         return len(chosen)
+
+    def _delete_identifiers(self, chosen: Sequence[int]) -> None:
+        """Delete the identifiers of chunks that will be deleted: before them, in steps that block nobody."""
+        query = DELETE_IDENTIFIERS.format(asked=", ".join("?" * len(chosen)))
+        deleted = MAX_BATCH_ROWS
+        while deleted == MAX_BATCH_ROWS:
+            with self._write_lock:
+                deleted = self._connection.execute(query, (*chosen, MAX_BATCH_ROWS)).rowcount
+            self._pause()
 
     def _query_number(self, query: str) -> int:
         return int(self._connection.execute(query).fetchone()[0])

@@ -1,27 +1,43 @@
 """Queries over journal files, also while other processes write them."""
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from heapq import merge
 from operator import attrgetter
 from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
 
 from servicio_ml.adapters.prediction_log.rows import (
     COLUMNS,
     build_chunk,
     group_places_by_key,
+    keep_latest,
     select_predictions,
 )
 from servicio_ml.adapters.prediction_log.sqlite_files import list_journals, open_readonly
-from servicio_ml.domain.prediction import Chunk, LoggedPrediction
+from servicio_ml.domain.fields.identifier import Identifiers
+from servicio_ml.domain.prediction import Chunk, LoggedPrediction, parse_prediction_id
 
+T = TypeVar("T")
 PAGE_CHUNKS, PAGE_BYTES = 4096, 4 << 20
 """Maximum of one query: a longer snapshot would keep the writer from restarting its write-ahead log."""
 MAX_PARAMETERS = 500
 """Maximum number of values in one statement, below the limit of every SQLite."""
 WITHOUT_FEATURES = COLUMNS.replace("features", "x''")
-HAS_CHUNKS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'chunk'"
+HAS_TABLE = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+READ_IDENTIFIERS = "SELECT seq, place, identifier FROM identifier WHERE seq IN ({asked})"
+FIND_LATEST = """
+WITH asked (text) AS (VALUES {asked})
+SELECT asked.text, latest.seq, latest.place FROM asked JOIN identifier AS latest
+ON (latest.seq, latest.place) = (
+    SELECT seq, place FROM identifier WHERE model = ? AND identifier = asked.text
+    ORDER BY at DESC, seq DESC, place DESC LIMIT 1
+)
+"""
 
 
 def read_window(
@@ -54,6 +70,59 @@ def find_predictions(folder: Path, ids: Collection[str]) -> dict[str, LoggedPred
     return found
 
 
+def find_latest(folder: Path, model: str, identifiers: Collection[str]) -> dict[str, LoggedPrediction]:
+    """Find the latest prediction of a model by identifier in the journals.
+
+    Raises:
+        sqlite3.Error: SQLite refuses.
+    """
+    found, asked = dict[str, LoggedPrediction](), list(dict.fromkeys(identifiers))
+    for path in list_journals(folder):
+        with closing(open_readonly(path)) as connection:
+            if _has_table(connection, "identifier"):
+                for batch in _split_values(asked):
+                    found = keep_latest(found, _find_latest_in_file(connection, model, batch))
+    return found
+
+
+def _find_latest_in_file(
+    connection: sqlite3.Connection, model: str, identifiers: Sequence[str]
+) -> dict[str, LoggedPrediction]:
+    query = FIND_LATEST.format(asked=", ".join(["(?)"] * len(identifiers)))
+    texts_by_place: dict[int, dict[int, str]] = {}
+    for text, seq, place in connection.execute(query, (*identifiers, model)):
+        texts_by_place.setdefault(seq, {})[place] = text
+    found = {}
+    # each chunk is read once, whatever the number of its rows that are asked for
+    for seq, texts in texts_by_place.items():
+        query = f"SELECT {WITHOUT_FEATURES} FROM chunk WHERE seq = ?"  # noqa: S608  constants
+        row = connection.execute(query, (seq,)).fetchone()
+        for each in select_predictions(build_chunk(row), texts) if row else ():
+            found[texts[parse_prediction_id(each.id)[1]]] = each
+    return found
+
+
+def add_identifiers(
+    connection: sqlite3.Connection, found: Sequence[tuple[int, Chunk]]
+) -> list[tuple[int, Chunk]]:
+    """Add the identifiers of their rows to chunks that were read by `read_page`."""
+    texts: dict[int, dict[int, str]] = {}
+    # a file that no newer process has opened for writing has no such table
+    if _has_table(connection, "identifier"):
+        for batch in _split_values([seq for seq, _ in found]):
+            query = READ_IDENTIFIERS.format(asked=", ".join("?" * len(batch)))
+            for seq, place, text in connection.execute(query, batch):
+                texts.setdefault(seq, {})[place] = text
+    return [
+        (seq, chunk if seq not in texts else replace(chunk, identifiers=_fill_places(chunk, texts[seq])))
+        for seq, chunk in found
+    ]
+
+
+def _fill_places(chunk: Chunk, texts: Mapping[int, str]) -> Identifiers:
+    return tuple(map(texts.get, np.frombuffer(chunk.places, dtype="<u4").tolist()))
+
+
 def read_page(
     connection: sqlite3.Connection, where: str, values: Sequence[object]
 ) -> list[tuple[int, Chunk]]:
@@ -80,7 +149,7 @@ def _read_file_window(
         if not is_journal(connection):
             return
         while chunks := read_page(connection, where, (model, *after, end, *purposes)):
-            for _, chunk in chunks:
+            for _, chunk in add_identifiers(connection, chunks):
                 yield chunk
             seq, last = chunks[-1]
             after = (last.at, seq)
@@ -88,14 +157,22 @@ def _read_file_window(
 
 def is_journal(connection: sqlite3.Connection) -> bool:
     """Whether the file has its table; another process may be creating it right now."""
-    return connection.execute(HAS_CHUNKS).fetchone() is not None
+    return _has_table(connection, "chunk")
+
+
+def _split_values(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Split the values of a query into those of several statements."""
+    return (values[i : i + MAX_PARAMETERS] for i in range(0, len(values), MAX_PARAMETERS))
+
+
+def _has_table(connection: sqlite3.Connection, name: str) -> bool:
+    return connection.execute(HAS_TABLE, (name,)).fetchone() is not None
 
 
 def _read_by_key(connection: sqlite3.Connection, keys: Sequence[bytes]) -> Iterator[Chunk]:
     if not is_journal(connection):
         return
-    for i in range(0, len(keys), MAX_PARAMETERS):
-        batch = keys[i : i + MAX_PARAMETERS]
+    for batch in _split_values(keys):
         asked = ", ".join("?" * len(batch))
         query = f"SELECT {WITHOUT_FEATURES} FROM chunk WHERE key IN ({asked})"  # noqa: S608  constants
         yield from map(build_chunk, connection.execute(query, batch))

@@ -1,6 +1,6 @@
 """Conversion between chunks, rows of a journal file and single predictions."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from servicio_ml.errors import UnknownPredictionError
 
 COLUMNS = "key, at, model, version, protocol, purpose, rows, places, outcomes, probabilities, features"
 INSERT = f"INSERT OR IGNORE INTO chunk ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  constants
+INSERT_IDENTIFIER = "INSERT INTO identifier (seq, place, model, identifier, at) VALUES (?, ?, ?, ?, ?)"
 ChunkRow = tuple[bytes, float, str, int, str, str, int, bytes, bytes, bytes, bytes]
 
 
@@ -19,6 +20,15 @@ def build_row(chunk: Chunk) -> ChunkRow:
         chunk.key, chunk.at, chunk.model, chunk.version, str(chunk.protocol), str(chunk.purpose), chunk.rows,
         chunk.places, chunk.outcomes, chunk.probabilities, chunk.features,
     )  # fmt: skip
+
+
+def list_identifiers(chunk: Chunk) -> Iterator[tuple[int, str]]:
+    """List the place and the identifier of each row of a chunk that has one."""
+    if chunk.identifiers:
+        places = np.frombuffer(chunk.places, dtype="<u4").tolist()
+        for place, text in zip(places, chunk.identifiers, strict=True):
+            if text is not None:
+                yield place, text
 
 
 def build_chunk(row: ChunkRow) -> Chunk:
@@ -40,6 +50,18 @@ def group_places_by_key(ids: Collection[str]) -> dict[bytes, list[int]]:
             continue
         wanted.setdefault(key, []).append(place)
     return wanted
+
+
+def keep_latest(
+    found: Mapping[str, LoggedPrediction], others: Mapping[str, LoggedPrediction]
+) -> dict[str, LoggedPrediction]:
+    """Keep the latest prediction of each identifier."""
+    latest = dict(found)
+    for text, other in others.items():
+        known = latest.get(text)
+        if known is None or (known.at, known.id) < (other.at, other.id):
+            latest[text] = other
+    return latest
 
 
 def select_predictions(chunk: Chunk, wanted: Collection[int]) -> Iterator[LoggedPrediction]:

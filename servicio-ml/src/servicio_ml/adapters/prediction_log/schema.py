@@ -25,10 +25,10 @@ class StoreKind(StrEnum):
 
 
 REVISIONS = {
-    StoreKind.JOURNAL: ("journal_1",),
+    StoreKind.JOURNAL: ("journal_1", "journal_2"),
     StoreKind.LABELS: ("labels_1",),
     StoreKind.DECISIONS: ("decisions_1",),
-    StoreKind.POSTGRES: ("postgres_1", "postgres_2", "postgres_3"),
+    StoreKind.POSTGRES: ("postgres_1", "postgres_2", "postgres_3", "postgres_4"),
 }
 """Revisions that this program knows, oldest first."""
 

@@ -3,7 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from servicio_ml.adapters.prediction_log.revisions import build_revisions
-from servicio_ml.adapters.prediction_log.rows import group_places_by_key, select_predictions
+from servicio_ml.adapters.prediction_log.rows import (
+    group_places_by_key,
+    keep_latest,
+    list_identifiers,
+    select_predictions,
+)
 from servicio_ml.domain.prediction import (
     Chunk,
     GroundTruth,
@@ -38,6 +43,15 @@ class ScratchLog:
             if key in self.written_chunks
             for each in select_predictions(self.written_chunks[key], places)
         }
+
+    def find_latest(self, model: str, identifiers: Sequence[str]) -> Mapping[str, LoggedPrediction]:
+        latest = dict[str, LoggedPrediction]()
+        for chunk in self.written_chunks.values():
+            texts = dict(list_identifiers(chunk)) if chunk.model == model else {}
+            wanted = [place for place, text in texts.items() if text in identifiers]
+            for place, each in zip(wanted, select_predictions(chunk, wanted), strict=True):
+                latest = keep_latest(latest, {texts[place]: each})
+        return latest
 
     def read_chunks(
         self, model: str, start: float, end: float, purposes: Sequence[Purpose] = (Purpose.ANSWER,)

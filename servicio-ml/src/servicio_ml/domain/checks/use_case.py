@@ -10,9 +10,9 @@ from servicio_ml.domain.checks.parsing import find_parse_problems, find_recode_p
 from servicio_ml.domain.checks.splits import find_split_problems
 from servicio_ml.domain.checks.targets import find_target_parse_problems
 from servicio_ml.domain.checks.weights import find_weight_problems
-from servicio_ml.domain.dataset import IDENTIFIER
 from servicio_ml.domain.derived import TargetMean
 from servicio_ml.domain.fields.columns import list_columns, merge_columns
+from servicio_ml.domain.fields.identifier import IDENTIFIER
 from servicio_ml.domain.metric import METRICS
 from servicio_ml.domain.schema import Field, Parse
 from servicio_ml.domain.search import BLEND, TASKS_OF_FAMILIES, Candidate
@@ -128,6 +128,10 @@ def _find_identifier_problems(use_case: "UseCase") -> Iterator[str]:
         return
     if IDENTIFIER in {use_case.target.name, *use_case.schema.names}:
         yield f"rows are published with a column {IDENTIFIER!r}; rename the feature or target of that name"
+    for each in use_case.schema.fields:
+        if IDENTIFIER in each.columns and use_case.identifier != IDENTIFIER:
+            problem = f"{each.name!r} is read from a column {IDENTIFIER!r}, which requests have as"
+            yield f"{problem} the text of {use_case.identifier!r}; rename that column"
     # a field that models do not read may group the rows by it
     features = {each.name: each.columns for each in use_case.schema.fields if each.direct}
     for name, columns in (features | {use_case.target.name: (use_case.target.column,)}).items():

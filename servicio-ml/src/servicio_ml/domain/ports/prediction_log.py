@@ -27,6 +27,10 @@ class PredictionLog(Protocol):
         """Return the logged predictions by id; unknown ids are left out."""
         ...
 
+    def find_latest(self, model: str, identifiers: Sequence[str]) -> Mapping[str, LoggedPrediction]:
+        """Return the latest answer of a model for the row of each identifier; unknown ones are left out."""
+        ...
+
     def read_chunks(
         self, model: str, start: float, end: float, purposes: Sequence[Purpose] = (Purpose.ANSWER,)
     ) -> Iterator[Chunk]:

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from servicio_ml.domain.fields.identifier import IDENTIFIER
+from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.errors import FieldError
 
 
@@ -56,6 +58,21 @@ class FieldNames:
             value = f"the raw name {column!r} beside the field name {other!r}"
             allowed = f"{name!r} and {other!r}, or {column!r} and {self._columns[other]!r}"
         return FieldError(row=row, field=name, value=value, allowed=allowed, reason="type")
+
+
+def build_request_names(schema: FeatureSchema, identifier: str) -> FieldNames:
+    """Build the names of a record's fields, and of the row's identifier beside them.
+
+    Args:
+        schema: Fields.
+        identifier: Raw column of the identifier; empty without one.
+    """
+    columns = {each.name: each.columns for each in schema.fields}
+    if identifier:
+        # a field that is read from the column, too, keeps its name
+        is_shared = any(identifier in each for each in columns.values())
+        columns[IDENTIFIER] = (IDENTIFIER,) if is_shared else (identifier,)
+    return FieldNames(columns)
 
 
 def _list_parts(columns: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, str]]:

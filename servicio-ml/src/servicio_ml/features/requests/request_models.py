@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 from pydantic_core import CoreSchema, core_schema
 
 from servicio_ml.domain.fields.date_time import parse_datetime
+from servicio_ml.domain.fields.identifier import IDENTIFIER, MAX_IDENTIFIER_CHARACTERS, parse_identifier
 from servicio_ml.domain.fields.words import MAX_CHARACTERS
 from servicio_ml.domain.schema import FeatureSchema, Kind
 from servicio_ml.domain.schema import Field as SchemaField
@@ -22,28 +23,38 @@ from servicio_ml.domain.values import (
 CONFIG = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-def build_record_model(schema: FeatureSchema, name: str = "Record") -> type[BaseModel]:
+def build_record_model(schema: FeatureSchema, name: str = "Record", identifier: str = "") -> type[BaseModel]:
     """Build a frozen model of one record: unknown fields are refused, nullable ones may be null or absent.
 
     Args:
         schema: Schema with types, ranges, levels, units and examples.
         name: Name of the class in OpenAPI.
+        identifier: Raw column of the row's identifier, which a record may have beside its fields; empty
+            without one.
     """
     definitions: dict[str, Any] = {each.name: _build_field_definition(each) for each in schema.fields}
+    if identifier:
+        definitions[IDENTIFIER] = (_build_identifier_type(_IDENTIFIER_TYPE, identifier), None)
     return create_model(name, __config__=CONFIG, **definitions)
 
 
-def build_batch_model(schema: FeatureSchema, max_rows: int, name: str = "Batch") -> type[BaseModel]:
+def build_batch_model(
+    schema: FeatureSchema, max_rows: int, name: str = "Batch", identifier: str = ""
+) -> type[BaseModel]:
     """Build a frozen model of many records: either `records`, or `columns` with a list for each field.
 
     Args:
         schema: Schema of the records.
         max_rows: Maximum number of records.
         name: Name of the class; its components are `<name>Record` and `<name>Columns`.
+        identifier: As for `build_record_model`.
     """
     lengths = _limit_length(max_rows)
     lists: dict[str, Any] = {each.name: _build_list_type(each, lengths) for each in schema.fields}
-    record = build_record_model(schema, f"{name}Record")
+    if identifier:
+        values = Annotated[list[_IDENTIFIER_TYPE] | None, lengths]
+        lists[IDENTIFIER] = (_build_identifier_type(values, identifier), None)
+    record = build_record_model(schema, f"{name}Record", identifier)
     columns = create_model(f"{name}Columns", __config__=CONFIG, **lists)
     # the types are created at run time, so a type checker cannot see them
     definitions: dict[str, Any] = {
@@ -86,6 +97,11 @@ def _build_field_definition(each: SchemaField) -> tuple[Any, Any]:
     if each.nullable:
         return Annotated[kind | None, details], None
     return Annotated[kind, details], ...
+
+
+def _build_identifier_type(kind: Any, column: str) -> Any:
+    description = f"Text that identifies the row, as in the column {column!r}: kept beside it, no feature."
+    return Annotated[kind, Field(description=description)]
 
 
 def _build_value_type(each: SchemaField) -> Any:
@@ -176,6 +192,16 @@ _PLAIN_TYPES: Mapping[Kind, Any] = {
     Kind.TEXT: Annotated[str, Field(max_length=MAX_CHARACTERS)],
 }
 """Types of the kinds that no field narrows."""
+IDENTIFIER_DOCUMENT: dict[str, Any] = {
+    "anyOf": [
+        {"type": "string", "maxLength": MAX_IDENTIFIER_CHARACTERS}, {"type": "integer"}, {"type": "null"}
+    ]
+}  # fmt: skip
+"""JSON schema of the identifier of a row."""
+_IDENTIFIER_TYPE: Any = Annotated[
+    str | None,
+    _CoreType(core_schema.no_info_plain_validator_function(parse_identifier), IDENTIFIER_DOCUMENT),
+]
 _WHOLE_NUMBER = core_schema.union_schema(
     [
         core_schema.int_schema(strict=True),

@@ -16,7 +16,8 @@ from pandera.errors import SchemaErrors
 
 from servicio_ml.domain.checks.attributes import Label, find_problem
 from servicio_ml.domain.checks.fields import MISSING_LABEL
-from servicio_ml.domain.dataset import IDENTIFIER, SOURCE_LINE
+from servicio_ml.domain.dataset import SOURCE_LINE
+from servicio_ml.domain.fields.identifier import IDENTIFIER
 from servicio_ml.domain.fields.words import WORD_PATTERN
 from servicio_ml.domain.ports.progress import Progress
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind, LearnedLevels

@@ -8,7 +8,8 @@ from pathlib import Path
 import narwhals as nw
 import polars as pl
 
-from servicio_ml.domain.dataset import IDENTIFIER, SOURCE_LINE
+from servicio_ml.domain.dataset import SOURCE_LINE
+from servicio_ml.domain.fields.identifier import IDENTIFIER
 from servicio_ml.domain.schema import Field
 from servicio_ml.domain.use_case import Dialect, UseCase
 from servicio_ml.errors import ContractError, SourceError, StoreError

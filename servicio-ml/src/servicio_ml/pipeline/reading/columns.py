@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from servicio_ml.domain.dataset import IDENTIFIER
 from servicio_ml.domain.fields.columns import merge_columns
+from servicio_ml.domain.fields.identifier import IDENTIFIER
 from servicio_ml.domain.schema import Field, Kind, LearnedLevels, Parse
 from servicio_ml.domain.use_case import Dialect, Target, UseCase
 from servicio_ml.pipeline.reading.number_text import POINT

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from servicio_ml.domain.dataset import MAX_IDENTIFIER_CHARACTERS
+from servicio_ml.domain.fields.identifier import MAX_IDENTIFIER_CHARACTERS
 from servicio_ml.domain.use_case import Target, UseCase
 from servicio_ml.errors import ContractError, format_names
 from servicio_ml.pipeline.etl.split import TEST

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
+from servicio_ml.domain.fields.identifier import IDENTIFIER
 from servicio_ml.domain.search import Candidate
 from servicio_ml.errors import ArtifactError
 from servicio_ml.features.artifact import (
@@ -154,7 +155,8 @@ def write_artifact(
     """
     folder.mkdir(parents=True)
     (folder / MODEL).write_bytes(onnx)
-    (folder / SCHEMA).write_text(problem.setting.schema.to_text())
+    document = {**problem.setting.schema.to_json(), IDENTIFIER: problem.use_case.identifier}
+    _write_document(folder / SCHEMA, document)
     _write_document(folder / OUTPUT, output.to_json())
     _write_document(folder / REFERENCE, reference.to_json())
     (folder / CARD).write_text(card)
@@ -192,4 +194,5 @@ def select_golden_records(problem: TrainingProblem) -> list[dict[str, Any]]:
 
 
 def _write_document(path: Path, document: Mapping[str, Any]) -> None:
+    # indented, so that a diff of two model versions shows what changed
     path.write_text(json.dumps(document, indent=1, default=str))

@@ -69,6 +69,9 @@ class ModelType:
     labels: list[str]
     tags: list[Tag]
     fields: list[RecordField]
+    identifier: str | None = strawberry.field(
+        description="Raw column that identifies a row; a record may have its text as `identifier`."
+    )
 
 
 @strawberry.type
@@ -108,7 +111,7 @@ def build_model(name: str, status: ModelStatus) -> ModelType:
     if champion is None:
         return ModelType(
             name=name, problem=status.error, version=None, task=None, run_id=None, aliases=[], labels=[],
-            tags=[], fields=[],
+            tags=[], fields=[], identifier=None,
         )  # fmt: skip
     # from the registry, not from the loaded version: aliases move without loading a version anew
     info = next((each for each in status.versions if each.version == champion.version), champion.info)
@@ -122,6 +125,7 @@ def build_model(name: str, status: ModelStatus) -> ModelType:
         labels=list(champion.labels),
         tags=[Tag(name=key, value=value) for key, value in sorted(info.tags.items())],
         fields=[_build_field(each) for each in champion.artifact.encoder.schema.fields],
+        identifier=champion.artifact.identifier or None,
     )
 
 

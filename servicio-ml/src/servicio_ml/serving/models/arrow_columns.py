@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from servicio_ml.domain.fields.identifier import ALLOWED_IDENTIFIER, IDENTIFIER
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.errors import FieldError
 from servicio_ml.features.requests.field_names import FieldNames
@@ -43,18 +44,25 @@ def rename_columns(table: Any, names: FieldNames) -> tuple[Any, list[FieldError]
     return (table.rename_columns([*map(names.rename, given)]) if renames else table), []
 
 
-def find_column_faults(table: Any, schema: FeatureSchema) -> list[FieldError]:
-    """Find the columns of an Arrow table that are no fields, stand twice or have values of another type."""
+def find_column_faults(table: Any, schema: FeatureSchema, *, named: bool = False) -> list[FieldError]:
+    """Find the columns of an Arrow table that are no fields, stand twice or have values of another type.
+
+    Args:
+        table: Arrow table.
+        schema: Fields.
+        named: Whether rows may have an identifier.
+    """
     names, faults = _read_names(table.schema)
-    faults += _find_name_faults(names, schema.field_names)
+    faults += _find_name_faults(names, [*schema.field_names, *[IDENTIFIER] * named])
     # a name decides what its column must hold, so the columns are looked at when all names are right
     if faults:
         return faults
-    fields = [schema.get_field(name) for name in names if name is not None]
+    fields = {each.name: each for each in schema.fields}
     return [
         fault
-        for column, each in zip(table.columns, fields, strict=True)
-        for fault in _check_column(column, each)
+        for name, column in zip(names, table.columns, strict=True)
+        if name is not None
+        for fault in _check_column(column, name, fields.get(name))
     ]
 
 
@@ -62,9 +70,11 @@ def unpack_columns(table: Any, schema: FeatureSchema) -> Any:
     """Convert the columns of a checked table to plain layouts: no dictionaries, runs or views."""
     import pyarrow as pa  # noqa: PLC0415  heavy
 
-    names = table.column_names
+    names, fields = table.column_names, {each.name: each for each in schema.fields}
     columns = [
-        _convert_numbers(_unpack_column(column), schema.get_field(name).kind)
+        _convert_numbers(_unpack_column(column), fields[name].kind)
+        if name in fields
+        else _unpack_column(column)
         for name, column in zip(names, table.columns, strict=True)
     ]
     return pa.table(columns, names=names)
@@ -94,21 +104,27 @@ def _find_name_faults(names: Sequence[str | None], known: Sequence[str]) -> Iter
             yield _build_fault(name, f"{number} columns", "one column of that name", "type")
 
 
-def _check_column(column: Any, each: Field) -> Iterator[FieldError]:
+def _check_column(column: Any, name: str, each: Field | None) -> Iterator[FieldError]:
+    """Check a column of a field, or that of the identifier."""
     import pyarrow as pa  # noqa: PLC0415  heavy
 
-    allowed = f"{each.allowed}, in a column of {COLUMN_TYPES[each.kind]}"
-    if not _is_readable(column.type, each):
-        yield _build_fault(each.name, f"a column of {_describe_type(column.type)}", allowed, "type")
+    if each:
+        allowed = f"{each.allowed}, in a column of {COLUMN_TYPES[each.kind]}"
+        is_readable = _is_readable(column.type, each)
+    else:
+        allowed = f"{ALLOWED_IDENTIFIER}, in a column of text or integers"
+        is_readable = _is_identifying(column.type)
+    if not is_readable:
+        yield _build_fault(name, f"a column of {_describe_type(column.type)}", allowed, "type")
         return
     try:
         column.validate(full=True)
     except pa.ArrowInvalid as error:
         problem = truncate_value(str(error).splitlines()[0])
-        yield _build_fault(each.name, f"a column with invalid bytes ({problem})", allowed, "type")
+        yield _build_fault(name, f"a column with invalid bytes ({problem})", allowed, "type")
         return
     if any(_has_long_text(chunk) for chunk in column.chunks):
-        yield _build_fault(each.name, f"a text of more than {MAX_TEXT_BYTES} bytes", allowed, "type")
+        yield _build_fault(name, f"a text of more than {MAX_TEXT_BYTES} bytes", allowed, "type")
 
 
 def _is_readable(kind: Any, each: Field) -> bool:
@@ -123,10 +139,25 @@ def _is_readable(kind: Any, each: Field) -> bool:
     if types.is_boolean(plain):
         # the levels of a category may be true and false
         return field_kind in {Kind.CATEGORY, Kind.BOOLEAN}
-    if types.is_string(plain) or types.is_large_string(plain) or types.is_string_view(plain):
+    if _is_text(plain):
         return field_kind not in NUMERIC_KINDS
     is_date = types.is_date(plain) or types.is_timestamp(plain)
     return is_date and each.is_dated and _is_known_zone(plain)
+
+
+def _is_identifying(kind: Any) -> bool:
+    """Whether an identifier can be read from a column of an Arrow type."""
+    import pyarrow as pa  # noqa: PLC0415  heavy
+
+    plain = _get_value_type(kind)
+    return bool(_is_text(plain) or pa.types.is_integer(plain) or pa.types.is_null(plain))
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow as pa  # noqa: PLC0415  heavy
+
+    types = pa.types
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
 def _is_number(kind: Any) -> bool:

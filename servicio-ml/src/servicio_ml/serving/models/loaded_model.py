@@ -217,7 +217,7 @@ def build_loader(
         loaded_model = LoadedModel(
             info=info,
             artifact=artifact,
-            decoder=Decoder(info.model, artifact.encoder, max_rows),
+            decoder=Decoder(info.model, artifact.encoder, max_rows, artifact.identifier),
             bin_counts=open_bin_counts(info, artifact),
             card=card,
             loaded_at=clock(),

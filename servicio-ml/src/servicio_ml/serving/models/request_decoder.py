@@ -7,12 +7,18 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, from_json, to_json
 
+from servicio_ml.domain.fields.identifier import (
+    ALLOWED_IDENTIFIER,
+    IDENTIFIER,
+    pack_identifiers,
+    parse_identifier,
+)
 from servicio_ml.domain.schema import Kind
 from servicio_ml.errors import EncodingError, FieldError, InvalidError
 from servicio_ml.features.check import SchemaChecker
 from servicio_ml.features.column_values import OnFault
-from servicio_ml.features.encoder import Encoder, Matrix, Values
-from servicio_ml.features.requests.field_names import FieldNames
+from servicio_ml.features.encoder import Encoder, Values
+from servicio_ml.features.requests.field_names import FieldNames, build_request_names
 from servicio_ml.features.requests.request_models import (
     build_array_adapter,
     build_batch_model,
@@ -47,32 +53,37 @@ REASON_BY_ERROR = {
 
 
 class Decoder:
-    """Decoder of one model's bodies to matrices `[n, features]`; their derived columns stay empty.
+    """Decoder of one model's bodies to rows; the derived columns of their matrix stay empty.
 
     Every method raises `InvalidError`.
 
     Attributes:
+        identifier: Raw column of a row's identifier, which stands beside its fields; empty without one.
         record_model: Pydantic model of one record.
         batch_model: Pydantic model of a batch.
         max_rows: Maximum number of rows of a batch.
         names: Names of the fields; requests by other names than the fields' own are read a second time.
     """
 
-    def __init__(self, model: str, encoder: Encoder, max_rows: int) -> None:
+    def __init__(self, model: str, encoder: Encoder, max_rows: int, identifier: str = "") -> None:
         title = "".join(word.capitalize() for word in model.replace("-", "_").split("_"))
-        self.record_model: type[BaseModel] = build_record_model(encoder.schema, title)
-        self.batch_model: type[BaseModel] = build_batch_model(encoder.schema, max_rows, f"{title}Batch")
+        self.record_model: type[BaseModel] = build_record_model(encoder.schema, title, identifier)
+        self.batch_model: type[BaseModel] = build_batch_model(
+            encoder.schema, max_rows, f"{title}Batch", identifier
+        )
         # bound once: Pydantic's own classmethod would look the validator up for every request
         self._validate_record = self.record_model.__pydantic_validator__.validate_json
         self._validate_batch = self.batch_model.__pydantic_validator__.validate_json
         self._validate_array = build_array_adapter(self.record_model, max_rows).validate_json
-        self._model, self._encoder, self.max_rows = model, encoder, max_rows
-        self.names = FieldNames({each.name: each.columns for each in encoder.schema.fields})
+        self._model, self._encoder, self.max_rows, self.identifier = model, encoder, max_rows, identifier
+        self.names = build_request_names(encoder.schema, identifier)
         self._checker = SchemaChecker(encoder.schema)
         # described once, see `SchemaChecker`
         self._allowed = {each.name: each.allowed for each in encoder.schema.fields}
+        if identifier:
+            self._allowed[IDENTIFIER] = ALLOWED_IDENTIFIER
 
-    def decode_record(self, body: bytes) -> Matrix:
+    def decode_record(self, body: bytes) -> RequestRows:
         """Decode one record, as JSON."""
         try:
             record = self._validate_record(body)
@@ -84,7 +95,14 @@ class Decoder:
             raise InvalidError(self._model, [self._build_fault(each) for each in error.errors()]) from None
         except RepeatedKeyError as error:
             raise self._build_key_error(error) from None
-        return self._encoder.encode_validated((record.__dict__,))
+        return self._encode_validated((record.__dict__,))
+
+    def _encode_validated(self, records: Sequence[Mapping[str, Any]]) -> RequestRows:
+        matrix = self._encoder.encode_validated(records)
+        # one of the fields may have that name where rows have no identifier
+        if not self.identifier:
+            return RequestRows(matrix)
+        return RequestRows(matrix, identifiers=pack_identifiers([each[IDENTIFIER] for each in records]))
 
     def _rename(
         self, rename: Callable[[bytes, FieldNames], RenamedBody | None], body: bytes
@@ -106,14 +124,15 @@ class Decoder:
         self, body: bytes, on_error: OnError, name_faults: Sequence[FieldError]
     ) -> tuple[RequestRows, bool]:
         try:
-            matrix, columnar = self._decode_valid_batch(body)
+            rows, columnar = self._decode_valid_batch(body)
         except ValidationError as error:
             renamed = None if name_faults else self._rename(rename_batch, body)
             if renamed is None:
                 return self._decode_invalid_batch(body, error, on_error, name_faults)
         else:
-            refusals = RowRefusals(row_count=len(matrix), faults={}) if on_error is OnError.PARTIAL else None
-            return RequestRows(matrix=matrix, refusals=refusals), columnar
+            if on_error is OnError.PARTIAL:
+                rows = rows._replace(refusals=RowRefusals(row_count=len(rows.matrix), faults={}))
+            return rows, columnar
         return self._decode_batch(renamed.body, on_error, renamed.row_faults)
 
     def _decode_invalid_batch(
@@ -130,7 +149,7 @@ class Decoder:
             raise InvalidError(self._model, faults)
         return self._decode_partly(body, faults)
 
-    def _decode_valid_batch(self, body: bytes) -> tuple[Matrix, bool]:
+    def _decode_valid_batch(self, body: bytes) -> tuple[RequestRows, bool]:
         """Decode a batch, or raise the `ValidationError` of its values."""
         if body.lstrip().startswith(b"["):
             return self._decode_valid_array(body), False
@@ -140,15 +159,16 @@ class Decoder:
         if (batch.records is None) == (batch.columns is None):
             raise self._build_body_error(sorted(batch.model_fields_set), "either records or columns")
         if batch.records is not None:
-            return self._encoder.encode_validated([record.__dict__ for record in batch.records]), False
+            return self._encode_validated([record.__dict__ for record in batch.records]), False
         columns = batch.columns.__dict__
-        values = self._encoder.read_columns(columns, self._count_rows(columns))
-        return self._encoder.encode_values(values), True
+        matrix = self._encoder.encode_values(self._encoder.read_columns(columns, self._count_rows(columns)))
+        texts = columns[IDENTIFIER] if self.identifier else None
+        return RequestRows(matrix, identifiers=pack_identifiers(texts or [])), True
 
-    def _decode_valid_array(self, body: bytes) -> Matrix:
+    def _decode_valid_array(self, body: bytes) -> RequestRows:
         records = self._validate_array(body)
         self._check_keys(body, sum([len(each.__pydantic_fields_set__) for each in records]))
-        return self._encoder.encode_validated([record.__dict__ for record in records])
+        return self._encode_validated([record.__dict__ for record in records])
 
     def _decode_partly(self, body: bytes, faults: Sequence[FieldError]) -> tuple[RequestRows, bool]:
         """Decode the rows of a batch that have none of its faults."""
@@ -161,10 +181,10 @@ class Decoder:
         if scored := refusals.scored_rows:
             # as JSON again: Pydantic takes other types from Python than from JSON
             kept = to_json({container: select_rows(given, scored)}, inf_nan_mode="constants")
-            matrix, _ = self._decode_valid_batch(kept)
+            rows, _ = self._decode_valid_batch(kept)
         else:
-            matrix = self._encoder.encode_values(np.empty((0, self._encoder.value_width)))
-        return RequestRows(matrix=matrix, refusals=refusals), columnar
+            rows = RequestRows(self._encoder.encode_values(np.empty((0, self._encoder.value_width))))
+        return rows._replace(refusals=refusals), columnar
 
     def _parse_container(self, body: bytes) -> tuple[str, Any]:
         """Parse the only container of a batch, records or columns, and return its name with it."""
@@ -184,18 +204,23 @@ class Decoder:
         return next(iter(lengths.values()))
 
     def decode_table(self, table: Any, on_error: OnError = OnError.REFUSE) -> RequestRows:
-        """Decode an Arrow table with a column for each field."""
+        """Decode an Arrow table with a column for each field, and one for the identifier."""
         table, name_faults = rename_columns(table, self.names)
         if name_faults:
             raise InvalidError(self._model, name_faults)
         # checked here: Arrow bodies do not pass the Pydantic models
-        if column_faults := find_column_faults(table, self._encoder.schema):
+        if column_faults := find_column_faults(table, self._encoder.schema, named=bool(self.identifier)):
             raise InvalidError(self._model, column_faults)
         if not 0 < table.num_rows <= self.max_rows:
             raise self._build_body_error(f"{table.num_rows} rows", f"1 to {self.max_rows} rows")
         faults = self.create_faults(table.column_names, on_error)
         columns = unpack_columns(table, self._encoder.schema)
-        return self.encode_rows(lambda on_fault: self._encoder.read_frame(columns, on_fault), faults)
+        is_named = self.identifier and IDENTIFIER in columns.column_names
+        return self.encode_rows(
+            lambda on_fault: self._encoder.read_frame(columns, on_fault),
+            faults,
+            columns[IDENTIFIER].to_pylist() if is_named else (),
+        )
 
     def create_faults(self, names: Collection[str], on_error: OnError) -> RowFaults:
         """Create the faults of a request that has columns or tensors of these names."""
@@ -203,27 +228,34 @@ class Decoder:
         complete = all(each.nullable or each.name in names for each in self._encoder.schema.fields)
         return RowFaults(self._model, self._encoder.schema, on_error if complete else OnError.REFUSE)
 
-    def encode_rows(self, read: Callable[[OnFault], Values], faults: RowFaults) -> RequestRows:
+    def encode_rows(
+        self, read: Callable[[OnFault], Values], faults: RowFaults, identifiers: Sequence[object] = ()
+    ) -> RequestRows:
         """Read values `[n, fields]` and encode them; those that do not fit their field are faults of rows.
 
         Args:
             read: Reads the values.
             faults: Faults that were found before; those of these values are added.
+            identifiers: Identifier of each row, not parsed yet.
         """
         try:
             values = read(lambda error: faults.add(self._translate_error(error)))
         except EncodingError as error:
             raise InvalidError(self._model, [self._translate_error(error)]) from error
+        texts = _parse_identifiers(identifiers, faults)
         # before they are rounded to float32, which could move a value to its limit or to a whole number
         if faults.on_error is OnError.REFUSE:
             if found := self._checker.find_faults(values):
                 raise InvalidError(self._model, found)
-            return RequestRows(matrix=self._encoder.encode_values(values))
+            return RequestRows(self._encoder.encode_values(values), identifiers=pack_identifiers(texts))
         for fault in self._checker.iterate_faults(values):
             faults.add(fault)
         refusals = faults.build_refusals(len(values))
+        scored = refusals.scored_rows
         return RequestRows(
-            matrix=self._encoder.encode_values(values[refusals.scored_rows]), refusals=refusals
+            self._encoder.encode_values(values[scored]),
+            refusals,
+            pack_identifiers([texts[row] for row in scored] if texts else []),
         )
 
     def _translate_error(self, error: EncodingError) -> FieldError:
@@ -277,6 +309,25 @@ class Decoder:
             # Pydantic's input of a missing field is the record around it; null counts as missing, too
             value, reason = None, "missing"
         return FieldError(row=row, field=name, value=value, allowed=self._allowed[name], reason=reason)
+
+
+def _parse_identifiers(given: Sequence[object], faults: RowFaults) -> list[str | None]:
+    texts = list[str | None]()
+    for row, value in enumerate(given):
+        try:
+            texts.append(parse_identifier(value))
+        except ValueError:
+            faults.add(
+                FieldError(
+                    row=row,
+                    field=IDENTIFIER,
+                    value=truncate_value(value),
+                    allowed=ALLOWED_IDENTIFIER,
+                    reason="type",
+                )
+            )
+            texts.append(None)
+    return texts
 
 
 def _find_row(error: ErrorDetails) -> int | None:

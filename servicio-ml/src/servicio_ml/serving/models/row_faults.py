@@ -11,8 +11,9 @@ from bisect import insort
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
+from servicio_ml.domain.fields.identifier import Identifiers
 from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.errors import FieldError, InvalidError, RequestError, format_value
 from servicio_ml.features.encoder import Matrix
@@ -79,17 +80,18 @@ def _describe_faults(faults: Sequence[FieldError]) -> str:
     return text if len(text) <= MAX_ERROR_CHARACTERS else f"{text[:MAX_ERROR_CHARACTERS]}…"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestRows:
-    """Rows of a request.
+class RequestRows(NamedTuple):
+    """Rows of a request; a tuple, since each request builds one.
 
     Attributes:
         matrix: Rows to score, `[n, features]`.
         refusals: The other rows; None where one of them refuses the request.
+        identifiers: Identifiers of the rows to score.
     """
 
     matrix: Matrix
     refusals: RowRefusals | None = None
+    identifiers: Identifiers = ()
 
 
 class RowFaults:

@@ -2,7 +2,7 @@
 
 A request has a tensor for each field, or one named `features` that holds the matrix's values of all fields in
 their order: categories as the index of their level, dates as days since 1970-01-01, date-times as such days
-with a fraction, NaN for missing values.
+with a fraction, NaN for missing values. The tensor `identifier` may stand beside them.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from servicio_ml.domain.fields.identifier import ALLOWED_IDENTIFIER, IDENTIFIER
 from servicio_ml.domain.schema import Field, Kind
 from servicio_ml.domain.values import FIRST_DAY, LAST_DAY
 from servicio_ml.errors import FieldError, InvalidError, RequestError
@@ -39,6 +40,7 @@ ERROR = "error"
 """Output of a request whose refused rows are answered."""
 PROBABILITY, PROBABILITIES = "probability", "probabilities"
 NUMERIC = (Kind.NUMBER, Kind.INTEGER)
+INTEGERS = tuple(name for name in NUMBER_DTYPES if name not in FLOATS)
 ANY_ROWS = -1
 Signature = tuple[str, str, list[int]]
 """Name, datatype and shape of an input or output; `ANY_ROWS` replaces the number of rows."""
@@ -59,6 +61,7 @@ def to_rows(
     if twice := sorted({truncate_text(name) for name in names if names.count(name) > 1}):
         raise RequestError(f"input tensor {twice[0]!r} stands twice", "give each once")
     fields = loaded_model.artifact.encoder.schema.field_names
+    tensors = _rename_tensors(loaded_model, tensors)
     # a model may have a field of that name, which then wins
     if FEATURES in names and FEATURES not in fields:
         return _read_features(loaded_model, tensors, max_rows, on_error)
@@ -66,11 +69,15 @@ def to_rows(
 
 
 def describe_inputs(loaded_model: LoadedModel) -> list[Signature]:
-    """Describe the inputs of a model: one for each field, of a datatype that holds all its values."""
-    return [
+    """Describe the inputs of a model: one for each field, of a datatype that holds all its values.
+
+    The identifier of rows is the last one, where they have one.
+    """
+    inputs = [
         (each.name, _choose_datatype(each), [ANY_ROWS])
         for each in loaded_model.artifact.encoder.schema.fields
     ]
+    return [*inputs, (IDENTIFIER, BYTES, [ANY_ROWS])] if loaded_model.decoder.identifier else inputs
 
 
 def _choose_datatype(each: Field) -> str:
@@ -162,6 +169,16 @@ def _build_error(
     return InvalidError(loaded_model.model, [fault])
 
 
+def _count_rows(loaded_model: LoadedModel, tensors: Sequence[Tensor], max_rows: int) -> int:
+    rows = {_check_rows(loaded_model, tensor, max_rows) for tensor in tensors}
+    if len(rows) > 1:
+        lengths = ", ".join(f"{tensor.name} {tensor.shape[0]}" for tensor in tensors)
+        raise RequestError(
+            f"input tensors differ in rows: {lengths}", "give each field a value for every row"
+        )
+    return rows.pop()
+
+
 def _check_rows(loaded_model: LoadedModel, tensor: Tensor, max_rows: int) -> int:
     rows = tensor.shape[0]
     if not 1 <= rows <= max_rows:
@@ -175,26 +192,38 @@ def _read_fields(
     encoder = loaded_model.artifact.encoder
     fields = {each.name: each for each in encoder.schema.fields}
     columns: dict[str, Any] = {}
-    for tensor in _rename_tensors(loaded_model, tensors):
+    for tensor in tensors:
+        if _is_identifier(loaded_model, tensor):
+            continue
         each = fields.get(tensor.name)
         if each is None:
-            allowed = f"no such input; inputs are {', '.join(fields)}, or {FEATURES} alone"
+            inputs = ", ".join(name for name, *_ in describe_inputs(loaded_model))
+            allowed = f"no such input; inputs are {inputs}, or {FEATURES} alone"
             raise _build_error(
                 loaded_model, tensor.name, f"a {tensor.datatype} tensor", allowed, "unknown_field"
             )
         columns[each.name] = _convert_column(loaded_model, tensor, each)
+    identifiers = _read_identifiers(loaded_model, tensors)
     # after all columns: a wrong field name is the likelier mistake
-    rows = {_check_rows(loaded_model, tensor, max_rows) for tensor in tensors}
-    if len(rows) > 1:
-        lengths = ", ".join(f"{tensor.name} {tensor.shape[0]}" for tensor in tensors)
-        raise RequestError(
-            f"input tensors differ in rows: {lengths}", "give each field a value for every row"
-        )
-    number = rows.pop()
+    number = _count_rows(loaded_model, tensors, max_rows)
     faults = loaded_model.decoder.create_faults(columns, on_error)
     return loaded_model.decoder.encode_rows(
-        lambda on_fault: encoder.read_columns(columns, number, on_fault), faults
+        lambda on_fault: encoder.read_columns(columns, number, on_fault), faults, identifiers
     )
+
+
+def _is_identifier(loaded_model: LoadedModel, tensor: Tensor) -> bool:
+    return bool(loaded_model.decoder.identifier) and tensor.name == IDENTIFIER
+
+
+def _read_identifiers(loaded_model: LoadedModel, tensors: Sequence[Tensor]) -> Sequence[object]:
+    """Read the identifiers of the rows, not parsed yet; none where no tensor has them."""
+    for tensor in tensors:
+        if _is_identifier(loaded_model, tensor):
+            _check_column(loaded_model, tensor, ALLOWED_IDENTIFIER, [BYTES, *INTEGERS])
+            # an empty text is missing, as everywhere
+            return tensor.values if isinstance(tensor.values, list) else tensor.values.tolist()
+    return ()
 
 
 def _rename_tensors(loaded_model: LoadedModel, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -207,19 +236,7 @@ def _rename_tensors(loaded_model: LoadedModel, tensors: Sequence[Tensor]) -> Seq
 
 
 def _convert_column(loaded_model: LoadedModel, tensor: Tensor, each: Field) -> npt.NDArray[Any] | list[Any]:
-    if tensor.shape[1:] not in {(), (1,)}:
-        raise RequestError(
-            f"tensor {each.name!r} has shape {list(tensor.shape)}", "a field takes [rows] or [rows, 1]"
-        )
-    datatypes = _list_datatypes(each)
-    if tensor.datatype not in datatypes:
-        raise _build_error(
-            loaded_model,
-            each.name,
-            f"a {tensor.datatype} tensor",
-            f"{each.allowed}, as {', '.join(datatypes)}",
-            "type",
-        )
+    _check_column(loaded_model, tensor, each.allowed, _list_datatypes(each))
     # an empty text is missing: BYTES has no other value for it
     if isinstance(tensor.values, list):
         return [text or None for text in tensor.values]
@@ -227,6 +244,21 @@ def _convert_column(loaded_model: LoadedModel, tensor: Tensor, each: Field) -> n
     if tensor.datatype == BOOL:
         return [*tensor.values.tolist()]
     return restore_limits(tensor.values, each) if tensor.datatype == FP32 else tensor.values
+
+
+def _check_column(loaded_model: LoadedModel, tensor: Tensor, allowed: str, datatypes: Sequence[str]) -> None:
+    if tensor.shape[1:] not in {(), (1,)}:
+        raise RequestError(
+            f"tensor {tensor.name!r} has shape {list(tensor.shape)}", "a field takes [rows] or [rows, 1]"
+        )
+    if tensor.datatype not in datatypes:
+        raise _build_error(
+            loaded_model,
+            tensor.name,
+            f"a {tensor.datatype} tensor",
+            f"{allowed}, as {', '.join(datatypes)}",
+            "type",
+        )
 
 
 def _list_datatypes(each: Field) -> Sequence[str]:
@@ -240,10 +272,12 @@ def _read_features(
     loaded_model: LoadedModel, tensors: Sequence[Tensor], max_rows: int, on_error: OnError
 ) -> RequestRows:
     schema = loaded_model.artifact.encoder.schema
-    fields, (tensor, *others) = schema.fields, tensors
+    fields = schema.fields
+    tensor, *others = (each for each in tensors if not _is_identifier(loaded_model, each))
     if others:
+        beside = f", or with {IDENTIFIER!r}" if loaded_model.decoder.identifier else ""
         raise RequestError(
-            f"{FEATURES!r} is not the only input tensor", "it holds every field; give it alone"
+            f"{FEATURES!r} is not the only input tensor", f"it holds every field; give it alone{beside}"
         )
     if tensor.datatype not in FLOATS:
         raise _build_error(
@@ -263,7 +297,8 @@ def _read_features(
         # 24 bits hold days to some minutes
         allowed = f"a tensor of {FP64}, since the model reads date-times to the second"
         raise _build_error(loaded_model, FEATURES, f"a {FP32} tensor", allowed, "type")
-    _check_rows(loaded_model, tensor, max_rows)
+    identifiers = _read_identifiers(loaded_model, tensors)
+    _count_rows(loaded_model, tensors, max_rows)
     values = np.array(tensor.values, dtype=np.float64).reshape(tensor.shape)
     faults = loaded_model.decoder.create_faults(schema.field_names, on_error)
     for column, each in enumerate(fields):
@@ -271,7 +306,7 @@ def _read_features(
             _check_codes(each, values[:, column], faults)
         elif tensor.datatype == FP32:
             values[:, column] = restore_limits(values[:, column], each)
-    return loaded_model.decoder.encode_rows(lambda _: values, faults)
+    return loaded_model.decoder.encode_rows(lambda _: values, faults, identifiers)
 
 
 def _check_codes(each: Field, values: npt.NDArray[np.float64], faults: RowFaults) -> None:

@@ -18,6 +18,7 @@ from servicio_ml.serving.prediction.feedback_documents import (
     GroundTruthInput,
 )
 from servicio_ml.serving.prediction.service import Service
+from servicio_ml.serving.prediction.truth_identifiers import parse_truth_identifiers
 
 OTHER_LABEL = "other"
 """Metric label of classes that the champion does not know: an older version may have had others."""
@@ -34,17 +35,18 @@ class FeedbackRecorder:
 
         Args:
             model: Name of the model.
-            truth: Prediction id and actual value.
+            truth: Prediction id or identifier, and actual value.
             now: Current time, in seconds since 1970.
 
         Raises:
-            InvalidError: The value is no label of the model, or no number within the target's bounds.
+            InvalidError: The value is no label of the model, or no number within the target's bounds; or
+                there is not exactly one of id and identifier.
             UnknownPredictionError: The log has no such prediction of the model.
             ServicioError: There is no such model here, or the log cannot be written.
         """
         (receipt,) = self.record_many(model, [truth], now)
         if receipt.status is FeedbackStatus.UNKNOWN:
-            raise UnknownPredictionError(truth.prediction_id)
+            raise UnknownPredictionError(truth.prediction_id or "", identifier=receipt.identifier or "")
         return receipt
 
     def record_many(
@@ -63,18 +65,34 @@ class FeedbackRecorder:
         # the champion's target: a client does not know which version has answered
         output = self.service.models.get_champion(model).artifact.output
         values = parse_actual_values(model, output, [truth.actual for truth in truths])
-        logged = self.service.log.find([truth.prediction_id for truth in truths])
-        # a prediction of another model counts as unknown, so that names reveal nothing
-        known = {each for each, prediction in logged.items() if prediction.model == model}
+        texts = parse_truth_identifiers(model, truths)
+        ids = self._find_known_ids(model, truths, texts)
         known_truths = [
-            GroundTruth(prediction_id=truth.prediction_id, actual=value, at=now)
-            for truth, value in zip(truths, values, strict=True)
-            if truth.prediction_id in known
+            GroundTruth(prediction_id=each, actual=value, at=now)
+            for each, value in zip(ids, values, strict=True)
+            if each is not None
         ]
         labelled = iter(self._log_labels(output.labels, known_truths))
         return [
-            _build_receipt(truth.prediction_id, next(labelled) if truth.prediction_id in known else None)
-            for truth in truths
+            _build_receipt(each or truth.prediction_id, text, None if each is None else next(labelled))
+            for each, truth, text in zip(ids, truths, texts, strict=True)
+        ]
+
+    def _find_known_ids(
+        self, model: str, truths: Sequence[GroundTruthInput], texts: Sequence[str | None]
+    ) -> list[str | None]:
+        """Find the id of each truth's prediction; None for an unknown one."""
+        log, named = self.service.log, [text for text in texts if text is not None]
+        latest = log.find_latest(model, named) if named else {}
+        logged = log.find([truth.prediction_id for truth in truths if truth.prediction_id is not None])
+        # a prediction of another model counts as unknown, so that names reveal nothing
+        known = {each for each, prediction in logged.items() if prediction.model == model}
+        by_identifier = {text: prediction.id for text, prediction in latest.items()}
+        return [
+            (truth.prediction_id if truth.prediction_id in known else None)
+            if text is None
+            else by_identifier.get(text)
+            for truth, text in zip(truths, texts, strict=True)
         ]
 
     def _log_labels(
@@ -118,9 +136,16 @@ def _name_label(labels: Sequence[str], code: float) -> str:
     return labels[int(code)] if 0 <= code < len(labels) else OTHER_LABEL
 
 
-def _build_receipt(prediction_id: str, labelled: LabelledPrediction | None) -> FeedbackReceipt:
-    if labelled is None:
-        return FeedbackReceipt(prediction_id=prediction_id, status=FeedbackStatus.UNKNOWN, revision=None)
-    fresh = FeedbackStatus.ACCEPTED if labelled.revision == 1 else FeedbackStatus.CORRECTED
-    status = fresh if labelled.new else FeedbackStatus.KNOWN
-    return FeedbackReceipt(prediction_id=prediction_id, status=status, revision=labelled.revision)
+def _build_receipt(
+    prediction_id: str | None, identifier: str | None, labelled: LabelledPrediction | None
+) -> FeedbackReceipt:
+    status = FeedbackStatus.UNKNOWN
+    if labelled is not None:
+        fresh = FeedbackStatus.ACCEPTED if labelled.revision == 1 else FeedbackStatus.CORRECTED
+        status = fresh if labelled.new else FeedbackStatus.KNOWN
+    return FeedbackReceipt(
+        prediction_id=prediction_id,
+        identifier=identifier,
+        status=status,
+        revision=None if labelled is None else labelled.revision,
+    )

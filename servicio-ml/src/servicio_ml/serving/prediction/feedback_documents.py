@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
+from servicio_ml.features.requests.request_models import IDENTIFIER_DOCUMENT
+
 MAX_ID_CHARACTERS = 64
 
 
@@ -18,11 +20,18 @@ class FeedbackStatus(StrEnum):
 
 
 class GroundTruthInput(BaseModel):
-    """Ground truth of a prediction."""
+    """Ground truth of a prediction, named by its id or by the identifier of its row."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    prediction_id: str = Field(description="Id from the prediction's response.", max_length=MAX_ID_CHARACTERS)
+    prediction_id: str | None = Field(
+        default=None, description="Id from the prediction's response.", max_length=MAX_ID_CHARACTERS
+    )
+    # validated as in a prediction's request
+    identifier: Annotated[Any, WithJsonSchema(IDENTIFIER_DOCUMENT)] = Field(
+        default=None,
+        description="Identifier of a row, instead of the id: its latest prediction.",
+    )
     # validated against the model, for an error that names its labels
     actual: Annotated[Any, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}]})] = Field(
         description="Label of the model, or number for a regression."
@@ -40,7 +49,8 @@ class GroundTruthBatch(BaseModel):
 class FeedbackReceipt(BaseModel):
     """Outcome of reported ground truth: an equal value changes nothing, another one is a new revision."""
 
-    prediction_id: str
+    prediction_id: str | None = Field(description="Id of the prediction; null where none has the identifier.")
+    identifier: str | None = Field(description="Identifier of the row; null where the id was given.")
     status: FeedbackStatus
     revision: int | None = Field(description="1 for the first value; null for an unknown prediction.")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from servicio_ml.domain.fields.identifier import Identifiers
 from servicio_ml.features.encoder import Matrix
 from servicio_ml.serving.models.loaded_model import PredictionResult, ScoredBatch
 
@@ -19,12 +20,20 @@ class PendingRequest:
 
     matrix: Matrix
     on_done: OnDone
+    identifiers: Identifiers = ()
 
 
 def stack_matrices(requests: Sequence[PendingRequest]) -> Matrix:
     """Stack the rows of several requests, `[n, features]`."""
     # most batches have one request, whose matrix needs no copy
     return requests[0].matrix if len(requests) == 1 else np.concatenate([each.matrix for each in requests])
+
+
+def join_identifiers(requests: Sequence[PendingRequest]) -> Identifiers:
+    """Join the identifiers of several requests, some of which may have none."""
+    if not any(each.identifiers for each in requests):
+        return ()
+    return tuple(text for each in requests for text in each.identifiers or (None,) * len(each.matrix))
 
 
 def deliver_results(scored_batch: ScoredBatch, requests: Sequence[PendingRequest]) -> None:

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from servicio_ml.domain.fields.identifier import Identifiers
 from servicio_ml.domain.ports.clock import Clock
 from servicio_ml.domain.prediction import Interface, Purpose, TimedKeys, derive_named_key
 from servicio_ml.errors import InvalidError
@@ -27,6 +28,7 @@ from servicio_ml.serving.prediction.pending_requests import (
     PendingRequest,
     deliver_error,
     deliver_results,
+    join_identifiers,
     settle_future,
     stack_matrices,
 )
@@ -111,6 +113,7 @@ class Predictor:
         matrix: Matrix,
         protocol: Interface,
         purpose: Purpose = Purpose.ANSWER,
+        identifiers: Identifiers = (),
     ) -> PredictionResult:
         """Score, log and count the rows of one request.
 
@@ -119,14 +122,17 @@ class Predictor:
             matrix: Rows `[n, features]`; their derived columns are filled here.
             protocol: Interface of the request.
             purpose: Purpose that is logged.
+            identifiers: Identifiers of the rows, which are logged with them.
 
         Raises:
             JournalError: The rows could not be logged, and the policy is to refuse.
         """
         if len(matrix) > MAX_ROWS_IN_LOOP:
-            return await self.run_in_thread(self.score_sync, loaded_model, matrix, protocol, purpose)
+            return await self.run_in_thread(
+                self.score_sync, loaded_model, matrix, protocol, purpose, identifiers
+            )
         future: asyncio.Future[PredictionResult] = asyncio.get_running_loop().create_future()
-        self.submit(loaded_model, matrix, protocol, purpose, partial(settle_future, future))
+        self.submit(loaded_model, matrix, protocol, purpose, partial(settle_future, future), identifiers)
         return await future
 
     def submit(
@@ -136,12 +142,15 @@ class Predictor:
         protocol: Interface,
         purpose: Purpose,
         on_done: OnDone,
+        identifiers: Identifiers = (),
     ) -> None:
         """Score a few rows as `score` does, and call back in the next turn of the event loop."""
         # `call_soon` runs after all requests that arrived in this turn have been added
         if not self._pending:
             asyncio.get_running_loop().call_soon(self._score_pending)
-        self._pending[loaded_model, protocol, purpose].append(PendingRequest(matrix=matrix, on_done=on_done))
+        self._pending[loaded_model, protocol, purpose].append(
+            PendingRequest(matrix=matrix, on_done=on_done, identifiers=identifiers)
+        )
 
     def score_sync(
         self,
@@ -149,6 +158,7 @@ class Predictor:
         matrix: Matrix,
         protocol: Interface,
         purpose: Purpose = Purpose.ANSWER,
+        identifiers: Identifiers = (),
     ) -> PredictionResult:
         """Score as `score` does, without an event loop: for threads and stream workers.
 
@@ -156,13 +166,18 @@ class Predictor:
             JournalError: As in `score`.
         """
         started = time.perf_counter()
-        batch = self._score_group((loaded_model, protocol, purpose), matrix)
+        batch = self._score_group((loaded_model, protocol, purpose), matrix, identifiers)
         self._recorder.log([batch])
         self._finish_batch(batch, started)
         return PredictionResult(scored_batch=batch.scored_batch, start=0, row_count=len(matrix))
 
     def score_idempotent(
-        self, loaded_model: LoadedModel, matrix: Matrix, protocol: Interface, idempotency_keys: Sequence[str]
+        self,
+        loaded_model: LoadedModel,
+        matrix: Matrix,
+        protocol: Interface,
+        idempotency_keys: Sequence[str],
+        identifiers: Identifiers = (),
     ) -> list[PredictionResult]:
         """Score as `score_sync` does, and log each row once under its idempotency key.
 
@@ -170,7 +185,7 @@ class Predictor:
             JournalError: As in `score`.
         """
         started = time.perf_counter()
-        batch = self._score_group((loaded_model, protocol, Purpose.ANSWER), matrix)
+        batch = self._score_group((loaded_model, protocol, Purpose.ANSWER), matrix, identifiers)
         rows = [batch.select_row(i, derive_named_key(key)) for i, key in enumerate(idempotency_keys)]
         # each row is its own chunk with a key derived from its message, so that a repeated message finds it
         self._recorder.log(rows)
@@ -203,7 +218,8 @@ class Predictor:
         batches: list[tuple[RecordedBatch, list[PendingRequest]]] = []
         for group, members in groups.items():
             try:
-                batches.append((self._score_group(group, stack_matrices(members)), members))
+                batch = self._score_group(group, stack_matrices(members), join_identifiers(members))
+                batches.append((batch, members))
             except Exception as error:  # noqa: BLE001  every waiting request gets the error
                 deliver_error(members, error)
         try:
@@ -217,7 +233,7 @@ class Predictor:
             deliver_results(batch.scored_batch, members)
             self._finish_batch(batch, started)
 
-    def _score_group(self, batch_key: BatchKey, matrix: Matrix) -> RecordedBatch:
+    def _score_group(self, batch_key: BatchKey, matrix: Matrix, identifiers: Identifiers) -> RecordedBatch:
         loaded_model, protocol, purpose = batch_key
         scored_batch = loaded_model.score(self._keys.create(), matrix)
         row_indices = np.arange(len(matrix), dtype=np.uint32)
@@ -227,6 +243,7 @@ class Predictor:
             protocol=protocol,
             purpose=purpose,
             row_indices=row_indices,
+            identifiers=identifiers,
         )
 
     def _finish_batch(self, batch: RecordedBatch, started: float) -> None:

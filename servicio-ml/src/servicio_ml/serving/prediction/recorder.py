@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import compress
 
 import numpy as np
 import numpy.typing as npt
 
+from servicio_ml.domain.fields.identifier import Identifiers, pack_identifiers
 from servicio_ml.domain.ports.clock import Clock
 from servicio_ml.domain.ports.journal import Journal
 from servicio_ml.domain.prediction import Chunk, Interface, Purpose
@@ -45,6 +47,7 @@ class RecordedBatch:
         protocol: Interface of the requests.
         purpose: Purpose of the predictions.
         row_indices: Index of each row in its chunk, `[n]`.
+        identifiers: Identifiers of the rows.
     """
 
     scored_batch: ScoredBatch
@@ -52,6 +55,7 @@ class RecordedBatch:
     protocol: Interface
     purpose: Purpose
     row_indices: RowIndices
+    identifiers: Identifiers = ()
 
     def select_row(self, index: int, key: bytes) -> "RecordedBatch":
         """Return one row as a batch of its own, under its own key."""
@@ -63,6 +67,7 @@ class RecordedBatch:
             protocol=self.protocol,
             purpose=self.purpose,
             row_indices=self.row_indices[:1],
+            identifiers=pack_identifiers([*self.identifiers[index : index + 1]]),
         )
 
 
@@ -100,11 +105,12 @@ class Recorder:
 
     def _build_chunk(self, batch: RecordedBatch) -> Chunk:
         scored_batch, matrix, row_indices = batch.scored_batch, batch.matrix, batch.row_indices
-        predictions = scored_batch.predictions
+        predictions, identifiers = scored_batch.predictions, batch.identifiers
         # shadow rows are a sample already
         if self._policy.sampling < 1 and batch.purpose is not Purpose.SHADOW:
             mask = select_rows(scored_batch.key, len(matrix), self._policy.sampling)
             matrix, row_indices, predictions = matrix[mask], row_indices[mask], predictions.select(mask)
+            identifiers = pack_identifiers([*compress(identifiers, mask)])
         loaded_model, probabilities = scored_batch.loaded_model, predictions.probabilities
         return Chunk(
             key=scored_batch.key,
@@ -119,6 +125,7 @@ class Recorder:
             features=matrix[:, : loaded_model.value_width].tobytes(),
             outcomes=predictions.outcomes.tobytes(),
             probabilities=b"" if probabilities is None else probabilities.tobytes(),
+            identifiers=identifiers,
         )
 
     def count(self, batch: RecordedBatch) -> None:

@@ -21,7 +21,7 @@ async def score_request(
     """
     if not len(rows.matrix):
         return _complete(predictor, _build_empty_result(loaded_model), rows)
-    scored = await predictor.score(loaded_model, rows.matrix, protocol, purpose)
+    scored = await predictor.score(loaded_model, rows.matrix, protocol, purpose, rows.identifiers)
     return _complete(predictor, scored, rows)
 
 
@@ -35,7 +35,8 @@ def score_request_sync(
     """
     if not len(rows.matrix):
         return _complete(predictor, _build_empty_result(loaded_model), rows)
-    return _complete(predictor, predictor.score_sync(loaded_model, rows.matrix, protocol, purpose), rows)
+    scored = predictor.score_sync(loaded_model, rows.matrix, protocol, purpose, rows.identifiers)
+    return _complete(predictor, scored, rows)
 
 
 def _build_empty_result(loaded_model: LoadedModel) -> PredictionResult:

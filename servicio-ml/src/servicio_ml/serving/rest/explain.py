@@ -76,7 +76,7 @@ def build_routes(service: Service) -> APIRouter:
         loaded_model, _ = await service.predictor.resolve(
             model, parse_version_query(request.scope["query_string"])
         )
-        matrix = loaded_model.decoder.decode_record(await request.body())
+        matrix = loaded_model.decoder.decode_record(await request.body()).matrix
         # hundreds of evaluations of the model: too long for the event loop
         return await service.predictor.run_in_thread(explain_record, loaded_model, matrix)
 

@@ -14,7 +14,6 @@ import orjson
 
 from servicio_ml.domain.prediction import Interface, Purpose
 from servicio_ml.errors import InvalidError, MediaTypeError, RequestError
-from servicio_ml.features.encoder import Matrix
 from servicio_ml.serving.http.call import JSON, HttpCall, HttpResponse
 from servicio_ml.serving.http.problems import build_fault_documents
 from servicio_ml.serving.http.route_access import Access, require
@@ -90,10 +89,11 @@ class PredictRoutes:
             except InvalidError as error:
                 self._predictor.count_rejected(error)
                 raise
-        matrix = self._decode_record(loaded_model, body)
-        return _build_record_response(
-            call, await self._predictor.score(loaded_model, matrix, Interface.REST, purpose)
+        rows = self._decode_record(loaded_model, body)
+        result = await self._predictor.score(
+            loaded_model, rows.matrix, Interface.REST, purpose, rows.identifiers
         )
+        return _build_record_response(call, result)
 
     def submit(
         self, call: HttpCall, model: str, body: bytes, on_done: Callable[[HttpResponse | Exception], None]
@@ -116,11 +116,10 @@ class PredictRoutes:
                 _build_record_response(call, outcome) if isinstance(outcome, PredictionResult) else outcome
             )
 
-        self._predictor.submit(
-            loaded_model, self._decode_record(loaded_model, body), Interface.REST, purpose, complete
-        )
+        rows = self._decode_record(loaded_model, body)
+        self._predictor.submit(loaded_model, rows.matrix, Interface.REST, purpose, complete, rows.identifiers)
 
-    def _decode_record(self, loaded_model: LoadedModel, body: bytes) -> Matrix:
+    def _decode_record(self, loaded_model: LoadedModel, body: bytes) -> RequestRows:
         try:
             return loaded_model.decoder.decode_record(body)
         except InvalidError as error:

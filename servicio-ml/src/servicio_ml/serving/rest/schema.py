@@ -51,6 +51,10 @@ class SchemaState(BaseModel):
     description: str = Field(description="Description of the target; empty where the version has none.")
     unit: str = Field(description="Unit of a regression's prediction.")
     fields: list[SchemaField]
+    identifier: str | None = Field(
+        description="Raw column that identifies a row; a record may have its text as `identifier` beside the "
+        "fields. Null where records have none."
+    )
     places: FieldLocations | None = Field(description="Coordinates; null unless a field's levels are places.")
 
 
@@ -75,6 +79,7 @@ def build_schema_state(loaded_model: LoadedModel) -> SchemaState:
             )
             for each in schema.fields
         ],
+        identifier=loaded_model.artifact.identifier or None,
         places=find_locations(schema),
     )  # fmt: skip
 

@@ -65,7 +65,7 @@ def compute_curve(loaded_model: LoadedModel, request: WhatIfRequest) -> WhatIfCu
     """
     names = loaded_model.decoder.names
     name = names.rename(request.field)
-    matrix = loaded_model.decoder.decode_record(_encode_record(request.record))
+    matrix = loaded_model.decoder.decode_record(_encode_record(request.record)).matrix
     # after it was decoded: its names go together
     record = {names.rename(each): value for each, value in request.record.items()}
     schema = loaded_model.artifact.encoder.schema
@@ -96,7 +96,7 @@ def compute_curve(loaded_model: LoadedModel, request: WhatIfRequest) -> WhatIfCu
 
 def _decode_row(loaded_model: LoadedModel, record: Mapping[str, Scalar], row: int) -> Matrix:
     try:
-        return loaded_model.decoder.decode_record(_encode_record(record))
+        return loaded_model.decoder.decode_record(_encode_record(record)).matrix
     except InvalidError as error:
         # every single record is row 0; the client asks which value was wrong
         raise InvalidError(loaded_model.model, [replace(fault, row=row) for fault in error.faults]) from None

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import orjson
 
+from servicio_ml.domain.fields.identifier import pack_identifiers
 from servicio_ml.domain.prediction import Interface, LoggedPrediction, derive_named_key, format_prediction_ids
 from servicio_ml.domain.stream import (
     KEY,
@@ -23,9 +24,9 @@ from servicio_ml.domain.stream import (
     build_stream_name,
 )
 from servicio_ml.errors import ArtifactError, FieldError, InvalidError, NoSuchModelError, NotReadyError
-from servicio_ml.features.encoder import Matrix
 from servicio_ml.features.output import Predictions
 from servicio_ml.serving.models.loaded_model import LoadedModel, PredictionResult, ScoredBatch
+from servicio_ml.serving.models.row_faults import RequestRows
 from servicio_ml.serving.prediction.service import Service
 
 MAX_DELIVERIES = 5
@@ -62,7 +63,7 @@ class BatchScorer:
         outcomes = [
             self._replay_result(logged[each.id], each) for each in batch.messages if each.id in logged
         ]
-        rows: dict[str, Matrix] = {}
+        rows: dict[str, RequestRows] = {}
         for message in batch.messages:
             # its result was replayed above
             if message.id in logged:
@@ -74,14 +75,16 @@ class BatchScorer:
                 rows[message.id] = decoded
         if rows:
             message_batch = replace(batch, messages=[each for each in batch.messages if each.id in rows])
-            outcomes += self._score(loaded_model, message_batch, np.concatenate([*rows.values()]))
+            outcomes += self._score(loaded_model, message_batch, [*rows.values()])
         return outcomes
 
     def _score(
-        self, loaded_model: LoadedModel, batch: MessageBatch, matrix: Matrix
+        self, loaded_model: LoadedModel, batch: MessageBatch, rows: Sequence[RequestRows]
     ) -> Iterator[StreamOutcome]:
         names = [_build_row_name(batch.model, message) for message in batch.messages]
-        results = self._predictor.score_idempotent(loaded_model, matrix, Interface.STREAM, names)
+        matrix = np.concatenate([each.matrix for each in rows])
+        identifiers = pack_identifiers([each.identifiers[0] if each.identifiers else None for each in rows])
+        results = self._predictor.score_idempotent(loaded_model, matrix, Interface.STREAM, names, identifiers)
         # if two workers hold the message, the first in the log decides: both must give the same result
         logged = self._find_logged(batch) if batch.redelivered else {}
         for message, result in zip(batch.messages, results, strict=True):
@@ -90,7 +93,7 @@ class BatchScorer:
             else:
                 yield _build_result(message, result)
 
-    def _decode_or_bury(self, loaded_model: LoadedModel, message: StreamMessage) -> Matrix | DeadLetter:
+    def _decode_or_bury(self, loaded_model: LoadedModel, message: StreamMessage) -> RequestRows | DeadLetter:
         # the broker counts deliveries, so that the count survives the workers
         if message.deliveries > MAX_DELIVERIES:
             return _build_dead_letter(message, f"{MAX_DELIVERIES} workers took it and did not finish it")
@@ -100,7 +103,7 @@ class BatchScorer:
             self._predictor.count_rejected(error)
             return _build_dead_letter(message, str(error))
 
-    def _decode(self, loaded_model: LoadedModel, message: StreamMessage) -> Matrix:
+    def _decode(self, loaded_model: LoadedModel, message: StreamMessage) -> RequestRows:
         record = message.fields.get(RECORD)
         if record is None:
             fault = FieldError(

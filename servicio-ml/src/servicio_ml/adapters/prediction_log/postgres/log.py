@@ -20,8 +20,9 @@ from servicio_ml.adapters.prediction_log.postgres.pg_binary import (
     unpack_rows,
 )
 from servicio_ml.adapters.prediction_log.revisions import build_revisions
-from servicio_ml.adapters.prediction_log.rows import group_places_by_key
+from servicio_ml.adapters.prediction_log.rows import group_places_by_key, keep_latest
 from servicio_ml.adapters.prediction_log.sqlite_files import describe_error
+from servicio_ml.domain.fields.identifier import pack_identifiers
 from servicio_ml.domain.prediction import (
     Chunk,
     GroundTruth,
@@ -46,12 +47,21 @@ COLUMNS = (
 )
 READ_CHUNKS = """
 SELECT uuid_send(prediction_id), version, protocol, purpose, array_send(features), outcome,
-       array_send(probabilities), at, prediction_id
+       array_send(probabilities),
+       (SELECT identifier FROM identifier WHERE identifier.prediction_id = prediction.prediction_id),
+       at, prediction_id
 FROM prediction
 WHERE model = %s AND (at, prediction_id) > (%s, %s) AND at < %s AND purpose = ANY(%s)
 ORDER BY at, prediction_id LIMIT %s
 """
 FIND_BY_ID = f"SELECT {COLUMNS} FROM prediction WHERE prediction_id = ANY(%s::uuid[])"  # noqa: S608  constants
+FIND_LATEST = f"""
+SELECT asked.text, {COLUMNS}
+FROM unnest(%s::text[]) AS asked (text) CROSS JOIN LATERAL (
+    SELECT prediction_id FROM identifier WHERE identifier.model = %s AND identifier.identifier = asked.text
+    ORDER BY identifier.at DESC, prediction_id DESC LIMIT 1
+) AS latest JOIN prediction USING (prediction_id)
+"""  # noqa: S608  constants
 BLOCK_ROWS = 1 << 16
 """Rows whose packed numbers the server joins in one query."""
 FIND_BLOCK_END = """
@@ -122,6 +132,14 @@ class PostgresPredictionLog:
         missing = [each for each in known if each not in found]
         try:
             return found | reader.find_predictions(self._folder, missing)
+        except (sqlite3.Error, OSError) as error:
+            raise LogError(str(self._folder), describe_error(error)) from error
+
+    def find_latest(self, model: str, identifiers: Sequence[str]) -> Mapping[str, LoggedPrediction]:
+        rows = self._query(FIND_LATEST, ([*identifiers], model)) if identifiers else []
+        found = {text: _build_prediction(row) for text, *row in rows}
+        try:
+            return keep_latest(found, reader.find_latest(self._folder, model, identifiers))
         except (sqlite3.Error, OSError) as error:
             raise LogError(str(self._folder), describe_error(error)) from error
 
@@ -223,7 +241,7 @@ def _build_prediction(row: Sequence[Any]) -> LoggedPrediction:
 
 
 def _build_chunk(model: str, rows: Sequence[tuple[Any, ...]]) -> Chunk:
-    prediction_id, version, protocol, purpose, _, _, _, at, _ = rows[0]
+    prediction_id, version, protocol, purpose, *_, at, _ = rows[0]
     places = np.frombuffer(b"".join(b"\0" + row[0][KEY_BYTES:] for row in rows), ">u4")
     return Chunk(
         key=prediction_id[:KEY_BYTES] + bytes(ID_BYTES - KEY_BYTES), at=at.timestamp(), model=model,
@@ -231,4 +249,5 @@ def _build_chunk(model: str, rows: Sequence[tuple[Any, ...]]) -> Chunk:
         places=places.astype("<u4").tobytes(), features=decode_arrays([row[4] for row in rows], 4),
         outcomes=np.array([row[5] for row in rows], "<f8").tobytes(),
         probabilities=decode_arrays([row[6] for row in rows], 8),
+        identifiers=pack_identifiers([row[7] for row in rows]),
     )  # fmt: skip

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from servicio_ml.domain.dataset import MAX_IDENTIFIER_CHARACTERS
+from servicio_ml.domain.fields.identifier import MAX_IDENTIFIER_CHARACTERS
 from servicio_ml.pipeline.drafting.columns.raw_column import (
     MAX_LEVELS,
     MIN_READABLE,
