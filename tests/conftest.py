@@ -46,6 +46,12 @@ def artifact_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def identified_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The artifact of such a model for rows with an identifier, the column `Row`; not to be changed."""
+    return _train_artifact(Task.BINARY, tmp_path_factory, identifier="Row")
+
+
+@pytest.fixture(scope="session")
 def multiclass_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The artifact of a small model of three classes; not to be changed."""
     return _train_artifact(Task.MULTICLASS, tmp_path_factory)
@@ -57,9 +63,9 @@ def regression_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _train_artifact(Task.REGRESSION, tmp_path_factory)
 
 
-def _train_artifact(task: Task, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def _train_artifact(task: Task, tmp_path_factory: pytest.TempPathFactory, identifier: str = "") -> Path:
     candidate = Candidate(name="decision_tree", family="decision_tree", max_latency_seconds=1.0)
-    use_case = build_use_case(task, candidate)
+    use_case = build_use_case(task, candidate, identifier=identifier)
     made = build_problem(use_case, SCHEMA, generate_rows(task, 300), seed=0, threads=1)
     test = build_holdout(use_case, SCHEMA, generate_rows(task, 100, seed=1))
     folder = tmp_path_factory.mktemp(task) / "model"

@@ -1,6 +1,7 @@
 """Synthetic rows as requests."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,15 @@ def test_every_record_is_a_request_that_is_taken(use_case: UseCase, tmp_path: Pa
     present = {name for record in records for name, value in record.items() if value is not None}
     optional = {field.name for field in use_case.schema.fields if field.optional}
     assert present >= {*use_case.schema.field_names} - optional
+
+
+def test_a_record_has_the_identifier_of_its_row(tmp_path: Path) -> None:
+    rain = load_catalogue()["rain_australia"]
+    use_case = replace(rain, identifier="Row", deduplicate=False)
+    source, names = _draw(use_case, tmp_path), use_case.schema.field_names[:3]
+    records = read_typed_records(use_case, source, [*names, "identifier"])
+    assert len({record["identifier"] for record in records}) == len(records) > ROWS / 2
+    assert all("identifier" not in record for record in read_typed_records(use_case, source, names))
 
 
 def test_only_the_fields_that_are_asked_for_are_there(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ from servicio_ml.serving.stream.worker import StreamWorker
 
 pytestmark = pytest.mark.slow
 
-RECORD = {"day": "2020-01-31", "size": 1.5, "weight": 0.25, "colour": "green"}
+RECORD = {"day": "2020-01-31", "size": 1.5, "weight": 0.25, "colour": "green", "identifier": "892"}
 COLUMNS = {name: [value, value] for name, value in RECORD.items()}
 PREDICT, BATCH, INFER = "/models/small/predict", "/models/small/predict/batch", "/v2/models/small/infer"
 MUTATION = 'mutation ($records: [JSON!]!) { predict(model: "small", records: $records) { prediction } }'
@@ -68,7 +68,7 @@ def write_parquet() -> bytes:
 
 
 def build_tensors() -> list[dict[str, Any]]:
-    types = {"day": "BYTES", "size": "FP64", "weight": "FP64", "colour": "BYTES"}
+    types = {"day": "BYTES", "size": "FP64", "weight": "FP64", "colour": "BYTES", "identifier": "BYTES"}
     return [
         {"name": name, "shape": [2], "data": COLUMNS[name], "datatype": datatype}
         for name, datatype in types.items()
@@ -82,20 +82,28 @@ def build_binary_request() -> tuple[bytes, int]:
         parameters = {"binary_data_size": len(data)}
         return {"name": name, "shape": [2], "datatype": datatype, "parameters": parameters}
 
-    inputs = [describe_input("weight", "FP64", numbers), describe_input("day", "BYTES", text)]
+    named = np.array([892, 893]).tobytes()
+    inputs = [
+        describe_input("weight", "FP64", numbers),
+        describe_input("day", "BYTES", text),
+        describe_input("identifier", "INT64", named),
+    ]
     head = encode_json({"inputs": inputs})
-    return head + numbers + text, len(head)
+    return head + numbers + text + named, len(head)
 
 
 def build_grpc_request(*, raw: bool) -> bytes:
     request = pb.ModelInferRequest(model_name="small", id="1")
     request.inputs.add(name="weight", datatype="FP64", shape=[2])
     request.inputs.add(name="day", datatype="BYTES", shape=[2])
+    request.inputs.add(name="identifier", datatype="BYTES", shape=[2])
     if raw:
         request.raw_input_contents.extend([np.array([1.5, 2.5]).tobytes(), b"\x0a\x00\x00\x002020-01-31" * 2])
+        request.raw_input_contents.append(b"\x03\x00\x00\x00892" * 2)
     else:
         request.inputs[0].contents.fp64_contents.extend([1.5, 2.5])
         request.inputs[1].contents.bytes_contents.extend([b"2020-01-31"] * 2)
+        request.inputs[2].contents.bytes_contents.extend([b"892"] * 2)
     return request.SerializeToString()
 
 
@@ -142,8 +150,8 @@ SLOW_CASES = {"explain", "what-if"}
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, artifact_folder: Path) -> ServiceFixture:
-    return create_service(tmp_path_factory.mktemp("fuzz"), artifact_folder)
+def made(tmp_path_factory: pytest.TempPathFactory, identified_folder: Path) -> ServiceFixture:
+    return create_service(tmp_path_factory.mktemp("fuzz"), identified_folder)
 
 
 @pytest.fixture(scope="module")

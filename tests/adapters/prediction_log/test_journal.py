@@ -32,9 +32,9 @@ WRITER = """
 
     journal = SqliteJournal.open_exclusive(Path(sys.argv[1]))
     for i in count():
-        made = [build_chunk(NOW + i, 2)] * (1 + i % 2)
+        made = [build_chunk(NOW + i, 2, identifiers=(None, f"row_{i}"))] * (1 + i % 2)
         journal.write(made)
-        print(journal.path.name, *list_prediction_ids(made[0]), flush=True)
+        print(journal.path.name, *list_prediction_ids(made[0]), made[0].identifiers[1], flush=True)
 """
 FILE_LIMIT = """
     import resource, sys
@@ -114,7 +114,7 @@ def test_a_closed_slot_is_taken_again(folder: Path, journal: SqliteJournal) -> N
 
 @pytest.mark.slow
 def test_a_killed_process_loses_nothing_it_acknowledged(folder: Path) -> None:
-    acknowledged = list[str]()
+    acknowledged, identifiers = list[str](), list[str]()
     for _ in range(5):
         process = start_python(WRITER, folder)
         assert process.stdout is not None
@@ -124,9 +124,15 @@ def test_a_killed_process_loses_nothing_it_acknowledged(folder: Path) -> None:
         process.communicate()
         complete = [line for line in lines if line.endswith("\n")]
         assert {line.split()[0] for line in complete} == {"journal-0.db"}
-        acknowledged += [each for line in complete for each in line.split()[1:]]
+        acknowledged += [each for line in complete for each in line.split()[1:-1]]
+        identifiers += [line.split()[-1] for line in complete]
     assert len(acknowledged) >= 2_000
-    assert set(SqlitePredictionLog(folder).find(acknowledged)) == set(acknowledged)
+    log = SqlitePredictionLog(folder)
+    assert set(log.find(acknowledged)) == set(acknowledged)
+    found = log.find_latest("rain", identifiers)
+    assert [found[text].id for text in identifiers] == acknowledged[1::2]
+    # also of what was not acknowledged: both or none
+    assert all(chunk.identifiers for chunk in log.read_chunks("rain", 0, 1e12))
 
 
 @pytest.mark.slow

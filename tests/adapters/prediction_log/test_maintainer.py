@@ -14,7 +14,7 @@ from prediction_chunks import NOW, build_chunk, list_prediction_ids
 from services import ManualClock
 from servicio_ml.adapters.prediction_log import maintainer as module
 from servicio_ml.adapters.prediction_log.journal import SqliteJournal
-from servicio_ml.adapters.prediction_log.journal_file import MAX_FREE_PAGES, JournalFile
+from servicio_ml.adapters.prediction_log.journal_file import MAX_BATCH_ROWS, MAX_FREE_PAGES, JournalFile
 from servicio_ml.adapters.prediction_log.maintainer import (
     MAX_UNCHECKED_CHUNKS,
     JournalMaintainer,
@@ -73,6 +73,23 @@ def test_what_is_too_old_goes_with_its_ground_truth(
     assert read_times(folder) == [NOW + 2 * DAY, NOW + 3 * DAY]
     for model in ("heart", "rain"):
         assert len(list(log.read_ground_truth(model, 0, 1e12))) == 2
+
+
+def test_identifiers_go_with_their_rows(folder: Path, journal: SqliteJournal, watch: ManualClock) -> None:
+    rows = 2 * MAX_BATCH_ROWS + 1
+    many = [f"row {place}" for place in range(rows)]
+    journal.write([build_chunk(NOW, rows, identifiers=(*many,)), build_chunk(NOW + DAY, identifiers=("a",))])
+    watch.now = NOW + 10.5 * DAY
+    create_maintainer(journal, watch, seconds=10 * DAY).run_cycle()
+    assert read_times(folder) == [NOW + DAY]
+    assert set(SqlitePredictionLog(folder).find_latest("rain", [*many, "a"])) == {"a"}
+    with closing(sqlite3.connect(journal.path)) as connection:
+        assert connection.execute("SELECT count(*) FROM identifier").fetchone() == (1,)
+    # its sequence number is given to the next chunk
+    watch.now = NOW + 12 * DAY
+    create_maintainer(journal, watch, seconds=10 * DAY).run_cycle()
+    journal.write([build_chunk(watch.now)])
+    assert [chunk.identifiers for chunk in SqlitePredictionLog(folder).read_chunks("rain", 0, 1e12)] == [()]
 
 
 def test_a_clock_that_is_set_back_deletes_and_hides_nothing(

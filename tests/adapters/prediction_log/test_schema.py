@@ -48,6 +48,24 @@ def test_a_newer_journal_is_refused(folder: Path) -> None:
         SqliteJournal.open_exclusive(folder)
 
 
+def test_an_older_journal_is_read_and_upgraded(folder: Path) -> None:
+    journal, made = SqliteJournal.open_exclusive(folder), build_chunk()
+    journal.write([made])
+    journal.close()
+    connection = sqlite3.connect(journal.path)
+    with connection:
+        connection.execute("DROP TABLE identifier")
+        connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = 'journal_1'")  # noqa: S608  a constant
+    connection.close()
+    log = SqlitePredictionLog(folder)
+    assert list(log.read_chunks("rain", 0, 1e12)) == [made]
+    assert not log.find_latest("rain", ["a"])
+    journal, more = SqliteJournal.open_exclusive(folder), build_chunk(NOW + 1, identifiers=("a",))
+    journal.write([more])
+    journal.close()
+    assert list(log.read_chunks("rain", 0, 1e12)) == [made, more]
+
+
 def test_a_newer_file_of_ground_truth_is_refused(folder: Path) -> None:
     SqlitePredictionLog(folder)
     set_newer_revision(get_labels_path(folder))

@@ -303,6 +303,10 @@ MEANINGS = [
         "rows are published with a column 'identifier'; rename the feature or target of that name",
     ),
     (
+        change(APPLES, identifier="id", schema=FeatureSchema(fields=(replace(SIZE, column="identifier"),))),
+        "'size' is read from a column 'identifier', which requests have as the text of 'id'; rename",
+    ),
+    (
         change(APPLES, identifier=SIZE.column),
         "is the identifier and is read as 'size', too; keep one of both",
     ),

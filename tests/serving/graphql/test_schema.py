@@ -97,6 +97,13 @@ def test_tags_and_aliases_are_those_of_the_last_look(tmp_path: Path, artifact_fo
     assert message[0]["tags"] == [{"name": "period", "value": "2020-01"}]
 
 
+def test_a_model_says_what_identifies_a_row(tmp_path: Path, identified_folder: Path) -> None:
+    query = '{ model(name: "small") { identifier fields { name } } }'
+    model = execute(create_service(tmp_path, identified_folder), query)["data"]["model"]
+    assert model["identifier"] == "Row"
+    assert [each["name"] for each in model["fields"]] == ["day", "size", "weight", "colour"]
+
+
 def test_model_without_a_champion(tmp_path: Path) -> None:
     message = execute(
         create_service(tmp_path, None, names=["small"]), "{ models { name version problem fields { name } } }"

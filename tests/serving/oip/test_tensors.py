@@ -431,3 +431,52 @@ def _load(name: str) -> Any:
     encoder = Encoder(FeatureSchema(fields=(FIELD_BY_NAME[name],)))
     artifact, decoder = SimpleNamespace(encoder=encoder), Decoder("one", encoder, MAX_ROWS)
     return SimpleNamespace(model="one", version=1, artifact=artifact, decoder=decoder)
+
+
+class TestIdentifiers:
+    @pytest.fixture
+    def named_model(self, identified_folder: Path, tmp_path: Path) -> LoadedModel:
+        return create_service(tmp_path, identified_folder).service.models.get_champion("small")
+
+    @pytest.mark.parametrize(
+        ("name", "datatype", "values", "expected"),
+        [
+            ("identifier", "BYTES", ["a", ""], ("a", None)),
+            ("identifier", "INT64", [892, -7], ("892", "-7")),
+            ("Row", "UINT64", [2**64 - 1, 0], ("18446744073709551615", "0")),
+            ("Row", "BYTES", [None, None], ()),
+        ],
+    )
+    def test_they_stand_beside_features(
+        self, named_model: LoadedModel, name: str, datatype: str, values: list[Any], expected: tuple[Any, ...]
+    ) -> None:
+        texts, features = build_tensors((name, datatype, values)), build_features_tensor([ROW, ROW])
+        for tensors in ([*texts, features], [features, *texts]):
+            rows = to_rows(named_model, tensors, MAX_ROWS)
+            assert rows.identifiers == expected
+            np.testing.assert_array_equal(rows.matrix, encode_expected(named_model, RECORD, RECORD))
+
+    @pytest.mark.parametrize(
+        ("given", "said"),
+        [
+            (("identifier", "FP64", [892.0]), "FP64 tensor.*BYTES, UINT8"),
+            (("identifier", "BOOL", [True]), "BOOL tensor"),
+            (("identifier", "BYTES", ["a", "b"]), "differ in rows: .*identifier 2"),
+            (("weight", "FP64", [1.0]), "give it alone, or with 'identifier'"),
+            (("Number", "BYTES", ["a"]), "give it alone"),
+        ],
+        ids=["fractions", "booleans", "rows", "another field", "another column"],
+    )
+    def test_what_is_wrong_is_named(
+        self, named_model: LoadedModel, given: tuple[str, str, list[Any]], said: str
+    ) -> None:
+        with pytest.raises(ServicioError, match=said):
+            to_rows(named_model, [build_features_tensor([ROW]), *build_tensors(given)], MAX_ROWS)
+
+    def test_one_value_a_row_is_taken(self, named_model: LoadedModel) -> None:
+        wide = from_values("identifier", "BYTES", [1, 2], ["a", "b"])
+        with pytest.raises(RequestError, match=r"tensor 'identifier' has shape \[1, 2\]"):
+            to_rows(named_model, [*build_tensors(DAY, WEIGHT), wide], MAX_ROWS)
+
+    def test_they_are_an_input(self, named_model: LoadedModel, loaded_model: LoadedModel) -> None:
+        assert describe_inputs(named_model) == [*describe_inputs(loaded_model), ("identifier", "BYTES", [-1])]

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -195,3 +196,74 @@ def test_prediction_of_a_version_with_more_labels(
     made.promote(artifact_folder)
     assert report(made, high["prediction_id"], "yes").status is FeedbackStatus.ACCEPTED
     assert read_realised_confusion(made) == {("other", "yes"): 1}
+
+
+class TestIdentifiers:
+    @pytest.fixture
+    def made(self, tmp_path: Path, identified_folder: Path) -> ServiceFixture:
+        return create_service(tmp_path, identified_folder)
+
+    def score(self, made: ServiceFixture, *identifiers: str | None) -> list[str]:
+        loaded_model = made.service.models.get_champion(made.model)
+        golden = loaded_model.artifact.golden["records"][: len(identifiers)]
+        matrix = loaded_model.artifact.encoder.encode_records(golden)
+        result = made.service.predictor.score_sync(
+            loaded_model, matrix, Interface.REST, identifiers=identifiers
+        )
+        made.clock.now += 1
+        return result.ids
+
+    def report(self, made: ServiceFixture, *truths: GroundTruthInput) -> list[tuple[object, ...]]:
+        receipts = FeedbackRecorder(service=made.service).record_many(made.model, truths, made.clock.now)
+        return [(each.prediction_id, each.identifier, each.status, each.revision) for each in receipts]
+
+    def test_the_latest_prediction_gets_the_truth(self, made: ServiceFixture) -> None:
+        self.score(made, "a", "7")
+        latest, other = self.score(made, "a", None)
+        truths = [GroundTruthInput(identifier=each, actual="yes") for each in (" a ", "b", 7)]
+        found = self.report(made, *truths, GroundTruthInput(prediction_id=latest, actual="no"))
+        seven = made.log.find_latest(made.model, ["7"])["7"].id
+        assert found == [
+            (latest, "a", FeedbackStatus.ACCEPTED, 1),
+            (None, "b", FeedbackStatus.UNKNOWN, None),
+            (seven, "7", FeedbackStatus.ACCEPTED, 1),
+            (latest, None, FeedbackStatus.CORRECTED, 2),
+        ]
+        assert {*made.log.newest_labels} == {latest, seven}
+        assert other not in made.log.newest_labels
+
+    def test_an_unknown_one_is_named(self, made: ServiceFixture) -> None:
+        recorder = FeedbackRecorder(service=made.service)
+        with pytest.raises(UnknownPredictionError, match="the identifier '892' is not in the log"):
+            recorder.record_one(made.model, GroundTruthInput(identifier=892, actual="yes"), made.clock.now)
+
+    @pytest.mark.parametrize(
+        ("truth", "said"),
+        [
+            (GroundTruthInput(actual="yes"), "prediction_id.*either prediction_id or identifier"),
+            (GroundTruthInput(actual="yes", identifier="  "), "either prediction_id or identifier"),
+            (GroundTruthInput(actual="yes", identifier="a", prediction_id=UNKNOWN_ID), "not both"),
+            (GroundTruthInput(actual="yes", identifier=1.5), "field 'identifier': 1.5"),
+            (GroundTruthInput(actual="yes", identifier="x" * 201), "at most 200 characters"),
+            (GroundTruthInput(actual="yes", identifier="\ud800"), "field 'identifier'"),
+            (GroundTruthInput(actual="yes", identifier="a\0"), "field 'identifier'"),
+            (GroundTruthInput(actual="yes", identifier=["a"]), "field 'identifier'"),
+        ],
+        ids=["neither", "blank", "both", "fraction", "long", "surrogate", "zero", "list"],
+    )
+    def test_exactly_one_of_both_is_taken(
+        self, made: ServiceFixture, truth: GroundTruthInput, said: str
+    ) -> None:
+        self.score(made, "a")
+        fine = GroundTruthInput(actual="yes", identifier="a")
+        with pytest.raises(InvalidError, match=said) as caught:
+            self.report(made, fine, truth)
+        assert [fault.row for fault in caught.value.faults] == [1]
+        assert not made.log.newest_labels
+
+    def test_a_row_of_another_model_is_unknown(self, made: ServiceFixture) -> None:
+        self.score(made, "a")
+        ((key, chunk),) = made.log.written_chunks.items()
+        made.log.written_chunks[key] = replace(chunk, model="other")
+        truth = GroundTruthInput(identifier="a", actual="yes")
+        assert self.report(made, truth) == [(None, "a", FeedbackStatus.UNKNOWN, None)]

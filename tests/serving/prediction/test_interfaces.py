@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -21,7 +21,9 @@ from fakes.object_store import MemoryObjectStore
 from servers import find_free_port
 from services import ServiceFixture, create_service
 from servicio_ml.adapters.console import SilentProgress
+from servicio_ml.domain.fields.identifier import IDENTIFIER
 from servicio_ml.domain.policy import PromotionPolicy
+from servicio_ml.domain.prediction import Chunk
 from servicio_ml.domain.schema import FeatureSchema, Kind
 from servicio_ml.domain.search import Candidate
 from servicio_ml.domain.stream import StreamKind, build_stream_name
@@ -55,6 +57,7 @@ TASKS = {
     "multiclass": "multiclass_folder",
     "regression": "regression_folder",
     "fields named like outputs": "clashing_folder",
+    "rows with an identifier": "identified_folder",
 }
 CLASHING = {"day": "prediction_id", "size": "probability", "weight": "version", "colour": "label"}
 """Fields of the small use case and names of outputs, which the fields of another use case may have."""
@@ -86,18 +89,34 @@ class GoldenRows:
     @property
     def records(self) -> Sequence[Mapping[str, Any]]:
         records: Sequence[Mapping[str, Any]] = self.loaded_model.artifact.golden["records"]
-        return records
+        if not self.loaded_model.artifact.identifier:
+            return records
+        texts = zip(records, self.identifiers, strict=True)
+        return [{**record, IDENTIFIER: text} if text else record for record, text in texts]
+
+    @property
+    def identifiers(self) -> Sequence[str | None]:
+        """Identifiers of the rows, of which one has none; nothing where the model has no identifier."""
+        if not self.loaded_model.artifact.identifier:
+            return ()
+        return [None, *(f"row {i} año" for i in range(1, len(self.loaded_model.artifact.golden["records"])))]
 
     @property
     def columns(self) -> dict[str, list[Any]]:
-        names = self.loaded_model.artifact.encoder.schema.field_names
+        names = [
+            *self.loaded_model.artifact.encoder.schema.field_names,
+            *[IDENTIFIER] * bool(self.identifiers),
+        ]
         return {name: [record.get(name) for record in self.records] for name in names}
 
     @property
     def frame(self) -> pl.DataFrame:
         """Typed columns, dates as dates."""
         fields = self.loaded_model.artifact.encoder.schema.fields
-        frame = pl.DataFrame(self.columns, schema={each.name: TYPES[each.kind] for each in fields})
+        types = {each.name: TYPES[each.kind] for each in fields} | dict.fromkeys(
+            [IDENTIFIER] * bool(self.identifiers), pl.String()
+        )
+        frame = pl.DataFrame(self.columns, schema=types)
         return frame.with_columns(
             pl.col(each.name).str.to_date() for each in fields if each.kind is Kind.DATE
         )
@@ -166,7 +185,7 @@ def infer_oip_fields(given: GoldenRows) -> ResultRows:
     inputs = [
         {
             "name": name, "shape": [len(values)], "data": values,
-            "datatype": "BYTES" if kinds[name] in {Kind.CATEGORY, Kind.DATE} else "FP64",
+            "datatype": "BYTES" if kinds.get(name) in {Kind.CATEGORY, Kind.DATE, None} else "FP64",
         }
         for name, values in given.columns.items()
     ]  # fmt: skip
@@ -176,7 +195,10 @@ def infer_oip_fields(given: GoldenRows) -> ResultRows:
 def infer_oip_features(given: GoldenRows) -> ResultRows:
     data = [[None if np.isnan(value) else float(value) for value in row] for row in given.values]
     features = {"name": "features", "datatype": "FP32", "shape": list(given.values.shape), "data": data}
-    return _read_tensors(given, given.post(INFER, {"inputs": [features]}))
+    beside = [
+        {"name": IDENTIFIER, "datatype": "BYTES", "shape": [len(data), 1], "data": given.identifiers}
+    ] * bool(given.identifiers)
+    return _read_tensors(given, given.post(INFER, {"inputs": [features, *beside]}))
 
 
 def _read_tensors(given: GoldenRows, document: Mapping[str, Any]) -> ResultRows:
@@ -201,6 +223,10 @@ def infer_oip_grpc(given: GoldenRows) -> ResultRows:
     )  # fmt: skip
 
     request = pb.ModelInferRequest(model_name=MODEL, inputs=[features])
+    if given.identifiers:
+        texts = request.inputs.add(name=IDENTIFIER, datatype="BYTES", shape=[len(given.identifiers)])
+        # an empty text has no value
+        texts.contents.bytes_contents.extend((text or "").encode() for text in given.identifiers)
 
     async def ask() -> pb.ModelInferResponse:
         port = find_free_port()
@@ -251,7 +277,8 @@ def score_offline(given: GoldenRows) -> ResultRows:
     path, store, loaded_model = given.folder / "rows.parquet", MemoryObjectStore(), given.loaded_model
     given.frame.write_parquet(path)
     schema = loaded_model.artifact.encoder.schema
-    wanted = InputSpec(schema=schema, keep_columns=schema.field_names)
+    names = given.frame.columns
+    wanted = InputSpec(schema=schema, keep_columns=tuple(names))
     job = ScoringJob(
         info=loaded_model.info,
         artifact=loaded_model.artifact,
@@ -263,7 +290,7 @@ def score_offline(given: GoldenRows) -> ResultRows:
     (output,) = store.list_keys("part-")
     frame = pl.read_parquet(store.fetch(output)).sort("line")
     # columns of the file are kept apart from the outputs of the same names
-    kept = {f"raw {name}" if f"raw {name}" in frame else name: name for name in schema.field_names}
+    kept = {f"raw {name}" if f"raw {name}" in frame else name: name for name in names}
     assert frame.select(*kept).rename(kept).equals(given.frame)
     return frame.drop(*kept).to_dicts()
 
@@ -336,12 +363,22 @@ def _split_rows(answers: ResultRows) -> ResultRows:
 def test_every_interface_gives_the_golden_results(
     interface: str, given: GoldenRows, golden: ResultRows, single: ResultRows
 ) -> None:
+    logged = {*given.made.log.written_chunks}
     answers = _split_rows(INTERFACES[interface](given))
     assert answers == single
+    chunks = [chunk for key, chunk in given.made.log.written_chunks.items() if key not in logged]
+    assert [*_list_identifiers(chunks)] == ([] if interface == "offline" else [*given.identifiers])
     assert any(None in record.values() for record in given.records)
     for mine, theirs in zip(answers, golden, strict=True):
         assert _select_texts(mine) == _select_texts(theirs)
         assert _select_numbers(mine) == pytest.approx(_select_numbers(theirs), rel=TOLERANCE, abs=TOLERANCE)
+
+
+def _list_identifiers(chunks: Sequence[Chunk]) -> Iterator[str | None]:
+    """The identifiers of logged rows, where any of them has one."""
+    if any(chunk.identifiers for chunk in chunks):
+        for chunk in chunks:
+            yield from chunk.identifiers or [None] * chunk.rows
 
 
 def _select_texts(row: Mapping[str, Any]) -> dict[str, Any]:

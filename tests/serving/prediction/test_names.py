@@ -1,8 +1,10 @@
 """One table of names drives every interface: a field by its own name or its raw column's, not by both."""
 
 import json
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,7 +25,7 @@ from servicio_ml.pipeline.scoring.score_rows import RowScorer
 from servicio_ml.serving.app import build_app
 from servicio_ml.serving.models import arrow
 from servicio_ml.serving.models.request_decoder import Decoder
-from servicio_ml.serving.models.row_faults import OnError
+from servicio_ml.serving.models.row_faults import OnError, RequestRows
 from servicio_ml.serving.oip import grpc_messages, http_messages
 from servicio_ml.serving.oip import inference_pb2 as pb
 from servicio_ml.serving.oip.messages import InferRequest
@@ -50,7 +52,7 @@ SCHEMA = FeatureSchema(
     )
 )
 ENCODER = Encoder(SCHEMA)
-DECODER = Decoder("names", ENCODER, MAX_ROWS)
+DECODER = Decoder("names", ENCODER, MAX_ROWS, identifier="PassengerId")
 LOADED: Any = SimpleNamespace(
     model="names", version=1, artifact=SimpleNamespace(encoder=ENCODER), decoder=DECODER
 )
@@ -65,24 +67,24 @@ def write_json(row: Row) -> str:
     return "{" + ", ".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in row) + "}"
 
 
-def decode_record(row: Row) -> Any:
-    return DECODER.decode_record(write_json(row).encode()).matrix
+def decode_record(row: Row) -> RequestRows:
+    return DECODER.decode_record(write_json(row).encode())
 
 
-def decode_records(row: Row) -> Any:
-    return DECODER.decode_batch(b'{"records": [%s]}' % write_json(row).encode())[0].matrix
+def decode_records(row: Row) -> RequestRows:
+    return DECODER.decode_batch(b'{"records": [%s]}' % write_json(row).encode())[0]
 
 
-def decode_array(row: Row) -> Any:
-    return DECODER.decode_batch(b"[%s]" % write_json(row).encode())[0].matrix
+def decode_array(row: Row) -> RequestRows:
+    return DECODER.decode_batch(b"[%s]" % write_json(row).encode())[0]
 
 
-def decode_columns(row: Row) -> Any:
+def decode_columns(row: Row) -> RequestRows:
     columns = write_json([(name, [value]) for name, value in row])
-    return DECODER.decode_batch(b'{"columns": %s}' % columns.encode())[0].matrix
+    return DECODER.decode_batch(b'{"columns": %s}' % columns.encode())[0]
 
 
-def decode_partial(row: Row) -> Any:
+def decode_partial(row: Row) -> RequestRows:
     """Beside a row by field names, which is scored in any case."""
     own = b'{"resources": 2, "age": 3}'
     body = b"[%s, %s]" % (own, write_json(row).encode())
@@ -92,37 +94,37 @@ def decode_partial(row: Row) -> Any:
     if rows.refusals.faults:
         assert len(rows.matrix) == 1
         raise InvalidError("names", rows.refusals.faults[1])
-    return rows.matrix[1:]
+    return RequestRows(rows.matrix[1:], identifiers=rows.identifiers[1:])
 
 
-def decode_graphql_record(row: Row) -> Any:
-    return decode_graphql(b'{"records": [%s]}' % write_json(row).encode(), LOADED).matrix
+def decode_graphql_record(row: Row) -> RequestRows:
+    return decode_graphql(b'{"records": [%s]}' % write_json(row).encode(), LOADED)
 
 
-def decode_stream_message(row: Row) -> Any:
-    return decode_message(write_json(row).encode(), LOADED).matrix
+def decode_stream_message(row: Row) -> RequestRows:
+    return decode_message(write_json(row).encode(), LOADED)
 
 
 def build_table(row: Row) -> Any:
     return pa.table([pa.array([value]) for _, value in row], names=[name for name, _ in row])
 
 
-def decode_arrow_stream(row: Row) -> Any:
+def decode_arrow_stream(row: Row) -> RequestRows:
     table = arrow.READERS[arrow.STREAM_TYPE](write_stream(build_table(row)), MAX_ROWS)
-    return DECODER.decode_table(table).matrix
+    return DECODER.decode_table(table)
 
 
-def decode_arrow_file(row: Row) -> Any:
+def decode_arrow_file(row: Row) -> RequestRows:
     table = arrow.READERS[arrow.FILE_TYPE](write_file(build_table(row)), MAX_ROWS)
-    return DECODER.decode_table(table).matrix
+    return DECODER.decode_table(table)
 
 
-def decode_parquet(row: Row) -> Any:
+def decode_parquet(row: Row) -> RequestRows:
     table = arrow.READERS[arrow.PARQUET_TYPE](write_parquet(build_table(row)), MAX_ROWS)
-    return DECODER.decode_table(table).matrix
+    return DECODER.decode_table(table)
 
 
-def infer_http(row: Row) -> Any:
+def infer_http(row: Row) -> RequestRows:
     inputs = [
         {
             "name": name, "shape": [1], "data": [value],
@@ -131,10 +133,10 @@ def infer_http(row: Row) -> Any:
         for name, value in row
     ]  # fmt: skip
     document = http_messages.parse_document(InferRequest, json.dumps({"inputs": inputs}).encode())
-    return to_rows(LOADED, http_messages.read_request(document, b"").inputs, MAX_ROWS).matrix
+    return to_rows(LOADED, http_messages.read_request(document, b"").inputs, MAX_ROWS)
 
 
-def infer_grpc(row: Row) -> Any:
+def infer_grpc(row: Row) -> RequestRows:
     message = pb.ModelInferRequest(model_name="names")
     for name, value in row:
         tensor = message.inputs.add(name=name, datatype="FP64", shape=[1])
@@ -143,20 +145,20 @@ def infer_grpc(row: Row) -> Any:
             tensor.contents.bytes_contents.append(value.encode())
         else:
             tensor.contents.fp64_contents.append(value)
-    return to_rows(LOADED, grpc_messages.read_request(message).inputs, MAX_ROWS).matrix
+    return to_rows(LOADED, grpc_messages.read_request(message).inputs, MAX_ROWS)
 
 
-def score_csv(row: Row) -> Any:
+def score_csv(row: Row) -> RequestRows:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.csv"
         lines = [[name for name, _ in row], [str(value) for _, value in row]]
         path.write_text("".join(",".join(line) + "\n" for line in lines))
         batches = open_batches(inspect_file(path, path.name), InputSpec(schema=SCHEMA))
         frame: pl.DataFrame = batches.prepare(next(batches.raw_frames))
-    return RowScorer(INFO, LOADED.artifact, {}).prepare(frame).matrix
+    return RequestRows(RowScorer(INFO, LOADED.artifact, {}).prepare(frame).matrix)
 
 
-INTERFACES: Mapping[str, Callable[[Row], Any]] = {
+INTERFACES: Mapping[str, Callable[[Row], RequestRows]] = {
     "REST": decode_record,
     "REST records": decode_records,
     "REST array": decode_array,
@@ -172,6 +174,7 @@ INTERFACES: Mapping[str, Callable[[Row], Any]] = {
     "score": score_csv,
 }
 every_interface = pytest.mark.parametrize("interface", INTERFACES)
+every_request = pytest.mark.parametrize("interface", [each for each in INTERFACES if each != "score"])
 
 
 @every_interface
@@ -188,7 +191,7 @@ every_interface = pytest.mark.parametrize("interface", INTERFACES)
     ids=["names of fields", "names of raw columns", "any order", "raw columns, fewer", "fields, fewer"],
 )
 def test_a_record_by_either_names_is_the_same_row(interface: str, row: Row, expected: list[float]) -> None:
-    np.testing.assert_array_equal(INTERFACES[interface](row), [expected])
+    np.testing.assert_array_equal(INTERFACES[interface](row).matrix, [expected])
 
 
 @every_interface
@@ -222,10 +225,100 @@ def test_a_name_twice_is_refused(interface: str, row: Row) -> None:
 def test_a_fault_of_a_value_has_the_name_of_the_field(interface: str) -> None:
     row = (RAW[0], ("Resource Allocation", 11), *RAW[2:])
     if interface == "score":
-        assert len(score_csv(row)) == 0
+        assert len(score_csv(row).matrix) == 0
         return
     with pytest.raises(InvalidError, match="field 'resources': 11"):
         INTERFACES[interface](row)
+
+
+@every_request
+@pytest.mark.parametrize(
+    "row", [(*OWN, ("identifier", "892")), (("PassengerId", "892"), *RAW)], ids=["own", "raw"]
+)
+def test_an_identifier_by_either_name_stands_beside_the_row(interface: str, row: Row) -> None:
+    rows = INTERFACES[interface](row)
+    assert rows.identifiers == ("892",)
+    assert rows.matrix.tolist() == [MATRIX_ROW]
+
+
+@every_request
+def test_a_row_without_an_identifier_has_none(interface: str) -> None:
+    assert INTERFACES[interface]((*OWN, ("identifier", ""))).identifiers == ()
+    assert INTERFACES[interface](RAW).identifiers == ()
+
+
+@every_request
+@pytest.mark.parametrize(
+    ("row", "names"),
+    [
+        ((*OWN[1:3], ("identifier", "1"), ("PassengerId", "1")), ("'identifier'", "'PassengerId'")),
+        ((*OWN, ("PassengerId", "1")), ("'min_temp'", "'PassengerId'")),
+        ((*RAW, ("identifier", "1")), ("'MinTemp'", "'identifier'")),
+    ],
+    ids=["both", "raw beside own", "own beside raw"],
+)
+def test_names_of_an_identifier_go_with_those_of_the_fields(
+    interface: str, row: Row, names: Sequence[str]
+) -> None:
+    with pytest.raises(InvalidError) as caught:
+        INTERFACES[interface](row)
+    assert [name for name in names if name not in str(caught.value)] == []
+
+
+@every_request
+@pytest.mark.parametrize(("rows", "name"), [(OWN, "identifier"), (RAW, "PassengerId")], ids=["own", "raw"])
+def test_a_model_of_rows_without_an_identifier_refuses_it(
+    interface: str, rows: Row, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Decoder("names", ENCODER, MAX_ROWS)
+    monkeypatch.setattr(sys.modules[__name__], "DECODER", plain)
+    monkeypatch.setattr(LOADED, "decoder", plain)
+    with pytest.raises(InvalidError, match=f"field '{name}'") as caught:
+        INTERFACES[interface]((*rows, (name, "892")))
+    assert {fault.reason for fault in caught.value.faults} == {"unknown_field"}
+
+
+@every_request
+def test_a_wrong_identifier_is_named(interface: str) -> None:
+    with pytest.raises(InvalidError, match=r"field 'identifier': 'x+…'.* at most 200 characters"):
+        INTERFACES[interface]((*RAW, ("PassengerId", "x" * 201)))
+
+
+def test_an_identifier_without_a_field() -> None:
+    schema = FeatureSchema(fields=(SCHEMA.fields[0],))
+    decoder = Decoder("names", Encoder(schema), MAX_ROWS, identifier="PassengerId")
+    assert decoder.decode_batch(b'{"columns": {"PassengerId": [1, null, 3]}}')[0].identifiers == (
+        "1",
+        None,
+        "3",
+    )
+
+
+def test_a_column_that_a_field_is_read_from_is_the_name_of_the_field() -> None:
+    schema = FeatureSchema(fields=(replace(SCHEMA.fields[0], column="Number"),))
+    decoder = Decoder("names", Encoder(schema), MAX_ROWS, identifier="Number")
+    assert decoder.decode_record(b'{"Number": 7}') == (7.0, None, ())
+    rows = decoder.decode_record(b'{"Number": 7, "identifier": "7"}')
+    assert (rows.matrix.tolist(), rows.identifiers) == ([[7.0]], ("7",))
+
+
+def test_identifiers_of_a_partial_batch_are_those_of_the_scored_rows() -> None:
+    records = [
+        {"resources": value, "age": 40, "identifier": text} for value, text in ((3, "a"), (99, "b"), (4, 7))
+    ]
+    rows, _ = DECODER.decode_batch(json.dumps(records).encode(), OnError.PARTIAL)
+    assert rows.identifiers == ("a", "7")
+    columns = {name: [record[name] for record in records] for name in records[0]} | {
+        "identifier": ["a", "b", "7"]
+    }
+    rows = DECODER.decode_table(pa.table(columns), OnError.PARTIAL)
+    assert rows.identifiers == ("a", "7")
+    rows = DECODER.decode_table(pa.table({**columns, "identifier": ["x" * 201, "b", "c"]}), OnError.PARTIAL)
+    assert rows.refusals is not None
+    assert {row: [each.field for each in faults] for row, faults in rows.refusals.faults.items()} == {
+        0: ["identifier"], 1: ["resources"]
+    }  # fmt: skip
+    assert rows.identifiers == ("c",)
 
 
 def test_rows_of_one_batch_may_have_names_of_either_kind() -> None:
@@ -292,6 +385,17 @@ def test_openapi_describes_the_names_of_raw_columns(tmp_path: Path, artifact_fol
     own = json.dumps(body["content"]["application/json"]["example"])
     expected = decoder.decode_record(own.encode()).matrix
     np.testing.assert_array_equal(decoder.decode_record(raw.encode()).matrix, expected)
+
+
+def test_openapi_describes_the_identifier(tmp_path: Path, identified_folder: Path) -> None:
+    made = create_service(tmp_path, identified_folder)
+    document = build_document(build_app(made.service, []), made.service)
+    body = document["paths"]["/models/small/predict"]["post"]["requestBody"]
+    raw, own = body["description"].split("`")[1], json.dumps(body["content"]["application/json"]["example"])
+    decoder = made.service.models.get_champion("small").decoder
+    assert [decoder.decode_record(each.encode()).identifiers for each in (raw, own)] == [("892",), ("892",)]
+    described = document["components"]["schemas"]["Small"]["properties"]["identifier"]
+    assert described["anyOf"] == [{"type": "string", "maxLength": 200}, {"type": "integer"}, {"type": "null"}]
 
 
 def test_a_named_dialect_says_which_names_of_a_file_are_meant(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from servicio_ml.serving.models.loaded_model import LoadedModel, PredictionResul
 from servicio_ml.serving.models.model_status import ChallengerTraffic
 from servicio_ml.serving.prediction.predictor import MAX_ROWS_IN_LOOP
 from servicio_ml.serving.prediction.recorder import LogPolicy
+from servicio_ml.serving.prediction.score_request import score_request, score_request_sync
 
 
 @pytest.fixture
@@ -188,6 +189,73 @@ def test_a_named_row_is_logged_once(made: ServiceFixture) -> None:
     again = predictor.score_idempotent(loaded_model, matrix[1:], Interface.STREAM, ["b", "c"])
     assert [each.ids for each in again] == [each.ids for each in first[1:]]
     assert len(made.log.written_chunks) == 3
+
+
+class TestIdentifiers:
+    @pytest.fixture
+    def made(self, tmp_path: Path, identified_folder: Path) -> ServiceFixture:
+        traffic = ChallengerTraffic(shadow=1.0)
+        return create_service(tmp_path, identified_folder, traffic=traffic)
+
+    def test_requests_of_one_turn_have_each_their_own(self, made: ServiceFixture) -> None:
+        loaded_model, predictor = made.service.models.get_champion("small"), made.service.predictor
+        (record, *_) = (json.loads(body) for body in encode_golden_records(made))
+        batches = ([{**record, "identifier": 7}], [record, record], [record, {**record, "identifier": "b"}])
+
+        async def score_all() -> None:
+            rows = [loaded_model.decoder.decode_batch(json.dumps(each).encode())[0] for each in batches]
+            asked = (
+                score_request(predictor, loaded_model, each, Interface.REST, Purpose.ANSWER) for each in rows
+            )
+            await asyncio.gather(*asked)
+
+        asyncio.run(score_all())
+        (chunk,) = made.log.written_chunks.values()
+        assert chunk.identifiers == ("7", None, None, None, "b")
+
+    def test_rows_without_one_log_none(self, made: ServiceFixture) -> None:
+        score_together(made, encode_golden_records(made))
+        assert [chunk.identifiers for chunk in made.log.written_chunks.values()] == [()]
+
+    def test_a_row_in_shadow_has_none(self, made: ServiceFixture, identified_folder: Path) -> None:
+        made.promote(identified_folder, CHALLENGER)
+        loaded_model = made.service.models.get_champion("small")
+        body = b'[{"day": "2020-01-31", "weight": 1, "identifier": "a"}]'
+        rows, _ = loaded_model.decoder.decode_batch(body)
+        score_request_sync(made.service.predictor, loaded_model, rows, Interface.REST, Purpose.ANSWER)
+        made.service.predictor.close()
+        chunks = made.log.written_chunks.values()
+        assert {(chunk.purpose, chunk.identifiers) for chunk in chunks} == {
+            (Purpose.ANSWER, ("a",)), (Purpose.SHADOW, ())
+        }  # fmt: skip
+        assert made.log.find_latest("small", ["a"])["a"].purpose == Purpose.ANSWER
+
+    def test_a_sample_has_those_of_its_rows(self, tmp_path: Path, identified_folder: Path) -> None:
+        made = create_service(tmp_path, identified_folder, policy=LogPolicy(sampling=0.4))
+        loaded_model = made.service.models.get_champion("small")
+        records = [{"day": "2020-01-31", "weight": 1, "identifier": i} for i in range(100)]
+        rows, _ = loaded_model.decoder.decode_batch(json.dumps(records).encode())
+        score_request_sync(made.service.predictor, loaded_model, rows, Interface.REST, Purpose.ANSWER)
+        (chunk,) = made.log.written_chunks.values()
+        assert 20 < chunk.rows < 60
+        places = np.frombuffer(chunk.places, dtype="<u4").tolist()
+        assert chunk.identifiers == tuple(map(str, places))
+
+    def test_a_message_that_is_repeated_keeps_its_own(self, made: ServiceFixture) -> None:
+        loaded_model, predictor = made.service.models.get_champion("small"), made.service.predictor
+        rows, _ = loaded_model.decoder.decode_batch(b'[{"day": "2020-01-31", "weight": 1}]')
+        matrix = np.concatenate([rows.matrix] * 2)
+        predictor.score_idempotent(loaded_model, matrix, Interface.STREAM, ["a", "b"], ("x", None))
+        predictor.score_idempotent(loaded_model, matrix[1:], Interface.STREAM, ["b"])
+        assert [chunk.identifiers for chunk in made.log.written_chunks.values()] == [("x",), ()]
+
+    def test_a_wrong_one_is_counted(self, made: ServiceFixture) -> None:
+        loaded_model = made.service.models.get_champion("small")
+        with pytest.raises(InvalidError) as caught:
+            loaded_model.decoder.decode_record(b'{"day": "2020-01-01", "weight": 9, "identifier": 1.5}')
+        made.service.predictor.count_rejected(caught.value)
+        labels = {"model": "small", "feature": "identifier", "reason": "type"}
+        assert made.metrics.get_sample_value("servicio_ml_rejected_values_total", labels) == 1
 
 
 def test_rejected_values_are_counted_by_field(made: ServiceFixture) -> None:

@@ -8,10 +8,11 @@ from fastapi import FastAPI
 
 from asgi import AsgiResponse, get, post
 from services import ServiceFixture, create_service
-from servicio_ml.domain.prediction import Interface, format_prediction_ids
+from servicio_ml.domain.prediction import Interface, Purpose, format_prediction_ids
 from servicio_ml.errors import LogError
 from servicio_ml.serving.app import build_app
 from servicio_ml.serving.openapi import build_document
+from servicio_ml.serving.prediction.score_request import score_request_sync
 from servicio_ml.serving.rest import drift, explain, feedback
 
 RECORD = {"day": "2020-01-31", "size": 2.5, "weight": 2.25, "colour": "green"}
@@ -127,9 +128,9 @@ def test_truth_one_by_one(tmp_path: Path, artifact_folder: Path) -> None:
     ]
     assert [each.status for each in found] == [200] * 3
     assert [each.document for each in found] == [
-        {"prediction_id": mine, "status": "accepted", "revision": 1},
-        {"prediction_id": mine, "status": "known", "revision": 1},
-        {"prediction_id": mine, "status": "corrected", "revision": 2},
+        {"prediction_id": mine, "identifier": None, "status": "accepted", "revision": 1},
+        {"prediction_id": mine, "identifier": None, "status": "known", "revision": 1},
+        {"prediction_id": mine, "identifier": None, "status": "corrected", "revision": 2},
     ]
 
 
@@ -141,16 +142,36 @@ def test_truths_of_a_batch(tmp_path: Path, artifact_folder: Path) -> None:
     answer = send(app, "feedback/batch", {"labels": labels})
     assert answer.status == 200
     assert answer.document["labels"] == [
-        {"prediction_id": mine, "status": "accepted", "revision": 1},
-        {"prediction_id": UNKNOWN_ID, "status": "unknown", "revision": None},
+        {"prediction_id": mine, "identifier": None, "status": "accepted", "revision": 1},
+        {"prediction_id": UNKNOWN_ID, "identifier": None, "status": "unknown", "revision": None},
     ]
     truth = made.log.newest_labels[mine]
     assert (truth.revision, truth.at) == (1, made.clock.now)
 
 
+def test_truths_by_identifier(tmp_path: Path, identified_folder: Path) -> None:
+    made = create_service(tmp_path, identified_folder)
+    app, loaded_model = build_test_app(made), made.service.models.get_champion("small")
+    rows = loaded_model.decoder.decode_record(json.dumps({**RECORD, "identifier": 892}).encode())
+    result = score_request_sync(made.service.predictor, loaded_model, rows, Interface.REST, Purpose.ANSWER)
+    expected = {"prediction_id": result.ids[0], "identifier": "892", "status": "accepted", "revision": 1}
+    assert send(app, "feedback", {"identifier": "892", "actual": "yes"}).document == expected
+    labels = [{"identifier": each, "actual": "no"} for each in (892, "7")]
+    assert send(app, "feedback/batch", {"labels": labels}).document["labels"] == [
+        {**expected, "status": "corrected", "revision": 2},
+        {"prediction_id": None, "identifier": "7", "status": "unknown", "revision": None},
+    ]
+
+
 @pytest.mark.parametrize(
     ("body", "status", "fragments"),
     [
+        pytest.param({"identifier": "892", "actual": "yes"}, 404, ["'892'"], id="unknown identifier"),
+        pytest.param({"actual": "yes"}, 422, ["either prediction_id or identifier"], id="no prediction"),
+        pytest.param(
+            {"identifier": "892", "prediction_id": UNKNOWN_ID, "actual": "yes"}, 422, ["not both"], id="both"
+        ),
+        pytest.param(b'{"identifier": "\\ud800", "actual": "yes"}', 422, ["identifier"], id="half a text"),
         pytest.param(
             {"prediction_id": UNKNOWN_ID, "actual": "yes"}, 404, [UNKNOWN_ID], id="unknown prediction"
         ),

@@ -31,6 +31,15 @@ def test_each_field_has_a_usual_value(tmp_path: Path, artifact_folder: Path) -> 
     assert result.places is None
 
 
+def test_the_identifier_is_no_field(tmp_path: Path, artifact_folder: Path, identified_folder: Path) -> None:
+    plain, named = (
+        build_schema_state(create_service(tmp_path / each, folder).service.models.get_champion("small"))
+        for each, folder in {"plain": artifact_folder, "named": identified_folder}.items()
+    )
+    assert (plain.identifier, named.identifier) == (None, "Row")
+    assert [each.name for each in named.fields] == [each.name for each in plain.fields]
+
+
 def test_places_of_the_levels() -> None:
     north, east = (
         build_lookup("latitude", "colour", -1, -2, -3),

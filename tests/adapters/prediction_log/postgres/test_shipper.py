@@ -75,7 +75,7 @@ def collect_ids(chunks: list[Chunk]) -> list[str]:
 
 
 def test_a_process_killed_before_its_cursor_moved_doubles_nothing(folder: Path, database: str) -> None:
-    made = [build_chunk(NOW + i, 3) for i in range(50)]
+    made = [build_chunk(NOW + i, 3, identifiers=("a", None, f"row {i}")) for i in range(50)]
     first = SqliteJournal.open_exclusive(folder)
     first.write(made)
     first.close()
@@ -93,6 +93,10 @@ def test_a_process_killed_before_its_cursor_moved_doubles_nothing(folder: Path, 
     second.close()
     assert sorted(read_arrived_ids(database)) == collect_ids([*made, more])
     assert kept.count_pending() == 0
+    assert [*PostgresPredictionLog(LogDatabase(database), folder).read_chunks("rain", 0, 1e12)] == [
+        *made,
+        more,
+    ]
 
 
 def test_what_a_dead_process_left_is_shipped_by_another(
@@ -256,7 +260,11 @@ def test_a_prediction_is_known_before_it_is_shipped(
 
 def test_what_is_too_old_goes_everywhere(journal: SqliteJournal, database: str) -> None:
     log = PostgresPredictionLog(LogDatabase(database), journal.path.parent)
-    made = [build_chunk(NOW + i * DAY, 2, model=model) for i in range(4) for model in ("heart", "rain")]
+    made = [
+        build_chunk(NOW + i * DAY, 2, model=model, identifiers=("a", f"row {i}"))
+        for i in range(4)
+        for model in ("heart", "rain")
+    ]
     journal.write(made)
     create_maintainer(journal, database).run_cycle()
     log.add_ground_truth(
@@ -266,6 +274,8 @@ def test_what_is_too_old_goes_everywhere(journal: SqliteJournal, database: str) 
     assert sorted(read_arrived_ids(database)) == collect_ids(made[4:])
     with psycopg.connect(database) as connection:
         assert connection.execute("SELECT count(*) FROM ground_truth").fetchone() == (4,)
+        assert connection.execute("SELECT count(*) FROM identifier").fetchone() == (8,)
+    assert set(log.find_latest("rain", ["a", *(f"row {i}" for i in range(4))])) == {"a", "row 2", "row 3"}
     file = JournalFile(journal.path)
     assert [each.at for each in read_file_chunks(file)] == [each.at for each in made[4:]]
     file.close()
@@ -304,7 +314,8 @@ def test_large_and_many_chunks_of_every_kind(journal: SqliteJournal, database: s
         build_chunk(NOW + i, 1 + i % 3, classes=i % 4, version=1 + i % 2, width=1 + i % 5, model=f"é{i % 2}")
         for i in range(5_000)
     ]
-    made.append(build_chunk(NOW, 60_000, width=30))
+    texts = tuple(None if place % 7 else f"row {place}" for place in range(60_000))
+    made.append(build_chunk(NOW, 60_000, width=30, identifiers=texts))
     journal.write(made)
     create_maintainer(journal, database).run_cycle()
     assert sorted(read_arrived_ids(database)) == collect_ids(made)

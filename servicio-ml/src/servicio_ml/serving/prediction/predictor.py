@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from servicio_ml.domain.fields.identifier import Identifiers
+from servicio_ml.domain.fields.identifier import IDENTIFIER, Identifiers
 from servicio_ml.domain.ports.clock import Clock
 from servicio_ml.domain.prediction import Interface, Purpose, TimedKeys, derive_named_key
 from servicio_ml.errors import InvalidError
@@ -206,7 +206,7 @@ class Predictor:
         """Count the refused values of a request."""
         # only names of the schema become labels: a client could fill the memory with others
         champion = self.models.get_status(error.model).champion
-        known = champion.artifact.encoder.schema.field_names if champion else ()
+        known = {IDENTIFIER, *champion.artifact.encoder.schema.field_names} if champion else set()
         for fault in error.faults:
             feature = fault.field if fault.field in known else ""
             self._metrics.rejected_values.labels(error.model, feature, fault.reason).inc()
