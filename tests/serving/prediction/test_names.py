@@ -297,7 +297,7 @@ def test_an_identifier_without_a_field() -> None:
 def test_a_column_that_a_field_is_read_from_is_the_name_of_the_field() -> None:
     schema = FeatureSchema(fields=(replace(SCHEMA.fields[0], column="Number"),))
     decoder = Decoder("names", Encoder(schema), MAX_ROWS, identifier="Number")
-    assert decoder.decode_record(b'{"Number": 7}') == (7.0, None, ())
+    assert decoder.decode_record(b'{"Number": 7}').identifiers == ()
     rows = decoder.decode_record(b'{"Number": 7, "identifier": "7"}')
     assert (rows.matrix.tolist(), rows.identifiers) == ([[7.0]], ("7",))
 
