@@ -198,7 +198,7 @@ def _choose_tensor(name: str, value: Any) -> tuple[str, Any]:
     )
 
 
-def _fits_tensor(name: str, value: Any) -> bool:
+def _can_be_tensor(name: str, value: Any) -> bool:
     if isinstance(value, (pa.Array, bytes, Numeral)) or (isinstance(value, int) and abs(value) >= 2**63):
         return False
     if name == IDENTIFIER:
@@ -211,7 +211,7 @@ def _fits_tensor(name: str, value: Any) -> bool:
 
 def _send_tensor(read: Callable[[str, str, Any], Any]) -> Callable[[str, Any], Outcome]:
     def send(name: str, value: Any) -> Outcome:
-        if not _fits_tensor(name, value):
+        if not _can_be_tensor(name, value):
             return ABSENT
         datatype, given = _choose_tensor(name, value)
         return _decode(name, lambda: to_rows(LOADED, read(name, datatype, given), MAX_ROWS))  # type: ignore[arg-type]  # stands in

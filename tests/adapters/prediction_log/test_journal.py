@@ -130,9 +130,11 @@ def test_a_killed_process_loses_nothing_it_acknowledged(folder: Path) -> None:
     log = SqlitePredictionLog(folder)
     assert set(log.find(acknowledged)) == set(acknowledged)
     found = log.find_latest("rain", identifiers)
-    assert [found[text].id for text in identifiers] == acknowledged[1::2]
+    assert {text: each.id for text, each in found.items()} == dict(
+        zip(identifiers, acknowledged[1::2], strict=True)
+    )
     # also of what was not acknowledged: both or none
-    assert all(chunk.identifiers for chunk in log.read_chunks("rain", 0, 1e12))
+    assert () not in {chunk.identifiers for chunk in log.read_chunks("rain", 0, 1e12)}
 
 
 @pytest.mark.slow

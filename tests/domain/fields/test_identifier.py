@@ -5,7 +5,7 @@ import sys
 import polars as pl
 import pytest
 
-from servicio_ml.domain.fields.identifier import BLANKS, pack_identifiers, parse_identifier
+from servicio_ml.domain.fields.identifier import BLANKS, normalize_identifiers, parse_identifier
 
 
 @pytest.mark.parametrize(
@@ -46,5 +46,5 @@ def test_blanks_are_those_that_the_etl_strips() -> None:
 
 
 def test_rows_without_identifiers_need_no_place() -> None:
-    assert pack_identifiers([None, None]) == ()
-    assert pack_identifiers([None, "a"]) == (None, "a")
+    assert normalize_identifiers([None, None]) == ()
+    assert normalize_identifiers([None, "a"]) == (None, "a")

@@ -15,7 +15,7 @@ def parse_identifier(value: object) -> str | None:
     """Parse the identifier of a request; None where it is missing: null, or a text of blanks.
 
     Raises:
-        ValueError: It is no text or whole number, is too long, or cannot be stored.
+        ValueError: The value is no text or whole number, is too long, or cannot be stored.
     """
     # files have whole numbers, too; true is none
     given = str(value) if type(value) is int else value
@@ -30,6 +30,6 @@ def parse_identifier(value: object) -> str | None:
     return text or None
 
 
-def pack_identifiers(texts: list[str | None]) -> Identifiers:
-    """Pack the identifiers of rows; empty where no row has one."""
+def normalize_identifiers(texts: list[str | None]) -> Identifiers:
+    """Normalize the identifiers of rows: none at all where no row has one."""
     return tuple(texts) if any(texts) else ()

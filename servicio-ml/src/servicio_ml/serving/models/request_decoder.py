@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails, from_json, to_json
 from servicio_ml.domain.fields.identifier import (
     ALLOWED_IDENTIFIER,
     IDENTIFIER,
-    pack_identifiers,
+    normalize_identifiers,
     parse_identifier,
 )
 from servicio_ml.domain.schema import Kind
@@ -102,7 +102,7 @@ class Decoder:
         # one of the fields may have that name where rows have no identifier
         if not self.identifier:
             return RequestRows(matrix)
-        return RequestRows(matrix, identifiers=pack_identifiers([each[IDENTIFIER] for each in records]))
+        return RequestRows(matrix, identifiers=normalize_identifiers([each[IDENTIFIER] for each in records]))
 
     def _rename(
         self, rename: Callable[[bytes, FieldNames], RenamedBody | None], body: bytes
@@ -163,7 +163,7 @@ class Decoder:
         columns = batch.columns.__dict__
         matrix = self._encoder.encode_values(self._encoder.read_columns(columns, self._count_rows(columns)))
         texts = columns[IDENTIFIER] if self.identifier else None
-        return RequestRows(matrix, identifiers=pack_identifiers(texts or [])), True
+        return RequestRows(matrix, identifiers=normalize_identifiers(texts or [])), True
 
     def _decode_valid_array(self, body: bytes) -> RequestRows:
         records = self._validate_array(body)
@@ -247,7 +247,7 @@ class Decoder:
         if faults.on_error is OnError.REFUSE:
             if found := self._checker.find_faults(values):
                 raise InvalidError(self._model, found)
-            return RequestRows(self._encoder.encode_values(values), identifiers=pack_identifiers(texts))
+            return RequestRows(self._encoder.encode_values(values), identifiers=normalize_identifiers(texts))
         for fault in self._checker.iterate_faults(values):
             faults.add(fault)
         refusals = faults.build_refusals(len(values))
@@ -255,7 +255,7 @@ class Decoder:
         return RequestRows(
             self._encoder.encode_values(values[scored]),
             refusals,
-            pack_identifiers([texts[row] for row in scored] if texts else []),
+            normalize_identifiers([texts[row] for row in scored] if texts else []),
         )
 
     def _translate_error(self, error: EncodingError) -> FieldError:

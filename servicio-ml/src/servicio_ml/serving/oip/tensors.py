@@ -271,8 +271,23 @@ def _list_datatypes(each: Field) -> Sequence[str]:
 def _read_features(
     loaded_model: LoadedModel, tensors: Sequence[Tensor], max_rows: int, on_error: OnError
 ) -> RequestRows:
+    fields = loaded_model.artifact.encoder.schema.fields
+    tensor = _find_features(loaded_model, tensors)
+    identifiers = _read_identifiers(loaded_model, tensors)
+    _count_rows(loaded_model, tensors, max_rows)
+    values = np.array(tensor.values, dtype=np.float64).reshape(tensor.shape)
+    faults = loaded_model.decoder.create_faults([each.name for each in fields], on_error)
+    for column, each in enumerate(fields):
+        if each.kind not in NUMERIC:
+            _check_codes(each, values[:, column], faults)
+        elif tensor.datatype == FP32:
+            values[:, column] = restore_limits(values[:, column], each)
+    return loaded_model.decoder.encode_rows(lambda _: values, faults, identifiers)
+
+
+def _find_features(loaded_model: LoadedModel, tensors: Sequence[Tensor]) -> Tensor:
+    """Find the tensor with the values of all fields, and check its type and shape."""
     schema = loaded_model.artifact.encoder.schema
-    fields = schema.fields
     tensor, *others = (each for each in tensors if not _is_identifier(loaded_model, each))
     if others:
         beside = f", or with {IDENTIFIER!r}" if loaded_model.decoder.identifier else ""
@@ -287,26 +302,17 @@ def _read_features(
             f"a tensor of {' or '.join(FLOATS)}",
             "type",
         )
-    if tensor.shape[1:] != (len(fields),):
-        allowed = f"it takes [rows, {len(fields)}]: {', '.join(schema.field_names)}"
+    if tensor.shape[1:] != (len(schema.fields),):
+        allowed = f"it takes [rows, {len(schema.fields)}]: {', '.join(schema.field_names)}"
         raise RequestError(f"tensor {FEATURES!r} has shape {list(tensor.shape)}", allowed)
     if schema.words:
-        allowed = f"a tensor for each field, since {fields[min(schema.words)].name!r} is a text"
+        allowed = f"a tensor for each field, since {schema.fields[min(schema.words)].name!r} is a text"
         raise _build_error(loaded_model, FEATURES, f"a {tensor.datatype} tensor", allowed, "type")
     if tensor.datatype == FP32 and schema.seconds:
         # 24 bits hold days to some minutes
         allowed = f"a tensor of {FP64}, since the model reads date-times to the second"
         raise _build_error(loaded_model, FEATURES, f"a {FP32} tensor", allowed, "type")
-    identifiers = _read_identifiers(loaded_model, tensors)
-    _count_rows(loaded_model, tensors, max_rows)
-    values = np.array(tensor.values, dtype=np.float64).reshape(tensor.shape)
-    faults = loaded_model.decoder.create_faults(schema.field_names, on_error)
-    for column, each in enumerate(fields):
-        if each.kind not in NUMERIC:
-            _check_codes(each, values[:, column], faults)
-        elif tensor.datatype == FP32:
-            values[:, column] = restore_limits(values[:, column], each)
-    return loaded_model.decoder.encode_rows(lambda _: values, faults, identifiers)
+    return tensor
 
 
 def _check_codes(each: Field, values: npt.NDArray[np.float64], faults: RowFaults) -> None:

@@ -82,17 +82,20 @@ class FeedbackRecorder:
         self, model: str, truths: Sequence[GroundTruthInput], texts: Sequence[str | None]
     ) -> list[str | None]:
         """Find the id of each truth's prediction; None for an unknown one."""
-        log, named = self.service.log, [text for text in texts if text is not None]
-        latest = log.find_latest(model, named) if named else {}
-        logged = log.find([truth.prediction_id for truth in truths if truth.prediction_id is not None])
+        ids = self._find_ids(model, truths, texts)
+        logged = self.service.log.find([each for each in ids if each])
         # a prediction of another model counts as unknown, so that names reveal nothing
-        known = {each for each, prediction in logged.items() if prediction.model == model}
-        by_identifier = {text: prediction.id for text, prediction in latest.items()}
+        return [each if each in logged and logged[each].model == model else None for each in ids]
+
+    def _find_ids(
+        self, model: str, truths: Sequence[GroundTruthInput], texts: Sequence[str | None]
+    ) -> list[str | None]:
+        """Find the id that each truth names, directly or by an identifier; None for an unknown identifier."""
+        named = [text for text in texts if text]
+        latest = self.service.log.find_latest(model, named) if named else {}
+        ids = {text: prediction.id for text, prediction in latest.items()}
         return [
-            (truth.prediction_id if truth.prediction_id in known else None)
-            if text is None
-            else by_identifier.get(text)
-            for truth, text in zip(truths, texts, strict=True)
+            ids.get(text) if text else truth.prediction_id for truth, text in zip(truths, texts, strict=True)
         ]
 
     def _log_labels(

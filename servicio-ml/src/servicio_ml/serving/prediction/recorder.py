@@ -9,7 +9,7 @@ from itertools import compress
 import numpy as np
 import numpy.typing as npt
 
-from servicio_ml.domain.fields.identifier import Identifiers, pack_identifiers
+from servicio_ml.domain.fields.identifier import Identifiers, normalize_identifiers
 from servicio_ml.domain.ports.clock import Clock
 from servicio_ml.domain.ports.journal import Journal
 from servicio_ml.domain.prediction import Chunk, Interface, Purpose
@@ -67,7 +67,7 @@ class RecordedBatch:
             protocol=self.protocol,
             purpose=self.purpose,
             row_indices=self.row_indices[:1],
-            identifiers=pack_identifiers([*self.identifiers[index : index + 1]]),
+            identifiers=normalize_identifiers([*self.identifiers[index : index + 1]]),
         )
 
 
@@ -110,7 +110,7 @@ class Recorder:
         if self._policy.sampling < 1 and batch.purpose is not Purpose.SHADOW:
             mask = select_rows(scored_batch.key, len(matrix), self._policy.sampling)
             matrix, row_indices, predictions = matrix[mask], row_indices[mask], predictions.select(mask)
-            identifiers = pack_identifiers([*compress(identifiers, mask)])
+            identifiers = normalize_identifiers([*compress(identifiers, mask)])
         loaded_model, probabilities = scored_batch.loaded_model, predictions.probabilities
         return Chunk(
             key=scored_batch.key,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import orjson
 
-from servicio_ml.domain.fields.identifier import pack_identifiers
+from servicio_ml.domain.fields.identifier import normalize_identifiers
 from servicio_ml.domain.prediction import Interface, LoggedPrediction, derive_named_key, format_prediction_ids
 from servicio_ml.domain.stream import (
     KEY,
@@ -83,7 +83,9 @@ class BatchScorer:
     ) -> Iterator[StreamOutcome]:
         names = [_build_row_name(batch.model, message) for message in batch.messages]
         matrix = np.concatenate([each.matrix for each in rows])
-        identifiers = pack_identifiers([each.identifiers[0] if each.identifiers else None for each in rows])
+        identifiers = normalize_identifiers(
+            [each.identifiers[0] if each.identifiers else None for each in rows]
+        )
         results = self._predictor.score_idempotent(loaded_model, matrix, Interface.STREAM, names, identifiers)
         # if two workers hold the message, the first in the log decides: both must give the same result
         logged = self._find_logged(batch) if batch.redelivered else {}

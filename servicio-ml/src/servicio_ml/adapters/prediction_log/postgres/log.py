@@ -22,7 +22,7 @@ from servicio_ml.adapters.prediction_log.postgres.pg_binary import (
 from servicio_ml.adapters.prediction_log.revisions import build_revisions
 from servicio_ml.adapters.prediction_log.rows import group_places_by_key, keep_latest
 from servicio_ml.adapters.prediction_log.sqlite_files import describe_error
-from servicio_ml.domain.fields.identifier import pack_identifiers
+from servicio_ml.domain.fields.identifier import normalize_identifiers
 from servicio_ml.domain.prediction import (
     Chunk,
     GroundTruth,
@@ -249,5 +249,5 @@ def _build_chunk(model: str, rows: Sequence[tuple[Any, ...]]) -> Chunk:
         places=places.astype("<u4").tobytes(), features=decode_arrays([row[4] for row in rows], 4),
         outcomes=np.array([row[5] for row in rows], "<f8").tobytes(),
         probabilities=decode_arrays([row[6] for row in rows], 8),
-        identifiers=pack_identifiers([row[7] for row in rows]),
+        identifiers=normalize_identifiers([row[7] for row in rows]),
     )  # fmt: skip
