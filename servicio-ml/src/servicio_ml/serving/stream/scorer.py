@@ -83,9 +83,7 @@ class BatchScorer:
     ) -> Iterator[StreamOutcome]:
         names = [_build_row_name(batch.model, message) for message in batch.messages]
         matrix = np.concatenate([each.matrix for each in rows])
-        identifiers = normalize_identifiers(
-            [each.identifiers[0] if each.identifiers else None for each in rows]
-        )
+        identifiers = normalize_identifiers([next(iter(each.identifiers), None) for each in rows])
         results = self._predictor.score_idempotent(loaded_model, matrix, Interface.STREAM, names, identifiers)
         # if two workers hold the message, the first in the log decides: both must give the same result
         logged = self._find_logged(batch) if batch.redelivered else {}
