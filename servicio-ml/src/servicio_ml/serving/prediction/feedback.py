@@ -85,7 +85,8 @@ class FeedbackRecorder:
         ids = self._find_ids(model, truths, texts)
         logged = self.service.log.find([each for each in ids if each])
         # a prediction of another model counts as unknown, so that names reveal nothing
-        return [each if each in logged and logged[each].model == model else None for each in ids]
+        known = {each for each, prediction in logged.items() if prediction.model == model}
+        return [each if each in known else None for each in ids]
 
     def _find_ids(
         self, model: str, truths: Sequence[GroundTruthInput], texts: Sequence[str | None]
