@@ -48,6 +48,7 @@ class DecisionEvidence(BaseModel):
 
     period: str
     metric: str
+    sample_weight: str
     policy: PromotionThresholds
     comparison: ModelComparison
     gates: list[GateResult]
@@ -98,6 +99,7 @@ class TrainingCandidates(BaseModel):
     ended: float | None
     train_rows: int
     test_rows: int
+    sample_weight: str
     candidates: list[CandidateResult]
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from streamlit_app.client.models import CandidateResult, TrainingCandidates
-from streamlit_app.models.labels import FAILED, MILLISECONDS, PASSED, format_time
+from streamlit_app.models.labels import FAILED, MILLISECONDS, PASSED, describe_weights, format_time
 from streamlit_app.translation import format_count, t
 
 
@@ -18,6 +18,8 @@ def draw(training: TrainingCandidates) -> None:
             test=format_count(training.test_rows),
         )
     )  # fmt: skip
+    if weights := describe_weights(training.sample_weight):
+        st.caption(weights)
     table = pd.DataFrame([_build_row(each) for each in training.candidates])
     metrics = [name for each in training.candidates[:1] for name in each.metrics]
     columns = {name: st.column_config.NumberColumn(format="%.5g") for name in (*metrics, *_label_measures())}

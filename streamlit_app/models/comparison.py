@@ -120,4 +120,13 @@ def _draw_metric(evaluation: ChampionDecision | None, *, champion: bool) -> None
         return
     evidence = evaluation.evidence
     value = evidence.comparison.champion if champion else evidence.comparison.challenger
-    st.metric(t("{metric} on the same rows", metric=evidence.metric), format_number(value, METRIC_DIGITS))
+    label = (
+        t(
+            "{metric} on the same rows, weighted by {field}",
+            metric=evidence.metric,
+            field=evidence.sample_weight,
+        )
+        if evidence.sample_weight
+        else t("{metric} on the same rows", metric=evidence.metric)
+    )
+    st.metric(label, format_number(value, METRIC_DIGITS))

@@ -9,6 +9,7 @@ from streamlit_app.client.models import ChampionDecision, DecisionEvidence, Mode
 from streamlit_app.models.labels import (
     FAILED,
     PASSED,
+    describe_weights,
     format_number,
     format_time,
     label_decision,
@@ -43,6 +44,8 @@ def draw(decision: ChampionDecision, key: str) -> None:
             by=escape_markdown(decision.by), at=format_time(decision.at),
         )
     )  # fmt: skip
+    if weights := describe_weights(evidence.sample_weight):
+        st.caption(weights)
     if evidence.comparison.interval is not None:
         _draw_gain(evidence, evidence.comparison, key)
     gates = {

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 
 from streamlit_app.client.service import ModelInfo, ModelVersion
-from streamlit_app.translation import t, translate
+from streamlit_app.translation import escape_markdown, t, translate
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 MILLISECONDS = 1000
@@ -53,6 +53,11 @@ def label_gate(name: str) -> str:
         "slices": t("No slice of the rows worse"),
     }
     return labels.get(name, name)
+
+
+def describe_weights(field: str) -> str:
+    """Describe by which field rows are weighted in metrics; empty where all count the same."""
+    return t("Rows are weighted in the metrics by {field}.", field=escape_markdown(field)) if field else ""
 
 
 def translate_detail(english: str) -> str:

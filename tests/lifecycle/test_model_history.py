@@ -10,6 +10,7 @@ from servicio_ml.domain.use_case import Task
 from servicio_ml.errors import NoSuchModelError
 from servicio_ml.lifecycle import model_history as module
 from servicio_ml.lifecycle.model_history import SIGNATURE, ModelHistory
+from servicio_ml.serving.rest.champion_documents import build_candidates_state, build_decision_state
 from small_use_case import build_use_case
 from training_fixture import TrainingFixture
 
@@ -43,6 +44,9 @@ def test_decisions_come_with_their_evidence(records: ModelHistory, monkeypatch: 
     found = records.list_decisions("small")
     assert found.with_evidence == 1
     assert {gate["name"] for gate in found.decisions[0].evidence["gates"]} >= {"floor", "latency"}
+    shown = build_decision_state(found.decisions[0]).evidence
+    assert shown is not None
+    assert shown.sample_weight == ""
     assert records.list_decisions("small") == found
     monkeypatch.setattr(module, "MAX_DECISIONS_WITH_EVIDENCE", 0)
     assert records.list_decisions("small").decisions[0].evidence == {}
@@ -51,6 +55,7 @@ def test_decisions_come_with_their_evidence(records: ModelHistory, monkeypatch: 
 def test_candidates_are_those_of_the_latest_training(records: ModelHistory, place: TrainingFixture) -> None:
     found = records.get_candidates("small")
     assert (found.period, found.rows) == ("2020-01", {"train": 400, "test": 400})
+    assert build_candidates_state("small", found).sample_weight == ""
     assert {row["candidate"] for row in found.table} == {"decision_tree", "stump"}
     assert found.table[0]["version"] == _get_champion(place)
     assert all(row["trials"] >= 1 for row in found.table)

@@ -51,7 +51,8 @@ def build_decision(decision: str, number: int, against: int | None, gain: float 
         "decision": decision, "version": number, "against": against, "by": "airflow", "at": 1.6e9 + number,
         "reason": REJECTION if decision == "rejected" else "floor: passed",
         "evidence": {
-            "period": "2020-01", "data_digest": "d", "metric": "roc_auc", "policy": POLICY,
+            "period": "2020-01", "data_digest": "d", "metric": "roc_auc", "sample_weight": "",
+            "policy": POLICY,
             "comparison": comparison, "gates": gates,
         },
     }  # fmt: skip
@@ -69,7 +70,7 @@ VERSIONS = (
 )
 CANDIDATES = {
     "model": MODEL, "run_id": "r", "period": "2020-01", "data_digest": "d", "started": 1.6e9, "ended": 1.6e9,
-    "train_rows": 400, "test_rows": 100, "decision": "rejected",
+    "train_rows": 400, "test_rows": 100, "sample_weight": "", "decision": "rejected",
     "candidates": [
         {
             "candidate": name, "version": number, "eligible": number is not None,
@@ -119,6 +120,36 @@ def test_champion_and_challenger_side_by_side_with_the_evaluation(open_page: Ope
     assert table["Eligible"][1] == "✗ one row takes 90 ms"
     assert table["Latency of one row (ms)"][0] == 2
     assert table["Hyperparameters"][0] == "max_depth 4, rate 0.1235"
+    assert "weighted" not in read_texts(app) + "".join(each.label for each in app.metric)
+
+
+@pytest.mark.parametrize(
+    ("lang", "label", "sentence"),
+    [
+        (
+            "en",
+            "roc_auc on the same rows, weighted by exposure",
+            "Rows are weighted in the metrics by exposure.",
+        ),
+        (
+            "es",
+            "roc_auc sobre las mismas filas, ponderadas por exposure",
+            "En las métricas, las filas se ponderan por exposure.",
+        ),
+    ],
+)
+def test_weighted_metrics_name_their_field(
+    server: FakeServer, open_page: OpenPage, lang: str, label: str, sentence: str
+) -> None:
+    decision = build_decision("rejected", 3, 2, -0.02)
+    decision["evidence"]["sample_weight"] = "exposure"
+    history = {"model": MODEL, "champions": TENURES, "decisions": [decision]}
+    server.set_response("GET", f"/models/{MODEL}/history", history)
+    server.set_response("GET", f"/models/{MODEL}/candidates", {**CANDIDATES, "sample_weight": "exposure"})
+    app = open_page("models", lang=lang)
+    assert [each.label for each in app.metric].count(label) == 2
+    # of the evaluation and of the candidates
+    assert [each.value for each in app.caption].count(sentence) == 2
 
 
 @pytest.mark.parametrize(

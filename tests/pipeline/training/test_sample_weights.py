@@ -8,12 +8,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from servicio_ml.adapters.statsd import NoStats
 from servicio_ml.domain.derived import Frequency, GroupMean, Lookup, TargetMean
 from servicio_ml.domain.promotion import PromotionDecision
 from servicio_ml.domain.search import Candidate, Real
 from servicio_ml.domain.use_case import Task
 from servicio_ml.errors import TrainingError
 from servicio_ml.features.artifact import download_artifact
+from servicio_ml.lifecycle.model_history import ModelHistory
 from servicio_ml.pipeline.training.blending.weights import choose_weights
 from servicio_ml.pipeline.training.build_candidate import build_candidate
 from servicio_ml.pipeline.training.dataset import (
@@ -28,6 +30,7 @@ from servicio_ml.pipeline.training.fitting import (
     compute_scores,
     fit,
 )
+from servicio_ml.serving.rest.champion_documents import build_candidates_state, build_decision_state
 from small_use_case import SCHEMA, WEIGHED, build_manifest, build_use_case, generate_rows
 from training_fixture import TrainingFixture
 
@@ -203,6 +206,12 @@ def test_weights_reach_tuning_calibration_threshold_metrics_and_promotion(tmp_pa
     assert comparison["gain"] > 0.5 < min(each["gain"] for each in comparison["slices"])
     assert comparison["interval"][0] > 0.5
     assert decision.evidence["sample_weight"] == "exposure"
+    history = ModelHistory(place.tracker, place.registry, NoStats(), place.clock)
+    [shown, *_] = map(build_decision_state, history.list_decisions("small").decisions)
+    assert shown.evidence is not None
+    assert shown.evidence.sample_weight == "exposure"
+    candidates = build_candidates_state("small", history.get_candidates("small"))
+    assert candidates.sample_weight == "exposure"
     version = place.registry.get_version("small", decision.challenger)
     assert version.tags["sample_weight"] == "exposure"
     with download_artifact(place.registry, "small", version.version) as folder:

@@ -93,7 +93,8 @@ class ModelHistory:
         rows = {split: int(run.params.get(f"{split}_rows", 0)) for split in ("train", "test")}
         return TrainingCandidates(
             run_id=run.id, period=run.params.get("period", ""), data_digest=run.params.get("data_digest", ""),
-            started=run.started, ended=run.ended, rows=rows, decision=run.tags.get("decision", ""),
+            started=run.started, ended=run.ended, rows=rows,
+            sample_weight=run.params.get("sample_weight", ""), decision=run.tags.get("decision", ""),
             table=self._get_cached(("table", run.id), partial(self._read_table, model, run.id)),
         )  # fmt: skip
 

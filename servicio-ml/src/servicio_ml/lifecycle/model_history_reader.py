@@ -18,6 +18,7 @@ class TrainingCandidates:
         started: Start, in seconds since 1970.
         ended: End, in seconds since 1970.
         rows: Number of rows by split, `train` and `test`.
+        sample_weight: Field by which rows are weighted in the metrics; empty where all count the same.
         decision: Decision about the winner; empty without one.
         table: One row per candidate, the winner first: the columns of `comparison.json` and `trials`, the
             number of finished trials.
@@ -29,6 +30,7 @@ class TrainingCandidates:
     started: float
     ended: float | None
     rows: Mapping[str, int]
+    sample_weight: str
     decision: str
     table: Sequence[Mapping[str, Any]]
 

@@ -13,6 +13,7 @@ from servicio_ml.lifecycle.model_history_reader import TrainingCandidates
 MAX_REASON_CHARACTERS = 500
 # greater numbers do not fit the registry's integer column
 MAX_VERSION = (1 << 31) - 1
+WEIGHT_DESCRIPTION = "Field by which rows are weighted in the metrics; empty where all count the same."
 VersionPath = Annotated[int, Path(ge=1, le=MAX_VERSION)]
 ReasonText = Annotated[
     str,
@@ -82,6 +83,7 @@ class EvidenceState(BaseModel):
     period: str
     data_digest: str
     metric: str
+    sample_weight: str = Field(description=WEIGHT_DESCRIPTION)
     policy: PromotionPolicyState
     comparison: ModelComparisonState
     gates: list[GateState]
@@ -140,6 +142,7 @@ class CandidatesState(BaseModel):
     ended: float | None
     train_rows: int
     test_rows: int
+    sample_weight: str = Field(description=WEIGHT_DESCRIPTION)
     decision: str = Field(description="Decision on the winner; empty where there was none.")
     candidates: list[CandidateState] = Field(description="The winner first.")
 
@@ -198,6 +201,7 @@ def build_candidates_state(model: str, candidates: TrainingCandidates) -> Candid
     return CandidatesState(
         model=model, run_id=candidates.run_id, period=candidates.period, data_digest=candidates.data_digest,
         started=candidates.started, ended=candidates.ended, train_rows=candidates.rows["train"],
-        test_rows=candidates.rows["test"], decision=candidates.decision,
+        test_rows=candidates.rows["test"], sample_weight=candidates.sample_weight,
+        decision=candidates.decision,
         candidates=[CandidateState.model_validate(each) for each in candidates.table],
     )  # fmt: skip
