@@ -72,6 +72,13 @@ def write_parquet() -> bytes:
     return buffer.getvalue()
 
 
+def convert_to_parquet(text: str) -> bytes:
+    """Convert a CSV to typed columns of Parquet."""
+    buffer = io.BytesIO()
+    pl.read_csv(io.StringIO(text)).write_parquet(buffer)
+    return buffer.getvalue()
+
+
 def write_passengers(rows: int) -> str:
     """Write a passenger list like that of the Titanic: names, tickets, gaps, and who survives."""
     draw = random.Random(7)  # noqa: S311  no secret

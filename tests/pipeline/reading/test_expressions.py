@@ -300,14 +300,18 @@ def test_days_of_other_formats(date_format: str, text: str, value: Any) -> None:
         (("2016", "06", "15"), date(2016, 6, 15)),
         (("2015", "2", "29"), REJECTED),
         (("2016", "six", "5"), REJECTED),
-        (("2016.0", "6", "5"), REJECTED),
+        (("2016.0", "6.0", "5.0"), date(2016, 6, 5)),
+        (("2016", "06,00", "5"), date(2016, 6, 5)),
+        (("2016.5", "6", "5"), REJECTED),
+        (("2016", "6", "5.000"), REJECTED),
+        (("2016", "6", "-5.0"), REJECTED),
         (("2016", None, "5"), None),
         (("NA", "6", "5"), None),
         (("2016", "6", "-1.0"), None),
         ((None, None, None), None),
     ],
 )
-def test_joined_columns(texts: tuple[str | None, ...], value: Any) -> None:
+def test_joined_date_parts(texts: tuple[str | None, ...], value: Any) -> None:
     names = ("year", "month", "day")
     parse = Parse(date_format="%Y %m %d", missing=("-1",))
     field = Field(name="sold", kind=Kind.DATE, column=names, nullable=True, parse=parse)

@@ -68,6 +68,29 @@ def test_the_texts_are_joined(tmp_path: Path, packing: str) -> None:
     assert scored.select(pl.col("day").cast(pl.String), "picker").rows() == [row[:2] for row in READ]
 
 
+def _write_floats(path: Path) -> Path:
+    """Write the parts of days as numbers with a fraction of 0: in Parquet, JSON lines or a text file."""
+    rows = pl.DataFrame(ROWS, schema=list(COLUMNS), orient="row")
+    floats = rows.with_columns(pl.col("Year", "Month", "Day").replace("", None).cast(pl.Float64))
+    if path.suffix == ".parquet":
+        floats.write_parquet(path)
+    elif path.suffix == ".jsonl":
+        floats.write_ndjson(path)
+    else:
+        floats.write_csv(path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl"])
+def test_parts_of_days_may_be_floats(tmp_path: Path, suffix: str) -> None:
+    source = _write_floats(tmp_path / f"a.{suffix}")
+    (tmp_path / "work").mkdir()
+    found = transform_file(source, build_use_case(schema=SCHEMA, deduplicate=False), tmp_path / "work")
+    days = ["2020-06-30", "2020-06-03", "2020-06-02", None, None]
+    assert found["day"].cast(pl.String).to_list() == days
+    assert found[REASON].to_list()[3:] == [row[3] for row in READ[3:]]
+
+
 def test_a_file_of_values_has_the_joined_ones(tmp_path: Path) -> None:
     names = (*SCHEMA.field_names,)
     source = write_csv(tmp_path / "a.csv", [("2020-06-30", *GOOD[1:5], "Ada Lovelace")], names)

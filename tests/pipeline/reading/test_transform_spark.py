@@ -201,7 +201,7 @@ class TestPySpark:
     def test_joined_columns_and_an_identifier(self, spark: Any, tmp_path: Path) -> None:
         parse = Parse(date_format="%Y %m %d")
         joined = replace(FIELDS[0], column=("Day", "Seeds", "Sugar"), parse=parse, direct=False)
-        texts = [("2020", "6", "30"), ("2020", "6", "31"), ("2020", "NA", "3"), ("2020", "", "3")]
+        texts = [("2020.0", "6", "30.0"), ("2020", "6", "31"), ("2020", "NA", "3"), ("2020", "", "3")]
         use_case = build_use_case(
             schema=FeatureSchema(fields=(joined, FIELDS[1], FIELDS[3])), event_date="", deduplicate=False,
             identifier="Seeds",

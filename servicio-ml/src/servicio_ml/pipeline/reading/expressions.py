@@ -24,6 +24,7 @@ from servicio_ml.domain.values import (
 from servicio_ml.errors import format_names
 from servicio_ml.pipeline.reading.columns import ColumnPlan
 from servicio_ml.pipeline.reading.dates.date_time_text import parse_dated_text
+from servicio_ml.pipeline.reading.dates.day_text import WHOLE_PART
 from servicio_ml.pipeline.reading.number_text import build_unit_factor, parse_number
 from servicio_ml.pipeline.reading.surroundings import extract_surroundings, is_cut_number
 
@@ -37,7 +38,8 @@ def join_columns(column: ColumnPlan) -> Stage:
         return ()
     texts = [nw.col(name) for name in column.raw_columns]
     present = (_is_present(text, column.missing_texts).fill_null(value=False) for text in texts)
-    joined = nw.concat_str(*texts, separator=" ")
+    parts = [text.str.replace_all(*WHOLE_PART) for text in texts] if column.field.is_dated else texts
+    joined = nw.concat_str(*parts, separator=" ")
     whole = nw.all_horizontal(*present, ignore_nulls=False)
     return (nw.when(whole).then(joined).alias(column.name_stage("joined")),)
 

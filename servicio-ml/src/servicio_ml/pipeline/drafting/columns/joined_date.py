@@ -12,6 +12,7 @@ from servicio_ml.pipeline.drafting.columns.date import build_date_finding
 from servicio_ml.pipeline.drafting.columns.raw_column import MIN_READABLE, ColumnFinding, RawColumn
 from servicio_ml.pipeline.drafting.columns.statistics import compute_share
 from servicio_ml.pipeline.drafting.reasons import format_reason
+from servicio_ml.pipeline.reading.dates.day_text import WHOLE_PART
 
 FORMATS = ("%Y %m %d", "%Y %b %d")
 PART_NAMES = tuple(
@@ -55,12 +56,13 @@ def _list_named(columns: Sequence[RawColumn], name: re.Pattern[str]) -> Iterator
 
 
 def _find_date(name: str, parts: Sequence[RawColumn]) -> ColumnFinding | None:
-    texts = pl.select(pl.concat_str([part.texts for part in parts], separator=" ")).to_series()
-    column = RawColumn(name=parts[0].name, field_name=name, texts=texts, decimal=parts[0].decimal)
+    texts = [part.texts.str.replace(*WHOLE_PART) for part in parts]
+    joined = pl.select(pl.concat_str(texts, separator=" ")).to_series()
+    column = RawColumn(name=parts[0].name, field_name=name, texts=joined, decimal=parts[0].decimal)
     for date_format in FORMATS:
         if compute_share(column.present.str.contains(build_date_pattern(date_format))) >= MIN_READABLE:
             what = format_reason("days, of which year, month and day are columns")
-            return build_date_finding(column, texts, Parse(date_format=date_format), what)
+            return build_date_finding(column, joined, Parse(date_format=date_format), what)
     return None
 
 

@@ -11,6 +11,9 @@ EPOCH = date(1970, 1, 1)
 UNIX_TIME_PATTERN = r"^[+-]?[0-9]{1,14}(?:[.][0-9]*)?$"
 """Seconds or milliseconds, with fractions; the exponent of a spreadsheet would have lost the last digits."""
 
+WHOLE_PART = (r"^([0-9]+)[.,]0{1,2}$", "$1")
+"""Replacement in a column of a year, month or day: pandas writes `6.0` in a column with blanks."""
+
 
 def parse_day(text: nw.Expr, date_format: str) -> nw.Expr:
     """Parse the text of a day, see `Parse.date_format`; null where it is none."""
