@@ -6,6 +6,7 @@ start, so that no build step can be forgotten.
 
 import re
 import string
+from collections.abc import Sequence
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
@@ -70,6 +71,19 @@ def translate_filled(english: str) -> str:
         if found := pattern.fullmatch(english):
             return translations.gettext(template).format(**found.groupdict())
     return translate(english)
+
+
+def translate_phrases(english: str, phrases: Sequence[str]) -> str:
+    """Translate the first place of each phrase in a text that the server sent; names and numbers stay.
+
+    Args:
+        english: Text.
+        phrases: Phrases in the order in which they are translated: the longer one of two that overlap first.
+    """
+    for phrase in phrases:
+        # a value may be called as a phrase is, such as `colour=above`
+        english = re.sub(rf"(?<![\w=]){phrase}(?!\w)", translate(phrase), english, count=1)
+    return english
 
 
 @cache

@@ -1,10 +1,9 @@
 """Texts for times, numbers, decisions and gates on the page Models."""
 
-import re
 from datetime import UTC, datetime
 
 from streamlit_app.client.service import ModelInfo, ModelVersion
-from streamlit_app.translation import escape_markdown, t, translate
+from streamlit_app.translation import escape_markdown, t, translate_phrases
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 MILLISECONDS = 1000
@@ -62,9 +61,7 @@ def describe_weights(field: str) -> str:
 
 def translate_detail(english: str) -> str:
     """Translate the measurement of a gate, phrase by phrase; names and numbers stay."""
-    for phrase in GATE_PHRASES:
-        english = re.sub(rf"(?<![\w=]){phrase}(?!\w)", translate(phrase), english, count=1)
-    return english
+    return translate_phrases(english, GATE_PHRASES)
 
 
 def find_version(model: ModelInfo, alias: str) -> ModelVersion | None:

@@ -1,9 +1,7 @@
 """Reasons of a draft in the reader's language."""
 
-import re
-
 from streamlit_app.data.labels import translate_problem
-from streamlit_app.translation import t, translate, translate_filled
+from streamlit_app.translation import t, translate_filled, translate_phrases
 
 SEPARATOR = "; "
 """Text between the sentences of a reason."""
@@ -19,10 +17,7 @@ def translate_reason(english: str) -> str:
 def translate_quarantine(english: str) -> str:
     """Translate a sentence on the rejected values of a field; its name and their examples stay."""
     field, separator, problem = english.partition(": ")
-    problem = translate_problem(problem)
-    for phrase in QUARANTINE_PHRASES:
-        problem = re.sub(rf"(?<!\w){phrase}(?!\w)", translate(phrase), problem, count=1)
-    return f"{field}{separator}{problem}"
+    return f"{field}{separator}{translate_phrases(translate_problem(problem), QUARANTINE_PHRASES)}"
 
 
 def label_decision(name: str) -> str:

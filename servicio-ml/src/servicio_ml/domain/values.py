@@ -16,6 +16,7 @@ MAX_WHOLE_NUMBER = 2**24
 """Maximum of an integer: beyond it, neighbours are equal in float32."""
 
 FIRST_DAY, LAST_DAY = date(1000, 1, 1), date(2999, 12, 31)
+EPOCH_DAY = date(1970, 1, 1)
 """First and last day that a date may be."""
 _LEAP_DAY = r"(?:[12][0-9](?:0[48]|[2468][048]|[13579][26])|(?:1[26]|2[048])00)-02-29"
 _OTHER_DAY = (

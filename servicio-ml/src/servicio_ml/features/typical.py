@@ -7,12 +7,12 @@ from math import floor, log10
 import numpy as np
 import numpy.typing as npt
 
-from servicio_ml.domain.fields.date_time import parse_datetime
+from servicio_ml.domain.fields.date_time import parse_datetime, write_date
 from servicio_ml.domain.schema import Field, Kind
 from servicio_ml.domain.values import FIRST_DAY, LAST_DAY
 from servicio_ml.features.artifact import Artifact
 from servicio_ml.features.bins import ColumnBins
-from servicio_ml.features.kinds.dated_columns import EPOCH, count_days
+from servicio_ml.features.kinds.dated_columns import count_days
 from servicio_ml.features.profile import ALL
 
 Value = float | int | str | bool | None
@@ -140,4 +140,4 @@ def _build_hours(middle: str) -> list[Value]:
 def _build_weeks(middle: str) -> list[Value]:
     first, last = count_days(FIRST_DAY), count_days(LAST_DAY)
     around = (count_days(middle) + shift for shift in range(-GRID_DAYS, GRID_DAYS + 1, GRID_STEP_DAYS))
-    return [(EPOCH + timedelta(days=day)).isoformat() for day in around if first <= day <= last]
+    return [write_date(day) for day in around if first <= day <= last]

@@ -1,15 +1,15 @@
 """Date-times: a day with a time of day to the second, as written or in one time zone."""
 
 import re
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from servicio_ml.domain.values import DATE_CHARACTERS, DATETIME_PATTERN, FIRST_DAY, LAST_DAY
+from servicio_ml.domain.values import DATE_CHARACTERS, DATETIME_PATTERN, EPOCH_DAY, FIRST_DAY, LAST_DAY
 
 SECONDS_PER_DAY = 86_400
 ISO_FORMAT = "%Y-%m-%dT%H:%M:%S"
-EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  date-times have no zone once they are read
+EPOCH = datetime.combine(EPOCH_DAY, time())
 _DATETIME = re.compile(DATETIME_PATTERN)
 _TIME = re.compile(r"[T ](?P<time>[0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:\.[0-9]+)? ?(?P<offset>.*)")
 

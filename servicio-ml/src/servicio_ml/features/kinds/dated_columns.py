@@ -16,11 +16,10 @@ from servicio_ml.domain.fields.date_time import (
     parse_datetime,
 )
 from servicio_ml.domain.schema import Field, Kind
-from servicio_ml.domain.values import FIRST_DAY, LAST_DAY, parse_date, truncate_midnight
+from servicio_ml.domain.values import EPOCH_DAY, FIRST_DAY, LAST_DAY, parse_date, truncate_midnight
 from servicio_ml.errors import EncodingError
 
-EPOCH = date(1970, 1, 1)
-EPOCH_ORDINAL = EPOCH.toordinal()
+EPOCH_ORDINAL = EPOCH_DAY.toordinal()
 KNOWN_DAYS = 1 << 14
 """Number of texts of days that are kept with their number: the days of 45 years."""
 FIRST, LAST = np.datetime64(FIRST_DAY), np.datetime64(LAST_DAY)

@@ -1,13 +1,12 @@
 """Days in the text of raw files: as YYYY-MM-DD, in another format, or as Unix time."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 
 import narwhals as nw
 
 from servicio_ml.domain.fields.date_format import UNITS_PER_DAY, list_date_steps
-from servicio_ml.domain.values import DATE_CHARACTERS, DATE_PATTERN, FIRST_DAY, LAST_DAY
+from servicio_ml.domain.values import DATE_CHARACTERS, DATE_PATTERN, EPOCH_DAY, FIRST_DAY, LAST_DAY
 
-EPOCH = date(1970, 1, 1)
 UNIX_TIME_PATTERN = r"^[+-]?[0-9]{1,14}(?:[.][0-9]*)?$"
 """Seconds or milliseconds, with fractions; the exponent of a spreadsheet would have lost the last digits."""
 
@@ -20,7 +19,7 @@ def parse_day(text: nw.Expr, date_format: str) -> nw.Expr:
     if date_format in UNITS_PER_DAY:
         days = _count_days(text, UNITS_PER_DAY[date_format])
         # Spark's sum of a day and days is a midnight in the zone of its session
-        counted = (nw.lit(EPOCH) + days * nw.lit(timedelta(days=1))).cast(nw.Date)
+        counted = (nw.lit(EPOCH_DAY) + days * nw.lit(timedelta(days=1))).cast(nw.Date)
         return nw.when(days.is_null()).then(_parse_iso_day(text)).otherwise(counted)
     return _parse_iso_day(rewrite_day(text, date_format) if date_format else text)
 
@@ -39,7 +38,7 @@ def count_units(text: nw.Expr, units_per_day: int, divisor: int) -> nw.Expr:
     """
     number = nw.when(text.str.contains(UNIX_TIME_PATTERN)).then(text).cast(nw.Float64)
     days = (number / units_per_day).floor()
-    first, last = (float((day - EPOCH).days) for day in (FIRST_DAY, LAST_DAY))
+    first, last = (float((day - EPOCH_DAY).days) for day in (FIRST_DAY, LAST_DAY))
     return nw.when(days >= first, days <= last).then((number / divisor).floor()).cast(nw.Int64)
 
 
