@@ -80,7 +80,7 @@ def test_nothing_is_corrected_by_what_was_inferred(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "problem"),
     [
-        ({"day": {"kind": "number"}}, "day: the column holds no number"),
+        ({"day": {"kind": "number"}}, "the column 'day' cannot be of the kind number: its texts are none"),
         ({"day": {"kind": "date"}}, "the column 'day' cannot be of the kind date"),
         ({"day": {"minimum": 1}}, "the column 'day' is of the kind category and has no range"),
         (

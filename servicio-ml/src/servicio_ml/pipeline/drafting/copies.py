@@ -43,9 +43,9 @@ def _is_renaming(values: pl.Series, others: pl.Series) -> bool:
 
 
 def choose_deduplication(cells: pl.DataFrame, read: Sequence[str]) -> tuple[bool | None, str, float]:
-    """Choose what equal rows are, with the reason and the share of the rows that stay (0-1).
+    """Choose whether equal rows are dropped as copies; None where no rows are equal.
 
-    None and an empty text where there are none.
+    The reason and the share of the rows that stay (0-1) go with it.
 
     Args:
         cells: Every column of the file.

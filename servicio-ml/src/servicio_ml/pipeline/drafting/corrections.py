@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-import polars as pl
-
 from servicio_ml.domain.schema import Field, Kind
 from servicio_ml.errors import DraftError, format_names
 from servicio_ml.pipeline.drafting.columns.category import find_boolean, find_category
@@ -143,27 +141,24 @@ def _change_levels(field: Field, levels: tuple[str, ...]) -> dict[str, Any]:
     return {"levels": levels, "learned_levels": None, "parse": replace(field.parse, recode=recode)}
 
 
-def _find_number(column: RawColumn) -> ColumnFinding:
-    found = build_number(column, _parse_some(column), NumberText())
-    if found.field is None or found.field.kind is Kind.NUMBER:
+def _find_number(column: RawColumn) -> ColumnFinding | None:
+    found = _build_number(column)
+    if found is None or found.field is None or found.field.kind is Kind.NUMBER:
         return found
     return replace(found, field=replace(found.field, kind=Kind.NUMBER))
 
 
-def _find_integer(column: RawColumn) -> ColumnFinding:
-    values = _parse_some(column)
-    found = build_number(column, values, NumberText())
-    if found.field and found.field.kind is not Kind.INTEGER:
-        fraction = values.filter(values != values.floor())[0]
+def _find_integer(column: RawColumn) -> ColumnFinding | None:
+    found = _build_number(column)
+    if found and found.field and found.values is not None and found.field.kind is not Kind.INTEGER:
+        fraction = found.values.filter(found.values != found.values.floor())[0]
         return found.leave_out(f"it has values such as {fraction:g}")
     return found
 
 
-def _parse_some(column: RawColumn) -> pl.Series:
+def _build_number(column: RawColumn) -> ColumnFinding | None:
     values = parse_numbers(column.texts, column.decimal)
-    if not values.count():
-        raise DraftError(column.name, "the column holds no number that the ETL could read")
-    return values
+    return build_number(column, values, NumberText()) if values.count() else None
 
 
 FINDERS: Mapping[str, Callable[[RawColumn], ColumnFinding | None]] = {

@@ -13,7 +13,7 @@ from servicio_ml.pipeline.reading.number_text import parse_number
 MAX_LEVELS = 50
 """Maximum number of levels of a category: each is a bin, a metric's label and an entry of a form."""
 MIN_READABLE = 0.98
-"""Minimum share of the texts of a column that its kind reads; the others go to quarantine."""
+"""Minimum share of the texts of a column that a kind must read; the others go to quarantine."""
 SHOWN_CHARACTERS = 30
 
 

@@ -11,7 +11,7 @@ from servicio_ml.pipeline.drafting.columns.statistics import compute_share, find
 from servicio_ml.pipeline.drafting.reasons import format_reason
 
 MIN_ORDERED = 0.9
-"""Minimum share of the neighbouring rows that are in order: entities one below the other are, too."""
+"""Minimum share of neighbouring rows in order, not all: a file may have one entity below the other."""
 MIN_DAYS = 20
 """Minimum number of different days."""
 NAMES = frozenset({"date", "day", "time", "timestamp", "datetime", "event_date", "observation_date"})
