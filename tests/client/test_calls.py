@@ -68,6 +68,15 @@ SENT: dict[str, tuple[str, tuple[Any, ...], dict[str, Any], str, str, Any]] = {
         "send_feedback_batch", ("m", {"p": "yes", "q": 2.5}), {}, "POST", "/models/m/feedback/batch",
         {"labels": [TRUTH, {"prediction_id": "q", "actual": 2.5}]},
     ),
+    "feedback of a row": (
+        "send_feedback", ("m", 892, "yes"), {"by": "identifier"}, "POST", "/models/m/feedback",
+        {"identifier": 892, "actual": "yes"},
+    ),
+    "feedback batch of rows": (
+        "send_feedback_batch", ("m", {"a": "yes", 5: "no"}), {"by": "identifier"},
+        "POST", "/models/m/feedback/batch",
+        {"labels": [{"identifier": "a", "actual": "yes"}, {"identifier": 5, "actual": "no"}]},
+    ),
     "models": ("list_models", (), {}, "GET", "/models", None),
     "model": ("get_model", ("m",), {}, "GET", "/models/m", None),
     "schema": ("get_schema", ("m",), {}, "GET", "/models/m/schema", None),

@@ -31,7 +31,7 @@ DRIFT = {
                    "reference_missing": 0, "current": {}, "reference": {}},
 }  # fmt: skip
 EXPLANATION = {"model": "m", "version": 2, "label": None, "base": 1, "score": 2, "contributions": {"size": 1}}
-RECEIPT = {"prediction_id": "p", "status": "accepted", "revision": 1}
+RECEIPT = {"prediction_id": "p", "identifier": None, "status": "accepted", "revision": 1}
 MESSAGE = {"message_id": "1-0", "stream": "servicio_ml:m:requests"}
 BATCH = {"model": "m", "version": 2, "predictions": []}
 CALLS = {
@@ -101,6 +101,20 @@ def test_a_call_is_repeated_where_that_is_safe(
             call(method, *arguments)
         assert len(sent) == 1
         assert call.waits == []
+
+
+@pytest.mark.parametrize(("by", "attempts"), [("prediction_id", 2), ("identifier", 1)])
+def test_ground_truth_of_an_identifier_is_not_repeated_after_a_lost_answer(by: str, attempts: int) -> None:
+    for method, row in (("send_feedback", ("p", "yes")), ("send_feedback_batch", ({"p": "yes"},))):
+        document = RECEIPT if method == "send_feedback" else {"labels": [RECEIPT]}
+        sent: list[httpx.Request] = []
+        call = Caller(kind="sync", handler=_answer_after(httpx.ReadTimeout, document, sent))
+        if attempts == 2:
+            call(method, "m", *row, by=by)
+        else:
+            with pytest.raises(ResponseTimeoutError):
+                call(method, "m", *row, by=by)
+        assert len(sent) == attempts
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -38,6 +38,8 @@ from servicio_ml_client.call import Call, Repeat
 pytestmark = pytest.mark.slow
 RECORD = {"day": "2020-01-31", "size": 1.5, "weight": 0.25, "colour": "green"}
 BAD = {**RECORD, "weight": 99.5}
+IDENTIFIED = "identified"
+"""Model for rows with an identifier."""
 FRAMES = {"arrow": pa.table, "polars": pl.DataFrame, "pandas": pd.DataFrame}
 
 
@@ -46,6 +48,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     made = ModelShelf(tmp_path_factory.mktemp("state"))
     for model, fixture in MODELS.items():
         made.add(model, request.getfixturevalue(fixture))
+    made.add(IDENTIFIED, request.getfixturevalue("identified_folder"))
     return made
 
 
@@ -133,6 +136,20 @@ def test_ground_truth_of_predictions(call: Caller) -> None:
         call("send_feedback", "small", "nothing", "no")
 
 
+def test_ground_truth_of_identified_rows(call: Caller) -> None:
+    assert call("get_schema", IDENTIFIED).identifier == "Row"
+    row = f"row of {call.kind}"
+    answer = call("predict", IDENTIFIED, {**RECORD, "identifier": row})
+    framed = call("predict_frame", IDENTIFIED, pl.DataFrame([{**RECORD, "identifier": f"{row}, framed"}]))
+    receipt = call("send_feedback", IDENTIFIED, row, "yes", by="identifier")
+    assert (receipt.prediction_id, receipt.identifier) == (answer.prediction_id, row)
+    receipts = call(
+        "send_feedback_batch", IDENTIFIED, {f"{row}, framed": "no", "nobody": "no"}, by="identifier"
+    )
+    assert [each.status for each in receipts] == ["accepted", "unknown"]
+    assert receipts[0].prediction_id == framed.predictions["prediction_id"][0]
+
+
 def test_explanations_add_up(call: Caller) -> None:
     explained = call("explain", "small", RECORD, version=1)
     assert explained.contributions.keys() == RECORD.keys()
@@ -140,7 +157,9 @@ def test_explanations_add_up(call: Caller) -> None:
 
 
 def test_models_schema_and_drift(call: Caller) -> None:
-    assert {each.model: each.champion for each in call("list_models")} == dict.fromkeys(MODELS, 1)
+    assert {each.model: each.champion for each in call("list_models")} == dict.fromkeys(
+        (*MODELS, IDENTIFIED), 1
+    )
     assert call("get_model", "small").versions[0].aliases == ["champion"]
     assert [each.name for each in call("get_schema", "small").fields] == list(RECORD)
     call("predict", "small", RECORD)

@@ -83,7 +83,10 @@ FeedbackStatus = Literal["accepted", "known", "corrected", "unknown"]
 class FeedbackReceipt(Document):
     """Outcome of reported ground truth: an equal value changes nothing, another one is a new revision."""
 
-    prediction_id: str
+    prediction_id: str | None
+    """Id of the prediction; null where none has the identifier."""
+    identifier: str | None
+    """Identifier of the row; null where the id was given."""
     status: FeedbackStatus
     revision: int | None
     """1 for the first value; null for an unknown prediction."""
@@ -196,5 +199,9 @@ class SchemaState(Document):
     unit: str
     """Unit of a regression's prediction."""
     fields: list[SchemaField]
+    identifier: str | None
+    """Raw column that identifies a row; a record may have its text as `identifier` beside the fields. Null
+    where records have none.
+    """
     places: FieldLocations | None
     """Coordinates; null unless a field's levels are places."""

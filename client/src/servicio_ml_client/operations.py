@@ -26,6 +26,12 @@ CLIENT_KEY_HEADER = "X-Client-Key"
 Record = Mapping[str, object]
 """Values by the names of the fields, or of the raw columns."""
 OnError = Literal["refuse", "partial"]
+RowIdKind = Literal["prediction_id", "identifier"]
+# after a lost answer, the latest prediction of an identifier may be another one
+FEEDBACK_REPEAT: Mapping[RowIdKind, Repeat] = {
+    "prediction_id": Repeat.ALWAYS,
+    "identifier": Repeat.IF_REFUSED,
+}
 _MODELS = TypeAdapter(list[ModelState])
 
 
@@ -120,21 +126,31 @@ def enqueue(model: str, record: Record, *, key: str = "") -> Call[EnqueuedMessag
     )  # fmt: skip
 
 
-def send_feedback(model: str, prediction_id: str, actual: str | float) -> Call[FeedbackReceipt]:
-    """Report the ground truth of a prediction: a label, or the number of a regression."""
+def send_feedback(
+    model: str, row_id: str | int, actual: str | float, *, by: RowIdKind = "prediction_id"
+) -> Call[FeedbackReceipt]:
+    """Report the ground truth of a prediction.
+
+    Args:
+        model: Name of the model.
+        row_id: Id of the prediction; with `by="identifier"`, the identifier of its row.
+        actual: Label, or the number of a regression.
+        by: What `row_id` is; by an identifier, the latest prediction of the row is meant.
+    """
     return Call(
-        method="POST", path=_build_path(model, "/feedback"),
-        body=_write_json(_build_truth(prediction_id, actual)), repeat=Repeat.ALWAYS,
-        read=FeedbackReceipt.model_validate_json,
+        method="POST", path=_build_path(model, "/feedback"), body=_write_json({by: row_id, "actual": actual}),
+        repeat=FEEDBACK_REPEAT[by], read=FeedbackReceipt.model_validate_json,
     )  # fmt: skip
 
 
-def send_feedback_batch(model: str, actuals: Mapping[str, str | float]) -> Call[list[FeedbackReceipt]]:
-    """Report ground truth by prediction id; the receipt of an unknown prediction says so."""
-    truths = [_build_truth(*each) for each in actuals.items()]
+def send_feedback_batch(
+    model: str, actuals: Mapping[Any, str | float], *, by: RowIdKind = "prediction_id"
+) -> Call[list[FeedbackReceipt]]:
+    """Report ground truth by prediction id or identifier; the receipt of an unknown one says so."""
+    truths = [{by: row_id, "actual": actual} for row_id, actual in actuals.items()]
     return Call(
         method="POST", path=_build_path(model, "/feedback/batch"), body=_write_json({"labels": truths}),
-        repeat=Repeat.ALWAYS, read=_read_receipts,
+        repeat=FEEDBACK_REPEAT[by], read=_read_receipts,
     )  # fmt: skip
 
 
@@ -188,10 +204,6 @@ def _build_client_key(key: str) -> Mapping[str, str]:
     if not (key.isascii() and key.isprintable()):
         raise ValueError(f"key {key!r}: it takes printable ASCII characters")
     return {CLIENT_KEY_HEADER: key} if key else {}
-
-
-def _build_truth(prediction_id: str, actual: str | float) -> Record:
-    return {"prediction_id": prediction_id, "actual": actual}
 
 
 def _read_receipts(body: bytes) -> list[FeedbackReceipt]:
