@@ -13,7 +13,7 @@ NONE: Mapping[str, str] = {
     r"(USER|servicio_ml):PASSWORD@": "is a template, to be filled in",
     r"LocalFilesystemBackend": "names a class",
     r'^API_KEYS = "api_keys"$|\[API_KEYS\] == |there is no secret \'': "names a secret, which is a file",
-    r'^CLIENT_KEY_HEADER = "x-client-key"$': "names a header",
+    r'^CLIENT_KEY_HEADER = "(?i:x-client-key)"$': "names a header",
     r"postgresql://user:password@host:port/database": "is how an address looks",
     r"://(user:s3cret(%zz)?|me:secret)@": "an address that a test sees refused",
     r'"secretName": "': "names a secret of Kubernetes",

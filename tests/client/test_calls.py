@@ -114,10 +114,9 @@ def test_what_is_sent(
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
-    ("method", "keywords"),
-    [("predict", {"client_key": "me"}), ("predict_batch", {"client_key": "me"}), ("enqueue", {"key": "me"})],
+    ("method", "name"), [("predict", "client_key"), ("predict_batch", "client_key"), ("enqueue", "key")]
 )
-def test_a_client_key_is_sent_in_its_header(kind: str, method: str, keywords: dict[str, str]) -> None:
+def test_a_client_key_is_sent_in_its_header(kind: str, method: str, name: str) -> None:
     keys: list[str | None] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -125,7 +124,7 @@ def test_a_client_key_is_sent_in_its_header(kind: str, method: str, keywords: di
         return httpx.Response(404)
 
     call = Caller(kind=kind, handler=answer)
-    for given in (keywords, {}):
+    for given in ({name: "me"}, {}):
         with pytest.raises(NotFoundError):
             call(method, "m", [] if "batch" in method else {}, **given)
     assert keys == ["me", None]
