@@ -12,6 +12,7 @@ from pages_app import run_pages
 
 pytestmark = pytest.mark.slow
 TRAINING_MILLISECONDS = 300_000
+SENT_MILLISECONDS = 500
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,9 @@ def write_cell(screen: Page, *, row: int, column: str, text: str, enters: int) -
     """
     canvas = screen.get_by_test_id("stDataFrame").locator("canvas").first
     expect(canvas.locator("th").first).to_be_attached()
+    # the page that an earlier change draws anew would close the field; a change is sent after a moment
+    screen.wait_for_timeout(SENT_MILLISECONDS)
+    expect(screen.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     headers = canvas.locator("th").all_text_contents()
     # an element that scrolls lies above the canvas
     canvas.click(position={"x": 20, "y": 52}, force=True)
