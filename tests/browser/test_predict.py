@@ -154,7 +154,8 @@ def test_feedback_reaches_the_server(screen: Page, url: str, rain: ModelServer) 
     screen.get_by_role("button", name="Send").click()
     expect(screen.get_by_text("Stored as revision 1.")).to_be_visible()
     again = rain("POST", f"/models/{MODEL}/feedback", {"prediction_id": made, "actual": "No"})
-    assert again.document == {"prediction_id": made, "status": "known", "revision": 1}
+    receipt = {"prediction_id": made, "identifier": None, "status": "known", "revision": 1}
+    assert again.document == receipt
 
 
 @pytest.mark.parametrize("screen", [NARROW], indirect=True)
