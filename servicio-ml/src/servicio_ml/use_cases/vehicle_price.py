@@ -41,7 +41,7 @@ FIELDS = (
     ),
     Field(
         name="variant", kind=Kind.TEXT, column="name", description="Variant: the words after the model",
-        learned_words=LearnedWords(maximum=120), example="Dzire VDI", nullable=True,
+        learned_words=LearnedWords(maximum=300, minimum_rows=5), example="Dzire VDI", nullable=True,
         # a name without more words matches with an empty group: missing
         parse=Parse(pattern=r"^\s*\S+\s*\S*\s*(.*)"),
     ),
@@ -140,29 +140,44 @@ USE_CASE = UseCase(
         Candidate(
             name="xgboost", family="xgboost",
             space={
-                "n_estimators": Integer(low=200, high=900),
+                "n_estimators": Integer(low=200, high=1500),
                 "max_depth": Integer(low=3, high=8),
-                "learning_rate": Real(low=0.02, high=0.15, log=True),
+                "learning_rate": Real(low=0.01, high=0.15, log=True),
                 "min_child_weight": Real(low=1.0, high=20.0, log=True),
                 "subsample": Real(low=0.6, high=1.0),
                 "colsample_bytree": Real(low=0.4, high=1.0),
             },
             start={
-                "n_estimators": 600, "max_depth": 6, "learning_rate": 0.05, "min_child_weight": 3.0,
-                "subsample": 0.8, "colsample_bytree": 0.7,
+                "n_estimators": 1200, "max_depth": 6, "learning_rate": 0.025, "min_child_weight": 3.0,
+                "subsample": 0.8, "colsample_bytree": 0.5,
             },
         ),
         Candidate(
             name="lightgbm", family="lightgbm",
             space={
-                "n_estimators": Integer(low=200, high=900),
+                "n_estimators": Integer(low=200, high=1500),
+                "num_leaves": Integer(low=8, high=64, log=True),
+                "learning_rate": Real(low=0.01, high=0.15, log=True),
+                "min_child_samples": Integer(low=3, high=40, log=True),
+                "colsample_bytree": Real(low=0.4, high=1.0),
+            },
+            start={
+                "n_estimators": 1200, "num_leaves": 24, "learning_rate": 0.02, "min_child_samples": 8,
+                "colsample_bytree": 0.7,
+            },
+        ),
+        Candidate(
+            # thresholds drawn by chance err otherwise than searched ones, which the blend gains from
+            name="lightgbm_extra_trees", family="lightgbm", fixed={"extra_trees": True},
+            space={
+                "n_estimators": Integer(low=500, high=2000),
                 "num_leaves": Integer(low=8, high=64, log=True),
                 "learning_rate": Real(low=0.02, high=0.15, log=True),
                 "min_child_samples": Integer(low=3, high=40, log=True),
                 "colsample_bytree": Real(low=0.4, high=1.0),
             },
             start={
-                "n_estimators": 500, "num_leaves": 24, "learning_rate": 0.05, "min_child_samples": 8,
+                "n_estimators": 1500, "num_leaves": 24, "learning_rate": 0.05, "min_child_samples": 8,
                 "colsample_bytree": 0.7,
             },
         ),
