@@ -27,15 +27,30 @@ USE_CASE = UseCase(
         Candidate(
             name="lightgbm", family="lightgbm",
             space={
-                "n_estimators": Integer(low=100, high=600),
+                "n_estimators": Integer(low=100, high=1000),
+                "num_leaves": Integer(low=8, high=64, log=True),
+                "learning_rate": Real(low=0.01, high=0.15, log=True),
+                "min_child_samples": Integer(low=10, high=100, log=True),
+                "colsample_bytree": Real(low=0.4, high=1.0),
+            },
+            start={
+                "n_estimators": 700, "num_leaves": 31, "learning_rate": 0.012, "min_child_samples": 40,
+                "colsample_bytree": 0.7,
+            },
+        ),
+        Candidate(
+            # thresholds drawn by chance err otherwise than searched ones, which the blend gains from
+            name="lightgbm_extra_trees", family="lightgbm", fixed={"extra_trees": True},
+            space={
+                "n_estimators": Integer(low=200, high=1000),
                 "num_leaves": Integer(low=8, high=64, log=True),
                 "learning_rate": Real(low=0.02, high=0.15, log=True),
                 "min_child_samples": Integer(low=10, high=100, log=True),
                 "colsample_bytree": Real(low=0.4, high=1.0),
             },
             start={
-                "n_estimators": 300, "num_leaves": 31, "learning_rate": 0.03, "min_child_samples": 40,
-                "colsample_bytree": 0.7,
+                "n_estimators": 600, "num_leaves": 31, "learning_rate": 0.04, "min_child_samples": 30,
+                "colsample_bytree": 0.8,
             },
         ),
         Candidate(
