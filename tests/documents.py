@@ -7,6 +7,12 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+TRAIN_RAIN = """
+servicio-ml data sample rain_australia
+servicio-ml etl rain_australia
+servicio-ml train rain_australia --candidate decision_tree --trials 1
+"""
+"""Script that makes a champion on synthetic rows."""
 
 
 def extract_blocks(page: Path, language: str) -> list[str]:

@@ -10,22 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from documents import ROOT, extract_blocks, run_script
+from documents import ROOT, TRAIN_RAIN, extract_blocks, run_script
 from model_server import ModelServer, run_model_server
 
 pytestmark = pytest.mark.slow
 PAGE = ROOT / "docs" / "api.md"
-CHAMPION = """
-servicio-ml data sample rain_australia
-servicio-ml etl rain_australia
-servicio-ml train rain_australia --candidate decision_tree --trials 1
-"""
 
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
     folder = tmp_path_factory.mktemp("api")
-    done = run_script(CHAMPION, folder)
+    done = run_script(TRAIN_RAIN, folder)
     assert done.returncode == 0, done.stderr
     (folder / "hook-token").write_text("a-token")
     with run_model_server(folder / "var", hook_token_file=folder / "hook-token") as made:

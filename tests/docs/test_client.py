@@ -8,23 +8,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from documents import ROOT, extract_blocks, run_script
+from documents import ROOT, TRAIN_RAIN, extract_blocks, run_script
 from model_server import ModelServer, run_model_server
 from servicio_ml_client import AsyncClient, Client
 
 PAGE, README = ROOT / "docs" / "client.md", ROOT / "client" / "README.md"
 ADDRESS = "http://127.0.0.1:8800"
-CHAMPION = """
-servicio-ml data sample rain_australia
-servicio-ml etl rain_australia
-servicio-ml train rain_australia --candidate decision_tree --trials 1
-"""
 
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
     folder = tmp_path_factory.mktemp("client")
-    done = run_script(CHAMPION, folder)
+    done = run_script(TRAIN_RAIN, folder)
     assert done.returncode == 0, done.stderr
     with run_model_server(folder / "var", workers=1) as made:
         yield made
