@@ -68,10 +68,14 @@ def _is_open(counts: Counter[str], levels: Sequence[str]) -> bool:
 def find_learned_category(column: RawColumn) -> ColumnFinding | None:
     """Find that a column has too many texts to list them, of which frequent ones can be learned."""
     counts = _count_texts(column.present)
-    rule = next((rule for rule, share in LEARNED if _is_covered(counts, rule, share)), None)
-    if rule is None or _has_several_lines(counts):
+    if _has_several_lines(counts):
         return None
-    frequent = _select_frequent(counts, rule)
+    for rule, share in LEARNED:
+        frequent = [text for text, rows in counts.most_common(rule.maximum) if rows >= rule.minimum_rows]
+        if sum(counts[text] for text in frequent) >= share * counts.total():
+            break
+    else:
+        return None
     is_rare = column.texts.is_not_null() & ~column.texts.is_in(frequent).fill_null(value=False)
     field = column.build_field(Kind.CATEGORY, example=frequent[0], learned_levels=rule)
     reason = format_reason(
@@ -81,14 +85,6 @@ def find_learned_category(column: RawColumn) -> ColumnFinding | None:
     return ColumnFinding(
         column=column.name, reason=reason, field=field, values=column.texts.set(is_rare, OTHER)
     )
-
-
-def _select_frequent(counts: Counter[str], rule: LearnedLevels) -> list[str]:
-    return [text for text, rows in counts.most_common(rule.maximum) if rows >= rule.minimum_rows]
-
-
-def _is_covered(counts: Counter[str], rule: LearnedLevels, share: float) -> bool:
-    return sum(counts[text] for text in _select_frequent(counts, rule)) >= share * counts.total()
 
 
 def build_code_category(column: RawColumn, values: pl.Series) -> ColumnFinding:
