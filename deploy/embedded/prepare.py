@@ -22,9 +22,10 @@ ALSO_NAMED = {"train.csv": "employee_burnout_train.csv"}
 CLI = str(Path(sys.executable).parent / "servicio-ml")
 LIST_CHAMPIONS = """
 import json, sys
-from servicio_ml import bootstrap, settings
+from servicio_ml import bootstrap
 from servicio_ml.domain.promotion import CHAMPION
-_, registry = bootstrap.runs_and_models(settings.load())
+from servicio_ml.settings import load_settings
+_, registry = bootstrap.connect_mlflow(load_settings())
 print(json.dumps([name for name in sys.argv[1:] if registry.resolve(name, CHAMPION)]))
 """
 """Program that prints the models with a champion, in its own process because MLflow needs much memory."""

@@ -6,6 +6,7 @@ import pytest
 
 from deploy.embedded import prepare, settings
 from deploy.embedded.settings import PlatformSetup
+from model_server import ModelShelf
 from servicio_ml.errors import UseCaseError
 from servicio_ml.use_cases.catalogue import find, load_catalogue
 
@@ -81,3 +82,11 @@ def test_an_unknown_use_case_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("USE_CASES", "weather")
     with pytest.raises(UseCaseError, match="known are"):
         prepare.list_wanted(settings.read_setup())
+
+
+@pytest.mark.slow
+def test_a_use_case_without_a_champion_is_found(setup: PlatformSetup, artifact_folder: Path) -> None:
+    heart = find("heart_disease")
+    assert prepare.list_without_champion(setup, [RAIN, heart]) == [RAIN, heart]
+    ModelShelf(setup.paths.state).add(heart.name, artifact_folder)
+    assert prepare.list_without_champion(setup, [RAIN, heart]) == [RAIN]
