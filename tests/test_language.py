@@ -91,6 +91,7 @@ SHARED_CLASS_NAMES = {
     ),
     **dict.fromkeys(("ForbiddenError", "UnauthorizedError"), "the Python client raises what the API answers"),
     **dict.fromkeys(("Onnx", "Pipeline"), "the same service of the benchmark in two frameworks"),
+    "LoadedModel": "the version that a server has loaded, and the model in the process of an isolated one",
     "ReplayServer": "a protocol and the class that fulfils it",
 }
 """Class names that stand in several modules, with the reason."""

@@ -40,6 +40,8 @@ ServicioError
     ├── DraftingClosedError use cases cannot be drafted by this server, or not now
     ├── BusyError           too many requests are in flight
     ├── NotReadyError       no version of the model is loaded yet
+    ├── ModelWorkerError    the process of an isolated model has no answer
+    ├── ModelFailureError   an isolated model has failed on the rows that it got
     ├── JournalError        the journal cannot be written
     ├── LogError            the prediction log cannot be reached or refuses
     └── BrokerError         the stream cannot be reached or refuses
@@ -93,8 +95,11 @@ from servicio_ml.errors.serving import (
     DraftingError,
     JournalError,
     LogError,
+    ModelFailureError,
+    ModelWorkerError,
     NotReadyError,
     ServingError,
+    WorkerFailure,
 )
 
 __all__ = [
@@ -120,6 +125,8 @@ __all__ = [
     "JsonError",
     "LogError",
     "MediaTypeError",
+    "ModelFailureError",
+    "ModelWorkerError",
     "NoSuchModelError",
     "NotPublishedError",
     "NotReadyError",
@@ -142,6 +149,7 @@ __all__ = [
     "UnknownPredictionError",
     "UnknownUseCaseError",
     "UseCaseError",
+    "WorkerFailure",
     "escape_unprintable",
     "format_names",
     "format_value",

@@ -1,5 +1,7 @@
 """Errors of a server that cannot answer."""
 
+from enum import StrEnum
+
 from servicio_ml.errors.base import ServicioError
 
 
@@ -27,6 +29,47 @@ class NotReadyError(ServingError):
 
     def __init__(self, model: str, problem: str) -> None:
         super().__init__(f"model {model!r} is not ready: {problem}")
+
+
+class WorkerFailure(StrEnum):
+    """Reasons why an isolated model has not answered; a metric label (closed set)."""
+
+    START = "start"
+    EXIT = "exit"
+    TIMEOUT = "timeout"
+    MEMORY = "memory"
+    PROTOCOL = "protocol"
+    DOWN = "down"
+    BUSY = "busy"
+    ERROR = "error"
+    SCORES = "scores"
+
+
+class ModelWorkerError(ServingError):
+    """The process of an isolated model has no answer.
+
+    Attributes:
+        failure: Reason.
+    """
+
+    def __init__(self, model: str, failure: WorkerFailure, problem: str) -> None:
+        self.failure = failure
+        super().__init__(f"the isolated process of model {model!r} cannot answer: {problem}; try again")
+
+
+class ModelFailureError(ServingError):
+    """An isolated model has failed on the rows that it got; its process goes on.
+
+    Attributes:
+        failure: Reason: `error` or `scores`.
+    """
+
+    def __init__(self, model: str, problem: str, failure: WorkerFailure = WorkerFailure.ERROR) -> None:
+        self.failure = failure
+        super().__init__(
+            f"model {model!r} has failed on these rows: {problem}; "
+            "send the rows one by one to find which, and report them to its owner"
+        )
 
 
 class JournalError(ServingError):
