@@ -8,6 +8,10 @@ READY := $(VENV)/.ready
 AIRFLOW_VENV := .venv-airflow
 AIRFLOW_READY := $(AIRFLOW_VENV)/.ready
 AIRFLOW_PORT ?= 8080
+# JupyterLab's environment; its kernel is that of .venv
+JUPYTER_VENV := .venv-jupyter
+JUPYTER_READY := $(JUPYTER_VENV)/.ready
+JUPYTER_PORT ?= 8888
 WORKERS ?= 2
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
@@ -21,7 +25,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast check format lint types layers docs fix lock protocol bench-serving airflow env up down status logs demo backup restore clean
+.PHONY: help setup test test-fast check format lint types layers docs fix lock protocol bench-serving airflow notebooks env up down status logs demo backup restore clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +47,12 @@ $(AIRFLOW_READY): requirements/airflow.txt $(READY)
 	$(BIN)/uv pip sync --python $(AIRFLOW_VENV)/bin/python --require-hashes requirements/airflow.txt
 	@touch $@
 
+$(JUPYTER_READY): requirements/notebooks.txt $(READY)
+	$(PYTHON) -m venv --without-pip $(JUPYTER_VENV)
+	$(BIN)/uv pip sync --python $(JUPYTER_VENV)/bin/python --require-hashes requirements/notebooks.txt
+	$(BIN)/python -m ipykernel install --prefix $(JUPYTER_VENV) --name python3 --display-name servicio-ml
+	@touch $@
+
 up: $(READY) ## Run the whole platform on this machine until Ctrl-C; USE_CASES=all for every use case
 	@$(BIN)/python -m deploy.embedded up
 
@@ -60,6 +70,12 @@ demo: $(READY) ## Send it live traffic that drifts after a while; MINUTES=30 set
 
 airflow: $(AIRFLOW_READY) ## Run Airflow on this machine until Ctrl-C; AIRFLOW_PORT=8081 for another port
 	@AIRFLOW__API__PORT=$(AIRFLOW_PORT) $(AIRFLOW_VENV)/bin/python airflow/standalone.py
+
+# relative paths of the settings are of this folder, as for `make up`; Lab asks no registry for versions and extensions
+notebooks: $(JUPYTER_READY) ## Open notebooks/ in JupyterLab on the state of `make up`, until Ctrl-C; JUPYTER_PORT=8889
+	@$(JUPYTER_VENV)/bin/jupyter lab --allow-root --ServerApp.ip=127.0.0.1 --ServerApp.port=$(JUPYTER_PORT) \
+	  --ServerApp.root_dir=$(CURDIR) --LabApp.default_url=/lab/tree/notebooks --LabApp.news_url= \
+	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate --LabApp.extension_manager=readonly
 
 test: $(READY) $(AIRFLOW_READY) ## Run every test
 	$(BIN)/pytest -n $(WORKERS) --dist loadscope
@@ -102,6 +118,7 @@ lock: $(READY) ## Resolve the hashed requirement files anew; UPGRADE=--upgrade t
 	$(LOCK) $(UPGRADE) -c requirements/dev.txt servicio-ml/pyproject.toml --extra serving -o requirements/serving.txt
 	$(LOCK) $(UPGRADE) -c requirements/dev.txt --group streamlit -o requirements/streamlit.txt
 	$(LOCK) $(UPGRADE) -c requirements/dev.txt --group mlflow -o requirements/mlflow.txt
+	$(LOCK) $(UPGRADE) -c requirements/dev.txt --group notebooks -o requirements/notebooks.txt
 	$(LOCK) $(UPGRADE) -c requirements/bootstrap.txt --group airflow -o requirements/airflow.txt
 
 protocol: $(READY) ## Generate the gRPC classes anew from their .proto
@@ -126,5 +143,5 @@ restore: ## Fill an empty platform from a backup: FROM=folder; REPLACE=yes delet
 	@PYTHONPATH=servicio-ml/src $(PYTHON) -m deploy.backup restore "$(FROM)" $(if $(filter yes,$(REPLACE)),--replace)
 
 clean: ## Remove the environment and every cache; what was trained and published in var/ stays
-	rm -rf $(VENV) $(AIRFLOW_VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
+	rm -rf $(VENV) $(AIRFLOW_VENV) $(JUPYTER_VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

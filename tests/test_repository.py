@@ -31,7 +31,7 @@ ADR_HEADINGS = ["Context", "Decision", "Consequences", "Alternatives"]
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 LOCKS = ["bootstrap", "pipeline", "serving", "streamlit", "dev"]
-APART = ["airflow"]
+APART = ["airflow", "notebooks"]
 """Locks of environments of their own, whose versions may differ."""
 
 
@@ -185,6 +185,7 @@ def _list_direct(name: str) -> Iterator[Requirement]:
     wanted = {
         "bootstrap": groups["bootstrap"],
         "airflow": groups["airflow"],
+        "notebooks": groups["notebooks"],
         "pipeline": of_the_project,
         "serving": served,
         "streamlit": groups["streamlit"],
