@@ -26,6 +26,7 @@ from servicio_ml.domain.promotion import CHAMPION
 from servicio_ml.domain.schema import Kind
 from servicio_ml.errors import ArtifactError
 from servicio_ml.features.artifact import MODEL, load_artifact
+from servicio_ml.features.decoder import decode_records
 from servicio_ml.features.synthetic.sampler import draw_rows
 from servicio_ml.lifecycle.published import read_manifest
 from servicio_ml.pipeline.etl.publish import read_split
@@ -118,9 +119,9 @@ def _register(ports: settings.Settings, artifact: Path) -> None:
 
 
 def _save_records(folder: Path, test: Holdout) -> None:
-    encoder = load_artifact(folder / "artifact").encoder
+    schema = load_artifact(folder / "artifact").encoder.schema
     chosen = np.random.default_rng(SEED).choice(len(test.matrix), BATCH_ROWS)
-    records = [encoder.decode_row(test.matrix[row]) for row in chosen]
+    records = decode_records(schema, test.matrix[chosen])
     (folder / "records.json").write_text(json.dumps(records, default=str))
 
 

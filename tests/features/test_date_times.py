@@ -13,6 +13,7 @@ from servicio_ml.adapters.evidently.frames import build_rows
 from servicio_ml.domain.derived import Cyclic, DatePart, Difference, Expression
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.errors import UseCaseError
+from servicio_ml.features.decoder import decode_records
 from servicio_ml.features.encoder import Encoder
 
 START = Field(name="start", kind=Kind.DATETIME, direct=False)
@@ -78,7 +79,7 @@ def test_records_and_tables_are_encoded_alike_and_decoded_to_the_second(rows: li
     validated = ENCODER.encode_validated([{**row, "size": None} for row in texts])
     ENCODER.derive(validated)
     np.testing.assert_array_equal(validated, expected)
-    assert [ENCODER.decode_row(row) for row in expected] == [{**row, "size": None} for row in texts]
+    assert decode_records(SCHEMA, expected) == [{**row, "size": None} for row in texts]
 
 
 def test_evidently_gets_the_moment() -> None:

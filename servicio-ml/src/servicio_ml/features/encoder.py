@@ -8,7 +8,7 @@ import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
-from servicio_ml.domain.fields.date_time import SECONDS_PER_DAY, write_date, write_datetime
+from servicio_ml.domain.fields.date_time import SECONDS_PER_DAY
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.features.column_values import (
     NUMERIC,
@@ -171,22 +171,6 @@ class Encoder:
         """Compute the derived columns of a matrix `[n, features]` again after a change of its fields."""
         self._derivation.fill(matrix)
 
-    def decode_row(self, row: npt.NDArray[np.float32]) -> dict[str, Any]:
-        """Decode the fields of a matrix row into a record."""
-        record = {
-            # through the shortest text of the float32: 12.1, not 12.100000381
-            each.name: None if np.isnan(value) else _decode_value(each, float(str(value)))
-            for each, value in zip(self.schema.fields, row, strict=False)
-        }
-        for column, place in self._timed:
-            if not np.isnan(row[column]):
-                record[self.schema.fields[column].name] = write_datetime(int(row[column]), int(row[place]))
-        for column, name, words, _ in self._texts:
-            if not np.isnan(row[column]):
-                known = zip(self.schema.fields[column].words, row[words], strict=True)
-                record[name] = " ".join(word for word, has in known if has)
-        return record
-
 
 def _build_validated_reader(each: Field) -> Callable[[Any], float]:
     """Build the reader of a field with levels, or of a date, whose values the record model has checked."""
@@ -208,11 +192,3 @@ def _split_days(days: Any) -> tuple[Any, Any]:
     # a fraction of a day is exact to some microseconds
     seconds = np.floor((days - whole) * SECONDS_PER_DAY + TOLERANCE)
     return whole, np.minimum(seconds, SECONDS_PER_DAY - 1)
-
-
-def _decode_value(each: Field, value: float) -> float | int | str | bool:
-    if each.has_levels:
-        return each.choices[int(value)]
-    if each.kind is Kind.DATE:
-        return write_date(int(value))
-    return int(value) if each.kind is Kind.INTEGER else value

@@ -10,6 +10,7 @@ from evidently import BinaryClassification, DataDefinition, Dataset, MulticlassC
 from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.features.bins import Numbers
 from servicio_ml.features.comparison import LabelledSample
+from servicio_ml.features.decoder import decode_codes, decode_field
 from servicio_ml.features.output import POSITIVE, OutputTransform, Predictions
 
 TRUTH, ANSWER, PROBABILITY = "ground truth", "answer", "probability of the positive class"
@@ -19,27 +20,20 @@ BINARY = "binary"
 def build_rows(schema: FeatureSchema, matrix: Numbers) -> pd.DataFrame:
     """Build a frame of field values from an encoded matrix `[n, features]`; derived columns are not read."""
     columns: dict[str, Any] = {}
-    seconds = schema.seconds
     for i, each in enumerate(schema.fields):
-        values = matrix[:, i]
         if each.has_levels:
-            columns[each.name] = decode_labels(each.levels, values)
+            columns[each.name] = decode_labels(each.levels, matrix[:, i])
         elif each.is_dated:
-            moments = pd.to_datetime(pd.Series(values.astype(np.float64)), unit="D")
-            if i in seconds:
-                moments += pd.to_timedelta(pd.Series(matrix[:, seconds[i]].astype(np.float64)), unit="s")
-            columns[each.name] = moments
+            columns[each.name] = decode_field(schema, i, matrix).to_pandas(date_as_object=False)
         else:
-            columns[each.name] = pd.Series(values.astype(np.float64))
+            # of a text the number of its words, whose distribution a report can draw
+            columns[each.name] = pd.Series(matrix[:, i].astype(np.float64))
     return pd.DataFrame(columns)
 
 
 def decode_labels(names: Sequence[str], codes: Numbers) -> "pd.Series[str]":
     """Decode codes `[n]` to their labels; NaN is missing."""
-    known = ~np.isnan(codes)
-    texts = np.full(len(codes), None, dtype=object)
-    texts[known] = np.array(names, dtype=object)[codes[known].astype(np.int64)]
-    return pd.Series(texts, dtype="str")
+    return pd.Series(decode_codes(names, codes).to_pandas(), dtype="str")
 
 
 def build_dataset(schema: FeatureSchema, frame: pd.DataFrame, names: Sequence[str]) -> Dataset:

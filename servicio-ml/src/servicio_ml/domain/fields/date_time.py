@@ -73,11 +73,6 @@ def write_date(day: int) -> str:
     return (EPOCH + timedelta(days=day)).date().isoformat()
 
 
-def write_datetime(day: int, second: int) -> str:
-    """Write a date-time as ISO 8601 text from its day since 1970-01-01 and the second of that day."""
-    return (EPOCH + timedelta(days=day, seconds=second)).isoformat()
-
-
 @lru_cache
 def _get_zone(name: str) -> tzinfo:
     return UTC if name == "UTC" else ZoneInfo(name)

@@ -26,7 +26,8 @@ from servicio_ml.features.artifact import (
     load_artifact,
     open_session,
 )
-from servicio_ml.features.encoder import Encoder, Matrix
+from servicio_ml.features.decoder import decode_records
+from servicio_ml.features.encoder import Matrix
 from servicio_ml.features.output import OutputTransform
 from servicio_ml.features.profile import ReferenceProfile
 from servicio_ml.features.requests.request_models import build_record_model
@@ -177,10 +178,10 @@ def select_golden_records(problem: TrainingProblem) -> list[dict[str, Any]]:
         ArtifactError: A row is no valid request.
     """
     schema = problem.setting.schema
-    encoder, check = Encoder(schema), build_record_model(schema)
+    check = build_record_model(schema)
     # evenly over the rows, so that no part of the file goes untested
     spread = np.linspace(0, len(problem.matrix) - 1, GOLDEN_ROWS).astype(int)
-    records = [encoder.decode_row(problem.matrix[row]) for row in np.unique(spread)]
+    records = decode_records(schema, problem.matrix[np.unique(spread)])
     nullable = {each.name for each in schema.fields if each.nullable}
     records.append({name: None if name in nullable else value for name, value in records[0].items()})
     for record in records:

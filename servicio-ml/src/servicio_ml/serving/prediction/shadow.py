@@ -73,7 +73,9 @@ class ShadowScorer:
 def _convert_matrix(challenger: LoadedModel, live: LoadedModel, matrix: Matrix) -> Matrix:
     """Convert rows to the challenger's encoding, whose schema may differ."""
     champion_encoder, encoder = live.artifact.encoder, challenger.artifact.encoder
-    # equal schemas encode alike, and decoding row by row is slow
+    # equal schemas encode alike
     if champion_encoder.schema == encoder.schema:
         return matrix
-    return encoder.encode_records([champion_encoder.decode_row(row) for row in matrix])
+    from servicio_ml.features.decoder import decode_records  # noqa: PLC0415  loads Arrow, heavy
+
+    return encoder.encode_records(decode_records(champion_encoder.schema, matrix))

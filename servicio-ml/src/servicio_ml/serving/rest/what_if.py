@@ -7,12 +7,13 @@ individual conditional expectation".
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.errors import FieldError, InvalidError
 from servicio_ml.features.encoder import Matrix
 from servicio_ml.features.explain import select_scores
@@ -73,7 +74,7 @@ def compute_curve(loaded_model: LoadedModel, request: WhatIfRequest) -> WhatIfCu
         allowed = f"one of {', '.join(schema.field_names)}"
         fault = FieldError(row=0, field="field", value=name, allowed=allowed, reason="level")
         raise InvalidError(loaded_model.model, [fault])
-    value = loaded_model.artifact.encoder.decode_row(matrix[0])[name]
+    [value] = _decode_column(schema, name, matrix)
     values = request.values or build_grid(loaded_model.artifact, schema.get_field(name), value)
     # one call of the model for all values
     varied = np.concatenate(
@@ -92,6 +93,14 @@ def compute_curve(loaded_model: LoadedModel, request: WhatIfRequest) -> WhatIfCu
         values=[*values],
         scores=others,
     )
+
+
+def _decode_column(schema: FeatureSchema, name: str, matrix: Matrix) -> list[Any]:
+    from servicio_ml.features.decoder import decode_field, format_moments  # noqa: PLC0415  loads Arrow, heavy
+
+    column = decode_field(schema, schema.field_names.index(name), matrix)
+    values: list[Any] = format_moments(column).to_pylist()
+    return values
 
 
 def _decode_row(loaded_model: LoadedModel, record: Mapping[str, Scalar], row: int) -> Matrix:
