@@ -9,6 +9,7 @@ import numpy as np
 import psycopg
 import pytest
 
+import logged_rows
 from prediction_chunks import NOW, build_chunk, list_prediction_ids, list_predictions
 from servicio_ml import bootstrap
 from servicio_ml.adapters.prediction_log import bulk_read
@@ -24,6 +25,7 @@ from servicio_ml.adapters.prediction_log.sqlite_log import SqlitePredictionLog
 from servicio_ml.domain.ports.journal import Journal
 from servicio_ml.domain.ports.prediction_log import PredictionLog
 from servicio_ml.domain.prediction import Chunk, GroundTruth, Purpose, ScoredRows
+from servicio_ml.features.logged_rows.read import PredictionQuery, open_predictions
 from servicio_ml.settings import Settings
 
 END = NOW + 1_000
@@ -352,6 +354,44 @@ class TestPredictionLog:
             found.prediction == logs.log.find(list_prediction_ids(made[1]))[list_prediction_ids(made[1])[0]]
         )
         assert (found.actual, found.at) == (0.5, NOW + 5)
+
+    def test_ground_truth_of_the_oldest_prediction_comes_first(self, logs: PredictionLogFixture) -> None:
+        made = [build_chunk(NOW + i, 2) for i in (2, 0, 1)]
+        logs.write(*made)
+        for each in made:
+            logs.log.add_ground_truth([build_truth(row, 1) for row in list_prediction_ids(each)])
+        found = list(logs.log.read_ground_truth("rain", 0, END))
+        assert [each.prediction.at - NOW for each in found] == [0, 0, 1, 1, 2, 2]
+
+    def test_the_versions_of_a_window(self, logs: PredictionLogFixture) -> None:
+        logs.write(
+            *(build_chunk(NOW + i, version=version) for i, version in enumerate((3, 7, 3, 12, 5))),
+            build_chunk(NOW + 2, version=9, model="heart"),
+            build_chunk(NOW + 2, version=8, purpose=Purpose.SHADOW),
+        )
+        assert sorted(logs.log.list_versions("rain", NOW + 1, NOW + 4)) == [3, 7, 12]
+        assert sorted(logs.log.list_versions("rain", NOW, NOW + 3, tuple(Purpose))) == [3, 7, 8]
+
+    def test_rows_are_decoded_with_their_ground_truth(self, logs: PredictionLogFixture) -> None:
+        other = logged_rows.build_version(4, *logged_rows.SCHEMA.fields[2:4])
+        chunks = [
+            logged_rows.build_chunk(logged_rows.BINARY, [logged_rows.RECORD], at=NOW, identifiers=("k-1",)),
+            logged_rows.build_chunk(other, [{"size": 0.1, "count": 5}] * 2, at=NOW + 1),
+        ]
+        logs.write(*chunks)
+        ids = [each for chunk in chunks for each in logged_rows.list_ids(chunk)]
+        logs.log.add_ground_truth([build_truth(ids[0], 1), build_truth(ids[2], 0), build_truth(ids[2], 1)])
+        query = PredictionQuery(model="rain", start=0, end=END)
+        versions = {3: logged_rows.BINARY, 4: other}
+        opened = open_predictions(logs.log, query, 4, versions.__getitem__)
+        rows = [row for table in opened.tables for row in table.to_pylist()]
+        assert [row["prediction_id"] for row in rows] == ids
+        assert [(row["version"], row["identifier"], row["actual"]) for row in rows] == [
+            (3, "k-1", "Yes"), (4, None, None), (4, None, "Yes"),
+        ]  # fmt: skip
+        assert [(row["size"], row["count"], row["town"]) for row in rows] == [
+            (12.1, 7, 'the "Top"'), (0.1, 5, None), (0.1, 5, None),
+        ]  # fmt: skip
 
     def test_nothing_asked_nothing_found(self, logs: PredictionLogFixture) -> None:
         assert not logs.log.find([])

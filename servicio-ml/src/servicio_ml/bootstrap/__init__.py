@@ -42,6 +42,7 @@ from servicio_ml.bootstrap.storage import (
     open_raw_files,
     open_source,
     open_store,
+    write_atomically,
     write_csv,
     write_text,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "open_store",
     "prepare_log",
     "prune_log",
+    "write_atomically",
     "write_csv",
     "write_text",
 ]

@@ -69,6 +69,17 @@ def write_text(target: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_atomically(target: Path) -> AbstractContextManager[Path]:
+    """Give a temporary path that replaces a file at the end, or is deleted on an error.
+
+    Raises:
+        OutputError: The system refuses.
+    """
+    from servicio_ml.adapters.raw_data.raw_files import write_atomically
+
+    return write_atomically(target)
+
+
 def fetch_original(use_case: UseCase, target: Path, *, timeout_seconds: float) -> None:
     """Download the original data of a use case from its publisher, atomically.
 

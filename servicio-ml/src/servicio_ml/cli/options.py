@@ -120,6 +120,24 @@ ModelThreads = Annotated[
 ]
 ForceScoring = Annotated[bool, typer.Option("--force", help="Delete the existing output.")]
 
+# logged predictions
+Since = Annotated[
+    str,
+    typer.Option(metavar="TIME", help="Start: 1h to 90d before now, or a time (UTC) as 2026-01-31T12:00."),
+]
+Until = Annotated[str, typer.Option(metavar="TIME", help="End, exclusive; now when not given.")]
+AnsweringVersion = Annotated[int | None, typer.Option(min=1, help="Version; all of them when not given.")]
+RowLimit = Annotated[int | None, typer.Option(min=1, help="Maximum number of rows, the oldest.")]
+PredictionsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        metavar="FILE",
+        help="File to write: .csv, .parquet, .jsonl, .arrow or .arrows (a stream); "
+        "CSV on standard output when not given.",
+    ),
+]
+
 # drift and backtest
 WindowLength = Annotated[str, typer.Option("--window", help="Length of the window that ends now, 1h to 90d.")]
 WindowVersion = Annotated[int | None, typer.Option(min=1, help="Version; the champion when not given.")]

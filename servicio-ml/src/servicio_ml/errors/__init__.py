@@ -44,6 +44,7 @@ ServicioError
     ├── ModelFailureError   an isolated model has failed on the rows that it got
     ├── JournalError        the journal cannot be written
     ├── LogError            the prediction log cannot be reached or refuses
+    ├── LoggedRowsError     logged rows cannot be decoded by the version that scored them
     └── BrokerError         the stream cannot be reached or refuses
 """
 
@@ -95,6 +96,7 @@ from servicio_ml.errors.serving import (
     DraftingError,
     JournalError,
     LogError,
+    LoggedRowsError,
     ModelFailureError,
     ModelWorkerError,
     NotReadyError,
@@ -124,6 +126,7 @@ __all__ = [
     "JournalError",
     "JsonError",
     "LogError",
+    "LoggedRowsError",
     "MediaTypeError",
     "ModelFailureError",
     "ModelWorkerError",

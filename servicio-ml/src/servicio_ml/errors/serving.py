@@ -88,6 +88,13 @@ class LogError(ServingError):
         )
 
 
+class LoggedRowsError(ServingError):
+    """Logged rows cannot be decoded by the version that scored them."""
+
+    def __init__(self, model: str, version: int, problem: str) -> None:
+        super().__init__(f"logged rows of {model!r} version {version} cannot be read: {problem}")
+
+
 class BrokerError(ServingError):
     """The stream cannot be reached or refuses."""
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from servicio_ml.domain.fields.identifier import IDENTIFIER
-from servicio_ml.domain.ports.registry import ModelVersion, RegistryReader
+from servicio_ml.domain.ports.registry import ModelVersion, Registry, RegistryReader
 from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.errors import ArtifactError, ServicioError
 from servicio_ml.features.encoder import Encoder, Matrix
@@ -140,6 +140,20 @@ def _translate_damage(name: str) -> Iterator[None]:
     except Exception as error:  # damaged bytes can raise anything, also from ONNX Runtime
         problem = f"it is damaged ({type(error).__name__}: {error}); export the model again"
         raise ArtifactError(name, problem) from error
+
+
+def read_schema_and_output(
+    registry: Registry, model: str, version: int
+) -> tuple[FeatureSchema, OutputTransform]:
+    """Read how a registered version encodes rows and what it answers, without its model.
+
+    Raises:
+        NoSuchModelError: There is no such version.
+        ArtifactError: A file is missing or wrong.
+    """
+    with _translate_damage(f"{model} version {version}"):
+        schema, output = (json.loads(registry.read(model, version, name)) for name in (SCHEMA, OUTPUT))
+        return FeatureSchema.from_json(schema), OutputTransform.from_json(output)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from servicio_ml.features.bins import Integers, Numbers
 from servicio_ml.features.output import Predictions
 from servicio_ml.features.profile import ReferenceProfile
 
+Rows = TypeVar("Rows", Chunk, ScoredRows, Chunk | ScoredRows)
 BLOCK_ROWS = 1 << 16
 """Minimum number of rows of a block: small enough for the memory, large enough for vectorised counting."""
 
@@ -138,7 +140,7 @@ def evaluate_drift(reference: ReferenceProfile, counts: WindowCounts) -> WindowD
 
 def read_blocks(chunks: Iterable[Chunk | ScoredRows]) -> Iterator[tuple[Numbers, Predictions]]:
     """Read logged rows in blocks of about `BLOCK_ROWS`: matrices `[n, fields]` with their predictions."""
-    for block in _merge_chunks(chunks):
+    for block in merge_chunks(chunks, BLOCK_ROWS):
         rows = sum(chunk.rows for chunk in block)
         # a read-only view without a copy; "<f4" holds on machines of either byte order
         matrix = np.frombuffer(b"".join(chunk.features for chunk in block), dtype="<f4").reshape(rows, -1)
@@ -149,13 +151,14 @@ def read_blocks(chunks: Iterable[Chunk | ScoredRows]) -> Iterator[tuple[Numbers,
         yield matrix, Predictions(outcomes=outcomes, probabilities=probabilities)
 
 
-def _merge_chunks(chunks: Iterable[Chunk | ScoredRows]) -> Iterator[list[Chunk | ScoredRows]]:
-    block: list[Chunk | ScoredRows] = []
+def merge_chunks(chunks: Iterable[Rows], minimum: int) -> Iterator[list[Rows]]:
+    """Merge chunks into blocks of at least `minimum` rows; the last one may have fewer."""
+    block: list[Rows] = []
     rows = 0
     for chunk in chunks:
         block.append(chunk)
         rows += chunk.rows
-        if rows >= BLOCK_ROWS:
+        if rows >= minimum:
             yield block
             block, rows = [], 0
     if block:

@@ -29,6 +29,7 @@ MAX_PARAMETERS = 500
 """Maximum number of values in one statement, below the limit of every SQLite."""
 WITHOUT_FEATURES = COLUMNS.replace("features", "x''")
 HAS_TABLE = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+LIST_VERSIONS = "SELECT DISTINCT version FROM chunk WHERE model = ? AND at >= ? AND at < ?"
 READ_IDENTIFIERS = "SELECT seq, place, identifier FROM identifier WHERE seq IN ({asked})"
 FIND_LATEST = """
 WITH asked (text) AS (VALUES {asked})
@@ -51,6 +52,22 @@ def read_window(
     windows = [_read_file_window(path, model, start, end, purposes) for path in list_journals(folder)]
     # one journal is the common case: no merge
     return windows[0] if len(windows) == 1 else merge(*windows, key=attrgetter("at"))
+
+
+def list_versions(folder: Path, model: str, start: float, end: float, purposes: Sequence[str]) -> set[int]:
+    """List the versions with chunks of a model in `start <= at < end` in all journals.
+
+    Raises:
+        sqlite3.Error: SQLite refuses.
+    """
+    found, asked = set[int](), ", ".join("?" * len(purposes))
+    query = f"{LIST_VERSIONS} AND purpose IN ({asked})"
+    for path in list_journals(folder):
+        with closing(open_readonly(path)) as connection:
+            if is_journal(connection):
+                rows = connection.execute(query, (model, start, end, *purposes))
+                found.update(version for (version,) in rows)
+    return found
 
 
 def find_predictions(folder: Path, ids: Collection[str]) -> dict[str, LoggedPrediction]:

@@ -1,6 +1,6 @@
 """A journal and prediction log in memory, for a backtest: gone with the process."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from servicio_ml.adapters.prediction_log.revisions import build_revisions
 from servicio_ml.adapters.prediction_log.rows import (
@@ -60,6 +60,11 @@ class ScratchLog:
             if chunk.model == model and start <= chunk.at < end and chunk.purpose in purposes:
                 yield chunk
 
+    def list_versions(
+        self, model: str, start: float, end: float, purposes: Sequence[Purpose] = (Purpose.ANSWER,)
+    ) -> Collection[int]:
+        return {chunk.version for chunk in self.read_chunks(model, start, end, purposes)}
+
     def read_rows(self, model: str, version: int, start: float, end: float) -> Iterator[ScoredRows]:
         for chunk in self.read_chunks(model, start, end, tuple(Purpose)):
             if chunk.version == version:
@@ -73,6 +78,6 @@ class ScratchLog:
         return build_revisions(truths, known, self.newest_labels)
 
     def read_ground_truth(self, model: str, start: float, end: float) -> Iterator[LabelledPrediction]:
-        for each in self.newest_labels.values():
+        for each in sorted(self.newest_labels.values(), key=lambda each: each.prediction.at):
             if each.prediction.model == model and start <= each.prediction.at < end:
                 yield each

@@ -1,7 +1,7 @@
 """The default prediction log: the journals themselves and a file of ground truth."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,6 +48,12 @@ class SqlitePredictionLog:
     ) -> Iterator[Chunk]:
         with self._translate_errors():
             yield from reader.read_window(self._folder, model, start, end, [str(each) for each in purposes])
+
+    def list_versions(
+        self, model: str, start: float, end: float, purposes: Sequence[Purpose] = (Purpose.ANSWER,)
+    ) -> Collection[int]:
+        with self._translate_errors():
+            return reader.list_versions(self._folder, model, start, end, [str(each) for each in purposes])
 
     def read_rows(self, model: str, version: int, start: float, end: float) -> Iterator[ScoredRows]:
         with self._translate_errors():

@@ -1,6 +1,6 @@
 """Port of the prediction log: logged predictions and their ground truth."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from servicio_ml.domain.prediction import (
@@ -37,6 +37,12 @@ class PredictionLog(Protocol):
         """Iterate over the chunks of a window, the oldest first."""
         ...
 
+    def list_versions(
+        self, model: str, start: float, end: float, purposes: Sequence[Purpose] = (Purpose.ANSWER,)
+    ) -> Collection[int]:
+        """List the versions that have chunks in a window, in no order."""
+        ...
+
     def read_rows(self, model: str, version: int, start: float, end: float) -> Iterator[ScoredRows]:
         """Iterate over the rows that a version scored in a window, in no order; faster than `read_chunks`.
 
@@ -52,5 +58,8 @@ class PredictionLog(Protocol):
         ...
 
     def read_ground_truth(self, model: str, start: float, end: float) -> Iterator[LabelledPrediction]:
-        """Iterate over the newest ground truth of the predictions of a window; `new` is True."""
+        """Iterate over the newest ground truth of the predictions of a window, the oldest prediction first.
+
+        `new` is True. Predictions of every purpose are included.
+        """
         ...

@@ -1,7 +1,7 @@
 """The prediction log in PostgreSQL, to which the journals of all machines are shipped."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -53,6 +53,9 @@ SELECT uuid_send(prediction_id), version, protocol, purpose, array_send(features
 FROM prediction
 WHERE model = %s AND (at, prediction_id) > (%s, %s) AND at < %s AND purpose = ANY(%s)
 ORDER BY at, prediction_id LIMIT %s
+"""
+LIST_VERSIONS = """
+SELECT DISTINCT version FROM prediction WHERE model = %s AND at >= %s AND at < %s AND purpose = ANY(%s)
 """
 FIND_BY_ID = f"SELECT {COLUMNS} FROM prediction WHERE prediction_id = ANY(%s::uuid[])"  # noqa: S608  constants
 FIND_LATEST = f"""
@@ -151,6 +154,13 @@ class PostgresPredictionLog:
         # rows of a chunk are adjacent: their ids share the key and the time
         for _, chunk in groupby(rows, lambda row: row[0][:KEY_BYTES]):
             yield _build_chunk(model, list(chunk))
+
+    def list_versions(
+        self, model: str, start: float, end: float, purposes: Sequence[Purpose] = (Purpose.ANSWER,)
+    ) -> Collection[int]:
+        asked = [str(each) for each in purposes]
+        rows = self._query(LIST_VERSIONS, (model, to_timestamp(start), to_timestamp(end), asked))
+        return [version for (version,) in rows]
 
     def read_rows(self, model: str, version: int, start: float, end: float) -> Iterator[ScoredRows]:
         after, before = (to_timestamp(start), NIL_ID), to_timestamp(end)
