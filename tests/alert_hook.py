@@ -17,7 +17,8 @@ from servicio_ml.serving.app import build_app
 from servicio_ml.serving.gateway import Gateway
 from servicio_ml.serving.http.access_log import AccessLog
 from servicio_ml.serving.http.api_keys import ApiKey, ApiKeys, Scope, hash_key
-from servicio_ml.serving.rest import alertmanager, retraining_decisions
+from servicio_ml.serving.rest import alertmanager
+from servicio_ml.serving.retraining import routes as retraining
 from servicio_ml.serving.retraining.decisions import RetrainingDecisions
 from servicio_ml.serving.retraining.hook import AlertHook
 
@@ -95,7 +96,7 @@ def create_hook(
     )
     made.metrics.register(decisions)
     hook = None if closed else AlertHook(token=TOKEN, retrainer=retrainer, decisions=decisions)
-    routers = [alertmanager.build_routes(hook), retraining_decisions.build_routes(decisions, models)]
+    routers = [alertmanager.build_routes(hook), retraining.build_routes(decisions, models)]
     bits = random.Random(3).getrandbits  # noqa: S311  ids, no secrets
     gateway = Gateway(build_app(made.service, routers), made.service, AccessLog(BytesIO()), bits)
     return HookFixture(made, log, retrainer, decisions, gateway)

@@ -53,6 +53,8 @@ async def ask(
         "type": "http", "method": method, "path": path, "raw_path": path.encode(),
         "query_string": query.encode(), "headers": pairs, "http_version": "1.1", "scheme": "http",
         "root_path": "", "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
+        # a stream is not cut off, although `receive` says at once that nothing follows
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
     }  # fmt: skip
 
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]

@@ -29,7 +29,7 @@ ADMIN_ROUTES = {
     *("/raw-files", "/raw-files/{file}", "/raw-files/{file}/columns"),
     *("/use-cases/{name}", "/use-cases/{name}/draft", "/use-cases/{name}/run", "/use-cases/{name}/training"),
     "/models/{model}/reload", "/model/reload", "/models/{model}/traffic", "/models/{model}/champion",
-    "/models/{model}/quarantine", "/v2/repository/models/{model}/load",
+    "/models/{model}/predictions", "/models/{model}/quarantine", "/v2/repository/models/{model}/load",
     "/v2/repository/models/{model}/unload",
 }  # fmt: skip
 GRPC_METHODS = [each.name for each in pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].methods]

@@ -24,10 +24,11 @@ from servicio_ml.serving.rest import (
     enqueue,
     explain,
     feedback,
-    retraining_decisions,
+    predictions,
     what_if,
 )
 from servicio_ml.serving.rest.models import build_model_routes
+from servicio_ml.serving.retraining import routes as retraining
 from servicio_ml.serving.retraining.decisions import RetrainingDecisions
 from servicio_ml.serving.retraining.hook import AlertHook
 from servicio_ml.use_cases.catalogue import UserFolder
@@ -72,13 +73,14 @@ def build_routers(service: Service, ports: RouterPorts) -> Sequence[APIRouter]:
         explain.build_routes(service),
         what_if.build_routes(service),
         feedback.build_routes(service, time.time),
+        predictions.build_routes(service, time.time),
         drift.build_routes(service, time.time),
         drift_report.build_routes(service, ports.open_lake),
         data.build_routes(service, ports.open_lake),
         drafting.build_routes(ports.drafter, service.limits.body_bytes),
         enqueue.build_routes(service, ports.broker),
         alertmanager.build_routes(ports.hook),
-        retraining_decisions.build_routes(ports.decisions, service.models),
+        retraining.build_routes(ports.decisions, service.models),
         graphql.build_routes(service),
         oip.build_routes(service, ports.announce),
     )

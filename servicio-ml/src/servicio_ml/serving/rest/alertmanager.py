@@ -14,8 +14,8 @@ from servicio_ml.serving.http.call import JSON
 from servicio_ml.serving.http.route_access import Access, require
 from servicio_ml.serving.models.json_keys import RepeatedKeyError, load_json
 from servicio_ml.serving.openapi import describe_errors
-from servicio_ml.serving.rest.retraining_decisions import RetrainingDecisionState, build_state
 from servicio_ml.serving.retraining.hook import AlertHook
+from servicio_ml.serving.retraining.routes import RetrainingDecisionState, build_state
 
 EXPECTED_BODY = "it takes the body of Alertmanager's webhook, version 4"
 LabelText = Annotated[str, Field(max_length=256, pattern=r"^[^\x00]*$")]
