@@ -1,7 +1,8 @@
 """The client for programs with an event loop; everything but the waiting is that of `Client`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import aclosing
 from functools import wraps
 from itertools import count
 from types import TracebackType
@@ -14,7 +15,7 @@ from servicio_ml_client.call import Call
 from servicio_ml_client.connection import Connection, create_request_id
 from servicio_ml_client.documents import EnqueuedMessage
 from servicio_ml_client.errors import ResultTimeoutError
-from servicio_ml_client.operations import OnError
+from servicio_ml_client.operations import OnError, Record
 from servicio_ml_client.predictions import Frame, Prediction, PredictionFrame
 from servicio_ml_client.retries import Outcome, RetryPolicy
 from servicio_ml_client.streams import PAGE_ENTRIES, POLL_SECONDS, AsyncRedisReader, ResultSearch, count_looks
@@ -55,6 +56,7 @@ class AsyncClient:
     get_model = _AsyncMethod(operations.get_model)
     get_schema = _AsyncMethod(operations.get_schema)
     get_drift = _AsyncMethod(operations.get_drift)
+    read_prediction_frame = _AsyncMethod(operations.read_prediction_frame)
 
     def __init__(
         self,
@@ -93,20 +95,51 @@ class AsyncClient:
         Raises:
             ClientError: The last attempt was no success.
         """
+        request, outcome = await self._exchange(call)
+        return self._connection.read_answer(call, request, outcome)
+
+    async def _exchange(self, call: Call[Answer], *, stream: bool = False) -> tuple[httpx.Request, Outcome]:
+        """Send a call, again where that is safe; the body of a streamed success is not read yet."""
         request = self._connection.build_request(self._http, call)
         for attempt in count(1):
-            outcome = await self._try(request)
+            outcome = await self._try(request, stream=stream)
             pause = self._connection.retries.compute_pause(call.repeat, outcome, attempt)
             if pause is None:
                 break
             await self._sleep(pause)
-        return self._connection.read_answer(call, request, outcome)
+        return request, outcome
 
-    async def _try(self, request: httpx.Request) -> Outcome:
+    async def _try(self, request: httpx.Request, *, stream: bool) -> Outcome:
         try:
-            return await self._http.send(request)
+            response = await self._http.send(request, stream=stream)
+            if not response.is_success:
+                # the problem document; of a streamed response it is not read yet
+                await response.aread()
         except httpx.HTTPError as error:
             return error
+        return response
+
+    def read_predictions(
+        self,
+        model: str,
+        *,
+        since: str = "24h",
+        until: str = "",
+        version: int | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[Record]:
+        """Read the logged predictions of a window row by row, as `Client.read_predictions` does."""
+        return self._stream(
+            operations.read_predictions(model, since=since, until=until, version=version, limit=limit)
+        )
+
+    async def _stream(self, call: Call[list[Record]]) -> AsyncIterator[Record]:
+        request, outcome = await self._exchange(call, stream=True)
+        response = self._connection.check_success(request, outcome)
+        async with aclosing(response):
+            with self._connection.translate_errors(request):
+                async for line in response.aiter_lines():
+                    yield operations.read_row(line)
 
     async def predict_frame(
         self,

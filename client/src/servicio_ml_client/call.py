@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 Answer = TypeVar("Answer")
-JSON, ARROW_STREAM = "application/json", "application/vnd.apache.arrow.stream"
+JSON, JSON_LINES = "application/json", "application/x-ndjson"
+ARROW_STREAM = "application/vnd.apache.arrow.stream"
 
 
 class Repeat(StrEnum):

@@ -1,6 +1,7 @@
 """The client for programs without an event loop."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import wraps
 from itertools import count
 from time import sleep
@@ -14,7 +15,7 @@ from servicio_ml_client.call import Call
 from servicio_ml_client.connection import Connection, create_request_id
 from servicio_ml_client.documents import EnqueuedMessage
 from servicio_ml_client.errors import ResultTimeoutError
-from servicio_ml_client.operations import OnError
+from servicio_ml_client.operations import OnError, Record
 from servicio_ml_client.predictions import Frame, Prediction, PredictionFrame
 from servicio_ml_client.retries import Outcome, RetryPolicy
 from servicio_ml_client.streams import PAGE_ENTRIES, POLL_SECONDS, RedisReader, ResultSearch, count_looks
@@ -63,6 +64,7 @@ class Client:
     get_model = _Method(operations.get_model)
     get_schema = _Method(operations.get_schema)
     get_drift = _Method(operations.get_drift)
+    read_prediction_frame = _Method(operations.read_prediction_frame)
 
     def __init__(
         self,
@@ -101,20 +103,60 @@ class Client:
         Raises:
             ClientError: The last attempt was no success.
         """
+        request, outcome = self._exchange(call)
+        return self._connection.read_answer(call, request, outcome)
+
+    def _exchange(self, call: Call[Answer], *, stream: bool = False) -> tuple[httpx.Request, Outcome]:
+        """Send a call, again where that is safe; the body of a streamed success is not read yet."""
         request = self._connection.build_request(self._http, call)
         for attempt in count(1):
-            outcome = self._try(request)
+            outcome = self._try(request, stream=stream)
             pause = self._connection.retries.compute_pause(call.repeat, outcome, attempt)
             if pause is None:
                 break
             self._sleep(pause)
-        return self._connection.read_answer(call, request, outcome)
+        return request, outcome
 
-    def _try(self, request: httpx.Request) -> Outcome:
+    def _try(self, request: httpx.Request, *, stream: bool) -> Outcome:
         try:
-            return self._http.send(request)
+            response = self._http.send(request, stream=stream)
+            if not response.is_success:
+                # the problem document; of a streamed response it is not read yet
+                response.read()
         except httpx.HTTPError as error:
             return error
+        return response
+
+    def read_predictions(
+        self,
+        model: str,
+        *,
+        since: str = "24h",
+        until: str = "",
+        version: int | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Record]:
+        """Read the logged predictions of a window row by row, the oldest first, in bounded memory.
+
+        The call is sent with the first row, and not again after it.
+
+        Args:
+            model: Name of the model.
+            since: Start: `1h` to `90d` before now, or a time (UTC) in ISO 8601.
+            until: End, exclusive; now when empty.
+            version: Version that has answered; all of them when None.
+            limit: Maximum number of rows, the oldest; all of them when None.
+        """
+        return self._stream(
+            operations.read_predictions(model, since=since, until=until, version=version, limit=limit)
+        )
+
+    def _stream(self, call: Call[list[Record]]) -> Iterator[Record]:
+        request, outcome = self._exchange(call, stream=True)
+        response = self._connection.check_success(request, outcome)
+        with closing(response), self._connection.translate_errors(request):
+            for line in response.iter_lines():
+                yield operations.read_row(line)
 
     def predict_frame(
         self,

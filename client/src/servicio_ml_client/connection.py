@@ -1,7 +1,8 @@
 """Connection to a server: requests built from calls, answers and errors read from outcomes."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 from uuid import uuid4
@@ -90,15 +91,36 @@ class Connection:
         Raises:
             ClientError: The outcome is no success.
         """
-        url = str(request.url)
-        if isinstance(outcome, httpx.HTTPError):
-            kind = ResponseTimeoutError if isinstance(outcome, httpx.TimeoutException) else NoResponseError
-            reason = str(outcome) or type(outcome).__name__
-            raise kind(url, reason, request.headers[ID_HEADER]) from outcome
+        with self.translate_errors(request):
+            return call.read(self.check_success(request, outcome).content)
+
+    def check_success(self, request: httpx.Request, outcome: Outcome) -> httpx.Response:
+        """Return the response of a call if it is a success.
+
+        Raises:
+            ClientError: It is none.
+        """
+        with self.translate_errors(request):
+            if isinstance(outcome, httpx.HTTPError):
+                raise outcome
         if not outcome.is_success:
             raise _build_problem_error(outcome, request.headers[ID_HEADER], self.retries.clock())
+        return outcome
+
+    @contextmanager
+    def translate_errors(self, request: httpx.Request) -> Iterator[None]:
+        """Translate the errors of an answer that ends early, or has another form.
+
+        Raises:
+            ClientError: There is one.
+        """
+        url = str(request.url)
         try:
-            return call.read(outcome.content)
+            yield
+        except httpx.HTTPError as error:
+            kind = ResponseTimeoutError if isinstance(error, httpx.TimeoutException) else NoResponseError
+            reason = str(error) or type(error).__name__
+            raise kind(url, reason, request.headers[ID_HEADER]) from error
         except ValueError as error:
             raise UnexpectedResponseError(url, _describe(error)) from error
 

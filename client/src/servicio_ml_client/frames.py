@@ -1,12 +1,13 @@
 """Frames of pandas, polars and Arrow as Arrow streams, and back; pyarrow is loaded with the first one."""
 
 import sys
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from servicio_ml_client.predictions import Frame, PredictionFrame
 
 MODEL, VERSION, REFUSED = b"model", b"version", b"refused"
 """Keys in the schema metadata of an answer."""
+Library = Literal["polars", "pandas", "arrow"]
 Table = Any
 """Arrow table; pyarrow has no types."""
 
@@ -44,6 +45,23 @@ def read_frame(frame: Frame, body: bytes) -> PredictionFrame[Frame]:
         predictions=_convert_from_table(frame, table.replace_schema_metadata(None)),
         refused=int(metadata[REFUSED]) if REFUSED in metadata else None,
     )  # fmt: skip
+
+
+def read_logged_frame(library: Library, body: bytes) -> Any:
+    """Read an Arrow stream of logged predictions as a frame of a library.
+
+    Raises:
+        ImportError: The library, or pyarrow, is not installed.
+        ValueError: The body is no such stream.
+    """
+    pa = _load_arrow()
+    with pa.ipc.open_stream(body) as reader:
+        table = reader.read_all().replace_schema_metadata(None)
+    if library == "polars":
+        import polars as pl  # noqa: PLC0415  optional
+
+        return pl.from_arrow(table)
+    return table.to_pandas() if library == "pandas" else table
 
 
 def _load_arrow() -> Any:

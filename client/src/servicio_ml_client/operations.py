@@ -4,12 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from urllib.parse import quote
 
 from pydantic import TypeAdapter
 
-from servicio_ml_client.call import ARROW_STREAM, Call, Repeat
+from servicio_ml_client.call import ARROW_STREAM, JSON_LINES, Call, Repeat
 from servicio_ml_client.documents import (
     DriftState,
     EnqueuedMessage,
@@ -19,7 +19,7 @@ from servicio_ml_client.documents import (
     ModelState,
     SchemaState,
 )
-from servicio_ml_client.frames import read_frame, write_frame
+from servicio_ml_client.frames import Library, read_frame, read_logged_frame, write_frame
 from servicio_ml_client.predictions import Frame, Prediction, PredictionBatch, PredictionFrame
 
 CLIENT_KEY_HEADER = "X-Client-Key"
@@ -183,6 +183,62 @@ def get_drift(model: str, window: str = "24h", *, version: int | None = None) ->
         query={"window": window, **_build_version_query(version, "")}, repeat=Repeat.ALWAYS,
         read=DriftState.model_validate_json,
     )  # fmt: skip
+
+
+def read_predictions(
+    model: str, *, since: str, until: str, version: int | None, limit: int | None
+) -> Call[list[Record]]:
+    """Read the logged predictions of a window, as a JSON object in each line."""
+    return Call(
+        method="GET", path=_build_path(model, "/predictions"),
+        query=_build_window_query(since, until, version, limit), content_type=JSON_LINES,
+        repeat=Repeat.ALWAYS, read=lambda body: [read_row(line) for line in body.splitlines()],
+    )  # fmt: skip
+
+
+def read_prediction_frame(
+    model: str,
+    library: Library = "polars",
+    *,
+    since: str = "24h",
+    until: str = "",
+    version: int | None = None,
+    limit: int | None = None,
+) -> Call[Any]:
+    """Read the logged predictions of a window as a polars or pandas DataFrame, or an Arrow table.
+
+    Args:
+        model: Name of the model.
+        library: `polars`, `pandas` or `arrow`.
+        since: Start: `1h` to `90d` before now, or a time (UTC) in ISO 8601.
+        until: End, exclusive; now when empty.
+        version: Version that has answered; all of them when None.
+        limit: Maximum number of rows, the oldest; all of them when None.
+    """
+    if library not in get_args(Library):
+        raise ValueError(f"library {library!r}; it is one of {', '.join(get_args(Library))}")
+    return Call(
+        method="GET", path=_build_path(model, "/predictions"),
+        query=_build_window_query(since, until, version, limit), content_type=ARROW_STREAM,
+        repeat=Repeat.ALWAYS, read=partial(read_logged_frame, library),
+    )  # fmt: skip
+
+
+def read_row(line: str | bytes) -> Record:
+    """Read a line of `read_predictions`.
+
+    Raises:
+        ValueError: It is no JSON object.
+    """
+    row = json.loads(line)
+    if not isinstance(row, dict):
+        raise ValueError(f"{line!r} is no row")  # noqa: TRY004  as every body of another form
+    return row
+
+
+def _build_window_query(since: str, until: str, version: int | None, limit: int | None) -> Mapping[str, str]:
+    given = {"since": since, "until": until, "version": version, "limit": limit}
+    return {name: str(value) for name, value in given.items() if value not in {None, ""}}
 
 
 def _build_path(model: str, rest: str = "") -> str:
