@@ -135,11 +135,13 @@ GIVEN_NAMES = frozenset(
         "pytest_configure",
         "readable",
         "readinto",
+        "seek",
         "setup",
         "something_new",
         "startup",
         "t",
         "t_plural",
+        "writable",
         "xrange",
     }
 )

@@ -234,7 +234,7 @@ def test_a_version_that_answers_after_the_start_is_named() -> None:
     log = write_log(build_chunk(BINARY, [RECORD]))
     opened = open_window(log, BINARY, other)
     log.write([build_chunk(other, [{"size": 1}], at=NOW + 1)])
-    with pytest.raises(LoggedRowsError, match="version 4 cannot be read: it has begun to answer"):
+    with pytest.raises(LoggedRowsError, match="version 4 cannot be read: it is new since"):
         read_rows(opened)
 
 

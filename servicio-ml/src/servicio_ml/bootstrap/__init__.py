@@ -6,6 +6,7 @@ Each function imports its adapter itself, because a command must not load librar
 from servicio_ml.bootstrap.drafter import create_drafter
 from servicio_ml.bootstrap.logs import (
     SECONDS_PER_DAY,
+    create_prediction_view,
     create_scratch_log,
     get_log_folder,
     open_decision_log,
@@ -58,6 +59,7 @@ __all__ = [
     "connect_registry",
     "connect_tracker",
     "create_drafter",
+    "create_prediction_view",
     "create_progress",
     "create_registry_link",
     "create_retrainer",

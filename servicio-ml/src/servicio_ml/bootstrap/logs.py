@@ -1,12 +1,14 @@
 """Journal, prediction log and decision log."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from servicio_ml.domain.ports.decision_log import DecisionLog
 from servicio_ml.domain.ports.journal import Journal
 from servicio_ml.domain.ports.prediction_log import PredictionLog
+from servicio_ml.errors import SettingsError
 from servicio_ml.settings import Settings
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from servicio_ml.adapters.prediction_log.maintainer import JournalMaintainer
     from servicio_ml.adapters.prediction_log.postgres.database import LogDatabase
     from servicio_ml.adapters.prediction_log.scratch_log import ScratchLog
+    from servicio_ml.features.logged_rows.columns import LoggedVersion
 
 SECONDS_PER_DAY = 86_400
 
@@ -55,6 +58,22 @@ def open_prediction_log(settings: Settings) -> PredictionLog:
     from servicio_ml.adapters.prediction_log.sqlite_log import SqlitePredictionLog
 
     return SqlitePredictionLog(get_log_folder(settings))
+
+
+def create_prediction_view(settings: Settings, model: str, versions: "Sequence[LoggedVersion]") -> str:
+    """Create or replace the view of a model's predictions in PostgreSQL, and return its name.
+
+    Raises:
+        SettingsError: The log is not in PostgreSQL.
+        LogError: The server cannot be reached or refuses.
+    """
+    from servicio_ml.adapters.prediction_log.postgres.view import create_view
+
+    database = _open_log_database(settings)
+    if database is None:
+        problem = "it is empty, and the view is made in PostgreSQL; `servicio-ml predictions` reads every log"
+        raise SettingsError("SERVICIO_ML_LOG_URL", problem)
+    return create_view(database, model, versions)
 
 
 def prepare_log(settings: Settings) -> None:

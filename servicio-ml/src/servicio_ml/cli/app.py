@@ -18,7 +18,7 @@ from servicio_ml.cli import (
     train,
 )
 from servicio_ml.cli.drafting import check, init
-from servicio_ml.cli.prediction_log import predictions
+from servicio_ml.cli.prediction_log import predictions, view
 from servicio_ml.cli.step import app as step_app
 
 # imports alone create far more objects than the default of 700 between two collections
@@ -44,7 +44,8 @@ app.command("history")(promote.history)
 app.add_typer(step_app.app, name="step")
 app.command("prune")(prune.prune)
 app.command("score")(score.score)
-app.command("predictions")(predictions.predictions)
+app.command("predictions")(predictions.write_predictions)
+app.command("predictions-view")(view.create_view)
 app.command("drift")(drift.drift)
 app.command("report")(report.report)
 app.command("backtest")(backtest.backtest)

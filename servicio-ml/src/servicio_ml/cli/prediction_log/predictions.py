@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -17,8 +18,9 @@ from servicio_ml.cli.options import (
     Until,
     UseCaseName,
 )
+from servicio_ml.cli.prediction_log.versions import list_registered_versions, load_logged_version
 from servicio_ml.cli.session import CommandSession, open_session
-from servicio_ml.errors import NoSuchModelError, OutputError, format_names
+from servicio_ml.errors import OutputError, format_names
 
 if TYPE_CHECKING:
     from servicio_ml.domain.ports.registry import Registry
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from servicio_ml.features.logged_rows.read import PredictionQuery, PredictionTables
 
 
-def predictions(
+def write_predictions(
     name: UseCaseName,
     since: Since = "24h",
     until: Until = "",
@@ -88,20 +90,11 @@ def _open_predictions(
     here: CommandSession, registry: "Registry", query: "PredictionQuery"
 ) -> "PredictionTables":
     from servicio_ml import bootstrap
-    from servicio_ml.features.artifact import read_schema_and_output
-    from servicio_ml.features.logged_rows.columns import LoggedVersion
     from servicio_ml.features.logged_rows.read import open_predictions
 
-    def load(version: int) -> LoggedVersion:
-        schema, output = read_schema_and_output(registry, query.model, version)
-        return LoggedVersion(version=version, schema=schema, output=output)
-
-    versions = registry.list_versions(query.model)
-    if not versions:
-        remedy = f"registered are {format_names(registry.list_models())}"
-        raise NoSuchModelError(query.model, "registered version", remedy)
+    newest = list_registered_versions(registry, query.model)[0].version
     log = bootstrap.open_prediction_log(here.settings)
-    return open_predictions(log, query, versions[0].version, load)
+    return open_predictions(log, query, newest, partial(load_logged_version, registry, query.model))
 
 
 def _write(columns: Any, tables: Iterable[Any], table_format: "TableFormat", output: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -42,6 +43,12 @@ def name_column(field: str) -> str:
     return f"raw {field}" if field in OWN else field
 
 
+def name_class_column(label: str) -> str:
+    """Return the name of the column of a class's probability, where columns have no parts."""
+    # no field has a name with blanks
+    return f"probability of {label}"
+
+
 def build_columns(model: str, versions: Sequence[LoggedVersion]) -> Any:
     """Build the Arrow schema of the rows of all versions.
 
@@ -63,24 +70,27 @@ def build_columns(model: str, versions: Sequence[LoggedVersion]) -> Any:
 def convert_column(column: Column, kind: Type) -> Column:
     """Convert a column to the type that `build_columns` has chosen."""
     if pa.types.is_struct(kind):
-        return _extend_struct(column, kind)
+        return _fill_struct(column, kind)
     return (format_moments(column) if pa.types.is_string(kind) else column).cast(kind)
 
 
 def _build_answer_columns(versions: Sequence[LoggedVersion]) -> dict[str, Type]:
-    outputs = [each.output for each in versions]
-    is_classifier = any(each.labels for each in outputs)
-    is_regression = not all(each.labels for each in outputs)
-    columns: dict[str, Type] = {PREDICTION: pa.float64() if is_regression else pa.int64()}
-    if is_classifier:
-        columns[LABEL] = pa.string()
-    if any(each.is_binary for each in versions):
+    classifiers = [each for each in versions if each.output.labels]
+    columns: dict[str, Type] = {PREDICTION: pa.int64() if len(classifiers) == len(versions) else pa.float64()}
+    if not classifiers:
+        return {**columns, ACTUAL: pa.float64()}
+    columns[LABEL] = pa.string()
+    if any(each.is_binary for each in classifiers):
         columns[PROBABILITY] = pa.float64()
-    classes = [label for each in versions if not each.is_binary for label in each.output.labels]
-    if classes:
-        columns[PROBABILITIES] = pa.struct([(label, pa.float64()) for label in dict.fromkeys(classes)])
-    columns[ACTUAL] = pa.string() if is_classifier else pa.float64()
-    return columns
+    if classes := _list_classes(classifiers):
+        columns[PROBABILITIES] = pa.struct([(label, pa.float64()) for label in classes])
+    return {**columns, ACTUAL: pa.string()}
+
+
+def _list_classes(classifiers: Sequence[LoggedVersion]) -> list[str]:
+    """List the labels of the classifiers with a probability for each class, each once."""
+    labels = chain.from_iterable(each.output.labels for each in classifiers if not each.is_binary)
+    return list(dict.fromkeys(labels))
 
 
 def _merge_types(one: Type, other: Type) -> Type:
@@ -91,7 +101,7 @@ def _merge_types(one: Type, other: Type) -> Type:
     return pa.timestamp("s") if pa.types.is_temporal(one) and pa.types.is_temporal(other) else pa.string()
 
 
-def _extend_struct(column: Column, kind: Type) -> Column:
+def _fill_struct(column: Column, kind: Type) -> Column:
     known = {each.name for each in column.type}
     children = [
         pc.struct_field(column, each.name) if each.name in known else pa.nulls(len(column), each.type)

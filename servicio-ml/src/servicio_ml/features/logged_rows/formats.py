@@ -2,16 +2,20 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import IO, Any, Protocol, cast
+from io import SEEK_CUR, RawIOBase, UnsupportedOperation
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
 from servicio_ml.features.decoder import format_moments
+from servicio_ml.features.logged_rows.columns import name_class_column
 from servicio_ml.features.logged_rows.json_lines import JsonLinesWriter
 from servicio_ml.features.logged_rows.table import Table
 
+Sink = Any
+"""File of Arrow that is written; pyarrow has no types."""
 ROW_GROUP_ROWS = 1 << 16
 """Minimum number of rows of a row group, which a Parquet writer keeps in memory."""
 
@@ -36,13 +40,13 @@ class TableFormat:
 
     media_type: str
     suffixes: tuple[str, ...]
-    open: Callable[[IO[bytes], Any], TableWriter]
+    open: Callable[[Sink, Any], TableWriter]
 
 
 class _CsvWriter:
     """Writes a struct as a column for each of its fields, and a time as ISO 8601 text."""
 
-    def __init__(self, sink: IO[bytes], columns: Any) -> None:
+    def __init__(self, sink: Sink, columns: Any) -> None:
         self._writer = pa.csv.CSVWriter(sink, _flatten(columns.empty_table()).schema)
 
     def write_table(self, table: Table) -> None:
@@ -55,7 +59,7 @@ class _CsvWriter:
 class _ParquetWriter:
     """Collects the tables of a row group: one for each block would be small, and the file large."""
 
-    def __init__(self, sink: IO[bytes], columns: Any) -> None:
+    def __init__(self, sink: Sink, columns: Any) -> None:
         self._writer = pa.parquet.ParquetWriter(sink, columns)
         self._tables: list[Table] = []
 
@@ -90,13 +94,14 @@ ARROW_FILE = TableFormat(
 FORMATS = (JSON_LINES, CSV, PARQUET, ARROW_STREAM, ARROW_FILE)
 
 
-class _Pieces:
+class _Pieces(RawIOBase):
     """A file in memory that forgets what was taken from it."""
-
-    closed = False
 
     def __init__(self) -> None:
         self._size, self._pieces = 0, list[bytes]()
+
+    def writable(self) -> bool:
+        return True
 
     def write(self, piece: Any) -> int:
         # a copy: Arrow may use its buffer again
@@ -104,11 +109,11 @@ class _Pieces:
         self._size += len(self._pieces[-1])
         return len(self._pieces[-1])
 
-    def tell(self) -> int:
+    def seek(self, offset: int, whence: int = SEEK_CUR) -> int:
+        """Return the number of bytes that were written, as writers ask by (0, SEEK_CUR)."""
+        if (offset, whence) != (0, SEEK_CUR):
+            raise UnsupportedOperation("what was written is gone")
         return self._size
-
-    def flush(self) -> None:
-        """Do nothing."""
 
     def take(self) -> bytes:
         """Take what was written since the last call."""
@@ -120,7 +125,7 @@ class _Pieces:
 def write_tables(tables: Iterable[Table], columns: Any, table_format: TableFormat) -> Iterator[bytes]:
     """Write tables with one Arrow schema as a file, in pieces: those of a table before the next is read."""
     sink = _Pieces()
-    writer = table_format.open(cast(IO[bytes], sink), columns)
+    writer = table_format.open(pa.PythonFile(sink, mode="w"), columns)
     for table in tables:
         writer.write_table(table)
         yield sink.take()
@@ -134,8 +139,7 @@ def _flatten(table: Table) -> Table:
     columns: dict[str, Any] = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         if pa.types.is_struct(column.type):
-            # names of fields have no blanks, so that none of them is called so
-            names = (f"probability of {each.name}" for each in column.type)
+            names = (name_class_column(each.name) for each in column.type)
             columns |= dict(zip(names, column.combine_chunks().flatten(), strict=True))
         else:
             columns[name] = format_moments(column)

@@ -1,7 +1,7 @@
 """JSON lines from Arrow tables, joined by Arrow itself: it holds no other thread up, and is fast."""
 
 import json
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,7 +18,7 @@ class JsonLinesWriter:
         columns: Arrow schema of the tables.
     """
 
-    def __init__(self, sink: IO[bytes], columns: Any) -> None:
+    def __init__(self, sink: Any, columns: Any) -> None:
         self._sink, self._names = sink, columns.names
 
     def write_table(self, table: Table) -> None:

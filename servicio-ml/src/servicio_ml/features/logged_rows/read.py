@@ -111,7 +111,7 @@ def _check_versions(block: Sequence[Chunk], known: Mapping[int, LoggedVersion]) 
     for chunk in block:
         if chunk.version not in known:
             # the columns are those of the versions that were there at the start
-            problem = "it has begun to answer while the others were read; run the same again"
+            problem = "it is new since the others are being read; read the window again"
             raise LoggedRowsError(chunk.model, chunk.version, problem)
 
 

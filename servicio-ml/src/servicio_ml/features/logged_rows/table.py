@@ -1,7 +1,7 @@
 """Chunks of the prediction log as one Arrow table of decoded rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -68,26 +68,27 @@ def build_table(
 def _decode_version(
     chunks: Sequence[Chunk], version: LoggedVersion, columns: Any, truths: Mapping[str, LabelledPrediction]
 ) -> Table:
-    rows = sum(chunk.rows for chunk in chunks)
-    ids = [each for chunk in chunks for each in _list_ids(chunk)]
-    moments = np.repeat(
-        [round(chunk.at * MICROSECONDS) for chunk in chunks], [chunk.rows for chunk in chunks]
-    )
+    ids = list(chain.from_iterable(map(_list_ids, chunks)))
     fields = decode_fields(version.schema, _read_matrix(chunks, version))
     found = {
         ID: pa.array(ids, pa.string()),
-        TIME: pa.array(moments.astype(np.int64)).cast(columns.field(TIME).type),
-        VERSION: pa.array(np.full(rows, version.version, dtype=np.int64)),
-        IDENTIFIER: pa.array([each for chunk in chunks for each in _list_identifiers(chunk)], pa.string()),
+        TIME: _build_times(chunks).cast(columns.field(TIME).type),
+        VERSION: pa.array(np.full(len(ids), version.version, dtype=np.int64)),
+        IDENTIFIER: pa.array(list(chain.from_iterable(map(_list_identifiers, chunks))), pa.string()),
         **{name_column(name): column for name, column in fields.items()},
         **_decode_answers(chunks, version),
         ACTUAL: _decode_actuals(version, [truths.get(each) for each in ids]),
     }
     arrays = [
-        convert_column(found[each.name], each.type) if each.name in found else pa.nulls(rows, each.type)
+        convert_column(found[each.name], each.type) if each.name in found else pa.nulls(len(ids), each.type)
         for each in columns
     ]
     return pa.Table.from_arrays(arrays, schema=columns)
+
+
+def _build_times(chunks: Sequence[Chunk]) -> Column:
+    moments = np.array([round(chunk.at * MICROSECONDS) for chunk in chunks], dtype=np.int64)
+    return pa.array(np.repeat(moments, [chunk.rows for chunk in chunks]))
 
 
 def _read_matrix(chunks: Sequence[Chunk], version: LoggedVersion) -> npt.NDArray[np.float32]:

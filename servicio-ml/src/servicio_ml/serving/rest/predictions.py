@@ -38,7 +38,7 @@ def select_media_type(accept: str) -> str:
     """Select the media type of the response: the first one that `Accept` names.
 
     Raises:
-        RequestError: It names others only.
+        RequestError: `Accept` names others only.
     """
     named = [each.partition(";")[0].strip().lower() for each in accept.split(",") if each.strip()]
     for each in named:
