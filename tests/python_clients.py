@@ -1,7 +1,7 @@
 """The Python client, sync and async, as one function that calls a method by its name."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,7 +45,9 @@ class Caller:
                 self.url, self.key, http=http, retries=self.retries, sleep=self.waits.append,
                 create_request_id=lambda: "id-1",
             )  # fmt: skip
-            return getattr(client, method)(*args, **kwargs)
+            answer = getattr(client, method)(*args, **kwargs)
+            # read while the client is open
+            return list(answer) if isinstance(answer, Iterator) else answer
 
     async def _ask(self, method: str, *args: Any, **kwargs: Any) -> Any:
         async def record(seconds: float) -> None:
@@ -57,4 +59,5 @@ class Caller:
                 self.url, self.key, http=http, retries=self.retries, sleep=record,
                 create_request_id=lambda: "id-1",
             )  # fmt: skip
-            return await getattr(client, method)(*args, **kwargs)
+            answer = getattr(client, method)(*args, **kwargs)
+            return [each async for each in answer] if isinstance(answer, AsyncIterator) else await answer

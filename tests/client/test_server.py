@@ -150,6 +150,20 @@ def test_ground_truth_of_identified_rows(call: Caller) -> None:
     assert receipts[0].prediction_id == framed.predictions["prediction_id"][0]
 
 
+def test_logged_predictions_are_read_back(call: Caller) -> None:
+    batch = call("predict_batch", "small", [RECORD, {**RECORD, "size": None}])
+    ids = [each.prediction_id for each in batch.predictions]
+    call("send_feedback", "small", ids[0], "yes")
+    rows = {row["prediction_id"]: row for row in call("read_predictions", "small", since="1h")}
+    found = [rows[each] for each in ids]
+    assert [{name: row[name] for name in RECORD} for row in found] == [RECORD, {**RECORD, "size": None}]
+    assert [row["label"] for row in found] == [each.label for each in batch.predictions]
+    assert [row["actual"] for row in found] == ["yes", None]
+    frame = call("read_prediction_frame", "small", since="1h")
+    assert set(ids) <= set(frame["prediction_id"])
+    assert len(call("read_prediction_frame", "small", "arrow", limit=1)) == 1
+
+
 def test_explanations_add_up(call: Caller) -> None:
     explained = call("explain", "small", RECORD, version=1)
     assert explained.contributions.keys() == RECORD.keys()

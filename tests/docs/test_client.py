@@ -38,7 +38,7 @@ def _run(program: str, platform: ModelServer) -> list[str]:
 @pytest.mark.slow
 def test_the_examples_answer(platform: ModelServer) -> None:
     lines = _run("\n".join(extract_blocks(PAGE, "python")), platform)
-    prediction, refused, fault, contribution, receipt, models, drift, frame = lines
+    prediction, refused, fault, contribution, receipt, models, drift, logged, frame = lines
     assert prediction.split()[0] in {"Yes", "No"}
     assert refused.startswith("1 ")
     assert "humidity_3pm" in refused
@@ -47,6 +47,7 @@ def test_the_examples_answer(platform: ModelServer) -> None:
     assert receipt == "accepted"
     assert re.fullmatch(r"\[\('rain_australia', \d+\)\]", models)
     assert 0 <= float(drift) <= 1
+    assert re.fullmatch(r"True 71(\.0)? (Yes|No) No", logged)
     assert re.match(r"\d+ \[0\.", frame)
 
 

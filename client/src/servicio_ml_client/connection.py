@@ -98,7 +98,7 @@ class Connection:
         """Return the response of a call if it is a success.
 
         Raises:
-            ClientError: It is none.
+            ClientError: The outcome is no success.
         """
         with self.translate_errors(request):
             if isinstance(outcome, httpx.HTTPError):

@@ -228,7 +228,7 @@ def read_row(line: str | bytes) -> Record:
     """Read a line of `read_predictions`.
 
     Raises:
-        ValueError: It is no JSON object.
+        ValueError: The line is no JSON object.
     """
     row = json.loads(line)
     if not isinstance(row, dict):
