@@ -69,7 +69,7 @@ def test_rows(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("words", "expected"),
-    [((), pl.DataFrame), (("polars",), pl.DataFrame), (("pandas",), pd.DataFrame), (("arrow",), pa.Table)],
+    [((), pa.Table), (("polars",), pl.DataFrame), (("pandas",), pd.DataFrame), (("arrow",), pa.Table)],
     ids=["default", "polars", "pandas", "arrow"],
 )
 def test_frames(kind: str, words: tuple[str, ...], expected: type[Any]) -> None:
@@ -125,7 +125,7 @@ def test_a_success_of_another_service_is_an_error(kind: str, method: str, body: 
     ("method", "words", "said"),
     [
         ("read_predictions", ("",), "model is empty"),
-        ("read_prediction_frame", ("m", "numpy"), "library 'numpy'; it is one of polars, pandas, arrow"),
+        ("read_prediction_frame", ("m", "numpy"), "library 'numpy'; it is one of arrow, polars, pandas"),
     ],
 )
 def test_a_wrong_argument_is_not_sent(kind: str, method: str, words: tuple[str, ...], said: str) -> None:

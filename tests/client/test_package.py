@@ -14,7 +14,7 @@ from documents import ROOT
 DISTRIBUTION = ROOT / "client"
 PACKAGE = DISTRIBUTION / "src" / "servicio_ml_client"
 ALLOWED = {*sys.stdlib_module_names, "httpx", "pydantic", "servicio_ml_client"}
-OPTIONAL = {"pyarrow"}
+OPTIONAL = {"polars", "pyarrow"}
 """Loaded inside a function only."""
 
 

@@ -159,7 +159,7 @@ def test_logged_predictions_are_read_back(call: Caller) -> None:
     assert [{name: row[name] for name in RECORD} for row in found] == [RECORD, {**RECORD, "size": None}]
     assert [row["label"] for row in found] == [each.label for each in batch.predictions]
     assert [row["actual"] for row in found] == ["yes", None]
-    frame = call("read_prediction_frame", "small", since="1h")
+    frame = call("read_prediction_frame", "small", "polars", since="1h")
     assert set(ids) <= set(frame["prediction_id"])
     assert len(call("read_prediction_frame", "small", "arrow", limit=1)) == 1
 

@@ -7,7 +7,7 @@ from servicio_ml_client.predictions import Frame, PredictionFrame
 
 MODEL, VERSION, REFUSED = b"model", b"version", b"refused"
 """Keys in the schema metadata of an answer."""
-Library = Literal["polars", "pandas", "arrow"]
+Library = Literal["arrow", "polars", "pandas"]
 Table = Any
 """Arrow table; pyarrow has no types."""
 

@@ -198,18 +198,18 @@ def read_predictions(
 
 def read_prediction_frame(
     model: str,
-    library: Library = "polars",
+    library: Library = "arrow",
     *,
     since: str = "24h",
     until: str = "",
     version: int | None = None,
     limit: int | None = None,
 ) -> Call[Any]:
-    """Read the logged predictions of a window as a polars or pandas DataFrame, or an Arrow table.
+    """Read the logged predictions of a window as an Arrow table, or a polars or pandas DataFrame.
 
     Args:
         model: Name of the model.
-        library: `polars`, `pandas` or `arrow`.
+        library: `arrow`, `polars` or `pandas`.
         since: Start: `1h` to `90d` before now, or a time (UTC) in ISO 8601.
         until: End, exclusive; now when empty.
         version: Version that has answered; all of them when None.
