@@ -31,9 +31,9 @@ from servicio_ml.domain.prediction import GroundTruth as Truth
 from servicio_ml.features.artifact import load_version
 from servicio_ml.features.encoder import Matrix
 from servicio_ml.features.window_drift import count_rows, evaluate_drift, read_blocks
+from servicio_ml.lifecycle.versions import find_version
 from servicio_ml.pipeline.drift.reference import read_rows
 from servicio_ml.pipeline.drift.window import LoggedWindow
-from servicio_ml.pipeline.scoring.run import find_version
 from servicio_ml.pipeline.training.dataset import read_true_values
 from servicio_ml.settings import load_settings
 

@@ -37,8 +37,8 @@ from servicio_ml.adapters.prediction_log.journal import SqliteJournal
 from servicio_ml.adapters.prediction_log.journal_file import JournalFile
 from servicio_ml.domain.prediction import Chunk, Interface, Purpose, create_timed_key
 from servicio_ml.features.artifact import load_version
+from servicio_ml.lifecycle.versions import find_version
 from servicio_ml.pipeline.drift.reference import read_rows
-from servicio_ml.pipeline.scoring.run import find_version
 from servicio_ml.settings import load_settings
 
 ROOT = Path(__file__).parents[1]

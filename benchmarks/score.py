@@ -27,10 +27,10 @@ import pyarrow.parquet as pq
 from servicio_ml import bootstrap
 from servicio_ml.features.artifact import Artifact, load_artifact
 from servicio_ml.features.synthetic.sampler import draw_rows
+from servicio_ml.lifecycle.versions import find_version
 from servicio_ml.pipeline.reading.batches import BATCH_ROWS, open_batches
 from servicio_ml.pipeline.reading.file_format import InputSpec
 from servicio_ml.pipeline.reading.input_file import inspect_file
-from servicio_ml.pipeline.scoring.run import find_version
 from servicio_ml.settings import load_settings
 from servicio_ml.use_cases.catalogue import find
 
@@ -164,7 +164,7 @@ def time_raw(folder: Path, rows: int) -> float:
     done, started = 0, time.perf_counter()
     while done < rows:
         start = done % (len(matrix) - BATCH_ROWS) if len(matrix) > BATCH_ROWS else 0
-        done += len(artifact.compute_scores(matrix[start : start + min(BATCH_ROWS, rows - done)]))
+        done += len(artifact.scorer.score(matrix[start : start + min(BATCH_ROWS, rows - done)]))
     return time.perf_counter() - started
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from isolated_models import write_pipeline_artifact
 from servicio_ml.domain.search import Candidate
 from servicio_ml.domain.use_case import Task
 from servicio_ml.pipeline.training.build_candidate import build_candidate
@@ -61,6 +62,12 @@ def multiclass_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def regression_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The artifact of a small regression; not to be changed."""
     return _train_artifact(Task.REGRESSION, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def isolated_folder(artifact_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The artifact of a small binary model in a process of its own; not to be changed."""
+    return write_pipeline_artifact(tmp_path_factory.mktemp("isolated") / "model", artifact_folder)
 
 
 def _train_artifact(task: Task, tmp_path_factory: pytest.TempPathFactory, identifier: str = "") -> Path:

@@ -1,4 +1,4 @@
-"""An estimator that does what a faulty or hostile one may do, by the text of its first row.
+"""An estimator that does what a faulty or hostile one may do, by the text of each row.
 
 It is pickled by tests, with this file beside it, and runs in the process of an isolated model only.
 """
@@ -94,11 +94,12 @@ class HostileEstimator(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         self.feature_names_in_ = np.array([ACT, NUMBER], dtype=object)
 
     def predict_proba(self, frame: pd.DataFrame) -> Any:
-        act = frame[ACT].iloc[0]
-        ACTS.get(act, lambda: None)()
+        for act in frame[ACT].unique():
+            ACTS.get(act, lambda: None)()
         yes = frame[NUMBER].to_numpy(dtype=np.float64)
         scores = np.column_stack([1 - yes, yes])
-        return {"wrong shape": scores[:, :1], "fewer rows": scores[1:], "text": "yes"}.get(act, scores)
+        wrong = {"wrong shape": scores[:, :1], "fewer rows": scores[1:], "text": "yes"}
+        return wrong.get(frame[ACT].iloc[0], scores)
 
     def predict(self, frame: pd.DataFrame) -> Any:
         return self.classes_[self.predict_proba(frame).argmax(axis=1)]

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -13,6 +14,7 @@ from servicio_ml.domain.promotion import CHAMPION
 from servicio_ml.serving.http.api_keys import ApiKeys
 from servicio_ml.serving.metrics import Metrics
 from servicio_ml.serving.models.bin_counts import BinCountsFolder
+from servicio_ml.serving.models.isolated.worker_metrics import WorkerMetrics
 from servicio_ml.serving.models.loaded_model import build_loader
 from servicio_ml.serving.models.model_status import ChallengerTraffic
 from servicio_ml.serving.models.models import LoadedModels
@@ -74,7 +76,13 @@ def create_service(
     )
     registry = MemoryRegistry(folder / "registry", watch)
     counters = Metrics(metrics)
-    load = build_loader(registry, max_rows=max_rows, open_bin_counts=bin_counts.open, clock=watch)
+    load = build_loader(
+        registry,
+        max_rows=max_rows,
+        open_bin_counts=bin_counts.open,
+        open_listener=partial(WorkerMetrics, counters),
+        clock=watch,
+    )
     models = LoadedModels(
         registry, load, watch, names=names, traffic=traffic, cache_size=2,
         on_load_failure=lambda model: counters.load_failures.labels(model).inc(),

@@ -115,7 +115,7 @@ def _compute_rate(stand: Stand, batch_case: BatchCase) -> float:
 def _measure_raw(stand: Stand) -> float:
     os.sched_setaffinity(0, {int(stand.server)})
     started = time.perf_counter()
-    stand.models.artifact.compute_scores(stand.models.matrix)
+    stand.models.artifact.scorer.score(stand.models.matrix)
     return BATCH_ROWS / (time.perf_counter() - started)
 
 

@@ -50,7 +50,7 @@ class Models:
     @cached_property
     def raw_answers(self) -> Floats:
         """`[n]`: the same, not calibrated, as the peers with a fast model inside must answer."""
-        return _select_positive(self.artifact.compute_scores(self.matrix))
+        return _select_positive(self.artifact.scorer.score(self.matrix))
 
     @cached_property
     def pipeline_answers(self) -> Floats:

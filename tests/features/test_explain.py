@@ -1,4 +1,5 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from servicio_ml.features.encoder import Encoder, Matrix
 from servicio_ml.features.explain import explain, get_background
 from servicio_ml.features.output import CalibrationTable, OutputTransform
 from servicio_ml.features.profile import ReferenceProfile
+from servicio_ml.features.runtimes.scorer import Runtime
 from small_use_case import SCHEMA
 
 Formula = Callable[[Matrix], npt.NDArray[Any]]
@@ -33,17 +35,19 @@ NO_BINS = ReferenceProfile(
 )
 
 
-class FormulaSession:
+class FormulaScorer:
     """Answers by a formula, and notes how many rows it was asked for."""
+
+    runtime = Runtime.ONNX
+    row_seconds = None
 
     def __init__(self, formula: Formula) -> None:
         self._formula = formula
         self.calls: list[int] = []
 
-    def run(self, _: list[str], feed: Mapping[str, Matrix]) -> list[npt.NDArray[Any]]:
-        matrix = feed["features"]
+    def score(self, matrix: Matrix) -> npt.NDArray[np.float32]:
         self.calls.append(len(matrix))
-        return [np.asarray(self._formula(matrix.astype(np.float64)), dtype=np.float32)]
+        return np.asarray(self._formula(matrix.astype(np.float64)), dtype=np.float32)
 
 
 def build_artifact(
@@ -51,7 +55,7 @@ def build_artifact(
 ) -> Artifact:
     return Artifact(
         name="formula", encoder=Encoder(schema), output=output or OutputTransform(task="regression"),
-        reference=NO_BINS, golden={"records": []}, session=FormulaSession(formula),
+        reference=NO_BINS, golden={"records": []}, scorer=FormulaScorer(formula),
     )  # fmt: skip
 
 
@@ -107,9 +111,10 @@ def test_base_is_the_mean_of_the_background() -> None:
 
 
 def test_model_scores_all_rows_in_one_call() -> None:
-    artifact = build_artifact(lambda given: given[:, 0])
+    scorer = FormulaScorer(lambda given: given[:, 0])
+    artifact = replace(build_artifact(lambda given: given), scorer=scorer)
     explain(artifact, draw_matrix(1), draw_matrix(7), pairs=2)
-    assert artifact.session.calls == [1 + 7 + 7 * 2 * 2 * 3]
+    assert scorer.calls == [1 + 7 + 7 * 2 * 2 * 3]
 
 
 def test_same_record_gets_the_same_explanation() -> None:

@@ -98,6 +98,10 @@ class FeedbackReceipts(Document):
     labels: list[FeedbackReceipt]
 
 
+Runtime = Literal["onnx", "isolated_process"]
+"""What runs a model."""
+
+
 class TrafficState(Document):
     """Shares of the traffic that the challenger gets."""
 
@@ -125,6 +129,12 @@ class ModelState(Document):
     task: str | None
     champion: int | None
     """The version that answers."""
+    runtime: Runtime | None
+    """What runs the champion: ONNX Runtime in the server, or an isolated process of its own."""
+    row_seconds: float | None
+    """Median time of one row in the isolated process, in seconds, as measured when the model was imported;
+    null for ONNX.
+    """
     challenger: int | None
     """The challenger, loaded while it has traffic."""
     loaded: float | None

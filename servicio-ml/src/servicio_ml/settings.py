@@ -25,6 +25,7 @@ class Settings(BaseSettings):
         data_dir: Folder with the original raw files and uploads; `<state_dir>/raw` when empty.
         use_cases_dir: Folder with a user's own use cases; that of the default need not be there.
         state_dir: Folder of everything that no other setting puts elsewhere.
+        environments_dir: Folder of isolated models' environments; `<state_dir>/environments` when empty.
         lake_url: `s3://bucket/prefix` or a folder; `<state_dir>/lake` when empty.
         s3_endpoint: Address of an S3 service other than Amazon's; credentials come from the AWS variables.
         mlflow_url: Tracking server or database; SQLite in `state_dir` when empty.
@@ -72,6 +73,7 @@ class Settings(BaseSettings):
     data_dir: Path | None = None
     use_cases_dir: Path = DEFAULT_FOLDER
     state_dir: Path = Path("var")
+    environments_dir: Path | None = None
     lake_url: str = ""
     s3_endpoint: str = ""
     mlflow_url: str = ""

@@ -27,13 +27,14 @@ from servicio_ml.domain.use_case import Task, UseCase
 from servicio_ml.errors import ColumnsError, NoSuchModelError, SourceError, StoreError
 from servicio_ml.features.artifact import Artifact, load_artifact
 from servicio_ml.features.output import POSITIVE
+from servicio_ml.lifecycle.versions import find_version
 from servicio_ml.pipeline.reading import batches
 from servicio_ml.pipeline.reading.file_format import InputSpec
 from servicio_ml.pipeline.reading.input_file import inspect_file
 from servicio_ml.pipeline.reading.text import scan_csv
 from servicio_ml.pipeline.reading.transform import STATUS, RowStatus
 from servicio_ml.pipeline.scoring.output_parts import MANIFEST, PROGRESS
-from servicio_ml.pipeline.scoring.run import ScoringJob, find_version, score_file, split_frames
+from servicio_ml.pipeline.scoring.run import ScoringJob, score_file, split_frames
 from servicio_ml.pipeline.training.build_candidate import build_candidate
 from servicio_ml.pipeline.training.dataset import build_holdout, build_problem
 from servicio_ml.use_cases.catalogue import find

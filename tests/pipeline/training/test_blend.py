@@ -8,8 +8,8 @@ import pytest
 from servicio_ml.domain.search import Candidate
 from servicio_ml.domain.use_case import Task, UseCase
 from servicio_ml.errors import UseCaseError
-from servicio_ml.features.artifact import SCORES_NAME, open_session
 from servicio_ml.features.encoder import Encoder
+from servicio_ml.features.runtimes.scorer import SCORES_NAME, open_session
 from servicio_ml.pipeline.training.blending.blend import Blend, join_params, split_params
 from servicio_ml.pipeline.training.blending.weights import average_windows, choose_weights
 from servicio_ml.pipeline.training.dataset import build_problem

@@ -58,6 +58,7 @@ TASKS = {
     "regression": "regression_folder",
     "fields named like outputs": "clashing_folder",
     "rows with an identifier": "identified_folder",
+    "isolated process": "isolated_folder",
 }
 CLASHING = {"day": "prediction_id", "size": "probability", "weight": "version", "colour": "label"}
 """Fields of the small use case and names of outputs, which the fields of another use case may have."""

@@ -2,6 +2,7 @@
 
 import random
 import time
+from functools import partial
 
 from servicio_ml import bootstrap
 from servicio_ml.domain.ports.journal import Journal
@@ -11,6 +12,7 @@ from servicio_ml.lifecycle.retraining_policy import RetrainingPolicy
 from servicio_ml.serving.http.api_keys import ApiKeys, read_keys
 from servicio_ml.serving.metrics import Metrics
 from servicio_ml.serving.models.bin_counts import BinCountsFolder
+from servicio_ml.serving.models.isolated.worker_metrics import WorkerMetrics
 from servicio_ml.serving.models.loaded_model import build_loader
 from servicio_ml.serving.models.model_status import ChallengerTraffic
 from servicio_ml.serving.models.models import LoadedModels
@@ -36,7 +38,13 @@ def build_service(
     names = [name.strip() for name in settings.models.split(",") if name.strip()]
     models = LoadedModels(
         registry,
-        build_loader(registry, max_rows=settings.max_rows, open_bin_counts=bin_counts.open, clock=time.time),
+        build_loader(
+            registry,
+            max_rows=settings.max_rows,
+            open_bin_counts=bin_counts.open,
+            open_listener=partial(WorkerMetrics, metrics),
+            clock=time.time,
+        ),
         time.time,
         names=names,
         traffic=ChallengerTraffic(shadow=settings.shadow_share, canary=settings.canary_share),

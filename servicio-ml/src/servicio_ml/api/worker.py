@@ -92,6 +92,7 @@ def create_app(plan: WorkerPlan) -> AsgiApp:
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
     _init_logging()
+    bootstrap.use_environments(plan.settings)
     registry = bootstrap.connect_registry(plan.socket, plan.key)
     bin_counts, metrics = BinCountsFolder(plan.folder / "bin_counts"), Metrics(CollectorRegistry())
     journal = bootstrap.open_journal(plan.settings)

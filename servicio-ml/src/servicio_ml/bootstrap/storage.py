@@ -46,6 +46,13 @@ def get_raw_folder(settings: Settings) -> Path:
     return settings.data_dir or settings.state_dir / "raw"
 
 
+def use_environments(settings: Settings) -> None:
+    """Use the folder of the environments of isolated models in this process, from now on."""
+    from servicio_ml.features.isolated.environments import set_environments_folder
+
+    set_environments_folder(settings.environments_dir or settings.state_dir / "environments")
+
+
 def write_csv(target: Path, columns: Mapping[str, Sequence[str]], *, header: bool) -> None:
     """Write columns of text as a raw file, atomically.
 

@@ -18,6 +18,7 @@ from servicio_ml.cli import (
     train,
 )
 from servicio_ml.cli.drafting import check, init
+from servicio_ml.cli.isolated import environment
 from servicio_ml.cli.prediction_log import predictions, view
 from servicio_ml.cli.step import app as step_app
 
@@ -49,6 +50,7 @@ app.command("predictions-view")(view.create_view)
 app.command("drift")(drift.drift)
 app.command("report")(report.report)
 app.command("backtest")(backtest.backtest)
+app.command("environment")(environment.environment)
 app.command("serve")(serve.serve)
 app.command("key")(serve.key)
 app.command("stream-worker")(stream.stream_worker)

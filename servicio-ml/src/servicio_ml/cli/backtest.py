@@ -98,9 +98,9 @@ class _TestedVersion:
 def _load_version(here: CommandSession, use_case: UseCase, version: str, rules: Path) -> _TestedVersion:
     from servicio_ml import bootstrap
     from servicio_ml.features.artifact import load_version
+    from servicio_ml.lifecycle.versions import find_version
     from servicio_ml.pipeline.backtest.rule_files import read_rules
     from servicio_ml.pipeline.backtest.run import read_reference_metrics
-    from servicio_ml.pipeline.scoring.run import find_version
 
     rule_set = read_rules(rules)
     tracker, registry = bootstrap.connect_mlflow(here.settings)

@@ -46,8 +46,8 @@ def open_window(here: CommandSession, name: str, length: str, version: int | Non
     """
     from servicio_ml import bootstrap
     from servicio_ml.features.artifact import load_version
+    from servicio_ml.lifecycle.versions import find_version
     from servicio_ml.pipeline.drift.window import LoggedWindow
-    from servicio_ml.pipeline.scoring.run import find_version
     from servicio_ml.serving.window import parse_window_seconds
     from servicio_ml.use_cases.catalogue import find
 

@@ -68,7 +68,7 @@ def _load_version(
 ) -> "tuple[ModelVersion, Artifact]":
     from servicio_ml import bootstrap
     from servicio_ml.features.artifact import load_version
-    from servicio_ml.pipeline.scoring.run import find_version
+    from servicio_ml.lifecycle.versions import find_version
 
     _, registry = bootstrap.connect_mlflow(here.settings)
     # an alias is resolved once: a promotion in between must not change the scoring version

@@ -73,7 +73,9 @@ def open_session(*, as_json: bool, debug: bool) -> Iterator[CommandSession]:
     errors = Console(stderr=True, soft_wrap=True)
     progress = bootstrap.create_progress(None if as_json else errors)
     try:
-        yield CommandSession(settings=load_settings(), progress=progress, as_json=as_json)
+        settings = load_settings()
+        bootstrap.use_environments(settings)
+        yield CommandSession(settings=settings, progress=progress, as_json=as_json)
     except (ServicioError, OSError) as error:
         if debug:
             raise

@@ -80,7 +80,7 @@ def _generate_records(here: CommandSession, name: str, rows: int, seed: int) -> 
     from servicio_ml.domain.fields.identifier import IDENTIFIER
     from servicio_ml.features.artifact import download_artifact, load_artifact
     from servicio_ml.features.synthetic.sampler import draw_rows
-    from servicio_ml.pipeline.scoring.run import find_version
+    from servicio_ml.lifecycle.versions import find_version
     from servicio_ml.pipeline.synthetic_requests import read_typed_records
     from servicio_ml.use_cases.catalogue import find
 

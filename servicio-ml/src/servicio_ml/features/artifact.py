@@ -1,4 +1,4 @@
-"""Model artifact: a folder with the ONNX model and the documents that it needs for scoring."""
+"""Model artifact: a folder with the model and the documents that it needs for scoring."""
 
 import json
 import shutil
@@ -8,23 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import onnxruntime as ort
-
 from servicio_ml.domain.fields.identifier import IDENTIFIER
 from servicio_ml.domain.ports.registry import ModelVersion, Registry, RegistryReader
 from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.errors import ArtifactError, ServicioError
 from servicio_ml.features.encoder import Encoder, Matrix
+from servicio_ml.features.isolated.worker_document import WORKER
 from servicio_ml.features.output import OutputTransform, Predictions
 from servicio_ml.features.profile import ReferenceProfile
+from servicio_ml.features.runtimes.scorer import OnnxScorer, Scorer
 
 MODEL, SCHEMA, OUTPUT = "model.onnx", "schema.json", "output.json"
 REFERENCE, GOLDEN, CARD = "reference.json", "golden.json", "card.md"
 # all six or none: a version that lacks a file is refused before it serves
 FILES = (MODEL, SCHEMA, OUTPUT, REFERENCE, GOLDEN, CARD)
-INPUT_NAME, SCORES_NAME = "features", "scores"
+"""Files of an artifact; an isolated model has `WORKER` and a folder instead of `MODEL`."""
 # float32 sums differ in the last digits between processors, so equality would be too strict
 GOLDEN_TOLERANCE = 1e-5
 """Maximum difference of a probability, or relative difference of a number, on golden rows."""
@@ -40,7 +38,7 @@ class Artifact:
         output: Conversion of raw scores to predictions.
         reference: Profile of the training rows.
         golden: Golden records and the predictions expected for them.
-        session: ONNX Runtime session.
+        scorer: Model that computes the raw scores.
         identifier: Raw column whose text identifies a row, beside its fields; empty without one.
     """
 
@@ -49,17 +47,16 @@ class Artifact:
     output: OutputTransform
     reference: ReferenceProfile
     golden: Mapping[str, Any]
-    session: ort.InferenceSession
+    scorer: Scorer
     identifier: str = ""
 
-    def compute_scores(self, matrix: Matrix) -> npt.NDArray[np.float32]:
-        """Compute raw scores of a matrix `[n, features]`: `[n, classes]`, or `[n, 1]` for a regression."""
-        out: npt.NDArray[np.float32] = self.session.run([SCORES_NAME], {INPUT_NAME: matrix})[0]
-        return out
-
     def predict(self, matrix: Matrix) -> Predictions:
-        """Predict for a matrix `[n, features]`."""
-        return self.output.transform(self.compute_scores(matrix))
+        """Predict for a matrix `[n, features]`.
+
+        Raises:
+            ServingError: The model is isolated, and cannot score now or has failed on these rows.
+        """
+        return self.output.transform(self.scorer.score(matrix))
 
     def check_golden_rows(
         self, encode: Callable[[Sequence[Mapping[str, Any]]], Matrix] | None = None
@@ -99,7 +96,7 @@ def load_artifact(folder: Path, *, threads: int = 1) -> Artifact:
     """Load an artifact folder.
 
     Args:
-        folder: Folder with `FILES`.
+        folder: Folder with `FILES`, or those of an isolated model; it is not needed any more afterwards.
         threads: Number of threads of ONNX Runtime in one call.
 
     Raises:
@@ -110,18 +107,34 @@ def load_artifact(folder: Path, *, threads: int = 1) -> Artifact:
 
 
 def _load_documents(folder: Path, threads: int) -> Artifact:
-    # JSON and ONNX only: a pickle would run the code of whoever can write to the registry
+    # JSON and ONNX only: a pickle would run the code of whoever can write to the registry in this process
     documents = {name: _read_document(folder, name) for name in (SCHEMA, OUTPUT, REFERENCE, GOLDEN)}
+    name, schema = documents[GOLDEN]["model"], FeatureSchema.from_json(documents[SCHEMA])
+    output = OutputTransform.from_json(documents[OUTPUT])
     return Artifact(
-        name=documents[GOLDEN]["model"],
-        encoder=Encoder(FeatureSchema.from_json(documents[SCHEMA])),
-        output=OutputTransform.from_json(documents[OUTPUT]),
+        name=name,
+        encoder=Encoder(schema),
+        output=output,
         reference=ReferenceProfile.from_json(documents[REFERENCE]),
         golden=documents[GOLDEN],
-        session=open_session(folder / MODEL, threads=threads),
+        scorer=_open_scorer(folder, name, schema, output, threads),
         # models of earlier releases have none
         identifier=documents[SCHEMA].get(IDENTIFIER, ""),
     )
+
+
+def _open_scorer(
+    folder: Path, name: str, schema: FeatureSchema, output: OutputTransform, threads: int
+) -> Scorer:
+    if not (folder / WORKER).exists():
+        return OnnxScorer(folder / MODEL, threads=threads)
+    if (folder / MODEL).exists():
+        problem = f"it has both {MODEL} and {WORKER}, which may differ; register it again with one of them"
+        raise ArtifactError(name, problem)
+    # an isolated model needs Arrow, which a command without one does not import
+    from servicio_ml.features.isolated.scorer import IsolatedScorer  # noqa: PLC0415
+
+    return IsolatedScorer(name, folder, schema, classes=len(output.labels))
 
 
 @contextmanager
@@ -183,28 +196,6 @@ def load_version(registry: RegistryReader, info: ModelVersion, *, threads: int =
     # before it serves: a model that computes differently here must never become active
     artifact.check_golden_rows()
     return artifact
-
-
-def open_session(model: Path | bytes, *, threads: int = 1) -> ort.InferenceSession:
-    """Open an ONNX Runtime session on the CPU from a file or from bytes.
-
-    Raises:
-        ArtifactError: The content is no ONNX model.
-    """
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    # parallel operators help graphs with branches only; here they would cost another thread pool
-    options.inter_op_num_threads = 1
-    # errors only: warnings of the graph optimiser help nobody who serves a model
-    options.log_severity_level = 3
-    # a thread that waits for the next call busily takes its processor from whoever prepares that call
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    source = model if isinstance(model, bytes) else str(model)
-    try:
-        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's errors have no common base
-        where = "bytes" if isinstance(model, bytes) else str(model)
-        raise ArtifactError(where, f"no ONNX model: {error}") from error
 
 
 def _read_document(folder: Path, name: str) -> dict[str, Any]:

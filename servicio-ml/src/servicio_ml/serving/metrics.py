@@ -13,6 +13,9 @@
 | servicio_ml_label_lag_seconds | model |
 | servicio_ml_label_corrections_total | model, version |
 | servicio_ml_model_load_failures_total | model |
+| servicio_ml_model_worker_up | model, version |
+| servicio_ml_model_worker_restarts_total | model, version |
+| servicio_ml_model_worker_failures_total | model, version, reason |
 | servicio_ml_shadow_dropped_total | model |
 | servicio_ml_prediction_log_dropped_total | model |
 | servicio_ml_retraining_decisions_total | model, decision |
@@ -67,6 +70,7 @@ class Metrics:
         self._add_prediction_metrics(families)
         self._add_ground_truth_metrics(families)
         self._add_model_metrics(families)
+        self._add_worker_metrics(families)
 
     def _add_request_metrics(self, families: "_Families") -> None:
         self.requests = families.add_counter(
@@ -126,6 +130,22 @@ class Metrics:
             "servicio_ml_retraining_decisions",
             "Retraining decisions on alert notifications.",
             (*MODEL_LABELS, "decision"),
+        )
+
+    def _add_worker_metrics(self, families: "_Families") -> None:
+        # livemin: each worker of the server has a process of its own for the model, and all must run
+        self.worker_up = Gauge(
+            "servicio_ml_model_worker_up", "Whether the process of an isolated model is ready.",
+            VERSION_LABELS, registry=families.registry, multiprocess_mode="livemin",
+        )  # fmt: skip
+        self.worker_restarts = families.add_counter(
+            "servicio_ml_model_worker_restarts", "Processes of an isolated model that replaced an ended one.",
+            VERSION_LABELS,
+        )  # fmt: skip
+        self.worker_failures = families.add_counter(
+            "servicio_ml_model_worker_failures",
+            "Requests that an isolated model has not answered, and failed starts of its process.",
+            (*VERSION_LABELS, "reason"),
         )
 
 

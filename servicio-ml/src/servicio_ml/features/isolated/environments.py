@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from servicio_ml.errors import ArtifactError, OutputError, ProgramError, escape_unprintable
+from servicio_ml.features.isolated.worker_document import WORKER, read_worker_document
 
 DEFAULT_ENVIRONMENTS = Path("var/environments")
 COMPLETE = "complete"
@@ -81,6 +82,31 @@ def create_environment(requirements: Path) -> str:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return name
+
+
+def ensure_environment(artifact: Path) -> Path | None:
+    """Create the environment that an artifact names, unless it exists.
+
+    Args:
+        artifact: Artifact folder of any model.
+
+    Returns:
+        Folder of the environment; None where the model needs none.
+
+    Raises:
+        ServicioError: As in `create_environment`; or the document of the model names another environment
+            than that of its requirements.
+    """
+    if not (artifact / WORKER).exists():
+        return None
+    document = read_worker_document(artifact)
+    if not document.python:
+        return None
+    requirements = artifact / document.requirements
+    if (name := name_environment(requirements)) != document.python:
+        problem = f"names the environment {document.python}, but its requirements are those of {name}"
+        raise ArtifactError(str(artifact / WORKER), f"{problem}; import the model again")
+    return _Folder.path / create_environment(requirements)
 
 
 def _fill_environment(folder: Path, requirements: Path) -> None:

@@ -18,12 +18,13 @@ from servicio_ml.features.isolated.model_process import ModelDescription, ModelP
 from servicio_ml.features.isolated.model_table import ModelTable
 from servicio_ml.features.isolated.supervisor import ProcessSupervisor, WorkerListener
 from servicio_ml.features.isolated.worker_document import MODEL_FOLDER, read_worker_document
+from servicio_ml.features.runtimes.scorer import Runtime
 from servicio_ml.model_worker import messages
 
-BASE_SECONDS, ROW_FACTOR = 5.0, 20.0
-"""Time limit of a request: the base, and for each row this multiple of its measured time."""
-BATCH_ROWS = 10_000
-"""Maximum number of rows of one message, so that no request keeps the others waiting for long."""
+BASE_SECONDS, ROW_FACTOR = 5.0, 10.0
+"""Time limit of a message: the base, and for each row this multiple of its measured time."""
+MESSAGE_SECONDS, MESSAGE_ROWS = 4.0, 10_000
+"""Maximum of the measured time of a message's rows, and their maximum number: nobody waits for long."""
 PROBABILITY_TOLERANCE = 1e-6
 Scores = npt.NDArray[np.float64]
 
@@ -46,11 +47,14 @@ class IsolatedScorer:
         ModelWorkerError: The process cannot be started, or the model cannot be loaded.
     """
 
-    is_remote = True
+    runtime = Runtime.ISOLATED_PROCESS
 
     def __init__(self, name: str, folder: Path, schema: FeatureSchema, classes: int) -> None:
         document = read_worker_document(folder)
-        self._name, self._classes, self.row_seconds = name, classes, document.row_seconds
+        self._name, self._classes = name, classes
+        self.row_seconds: float | None = document.row_seconds
+        self._row_limit_seconds = ROW_FACTOR * document.row_seconds
+        self._message_rows = max(1, min(int(MESSAGE_SECONDS / document.row_seconds), MESSAGE_ROWS))
         self._table = ModelTable(name, schema, document.columns)
         python = find_interpreter(name, document.python)
         # copied: the process starts again from them long after the artifact was loaded
@@ -83,14 +87,14 @@ class IsolatedScorer:
             ModelWorkerError: Its process cannot answer.
         """
         parts = [
-            self._score_part(matrix[start : start + BATCH_ROWS])
-            for start in range(0, len(matrix), BATCH_ROWS)
+            self._score_part(matrix[start : start + self._message_rows])
+            for start in range(0, len(matrix), self._message_rows)
         ]
         return np.concatenate(parts) if len(parts) != 1 else parts[0]
 
     def _score_part(self, matrix: Matrix) -> Scores:
         payload = write_table(self._table.build(matrix))
-        seconds = BASE_SECONDS + ROW_FACTOR * self.row_seconds * len(matrix)
+        seconds = BASE_SECONDS + self._row_limit_seconds * len(matrix)
         header, answer = self._supervisor.request(
             {messages.REQUEST: messages.SCORE}, payload, seconds=seconds
         )

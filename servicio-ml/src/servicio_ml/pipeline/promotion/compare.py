@@ -45,7 +45,7 @@ def compare(
     metric, weights = METRICS[use_case.promotion.metric], read_weights(use_case, frame)
     matrix = challenger.encoder.encode_frame(frame)
     mine = challenger.predict(matrix)
-    latency = measure_latency(challenger.session, matrix)
+    latency = measure_latency(challenger.scorer, matrix)
     error = None if mine.probabilities is None else compute_metric("ece", truth, mine, weights)
     value = compute_metric(metric.name, truth, mine, weights)
     if champion is None:

@@ -12,9 +12,8 @@ from servicio_ml.domain.dataset import SOURCE_LINE
 from servicio_ml.domain.ports.clock import Clock
 from servicio_ml.domain.ports.object_store import ObjectStore
 from servicio_ml.domain.ports.progress import Progress
-from servicio_ml.domain.ports.registry import ModelVersion, Registry
-from servicio_ml.domain.promotion import CHAMPION
-from servicio_ml.errors import NoSuchModelError, SourceError
+from servicio_ml.domain.ports.registry import ModelVersion
+from servicio_ml.errors import SourceError
 from servicio_ml.features.artifact import Artifact
 from servicio_ml.pipeline.reading.batches import RowBatches, open_batches
 from servicio_ml.pipeline.reading.file_format import FileFormat, InputSpec
@@ -53,23 +52,6 @@ class ScoringJob:
     store: ObjectStore
     force: bool = False
     part_rows: int = PART_ROWS
-
-
-def find_version(registry: Registry, model: str, wanted: str) -> ModelVersion:
-    """A version by its number or alias; the champion when `wanted` is empty.
-
-    Raises:
-        NoSuchModelError: There is none.
-        RegistryError: MLflow cannot be reached.
-    """
-    if wanted.isascii() and wanted.isdigit():
-        return registry.get_version(model, int(wanted))
-    alias = wanted or CHAMPION
-    found = registry.resolve(model, alias)
-    if found is None:
-        remedy = f"see `servicio-ml history {model}`" if wanted else f"run `servicio-ml train {model}` first"
-        raise NoSuchModelError(model, f"version with the alias {alias!r}", remedy)
-    return found
 
 
 def score_file(job: ScoringJob, progress: Progress, clock: Clock) -> Document:

@@ -23,7 +23,7 @@ from sklearn.svm import SVC, SVR
 from servicio_ml.domain.schema import FeatureSchema, Kind
 from servicio_ml.domain.search import Objective
 from servicio_ml.errors import UseCaseError
-from servicio_ml.features.artifact import INPUT_NAME
+from servicio_ml.features.runtimes.scorer import INPUT_NAME
 from servicio_ml.pipeline.training.parameters import ESTIMATOR_CLASSES, build_objective
 
 # one opset for all converters, within what onnxmltools can write

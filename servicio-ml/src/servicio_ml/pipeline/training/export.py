@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 
 from servicio_ml.domain.fields.identifier import IDENTIFIER
 from servicio_ml.domain.search import Candidate
@@ -16,21 +15,19 @@ from servicio_ml.errors import ArtifactError
 from servicio_ml.features.artifact import (
     CARD,
     GOLDEN,
-    INPUT_NAME,
     MODEL,
     OUTPUT,
     REFERENCE,
     SCHEMA,
-    SCORES_NAME,
     build_golden_answers,
     load_artifact,
-    open_session,
 )
 from servicio_ml.features.decoder import decode_records
 from servicio_ml.features.encoder import Matrix
 from servicio_ml.features.output import OutputTransform
 from servicio_ml.features.profile import ReferenceProfile
 from servicio_ml.features.requests.request_models import build_record_model
+from servicio_ml.features.runtimes.scorer import SCORES_NAME, OnnxScorer, Scorer
 from servicio_ml.pipeline.training.blending.blend import Blend
 from servicio_ml.pipeline.training.blending.graph import merge_models
 from servicio_ml.pipeline.training.estimators import OPSET, get_family
@@ -73,13 +70,13 @@ def export_model(candidate: Candidate, estimator: Any, holdout: Matrix) -> Expor
     nan = float("nan")
     try:
         model = bytes(_convert(candidate.family, estimator, holdout.shape[1]).SerializeToString())
-        session = open_session(model)
+        scorer = OnnxScorer(model)
     except Exception as error:  # noqa: BLE001  converters fail in many ways, and each makes the candidate ineligible
         reason = f"cannot be exported: {type(error).__name__}: {error}"
         return ExportedModel(onnx=None, parity=nan, latency_seconds=nan, reason=reason)
     # on rows with missing values too, where converters err most often
-    difference = measure_parity(session, estimator, holdout)
-    latency = measure_latency(session, holdout)
+    difference = measure_parity(scorer, estimator, holdout)
+    latency = measure_latency(scorer, holdout)
     return ExportedModel(
         onnx=model,
         parity=difference,
@@ -122,21 +119,21 @@ def _rename_output(model: Any) -> Any:
     return model
 
 
-def measure_parity(session: ort.InferenceSession, estimator: Any, holdout: Matrix) -> float:
+def measure_parity(scorer: Scorer, estimator: Any, holdout: Matrix) -> float:
     """Greatest difference between the two on `[n, features]`, relative where a score is above 1."""
-    mine = session.run([SCORES_NAME], {INPUT_NAME: holdout})[0]
+    mine = scorer.score(holdout)
     theirs = compute_scores(estimator, holdout)
     scale = np.maximum(1.0, np.abs(theirs))
     return float(np.max(np.abs(mine.reshape(theirs.shape) - theirs) / scale))
 
 
-def measure_latency(session: ort.InferenceSession, matrix: Matrix) -> float:
+def measure_latency(scorer: Scorer, matrix: Matrix) -> float:
     """Median seconds of one row, over rows that change."""
     rows = [matrix[i % len(matrix)][None, :] for i in range(LATENCY_WARM_UP + LATENCY_ROWS)]
     taken = []
     for row in rows:
         started = time.perf_counter()
-        session.run([SCORES_NAME], {INPUT_NAME: row})
+        scorer.score(row)
         taken.append(time.perf_counter() - started)
     return float(np.median(taken[LATENCY_WARM_UP:]))
 

@@ -11,8 +11,11 @@ from servicio_ml.domain.prediction import format_prediction_ids
 from servicio_ml.errors import ArtifactError
 from servicio_ml.features.artifact import CARD, Artifact, download_artifact, load_artifact
 from servicio_ml.features.encoder import Matrix
+from servicio_ml.features.isolated.scorer import IsolatedScorer
+from servicio_ml.features.isolated.supervisor import WorkerListener
 from servicio_ml.features.output import POSITIVE, Predictions
 from servicio_ml.serving.models.bin_counts import BinCounts
+from servicio_ml.serving.models.isolated.scoring_queue import ScoringQueue
 from servicio_ml.serving.models.request_decoder import Decoder
 from servicio_ml.serving.models.row_faults import RowRefusals
 
@@ -28,6 +31,7 @@ class LoadedModel:
         bin_counts: Counts of its rows by bin.
         card: Model card, Markdown.
         loaded_at: Time of loading, in seconds since 1970.
+        queue: Queue of an isolated model; None of a model that the event loop scores itself.
     """
 
     info: ModelVersion
@@ -36,6 +40,7 @@ class LoadedModel:
     bin_counts: BinCounts
     card: str
     loaded_at: float
+    queue: ScoringQueue | None = None
 
     @property
     def model(self) -> str:
@@ -201,9 +206,18 @@ def build_loader(
     *,
     max_rows: int,
     open_bin_counts: Callable[[ModelVersion, Artifact], BinCounts],
+    open_listener: Callable[[ModelVersion], WorkerListener],
     clock: Callable[[], float],
 ) -> LoadModel:
-    """Build the `LoadModel` of a registry."""
+    """Build the `LoadModel` of a registry.
+
+    Args:
+        registry: Registry of the versions.
+        max_rows: Maximum number of rows of a request.
+        open_bin_counts: Opens the bin counts of a version.
+        open_listener: Opens the listener of a version's process, where it is isolated.
+        clock: Returns the time in seconds since 1970.
+    """
 
     def load(info: ModelVersion) -> LoadedModel:
         with download_artifact(registry, info.model, info.version) as folder:
@@ -221,9 +235,20 @@ def build_loader(
             bin_counts=open_bin_counts(info, artifact),
             card=card,
             loaded_at=clock(),
+            queue=_open_queue(info, artifact, open_listener),
         )
         # before it can answer: a version that differs from its export never gets a request
         loaded_model.verify_golden_rows()
         return loaded_model
 
     return load
+
+
+def _open_queue(
+    info: ModelVersion, artifact: Artifact, open_listener: Callable[[ModelVersion], WorkerListener]
+) -> ScoringQueue | None:
+    if not isinstance(artifact.scorer, IsolatedScorer):
+        return None
+    listener = open_listener(info)
+    artifact.scorer.watch(listener)
+    return ScoringQueue(info.model, listener.record_failure)

@@ -65,6 +65,11 @@ class LoadedModels:
         """List the loaded champions."""
         return [status.champion for status in self._statuses.values() if status.champion is not None]
 
+    def list_loaded(self) -> list[LoadedModel]:
+        """List the loaded versions: champions, challengers and others."""
+        roles = [each for status in self._statuses.values() for each in (status.champion, status.challenger)]
+        return [*filter(None, roles), *self._cache.values()]
+
     @property
     def is_ready(self) -> bool:
         """Whether every named model, or at least one when none is named, answers after a complete refresh."""

@@ -18,6 +18,8 @@ from servicio_ml.errors import (
     InvalidError,
     JournalError,
     LogError,
+    ModelFailureError,
+    ModelWorkerError,
     NoSuchModelError,
     NotReadyError,
     RegistryError,
@@ -50,8 +52,19 @@ CODE_BY_ERROR: dict[type[ServicioError], StatusCode] = {
     UnknownPredictionError: StatusCode.NOT_FOUND,
     UnauthorizedError: StatusCode.UNAUTHENTICATED,
     ForbiddenError: StatusCode.PERMISSION_DENIED,
+    # not INTERNAL, whose message is hidden: the client should see what the model has raised
+    ModelFailureError: StatusCode.UNKNOWN,
     **dict.fromkeys(
-        (NotReadyError, BusyError, JournalError, LogError, BrokerError, RegistryError, TrainingError),
+        (
+            NotReadyError,
+            BusyError,
+            JournalError,
+            LogError,
+            BrokerError,
+            RegistryError,
+            TrainingError,
+            ModelWorkerError,
+        ),
         StatusCode.UNAVAILABLE,
     ),
 }

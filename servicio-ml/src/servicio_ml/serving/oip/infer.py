@@ -78,7 +78,7 @@ async def infer(service: Service, target: InferenceTarget, read: Read, write: Wr
     # decoding blocks the event loop, so that a large body would delay all other requests
     if target.size_bytes > MAX_BODY_BYTES_IN_LOOP:
         return await predictor.run_in_thread(
-            _infer_sync, service, loaded_model, purpose, target.protocol, read, write
+            loaded_model, _infer_sync, service, loaded_model, purpose, target.protocol, read, write
         )
     inference, rows = _read_rows(service, loaded_model, read)
     result = await score_request(predictor, loaded_model, rows, target.protocol, purpose)

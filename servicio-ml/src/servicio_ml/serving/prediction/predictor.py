@@ -1,7 +1,8 @@
 """The predictor behind every interface: it scores rows, logs them and counts them.
 
 Requests that arrive in one turn of the event loop share one call of the model and one commit of the journal;
-no request waits for others to arrive.
+no request waits for others to arrive. An isolated model has a queue with a thread instead: whatever its
+process does, the event loop and the other models do not wait for it.
 """
 
 import asyncio
@@ -17,9 +18,10 @@ import numpy as np
 from servicio_ml.domain.fields.identifier import IDENTIFIER, Identifiers
 from servicio_ml.domain.ports.clock import Clock
 from servicio_ml.domain.prediction import Interface, Purpose, TimedKeys, derive_named_key
-from servicio_ml.errors import InvalidError
+from servicio_ml.errors import InvalidError, ModelFailureError
 from servicio_ml.features.encoder import Matrix
 from servicio_ml.serving.metrics import Metrics
+from servicio_ml.serving.models.isolated.scoring_queue import ScoringQueue
 from servicio_ml.serving.models.loaded_model import LoadedModel, PredictionResult
 from servicio_ml.serving.models.models import LoadedModels
 from servicio_ml.serving.models.sampling import hash_client
@@ -126,10 +128,11 @@ class Predictor:
 
         Raises:
             JournalError: The rows could not be logged, and the policy is to refuse.
+            ServingError: The model is isolated, and cannot score now or has failed on these rows.
         """
         if len(matrix) > MAX_ROWS_IN_LOOP:
             return await self.run_in_thread(
-                self.score_sync, loaded_model, matrix, protocol, purpose, identifiers
+                loaded_model, self.score_sync, loaded_model, matrix, protocol, purpose, identifiers
             )
         future: asyncio.Future[PredictionResult] = asyncio.get_running_loop().create_future()
         self.submit(loaded_model, matrix, protocol, purpose, partial(settle_future, future), identifiers)
@@ -144,7 +147,16 @@ class Predictor:
         on_done: OnDone,
         identifiers: Identifiers = (),
     ) -> None:
-        """Score a few rows as `score` does, and call back in the next turn of the event loop."""
+        """Score a few rows as `score` does, and call back in the next turn of the event loop or later.
+
+        Raises:
+            ModelWorkerError: The model is isolated, and too many requests are waiting for it.
+        """
+        if loaded_model.queue is not None:
+            self._submit_isolated(
+                loaded_model.queue, (loaded_model, protocol, purpose), matrix, on_done, identifiers
+            )
+            return
         # `call_soon` runs after all requests that arrived in this turn have been added
         if not self._pending:
             asyncio.get_running_loop().call_soon(self._score_pending)
@@ -195,8 +207,14 @@ class Predictor:
         self._observe_seconds(loaded_model.model, protocol)(time.perf_counter() - started)
         return [PredictionResult(scored_batch=row.scored_batch, start=0, row_count=1) for row in rows]
 
-    async def run_in_thread(self, work: Callable[..., T], *arguments: object) -> T:
-        """Run long work in the thread of large requests."""
+    async def run_in_thread(self, loaded_model: LoadedModel, work: Callable[..., T], *arguments: object) -> T:
+        """Run long work with a model in the thread of large requests, or in that of an isolated model.
+
+        Raises:
+            ModelWorkerError: The model is isolated, and too many requests are waiting for it.
+        """
+        if loaded_model.queue is not None:
+            return await loaded_model.queue.run(work, *arguments)
         try:
             return await asyncio.get_running_loop().run_in_executor(self._executor, work, *arguments)
         finally:
@@ -233,6 +251,42 @@ class Predictor:
             deliver_results(batch.scored_batch, members)
             self._finish_batch(batch, started)
 
+    def _submit_isolated(
+        self,
+        queue: ScoringQueue,
+        batch_key: BatchKey,
+        matrix: Matrix,
+        on_done: OnDone,
+        identifiers: Identifiers,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+
+        def call_back(outcome: PredictionResult | Exception) -> None:
+            loop.call_soon_threadsafe(on_done, outcome)
+
+        request = PendingRequest(matrix=matrix, on_done=call_back, identifiers=identifiers)
+        queue.collect(batch_key[1:], request, partial(self._score_isolated, batch_key))
+
+    def _score_isolated(self, batch_key: BatchKey, members: list[PendingRequest]) -> None:
+        """Score waiting requests together in the thread of their model; a failing one leaves the others."""
+        started = time.perf_counter()
+        try:
+            batch = self._score_group(batch_key, stack_matrices(members), join_identifiers(members))
+            self._recorder.log([batch])
+        except ModelFailureError as error:
+            if len(members) == 1:
+                deliver_error(members, error)
+                return
+            # by halves, until the rows that it fails on are alone
+            middle = len(members) // 2
+            self._score_isolated(batch_key, members[:middle])
+            self._score_isolated(batch_key, members[middle:])
+        except Exception as error:  # noqa: BLE001  every waiting request gets the error
+            deliver_error(members, error)
+        else:
+            deliver_results(batch.scored_batch, members)
+            self._finish_batch(batch, started)
+
     def _score_group(self, batch_key: BatchKey, matrix: Matrix, identifiers: Identifiers) -> RecordedBatch:
         loaded_model, protocol, purpose = batch_key
         scored_batch = loaded_model.score(self._keys.create(), matrix)
@@ -258,4 +312,7 @@ class Predictor:
     def close(self) -> None:
         """Finish the requests in flight."""
         self._executor.shutdown()
+        for loaded_model in self.models.list_loaded():
+            if loaded_model.queue is not None:
+                loaded_model.queue.close()
         self._shadow.close()

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from servicio_ml.domain.prediction import Purpose, derive_shadow_key
+from servicio_ml.errors import ModelWorkerError
 from servicio_ml.features.encoder import Matrix
 from servicio_ml.serving.metrics import Metrics
 from servicio_ml.serving.models.loaded_model import LoadedModel
@@ -43,7 +44,13 @@ class ShadowScorer:
         if not self._capacity.acquire(blocking=False):
             self._metrics.shadow_dropped.labels(live.model).inc(len(row_indices))
             return
-        self._executor.submit(self._score, batch, status.challenger, row_indices.astype(np.uint32))
+        # a challenger whose process hangs must not delay those of other models
+        executor = status.challenger.queue or self._executor
+        try:
+            executor.submit(self._score, batch, status.challenger, row_indices.astype(np.uint32))
+        except ModelWorkerError:
+            self._capacity.release()
+            self._metrics.shadow_dropped.labels(live.model).inc(len(row_indices))
 
     def _score(self, batch: RecordedBatch, challenger: LoadedModel, row_indices: RowIndices) -> None:
         live = batch.scored_batch.loaded_model

@@ -68,7 +68,7 @@ def build_routes(service: Service) -> APIRouter:
         "/explain",
         summary="Explain the score of a record",
         openapi_extra=RECORD_OPENAPI,
-        responses=describe_errors(400, 401, 403, 404, 413, 422, 503),
+        responses=describe_errors(400, 401, 403, 404, 413, 422, 500, 503),
     )
     @require(Access.PREDICT)
     async def explain_score(model: str, request: Request) -> ExplanationState:
@@ -78,6 +78,6 @@ def build_routes(service: Service) -> APIRouter:
         )
         matrix = loaded_model.decoder.decode_record(await request.body()).matrix
         # hundreds of evaluations of the model: too long for the event loop
-        return await service.predictor.run_in_thread(explain_record, loaded_model, matrix)
+        return await service.predictor.run_in_thread(loaded_model, explain_record, loaded_model, matrix)
 
     return router

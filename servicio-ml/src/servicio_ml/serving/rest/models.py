@@ -8,6 +8,7 @@ from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from servicio_ml.errors import NotReadyError
+from servicio_ml.features.runtimes.scorer import Runtime
 from servicio_ml.serving.http.route_access import Access, require
 from servicio_ml.serving.models.model_status import CANARY_TAG, SHADOW_TAG, ModelStatus
 from servicio_ml.serving.models.models import LoadedModels
@@ -51,6 +52,13 @@ class ModelState(BaseModel):
     model: str
     task: str | None
     champion: int | None = Field(description="The version that answers.")
+    runtime: Runtime | None = Field(
+        description="What runs the champion: ONNX Runtime in the server, or an isolated process of its own."
+    )
+    row_seconds: float | None = Field(
+        description="Median time of one row in the isolated process, in seconds, as measured when the model "
+        "was imported; null for ONNX."
+    )
     challenger: int | None = Field(description="The challenger, loaded while it has traffic.")
     loaded: float | None = Field(description="Time when the champion was loaded, in seconds since 1970.")
     checked: float = Field(description="Time when the registry was last read, in seconds since 1970.")
@@ -69,6 +77,8 @@ def build_model_state(model: str, status: ModelStatus, use_case_problem: str = "
         model=model,
         task=champion.artifact.output.task if champion else None,
         champion=champion.version if champion else None,
+        runtime=champion.artifact.scorer.runtime if champion else None,
+        row_seconds=champion.artifact.scorer.row_seconds if champion else None,
         challenger=status.challenger.version if status.challenger else None,
         loaded=champion.loaded_at if champion else None,
         checked=status.checked_at,

@@ -136,7 +136,7 @@ class PredictRoutes:
         # large bodies leave the event loop: decoding alone would delay other requests
         if len(body) > MAX_BODY_BYTES_IN_LOOP:
             return await self._predictor.run_in_thread(
-                self._score_large_batch, loaded_model, purpose, decode, accept, body
+                loaded_model, self._score_large_batch, loaded_model, purpose, decode, accept, body
             )
         rows, write = decode(body)
         result = await score_request(self._predictor, loaded_model, rows, Interface.REST, purpose)

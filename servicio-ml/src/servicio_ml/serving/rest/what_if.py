@@ -124,7 +124,7 @@ def build_routes(service: Service) -> APIRouter:
         "/what-if",
         summary="Score a record over the values of one field",
         openapi_extra={"parameters": VERSION_PARAMETERS},
-        responses=describe_errors(400, 401, 403, 404, 413, 422, 503),
+        responses=describe_errors(400, 401, 403, 404, 413, 422, 500, 503),
     )
     @require(Access.PREDICT)
     async def compute_what_if(model: str, request: Request, question: WhatIfRequest) -> WhatIfCurve:
@@ -132,6 +132,6 @@ def build_routes(service: Service) -> APIRouter:
         loaded_model, _ = await service.predictor.resolve(
             model, parse_version_query(request.scope["query_string"])
         )
-        return await service.predictor.run_in_thread(compute_curve, loaded_model, question)
+        return await service.predictor.run_in_thread(loaded_model, compute_curve, loaded_model, question)
 
     return router

@@ -23,7 +23,16 @@ from servicio_ml.domain.stream import (
     StreamResult,
     build_stream_name,
 )
-from servicio_ml.errors import ArtifactError, FieldError, InvalidError, NoSuchModelError, NotReadyError
+from servicio_ml.errors import (
+    ArtifactError,
+    FieldError,
+    InvalidError,
+    ModelFailureError,
+    ModelWorkerError,
+    NoSuchModelError,
+    NotReadyError,
+    WorkerFailure,
+)
 from servicio_ml.features.output import Predictions
 from servicio_ml.serving.models.loaded_model import LoadedModel, PredictionResult, ScoredBatch
 from servicio_ml.serving.models.row_faults import RequestRows
@@ -31,6 +40,9 @@ from servicio_ml.serving.prediction.service import Service
 
 MAX_DELIVERIES = 5
 """Maximum deliveries of one request; the next one makes it a dead letter, since it may kill its workers."""
+
+UNRELATED_FAILURES = frozenset({WorkerFailure.START, WorkerFailure.DOWN, WorkerFailure.BUSY})
+"""Failures of an isolated model that no message has caused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +87,28 @@ class BatchScorer:
                 rows[message.id] = decoded
         if rows:
             message_batch = replace(batch, messages=[each for each in batch.messages if each.id in rows])
-            outcomes += self._score(loaded_model, message_batch, [*rows.values()])
+            outcomes += self._score_or_bury(loaded_model, message_batch, [*rows.values()])
         return outcomes
+
+    def _score_or_bury(
+        self, loaded_model: LoadedModel, batch: MessageBatch, rows: Sequence[RequestRows]
+    ) -> list[StreamOutcome]:
+        """Score messages together; those that an isolated model fails on, or ends by, become dead letters."""
+        try:
+            return [*self._score(loaded_model, batch, rows)]
+        except ModelFailureError as error:
+            if len(rows) == 1:
+                return [_build_dead_letter(batch.messages[0], str(error))]
+        except ModelWorkerError as error:
+            # a second time and alone, it is the message that ends the process
+            if error.failure in UNRELATED_FAILURES or len(rows) > 1 or not batch.redelivered:
+                raise
+            return [_build_dead_letter(batch.messages[0], str(error))]
+        return [
+            outcome
+            for message, row in zip(batch.messages, rows, strict=True)
+            for outcome in self._score_or_bury(loaded_model, replace(batch, messages=[message]), [row])
+        ]
 
     def _score(
         self, loaded_model: LoadedModel, batch: MessageBatch, rows: Sequence[RequestRows]

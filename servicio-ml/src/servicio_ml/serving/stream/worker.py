@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from servicio_ml.domain.ports.broker import Broker
-from servicio_ml.errors import BrokerError, ServicioError
+from servicio_ml.domain.stream import StreamOutcome
+from servicio_ml.errors import BrokerError, ModelWorkerError, ServicioError
 from servicio_ml.serving.models.models import LoadedModels
 from servicio_ml.serving.prediction.service import Service
-from servicio_ml.serving.stream.scorer import BatchScorer, MessageBatch
+from servicio_ml.serving.stream.scorer import UNRELATED_FAILURES, BatchScorer, MessageBatch
 
 logger = logging.getLogger(__name__)
 BATCH_ROWS = 256
@@ -83,9 +84,21 @@ class StreamWorker:
             batch = self._pending[0]
             # marked before the work: if it fails halfway, some rows may be in the log already
             self._pending[0] = replace(batch, redelivered=True)
-            self._broker.finish(batch.model, self._scorer.compute_outcomes(batch))
+            self._broker.finish(batch.model, self._compute_outcomes(batch))
             self._pending.popleft()
         return bool(models)
+
+    def _compute_outcomes(self, batch: MessageBatch) -> Sequence[StreamOutcome]:
+        try:
+            return self._scorer.compute_outcomes(batch)
+        except ModelWorkerError as error:
+            if error.failure not in UNRELATED_FAILURES:
+                # one by one from now on, so that the message that ends the process of its model is alone
+                self._pending.popleft()
+                self._pending.extendleft(
+                    replace(batch, messages=(each,), redelivered=True) for each in reversed(batch.messages)
+                )
+            raise
 
     def _read_batches(self, models: Sequence[str], wait_seconds: float) -> None:
         for model in models:

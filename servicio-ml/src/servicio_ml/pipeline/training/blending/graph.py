@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto, TensorProto, compose, helper, numpy_helper
 
-from servicio_ml.features.artifact import INPUT_NAME, SCORES_NAME
+from servicio_ml.features.runtimes.scorer import INPUT_NAME, SCORES_NAME
 
 ML_DOMAIN = "ai.onnx.ml"
 IR_VERSION = 8
