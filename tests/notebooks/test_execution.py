@@ -44,9 +44,8 @@ def execute_notebook(name: str, scratch: Path, **variables: str) -> list[Any]:
     document = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)  # type: ignore[no-untyped-call]  # nbformat's
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("SERVICIO_ML_")}
     client = NotebookClient(
-        document, timeout=CELL_SECONDS, startup_timeout=CELL_SECONDS, kernel_name="python3",
-        resources={"metadata": {"path": str(FOLDER)}},
-    )  # fmt: skip
+        document, timeout=CELL_SECONDS, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}
+    )
     client.execute(env={**inherited, "IPYTHONDIR": str(scratch / "ipython"), **variables})
     return [each for cell in document.cells for each in cell.get("outputs", [])]
 

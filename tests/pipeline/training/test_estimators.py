@@ -9,7 +9,7 @@ import pytest
 from servicio_ml.domain.search import Candidate
 from servicio_ml.domain.use_case import Task, UseCase
 from servicio_ml.errors import UseCaseError
-from servicio_ml.features.artifact import FILES, load_artifact
+from servicio_ml.features.artifact import FILES, MODEL, load_artifact
 from servicio_ml.features.encoder import Encoder
 from servicio_ml.features.output import OutputTransform
 from servicio_ml.pipeline.training.build_candidate import build_reference_profile
@@ -132,9 +132,11 @@ def test_an_artifact_answers_its_golden_rows(task: Task, tmp_path: Any) -> None:
     windows = score_out_of_fold(made, candidate, PARAMS["lightgbm"])
     rows, raw = (np.concatenate(parts) for parts in zip(*windows, strict=True))
     output = OutputTransform(task=task, labels=use_case.target.labels, log=use_case.target.log)
-    assert exported.onnx is not None
+    onnx = exported.onnx
+    assert onnx is not None
     reference = build_reference_profile(made, output, rows, raw)
-    write_artifact(tmp_path / "a", made, exported.onnx, output, reference, "# card")
+    folder = tmp_path / "a"
+    write_artifact(folder, made, lambda place: (place / MODEL).write_bytes(onnx), output, reference, "# card")
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted(FILES)
     artifact = load_artifact(tmp_path / "a")
     artifact.check_golden_rows()

@@ -21,6 +21,7 @@ from servicio_ml.bootstrap.registry import (
     connect_registry,
     connect_tracker,
     create_registry_link,
+    open_model_files,
 )
 from servicio_ml.bootstrap.retrainer import (
     create_retrainer,
@@ -75,6 +76,7 @@ __all__ = [
     "open_journal",
     "open_lake",
     "open_metrics_history",
+    "open_model_files",
     "open_prediction_log",
     "open_raw_files",
     "open_source",

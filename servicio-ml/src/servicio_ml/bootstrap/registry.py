@@ -1,6 +1,7 @@
 """Tracker and registry, in this process or through its parent."""
 
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from servicio_ml.adapters.registry_link import RegistryLink, RemoteModelHistory, RemoteRegistry
@@ -26,6 +27,13 @@ def connect_mlflow(settings: Settings) -> tuple[Tracker, Registry]:
     # one connection for both, so that runs and models come from the same database
     connection = connect(settings.mlflow_url, settings.state_dir)
     return MlflowTracker(connection), MlflowRegistry(connection)
+
+
+def open_model_files(settings: Settings, uri: str) -> AbstractContextManager[Path]:
+    """Open a model's file or folder by its path, or by an address that MLflow knows."""
+    from servicio_ml.adapters.mlflow.model_files import open_model_files
+
+    return open_model_files(settings.mlflow_url, settings.state_dir, uri)
 
 
 def create_registry_link(settings: Settings, socket_path: Path, key: bytes) -> RegistryLink:

@@ -18,6 +18,7 @@ from servicio_ml.cli import (
     train,
 )
 from servicio_ml.cli.drafting import check, init
+from servicio_ml.cli.importing import import_model
 from servicio_ml.cli.isolated import environment
 from servicio_ml.cli.prediction_log import predictions, view
 from servicio_ml.cli.step import app as step_app
@@ -39,6 +40,7 @@ app.command("check")(check.check)
 app.add_typer(data.app, name="data")
 app.command("etl")(etl.etl)
 app.command("train")(train.train)
+app.command("import")(import_model.import_model)
 app.command("promote")(promote.promote)
 app.command("rollback")(promote.rollback)
 app.command("history")(promote.history)

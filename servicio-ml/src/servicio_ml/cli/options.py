@@ -98,6 +98,53 @@ RollbackVersion = Annotated[
     int | None, typer.Option(min=1, help="Version; the previous champion when not given.")
 ]
 
+# imports of models
+ImportedModelUri = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        metavar="PATH|URI",
+        help="Model file (.txt of LightGBM, .json or .ubj of XGBoost, .cbm, .onnx, .skops, .pkl), folder of "
+        "MLflow, or models:/… or runs:/… of MLflow.",
+    ),
+]
+ImportedData = Annotated[
+    str,
+    typer.Option("--data", metavar="PATH|URL|S3", help="Rows with the model's columns and the ground truth."),
+]
+ImportedTarget = Annotated[
+    str,
+    typer.Option("--target", metavar="COLUMN", help="Column with the ground truth; that of the use case."),
+]
+UseCaseFile = Annotated[
+    Path | None,
+    typer.Option("--use-case", metavar="FILE", help="File of the use case; drafted when there is none."),
+]
+TrustPickle = Annotated[
+    bool,
+    typer.Option("--trust-pickle", help="Read a pickle, which runs the code in it, in a limited process."),
+]
+ModelRequirements = Annotated[
+    Path | None,
+    typer.Option(
+        "--requirements",
+        metavar="FILE",
+        help="Requirements with hashes, of an environment of the model's own; this one when not given.",
+    ),
+]
+ClassNames = Annotated[
+    str,
+    typer.Option(
+        "--classes",
+        metavar="A,B",
+        help="Names of the classes in the order of the model's; those of the model when not given.",
+    ),
+]
+CalibrateImport = Annotated[
+    bool,
+    typer.Option("--calibrate", help="Calibrate its probabilities, and choose the threshold, on the rows."),
+]
+
 # scoring
 ModelVersionOrAlias = Annotated[str, typer.Option(help="Version or alias; the champion when not given.")]
 ScoringInput = Annotated[

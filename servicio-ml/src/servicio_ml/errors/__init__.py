@@ -9,6 +9,7 @@ ServicioError
 │   ├── ColumnsError        the columns are not those of the use case
 │   ├── ContractError       what would be published breaks the contract
 │   ├── DraftError          no use case can be drafted from a file
+│   ├── ModelImportError    a model of another tool cannot be imported
 │   └── EncodingError       a value does not fit its field
 ├── OutputError             a file cannot be written
 ├── ProgramError            a program is missing or fails
@@ -63,6 +64,7 @@ from servicio_ml.errors.data import (
     DataError,
     DraftError,
     EncodingError,
+    ModelImportError,
     NotPublishedError,
     OutputError,
     SourceError,
@@ -129,6 +131,7 @@ __all__ = [
     "LoggedRowsError",
     "MediaTypeError",
     "ModelFailureError",
+    "ModelImportError",
     "ModelWorkerError",
     "NoSuchModelError",
     "NotPublishedError",

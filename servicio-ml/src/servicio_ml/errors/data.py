@@ -48,6 +48,18 @@ class DraftError(DataError):
         super().__init__(f"{source}: {problem}; nothing was written")
 
 
+class ModelImportError(DataError):
+    """A model cannot be imported.
+
+    Args:
+        source: The model, or the file of rows.
+        problem: What is wrong, and what to do.
+    """
+
+    def __init__(self, source: object, problem: str) -> None:
+        super().__init__(f"{source}: {problem}; nothing was registered")
+
+
 class EncodingError(DataError):
     """A value does not fit its field.
 

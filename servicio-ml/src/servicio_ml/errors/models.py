@@ -47,7 +47,8 @@ class ForeignModelError(ArtifactError):
     def __init__(self, model: str, version: int, kind: str) -> None:
         problem = (
             f"version {version} is {kind} that servicio-ml did not make, so it has no schema for requests"
-            f"; promote a version of `servicio-ml train {model}`, or run `servicio-ml rollback {model}`"
+            f"; register it by `servicio-ml import {model} --model models:/{model}/{version} --data FILE`, or"
+            f" run `servicio-ml rollback {model}`"
         )
         super().__init__(model, problem)
 

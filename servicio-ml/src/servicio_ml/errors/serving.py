@@ -50,10 +50,11 @@ class ModelWorkerError(ServingError):
 
     Attributes:
         failure: Reason.
+        problem: What has happened, without the model and the advice.
     """
 
     def __init__(self, model: str, failure: WorkerFailure, problem: str) -> None:
-        self.failure = failure
+        self.failure, self.problem = failure, problem
         super().__init__(f"the isolated process of model {model!r} cannot answer: {problem}; try again")
 
 
@@ -62,10 +63,11 @@ class ModelFailureError(ServingError):
 
     Attributes:
         failure: Reason: `error` or `scores`.
+        problem: What has happened, without the model and the advice.
     """
 
     def __init__(self, model: str, problem: str, failure: WorkerFailure = WorkerFailure.ERROR) -> None:
-        self.failure = failure
+        self.failure, self.problem = failure, problem
         super().__init__(
             f"model {model!r} has failed on these rows: {problem}; "
             "send the rows one by one to find which, and report them to its owner"

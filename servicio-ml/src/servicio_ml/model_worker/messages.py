@@ -18,7 +18,8 @@ ERROR, TYPE, TEXT, STAGE = "error", "type", "text", "stage"
 """Key of an error, and the keys of its document; the stage is `load` or that of the request."""
 LOAD = "load"
 SHAPE, WIDTH = "shape", "width"
-TASK, CLASSES, COLUMNS, CONFINED = "task", "classes", "columns", "confined_files"
+TASK, CLASSES, COLUMNS, CATEGORIES = "task", "classes", "columns", "categories"
+CONFINED = "confined_files"
 """Keys of the description, which is the first message of a process."""
 
 

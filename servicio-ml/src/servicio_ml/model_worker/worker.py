@@ -70,7 +70,7 @@ def _load(arguments: WorkerArguments) -> Any:
     # first on the path, as they were where the model was made
     sys.path[:0] = [str(file.parent / name) for name in MODULE_FOLDERS]
     # only now: the libraries start threads, which must have the limits too
-    from .load import load_model  # noqa: PLC0415
+    from .loading.load import load_model
 
     return load_model(arguments.kind, file)
 
@@ -80,6 +80,7 @@ def _build_description(model: Any, *, confined: bool) -> dict[str, Any]:
         messages.TASK: model.task,
         messages.CLASSES: list(model.classes),
         messages.COLUMNS: list(model.columns),
+        messages.CATEGORIES: {name: list(texts) for name, texts in model.categories.items()},
         messages.CONFINED: confined,
     }
 
@@ -103,8 +104,8 @@ def _answer(header: dict[str, Any], model: Any, payload: bytearray) -> tuple[dic
         return _score(model, payload)
     if request == messages.CONVERT:
         # converters take seconds to import
-        from .convert import convert_model  # noqa: PLC0415
-        from .input_columns import build_columns_from_json  # noqa: PLC0415
+        from .conversion.convert import convert_model
+        from .conversion.input_columns import build_columns_from_json
 
         columns = build_columns_from_json(header[messages.COLUMNS])
         return {}, convert_model(model, columns, header[messages.WIDTH])
@@ -112,9 +113,9 @@ def _answer(header: dict[str, Any], model: Any, payload: bytearray) -> tuple[dic
 
 
 def _score(model: Any, payload: bytearray) -> tuple[dict[str, Any], bytes]:
-    import numpy as np  # noqa: PLC0415  see `_load`
+    import numpy as np
 
-    from .tables import read_table  # noqa: PLC0415
+    from .tables import read_table
 
     scores = np.ascontiguousarray(model.score(read_table(payload)), dtype="<f8")
     return {messages.SHAPE: list(scores.shape)}, scores.tobytes()

@@ -67,12 +67,15 @@ class ModelDescription:
         task: `binary`, `multiclass` or `regression`.
         classes: Classes in the order of the scores; empty in a regression.
         columns: Names of the input columns in order; empty where the library does not know them.
+        categories: Texts by name of each column that it reads as a category of pandas, in the order of its
+            codes; no texts where the library does not keep them.
         confined_files: Whether the process can open its own files only.
     """
 
     task: str
     classes: tuple[Any, ...]
     columns: tuple[str, ...]
+    categories: Mapping[str, tuple[str, ...]]
     confined_files: bool
 
 
@@ -100,7 +103,7 @@ class ModelProcess:
             self.description = _read_description(header)
         except ModelFailureError as error:
             self.kill()
-            raise ModelWorkerError(self._name, WorkerFailure.START, str(error)) from error
+            raise ModelWorkerError(self._name, WorkerFailure.START, error.problem) from error
         except (KeyError, TypeError) as error:
             self.kill()
             problem = f"its description is malformed ({type(error).__name__}: {error})"
@@ -149,7 +152,9 @@ class ModelProcess:
             self.kill()
             problem = "its model has used up the memory limit, and it was stopped"
             raise ModelWorkerError(self._name, WorkerFailure.MEMORY, problem)
-        raise ModelFailureError(self._name, f"the model raised {kind}: {text}")
+        # these say themselves what is wrong with the model
+        known = kind in {"ModelFileError", "UnconvertibleError"}
+        raise ModelFailureError(self._name, text if known else f"the model raised {kind}: {text}")
 
     def _describe_exit(self) -> str:
         # its connection closes a moment before its exit code is known
@@ -217,5 +222,6 @@ def _read_description(header: Mapping[str, Any]) -> ModelDescription:
         task=str(header[messages.TASK]),
         classes=tuple(header[messages.CLASSES]),
         columns=tuple(map(str, header[messages.COLUMNS])),
+        categories={name: tuple(texts) for name, texts in dict(header[messages.CATEGORIES]).items()},
         confined_files=bool(header[messages.CONFINED]),
     )

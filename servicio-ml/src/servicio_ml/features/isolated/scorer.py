@@ -52,6 +52,8 @@ class IsolatedScorer:
     def __init__(self, name: str, folder: Path, schema: FeatureSchema, classes: int) -> None:
         document = read_worker_document(folder)
         self._name, self._classes = name, classes
+        # slices copy nothing: most models have the order of their target
+        self._order: list[int] | slice = document.order or slice(None)
         self.row_seconds: float | None = document.row_seconds
         self._row_limit_seconds = ROW_FACTOR * document.row_seconds
         self._message_rows = max(1, min(int(MESSAGE_SECONDS / document.row_seconds), MESSAGE_ROWS))
@@ -99,7 +101,8 @@ class IsolatedScorer:
             {messages.REQUEST: messages.SCORE}, payload, seconds=seconds
         )
         try:
-            return read_scores(header, answer, rows=len(matrix), classes=self._classes)
+            scores = read_scores(header, answer, rows=len(matrix), classes=self._classes)
+            return scores[:, self._order]
         except ValueError as error:
             self._supervisor.listener.record_failure(WorkerFailure.SCORES)
             raise ModelFailureError(self._name, str(error), WorkerFailure.SCORES) from error

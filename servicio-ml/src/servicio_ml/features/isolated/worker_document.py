@@ -46,6 +46,7 @@ class WorkerDocument(BaseModel):
         row_seconds: Measured median time of one row, in seconds.
         memory_bytes: Maximum address space of its process, in bytes.
         requirements: Hashed requirements of the environment in the artifact; empty without an environment.
+        order: Place of each label of the target among the scores of the model; empty where they are in order.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -57,6 +58,7 @@ class WorkerDocument(BaseModel):
     row_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     memory_bytes: Annotated[int, Field(ge=64 * MEBIBYTE)]
     requirements: Literal["", "requirements.txt"]
+    order: list[Annotated[int, Field(ge=0)]] = []
 
     @model_validator(mode="after")
     def check_names(self) -> Self:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from servicio_ml.domain.search import Candidate
 from servicio_ml.domain.use_case import Task
+from servicio_ml.features.artifact import MODEL
 from servicio_ml.features.output import OutputTransform, Predictions
 from servicio_ml.features.profile import ReferenceProfile, UnseenRows, build_profile
 from servicio_ml.pipeline.evaluate import ClassMetrics, compute_class_metrics, compute_metric, compute_metrics
@@ -17,7 +18,7 @@ from servicio_ml.pipeline.training.calibrate import build_calibrated_output, bui
 from servicio_ml.pipeline.training.dataset import Holdout
 from servicio_ml.pipeline.training.export import PARITY_TOLERANCE, ExportedModel, export_model, write_artifact
 from servicio_ml.pipeline.training.fitting import TrainingProblem, compute_scores, fit, score_out_of_fold
-from servicio_ml.pipeline.training.model_card import render_model_card
+from servicio_ml.pipeline.training.model_card import describe_candidate, render_model_card
 
 Floats = npt.NDArray[np.floating[Any]]
 # the drift policy has limits for these metrics, and serving can compute them from counts
@@ -91,24 +92,36 @@ def build_candidate(
     exported = export_model(candidate, estimator, test.matrix)
     raw_test = compute_scores(estimator, test.matrix)
     predictions = output.transform(raw_test)
-    metrics = _compute_metrics(problem, test, predictions, raw_test)
+    metrics = compute_holdout_metrics(problem, test, predictions, raw_test)
     # compared so that a parity of NaN is not usable
-    usable = exported.onnx is not None and exported.parity <= PARITY_TOLERANCE
-    if usable and exported.onnx is not None:
+    onnx = exported.onnx if exported.parity <= PARITY_TOLERANCE else None
+    if onnx is not None:
         reference = build_reference_profile(problem, output, rows, raw)
-        classes = _compute_class_metrics(problem, test, predictions)
-        text = render_model_card(problem, candidate, params, metrics, classes, exported, source)
-        write_artifact(folder, problem, exported.onnx, output, reference, text)
+        text = render_model_card(
+            problem, describe_candidate(problem, candidate, params, exported, source), metrics,
+            compute_holdout_classes(problem, test, predictions),
+        )  # fmt: skip
+        write_artifact(
+            folder, problem, lambda place: (place / MODEL).write_bytes(onnx), output, reference, text
+        )
     return BuiltCandidate(
         candidate=candidate, params=params, validation=float(np.mean(values)),
         validation_error=compute_standard_error(values), metrics=metrics, predictions=predictions,
-        output=output, exported=exported, folder=folder if usable else None,
+        output=output, exported=exported, folder=None if onnx is None else folder,
     )  # fmt: skip
 
 
-def _compute_metrics(
+def compute_holdout_metrics(
     problem: TrainingProblem, test: Holdout, predictions: Predictions, raw: Floats
 ) -> dict[str, float]:
+    """Compute every metric on the holdout, and `ece_uncalibrated`.
+
+    Args:
+        problem: The training rows.
+        test: The holdout.
+        predictions: Predictions for it.
+        raw: Scores of it before calibration.
+    """
     metrics = compute_metrics(problem.use_case.task, test.truth, predictions, test.weights)
     if predictions.probabilities is None:
         return metrics
@@ -119,9 +132,10 @@ def _compute_metrics(
     }
 
 
-def _compute_class_metrics(
+def compute_holdout_classes(
     problem: TrainingProblem, test: Holdout, predictions: Predictions
 ) -> list[ClassMetrics]:
+    """Compute the metrics of each class on the holdout; empty unless there are three or more."""
     if problem.use_case.task is not Task.MULTICLASS:
         return []
     labels = problem.use_case.target.labels

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from servicio_ml.errors import ArtifactError
 from servicio_ml.features.artifact import (
     CARD,
     GOLDEN,
-    MODEL,
     OUTPUT,
     REFERENCE,
     SCHEMA,
@@ -141,18 +140,26 @@ def measure_latency(scorer: Scorer, matrix: Matrix) -> float:
 def write_artifact(
     folder: Path,
     problem: TrainingProblem,
-    onnx: bytes,
+    write_model: Callable[[Path], object],
     output: OutputTransform,
     reference: ReferenceProfile,
     card: str,
 ) -> None:
     """Write the artifact folder; its golden answers are its own.
 
+    Args:
+        folder: Folder to create.
+        problem: The training rows.
+        write_model: Function that writes the files of the model into the folder.
+        output: Conversion of its scores.
+        reference: Profile of the training rows.
+        card: Model card.
+
     Raises:
         ArtifactError: The artifact predicts its golden rows differently the second time, or rejects one.
     """
     folder.mkdir(parents=True)
-    (folder / MODEL).write_bytes(onnx)
+    write_model(folder)
     document = {**problem.setting.schema.to_json(), IDENTIFIER: problem.use_case.identifier}
     _write_document(folder / SCHEMA, document)
     _write_document(folder / OUTPUT, output.to_json())

@@ -1,6 +1,7 @@
 """The model card: what a version is, in words."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from servicio_ml.domain.metric import METRICS
@@ -12,16 +13,44 @@ from servicio_ml.pipeline.training.export import ExportedModel
 from servicio_ml.pipeline.training.fitting import TrainingProblem
 
 
-def render_model_card(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOrigin:
+    """Where a model comes from.
+
+    Attributes:
+        name: Name of the candidate.
+        lines: Lines of a Markdown list about it.
+    """
+
+    name: str
+    lines: tuple[str, ...]
+
+
+def describe_candidate(
     problem: TrainingProblem,
     candidate: Candidate,
     params: Mapping[str, Any],
-    metrics: Mapping[str, float],
-    classes: Sequence[ClassMetrics],
     exported: ExportedModel,
     source: str,
+) -> ModelOrigin:
+    """Describe a candidate that was trained here."""
+    lines = (
+        *_describe_model(candidate, params),
+        f"- Trained on {len(problem.matrix)} rows of {source}.",
+        *_describe_weights(problem.use_case),
+        f"- One row takes {exported.latency_seconds * 1000:.3f} ms on the training machine.",
+        f"- ONNX differs from its original by at most {exported.parity:.1e} on the holdout.",
+    )
+    return ModelOrigin(name=candidate.name, lines=lines)
+
+
+def render_model_card(
+    problem: TrainingProblem,
+    origin: ModelOrigin,
+    metrics: Mapping[str, float],
+    classes: Sequence[ClassMetrics],
 ) -> str:
-    """A Markdown card of a model version."""
+    """Render a Markdown card of a model version."""
     use_case = problem.use_case
     target = use_case.target
     number = "a number" if use_case.quantile is None else f"its {use_case.quantile:g} quantile, a number"
@@ -29,16 +58,12 @@ def render_model_card(
         f"one of {', '.join(target.labels)}" if target.labels else f"{number} [{target.unit or 'no unit'}]"
     )
     lines = [
-        f"# {use_case.title}: {candidate.name}",
+        f"# {use_case.title}: {origin.name}",
         "",
         use_case.description,
         "",
         f"- Predicts: {target.name} — {target.description}; {answer}.",
-        *_describe_model(candidate, params),
-        f"- Trained on {len(problem.matrix)} rows of {source}.",
-        *_describe_weights(use_case),
-        f"- One row takes {exported.latency_seconds * 1000:.3f} ms on the training machine.",
-        f"- ONNX differs from its original by at most {exported.parity:.1e} on the holdout.",
+        *origin.lines,
         "",
         "## On the holdout",
         "",

@@ -43,12 +43,10 @@ SQL_TYPES = {
 }
 TEXT_FORMATS = {pa.date32(): "YYYY-MM-DD", pa.timestamp("s"): 'YYYY-MM-DD"T"HH24:MI:SS'}
 """Independent of the session's setting `DateStyle`."""
-# columns by name: a view keeps those that it reads from being changed by a migration;
 # of a version that the view does not know, or whose rows are of another length, no field is decoded
 VIEW = """
 CREATE VIEW {name} AS SELECT {columns} FROM (
-    SELECT prediction_id, at, version, features, outcome, probabilities,
-           CASE WHEN cardinality(features) = CASE version {widths} END THEN version END AS known
+    SELECT *, CASE WHEN cardinality(features) = CASE version {widths} END THEN version END AS known
     FROM prediction WHERE model = {model} AND purpose IN ({purposes})
 ) AS logged
 """

@@ -1,0 +1,1 @@
+"""The command that imports models of other tools."""

@@ -1,0 +1,1 @@
+"""Conversion of an imported model to one ONNX graph."""

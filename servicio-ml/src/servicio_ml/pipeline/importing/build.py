@@ -1,0 +1,285 @@
+"""From a model of another tool to an artifact of the platform: proven, measured, described."""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import polars as pl
+
+from servicio_ml.domain.use_case import Task
+from servicio_ml.errors import EncodingError, ModelFailureError, ModelImportError, ModelWorkerError
+from servicio_ml.features.artifact import MODEL
+from servicio_ml.features.encoder import Encoder, Matrix
+from servicio_ml.features.isolated.model_table import ModelTable
+from servicio_ml.features.isolated.worker_document import MODEL_FOLDER, WORKER, WorkerDocument
+from servicio_ml.features.output import OutputTransform
+from servicio_ml.features.runtimes.scorer import OnnxScorer, Runtime
+from servicio_ml.model_worker.conversion.input_columns import InputColumn
+from servicio_ml.pipeline.importing.card import describe_import
+from servicio_ml.pipeline.importing.classes import find_class_order, sort_scores
+from servicio_ml.pipeline.importing.model_columns import build_worker_columns, match_columns
+from servicio_ml.pipeline.importing.model_files import MLFLOW_FILE, PICKLE, ModelFiles
+from servicio_ml.pipeline.importing.parity import (
+    Parity,
+    build_boundary_rows,
+    build_gap_rows,
+    compare_scores,
+    select_rows,
+)
+from servicio_ml.pipeline.importing.probe import MEMORY_BYTES, ModelProbe
+from servicio_ml.pipeline.importing.table import ModelRows
+from servicio_ml.pipeline.training.build_candidate import (
+    build_reference_profile,
+    compute_holdout_classes,
+    compute_holdout_metrics,
+)
+from servicio_ml.pipeline.training.calibrate import build_calibrated_output
+from servicio_ml.pipeline.training.dataset import Holdout
+from servicio_ml.pipeline.training.export import LATENCY_ROWS, measure_latency, write_artifact
+from servicio_ml.pipeline.training.fitting import TrainingProblem
+from servicio_ml.pipeline.training.model_card import render_model_card
+
+MAX_PROFILE_ROWS = 20_000
+"""Maximum number of training rows that are scored for the reference profile."""
+Floats = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelImport:
+    """What is imported, and how.
+
+    Attributes:
+        files: The model.
+        uri: Address by which the user knows it.
+        rows: Rows with the model's columns.
+        calibrated: Whether its probabilities are calibrated on the training rows, with a threshold.
+        environment: Name of the environment of its process; empty for the interpreter of the server.
+        requirements: Requirements of that environment.
+        classes: Classes in the order of its scores; empty in a regression.
+    """
+
+    files: ModelFiles
+    uri: str
+    rows: ModelRows
+    classes: Sequence[str]
+    calibrated: bool = False
+    environment: str = ""
+    requirements: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """Result of the conversion.
+
+    Attributes:
+        onnx: The converted model; None where it runs in a process of its own.
+        parity: Comparison with its library; None without a conversion.
+        reason: Why it runs in a process of its own; empty for ONNX.
+        skipped: Rows of the file that the platform refuses, which were not compared.
+    """
+
+    onnx: bytes | None
+    parity: Parity | None
+    reason: str
+    skipped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedModel:
+    """An artifact of an imported model.
+
+    Attributes:
+        folder: The artifact.
+        proof: Whether it was converted.
+        metrics: Every metric on the holdout.
+        latency_seconds: Median time of one row.
+        threshold: Threshold of a binary model.
+    """
+
+    folder: Path
+    proof: Proof
+    metrics: Mapping[str, float]
+    latency_seconds: float
+    threshold: float
+
+    @property
+    def runtime(self) -> Runtime:
+        """What runs the model."""
+        return Runtime.ISOLATED_PROCESS if self.proof.onnx is None else Runtime.ONNX
+
+
+def build_imported_model(
+    probe: ModelProbe, given: ModelImport, problem: TrainingProblem, test: Holdout, folder: Path
+) -> ImportedModel:
+    """Convert and prove a model, measure it on the holdout, and write its artifact.
+
+    Args:
+        probe: The model in its process.
+        given: What is imported.
+        problem: The published training rows.
+        test: The published test rows.
+        folder: Folder of the artifact to write.
+
+    Raises:
+        ModelImportError: The model predicts something else than the use case, or fails.
+    """
+    _check_task(probe, given, problem)
+    schema = problem.setting.schema
+    order = find_class_order(given.classes, problem.use_case.target.labels, given.uri)
+    columns = match_columns(given.rows, schema, probe.description.categories)
+    proof = try_conversion(probe, given, columns, problem, order)
+    if proof.onnx is not None:
+        way = _run_as_onnx(proof.onnx, problem)
+    else:
+        way = _run_isolated(probe, given, columns, problem, order)
+    rows = np.unique(np.linspace(0, len(problem.matrix) - 1, MAX_PROFILE_ROWS).astype(np.intp))
+    raw, raw_test = way.score(problem.matrix[rows]), way.score(test.matrix)
+    output = _build_output(problem, rows, raw, calibrated=given.calibrated)
+    predictions = output.transform(raw_test)
+    metrics = compute_holdout_metrics(problem, test, predictions, raw_test)
+    origin = describe_import(given.uri, given.files.kind, proof, way.latency_seconds)
+    card = render_model_card(problem, origin, metrics, compute_holdout_classes(problem, test, predictions))
+    reference = build_reference_profile(problem, output, rows, raw)
+    write_artifact(folder, problem, way.write_model, output, reference, card)
+    return ImportedModel(
+        folder=folder, proof=proof, metrics=metrics, latency_seconds=way.latency_seconds,
+        threshold=output.threshold,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """A way in which a model runs.
+
+    Attributes:
+        score: Function from the matrix to scores in the order of the labels.
+        write_model: Function that writes the files of the model into an artifact.
+        latency_seconds: Median time of one row.
+    """
+
+    score: Callable[[Matrix], Floats]
+    write_model: Callable[[Path], object]
+    latency_seconds: float
+
+
+def _run_as_onnx(onnx: bytes, problem: TrainingProblem) -> _Way:
+    scorer = OnnxScorer(onnx)
+    return _Way(
+        score=scorer.score, write_model=lambda folder: (folder / MODEL).write_bytes(onnx),
+        latency_seconds=measure_latency(scorer, problem.matrix[:LATENCY_ROWS]),
+    )  # fmt: skip
+
+
+def _run_isolated(
+    probe: ModelProbe,
+    given: ModelImport,
+    columns: Sequence[InputColumn],
+    problem: TrainingProblem,
+    order: Sequence[int],
+) -> _Way:
+    schema, categories = problem.setting.schema, probe.description.categories
+    worker_columns = build_worker_columns(columns, schema, categories)
+    table = ModelTable(given.uri, schema, worker_columns)
+    latency = probe.measure_latency(given.rows.inputs, categories)
+    document = WorkerDocument(
+        kind=given.files.kind, file=given.files.file, python=given.environment, columns=worker_columns,
+        row_seconds=latency, memory_bytes=MEMORY_BYTES,
+        requirements="requirements.txt" if given.environment else "", order=list(order),
+    )  # fmt: skip
+    return _Way(
+        score=lambda matrix: probe.score_table(table.build(matrix))[:, list(order)],
+        write_model=partial(_write_worker, document=document, given=given),
+        latency_seconds=latency,
+    )
+
+
+def _check_task(probe: ModelProbe, given: ModelImport, problem: TrainingProblem) -> None:
+    if probe.description.task != problem.use_case.task:
+        raise ModelImportError(
+            given.uri,
+            f"it is a model of the task {probe.description.task}, and the use case predicts"
+            f" {problem.use_case.target.name} ({problem.use_case.task})",
+        )
+
+
+def try_conversion(
+    probe: ModelProbe,
+    given: ModelImport,
+    columns: Sequence[InputColumn],
+    problem: TrainingProblem,
+    order: Sequence[int],
+) -> Proof:
+    """Convert a model to ONNX and compare both on rows of the file, with gaps, and about its thresholds."""
+    schema = problem.setting.schema
+    chosen, skipped = _keep_valid_rows(select_rows(given.rows.inputs), columns, problem)
+    try:
+        onnx = probe.convert(columns, len(schema.names))
+    except (ModelFailureError, ModelWorkerError) as error:
+        return Proof(onnx=None, parity=None, reason=error.problem, skipped=skipped)
+    rows = pd.concat(
+        [chosen, build_gap_rows(chosen, columns), build_boundary_rows(chosen, columns, onnx)],
+        ignore_index=True,
+    )
+    mine = OnnxScorer(onnx).score(_encode_rows(rows, columns, problem))
+    parity = compare_scores(rows, mine, probe.score(rows, probe.description.categories))
+    if not parity.holds:
+        return Proof(onnx=None, parity=parity, reason=parity.example, skipped=skipped)
+    return Proof(onnx=sort_scores(onnx, order), parity=parity, reason="", skipped=skipped)
+
+
+def _keep_valid_rows(
+    frame: pd.DataFrame, columns: Sequence[InputColumn], problem: TrainingProblem
+) -> tuple[pd.DataFrame, int]:
+    """Keep the rows that the encoder accepts; return the number of the others too."""
+    try:
+        _encode_rows(frame, columns, problem)
+    except EncodingError:
+        kept = [row for row in range(len(frame)) if _is_valid(frame.iloc[row : row + 1], columns, problem)]
+        return frame.iloc[kept].reset_index(drop=True), len(frame) - len(kept)
+    return frame, 0
+
+
+def _is_valid(row: pd.DataFrame, columns: Sequence[InputColumn], problem: TrainingProblem) -> bool:
+    try:
+        _encode_rows(row, columns, problem)
+    except EncodingError:
+        return False
+    return True
+
+
+def _encode_rows(frame: pd.DataFrame, columns: Sequence[InputColumn], problem: TrainingProblem) -> Matrix:
+    fields = {each.name: problem.setting.schema.fields[each.place].name for each in columns}
+    return Encoder(problem.setting.schema).encode_frame(pl.from_pandas(frame.rename(columns=fields)))
+
+
+def _build_output(
+    problem: TrainingProblem, rows: npt.NDArray[np.intp], raw: Floats, *, calibrated: bool
+) -> OutputTransform:
+    use_case, target = problem.use_case, problem.use_case.target
+    if calibrated and use_case.task is not Task.REGRESSION:
+        return build_calibrated_output(use_case, problem.truth[rows], raw, problem.get_weights(rows))
+    # its own answers: neither calibrated nor cut off at the limits of the target
+    return OutputTransform(
+        task=use_case.task, labels=target.labels, description=target.description, unit=target.unit
+    )
+
+
+def _write_worker(folder: Path, document: WorkerDocument, given: ModelImport) -> None:
+    (folder / WORKER).write_text(document.model_dump_json(indent=1))
+    if given.requirements is not None:
+        shutil.copyfile(given.requirements, folder / document.requirements)
+    files, model = given.files, folder / MODEL_FOLDER
+    if (files.folder / MLFLOW_FILE).is_file():
+        shutil.copytree(files.folder, model)
+        return
+    model.mkdir()
+    shutil.copyfile(files.folder / files.file, model / files.file)
+    # a pickle names the modules of its classes; those beside it go with it
+    for module in files.folder.glob("*.py") if files.kind == PICKLE else ():
+        shutil.copyfile(module, model / module.name)

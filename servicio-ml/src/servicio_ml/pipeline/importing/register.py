@@ -1,0 +1,45 @@
+"""Registration of an imported model as a version like any other."""
+
+from pathlib import Path
+
+from servicio_ml.domain.dataset import Manifest
+from servicio_ml.domain.ports.registry import ModelVersion
+from servicio_ml.domain.promotion import CHALLENGER
+from servicio_ml.domain.use_case import UseCase
+from servicio_ml.pipeline.importing.build import ImportedModel, ModelImport
+from servicio_ml.pipeline.importing.card import CANDIDATE
+from servicio_ml.pipeline.training.candidate_result import CandidateResult
+from servicio_ml.pipeline.training.run_recorder import RESULT_TAG, TRAIN_RUN, TrainingPorts
+
+
+def register_import(
+    use_case: UseCase, manifest: Manifest, ports: TrainingPorts, given: ModelImport, made: ImportedModel
+) -> ModelVersion:
+    """Register an imported model, with its run, and name it challenger."""
+    row = build_result(use_case, given, made)
+    with ports.tracker.open_run(
+        use_case.name, f"import {Path(given.uri).name}", tags={"step": "import"}
+    ) as run:
+        run.log_params({"model": given.uri, "kind": given.files.kind, "period": manifest.period})
+        run.log_metrics(row.numbers)
+        tags = {
+            "step": "import", "candidate": CANDIDATE, "stage": "imported", "eligible": "true", "reason": "",
+            "params": "{}", "period": manifest.period, "data_digest": manifest.digest,
+            "trained_until": "", "source": given.uri, RESULT_TAG: row.to_tag(), TRAIN_RUN: run.id,
+        }  # fmt: skip
+        version = ports.registry.register(use_case.name, made.folder, run_id=run.id, tags=tags)
+    ports.registry.set_alias(use_case.name, CANDIDATE, version.version)
+    ports.registry.set_alias(use_case.name, CHALLENGER, version.version)
+    return ports.registry.get_version(use_case.name, version.version)
+
+
+def build_result(use_case: UseCase, given: ModelImport, made: ImportedModel) -> CandidateResult:
+    """Build the row of an imported model among the candidates; it has no validation of its own."""
+    parity = made.proof.parity
+    return CandidateResult(
+        candidate=CANDIDATE, version=None, eligible=True, reason="",
+        params={"model": given.uri, "kind": given.files.kind}, metrics=made.metrics,
+        validation=made.metrics[use_case.metric], validation_error=0.0,
+        latency_seconds=made.latency_seconds,
+        parity=parity.difference if parity and parity.holds else 0.0, threshold=made.threshold,
+    )  # fmt: skip
