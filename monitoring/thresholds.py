@@ -39,6 +39,8 @@ LOST_WINDOW = "15m"
 """Time for which an alert fires after a lost prediction or a failure to load a version."""
 BACKLOG_ROWS = 10_000
 """Maximum number of rows that wait for the prediction log."""
+WORKER_FAILURES = 5
+"""Minimum number of failures of an isolated model's process in `LOST_WINDOW` for an alert."""
 STREAM_LAG_REQUESTS = 1_000
 """Maximum number of unanswered requests of a stream."""
 

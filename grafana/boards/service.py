@@ -126,6 +126,21 @@ SATURATION = (
         width=8,
         alerts=["PredictionsLost", "ModelLoadFailing"],
     ),
+    LinesPanel(
+        "Isolated models",
+        "short",
+        "Requests that isolated models have not answered, and starts of their processes after an end, in the"
+        " last hour; and processes that do not run now. Each should be 0.",
+        [
+            PanelQuery(
+                sum_or_zero("increase(servicio_ml_model_worker_failures_total[1h])"), "requests not answered"
+            ),
+            PanelQuery(sum_or_zero("increase(servicio_ml_model_worker_restarts_total[1h])"), "starts again"),
+            PanelQuery(sum_or_zero("1 - servicio_ml_model_worker_up"), "processes down"),
+        ],
+        width=12,
+        alerts=["ModelWorkerDown", "ModelWorkerFailing"],
+    ),
     NumberPanel(
         "Servers",
         "short",

@@ -1,9 +1,9 @@
-"""Alerts about the service: availability, readiness, error budgets and lost predictions."""
+"""Alerts about the service: availability, readiness, error budgets, lost predictions, isolated processes."""
 
 from collections.abc import Iterator, Sequence
 
 import monitoring.thresholds as limits
-from monitoring.promql import sum_over_window
+from monitoring.promql import VERSION, filter_champions, sum_over_window
 from monitoring.rule import AlertRule, multiply_duration
 
 WAIT_STEPS, LONG_WAIT_STEPS = 5, 15
@@ -16,6 +16,7 @@ def build_alerts(step: str) -> Iterator[AlertRule]:
     yield from _build_reachability_alerts(wait)
     yield from _build_burn_alerts(step)
     yield from _build_loss_alerts(step)
+    yield from _build_worker_alerts(step)
 
 
 def _build_reachability_alerts(wait: str) -> Iterator[AlertRule]:
@@ -128,4 +129,29 @@ def _build_loss_alerts(step: str) -> Iterator[AlertRule]:
         summary="Model `{{ $labels.model }}`: a version cannot be loaded",
         description="Servers failed {{ $value | humanize }} times to load a version of "
         f"`{{{{ $labels.model }}}}` in {limits.LOST_WINDOW}. See the server's log and the runbook.",
+    )
+
+
+def _build_worker_alerts(step: str) -> Iterator[AlertRule]:
+    yield AlertRule(
+        name="ModelWorkerDown",
+        # a replaced version's process has ended as it should
+        expr=filter_champions(f"min by ({VERSION}) (servicio_ml_model_worker_up) == 0"),
+        wait=multiply_duration(step, WAIT_STEPS),
+        severity="page",
+        cause="service",
+        summary="Model `{{ $labels.model }}`: its isolated process does not run",
+        description="The isolated process of `{{ $labels.model }}` v{{ $labels.version }} does not start "
+        "again on a server: requests get 503. See the server's log and the runbook.",
+    )
+    yield AlertRule(
+        name="ModelWorkerFailing",
+        expr=f"{sum_over_window('model:worker_failures:increase1m', limits.LOST_WINDOW, step)} "
+        f">= {limits.WORKER_FAILURES}",
+        wait=multiply_duration(step, 2),
+        severity="ticket",
+        cause="service",
+        summary="Model `{{ $labels.model }}`: its isolated process fails",
+        description="The isolated process of `{{ $labels.model }}` failed {{ $value | humanize }} times in "
+        f"{limits.LOST_WINDOW}; the limit is {limits.WORKER_FAILURES}. See the runbook.",
     )

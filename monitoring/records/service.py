@@ -57,6 +57,7 @@ def _build_base_expressions(step: str) -> dict[str, str]:
     fast = compute_growth(f'http_request_duration_seconds_bucket{{{single}, le="{LATENCY_SECONDS}"}}', step)
     lost = compute_growth("servicio_ml_prediction_log_dropped_total", step)
     unloaded = compute_growth("servicio_ml_model_load_failures_total", step)
+    failed = compute_growth("servicio_ml_model_worker_failures_total", step)
     requests = compute_growth(f"http_requests_total{{{TRAFFIC_ROUTES}}}", step)
     return {
         "service:http_requests:increase1m": f"sum ({requests})",
@@ -67,6 +68,7 @@ def _build_base_expressions(step: str) -> dict[str, str]:
         "service:http_slow:increase1m": f"sum ({timed}) - sum ({fast})",
         "model:predictions_lost:increase1m": f"sum by (model) ({lost})",
         "model:load_failures:increase1m": f"sum by (model) ({unloaded})",
+        "model:worker_failures:increase1m": f"sum by (model) ({failed})",
     }
 
 

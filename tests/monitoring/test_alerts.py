@@ -303,6 +303,22 @@ def write_unloaded(values: str) -> dict[str, str]:
     }
 
 
+def write_worker(up: int, champion: str) -> dict[str, str]:
+    version = {**MODEL, "version": "4"}
+    return {
+        format_series("servicio_ml_model_worker_up", **version, **TARGET): repeat_value(up),
+        format_series("servicio_ml_model_info", **MODEL, **TARGET, version=champion): repeat_value(1),
+    }
+
+
+def write_worker_failures(values: str) -> dict[str, str]:
+    labels = {**MODEL, **TARGET, "version": "4", "reason": "timeout"}
+    return {
+        format_series("servicio_ml_model_worker_failures_total", **labels): values,
+        format_series("up", **TARGET): repeat_value(1),
+    }
+
+
 def write_up(instance: str, values: str) -> dict[str, str]:
     return {format_series("up", instance=instance, job="servicio-ml"): values}
 
@@ -362,6 +378,11 @@ SERVICE = (
     expect_silent("StreamLagging", "some wait", write_gauge("servicio_ml_stream_lag", 500)),
     expect_firing("ModelLoadFailing", "again and again", write_unloaded("0+1x200"), MODEL),
     expect_silent("ModelLoadFailing", "long ago", write_unloaded("0+1x5 5+0x200")),
+    expect_firing("ModelWorkerDown", "the champion's", write_worker(0, "4"), {**MODEL, "version": "4"}),
+    expect_silent("ModelWorkerDown", "a replaced version's", write_worker(0, "5")),
+    expect_silent("ModelWorkerDown", "it runs", write_worker(1, "4")),
+    expect_firing("ModelWorkerFailing", "again and again", write_worker_failures("0+1x200"), MODEL),
+    expect_silent("ModelWorkerFailing", "once", write_worker_failures("0+0x10 1+0x200")),
 )  # fmt: skip
 
 
@@ -482,5 +503,5 @@ def test_every_alert_of_a_model_bears_its_name() -> None:
 def test_pages_are_about_what_a_prediction_is_worth() -> None:
     assert {alert.name for alert in ALERTS.values() if alert.severity == "page"} == {
         "ServerDown", "ModelNotReady", "ErrorBudgetBurn", "LatencyBudgetBurn", "PredictionsLost",
-        "PerformanceLow", "ExpectedPerformanceLow",
+        "PerformanceLow", "ExpectedPerformanceLow", "ModelWorkerDown",
     }  # fmt: skip
