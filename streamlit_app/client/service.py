@@ -40,6 +40,8 @@ class ModelInfo(BaseModel):
     model: str
     task: str | None
     champion: int | None
+    runtime: str | None
+    row_seconds: float | None
     challenger: int | None
     loaded: float | None
     checked: float

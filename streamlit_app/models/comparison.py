@@ -16,6 +16,7 @@ from streamlit_app.models.labels import (
 from streamlit_app.translation import escape_markdown, t
 
 METRIC_DIGITS = 5
+MILLISECONDS = 1000
 
 
 def draw(model: ModelInfo, history: ChampionHistory) -> None:
@@ -50,6 +51,13 @@ def _draw_champion(
         )
         return
     _draw_version(champion)
+    if model.row_seconds is not None:
+        st.caption(
+            t(
+                "Not converted to ONNX, it runs in an isolated process: about {milliseconds} ms a row.",
+                milliseconds=format_number(model.row_seconds * MILLISECONDS),
+            )
+        )
     if model.champion != champion.version:
         problem = escape_markdown(model.problem) or t("the server is loading it")
         st.warning(t("The server does not serve this version: {problem}", problem=problem))

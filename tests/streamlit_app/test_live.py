@@ -62,7 +62,9 @@ def live(service: FakeServer) -> FakeServer:
     service.set_response(
         "GET", "/models/small",
         {
-            "model": "small", "task": "binary", "champion": 3, "challenger": None, "loaded": 1.0,
+            "model": "small", "task": "binary", "champion": 3, "challenger": None,
+            "runtime": "onnx", "row_seconds": None,
+            "loaded": 1.0,
             "checked": 2.0, "problem": "", "traffic": {"shadow": 0, "canary": 0}, "versions": [],
         },
     )  # fmt: skip

@@ -30,7 +30,9 @@ def build_version(number: int, *aliases: str, candidate: str = "tree") -> dict[s
 def build_model(*versions: Mapping[str, Any], **changed: Any) -> dict[str, Any]:
     champion = next((each["version"] for each in versions if "champion" in each["aliases"]), None)
     return {
-        "model": MODEL, "task": "binary", "champion": champion, "challenger": None, "loaded": 1.6e9,
+        "model": MODEL, "task": "binary", "champion": champion, "challenger": None,
+        "runtime": "onnx", "row_seconds": None,
+        "loaded": 1.6e9,
         "checked": 1.6e9, "problem": "", "traffic": {"shadow": 0, "canary": 0}, "versions": [*versions],
         **changed,
     }  # fmt: skip
@@ -105,6 +107,16 @@ def read_texts(app: AppTest) -> str:
 
 def read_metrics(app: AppTest) -> list[str]:
     return [each.value for each in app.metric]
+
+
+@pytest.mark.parametrize(("row_seconds", "count"), [(None, 0), (0.0125, 1)], ids=["ONNX", "isolated"])
+def test_an_isolated_champion_is_marked(
+    server: FakeServer, open_page: OpenPage, row_seconds: float | None, count: int
+) -> None:
+    state = {**build_model(*VERSIONS), "runtime": "isolated_process", "row_seconds": row_seconds}
+    server.set_response("GET", f"/models/{MODEL}", state)
+    said = "it runs in an isolated process: about 12.5 ms a row"
+    assert read_texts(open_page("models")).count(said) == count
 
 
 @pytest.mark.usefixtures("server")

@@ -43,7 +43,9 @@ DRAFT: dict[str, Any] = {
 CHECK = {"rows": 1234, "quarantine": ["Rooms: 2 rows, line 7"]}
 ANSWER = {"use_case": "flat_rent", "draft": DRAFT, "check": CHECK}
 MODEL_STATE: dict[str, Any] = {
-    "model": "flat_rent", "task": None, "champion": None, "challenger": None, "loaded": None, "checked": 1.0,
+    "model": "flat_rent", "task": None, "champion": None, "challenger": None,
+    "runtime": None, "row_seconds": None,
+    "loaded": None, "checked": 1.0,
     "problem": "", "traffic": {"shadow": 0.0, "canary": 0.0}, "versions": [],
 }  # fmt: skip
 RUN, TRAINING = "/use-cases/flat_rent/run", "/use-cases/flat_rent/training"

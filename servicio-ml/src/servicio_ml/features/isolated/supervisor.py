@@ -152,6 +152,9 @@ class ProcessSupervisor:
         if not first.done():
             first.set_result(process.description)
         logger.info("model %s: its isolated process %d is ready", self._program.name, process.id)
+        if not process.description.confined_files:
+            problem = "this kernel has no Landlock, so that its process can read the files of this user"
+            logger.warning("model %s: %s", self._program.name, problem)
         self.listener.record_start(again=self.starts > 1)
         return process
 
