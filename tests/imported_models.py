@@ -8,6 +8,7 @@ import lightgbm
 import numpy as np
 import pandas as pd
 import xgboost
+from catboost import CatBoostClassifier, CatBoostRegressor
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
@@ -32,6 +33,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
+    FunctionTransformer,
     KBinsDiscretizer,
     MinMaxScaler,
     OneHotEncoder,
@@ -122,6 +124,11 @@ class AddRatio(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         return np.column_stack([values, values[:, 0] / (1 + np.nan_to_num(values[:, 1]))])
 
 
+def _fill_texts(rows: pd.DataFrame) -> pd.DataFrame:
+    # CatBoost takes no missing text
+    return rows.fillna(dict.fromkeys(TEXTS, "missing"))
+
+
 def _prepare(**options: Any) -> ColumnTransformer:
     one_hot = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore"))
     scaled = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
@@ -201,6 +208,11 @@ def _build_lightgbm(**options: Any) -> Any:
     return lightgbm.LGBMClassifier(n_estimators=TREES, verbose=-1, **options)
 
 
+def _build_catboost(kind: Any, **options: Any) -> Any:
+    # nothing is written beside the test
+    return kind(iterations=TREES, verbose=0, allow_writing_files=False, **options)
+
+
 N = tuple(NUMBERS)
 CONVERTIBLE: Mapping[str, ModelCase] = {
     "logistic regression": ModelCase(build=lambda: make_pipeline(_prepare(), LogisticRegression())),
@@ -245,6 +257,13 @@ CONVERTIBLE: Mapping[str, ModelCase] = {
     "XGBoost, Poisson": ModelCase(
         build=lambda: xgboost.XGBRegressor(objective="count:poisson", n_estimators=TREES),
         columns=N, target=COUNT,
+    ),
+    "CatBoost with gaps": ModelCase(build=lambda: _build_catboost(CatBoostClassifier), columns=N),
+    "CatBoost of three classes": ModelCase(
+        build=lambda: _build_catboost(CatBoostClassifier), columns=N, target=MULTICLASS
+    ),
+    "CatBoost, Poisson": ModelCase(
+        build=lambda: _build_catboost(CatBoostRegressor, loss_function="Poisson"), columns=N, target=NUMBER
     ),
     "sigmoid calibration": ModelCase(
         build=lambda: CalibratedClassifierCV(make_pipeline(_prepare(), RandomForestClassifier(TREES)), cv=3)
@@ -335,6 +354,11 @@ INCONVERTIBLE: Mapping[str, ModelCase] = {
     "histogram boosting with categories": ModelCase(
         build=lambda: HistGradientBoostingClassifier(max_iter=TREES, categorical_features="from_dtype"),
         is_category=True,
+    ),
+    "CatBoost with categories": ModelCase(
+        build=lambda: make_pipeline(
+            FunctionTransformer(_fill_texts), _build_catboost(CatBoostClassifier, cat_features=TEXTS)
+        )
     ),
     "XGBoost with categories": ModelCase(
         build=lambda: xgboost.XGBRegressor(n_estimators=TREES, enable_categorical=True),

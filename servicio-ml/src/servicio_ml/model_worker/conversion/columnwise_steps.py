@@ -1,4 +1,4 @@
-"""scikit-learn's steps that fill and scale each column, in float64: skl2onnx writes them in float32 only."""
+"""scikit-learn's steps that fill, scale and bin each column, in float64: skl2onnx writes them in float32."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +21,21 @@ def _fill_gaps(step: Any, tensor: str, graph: Graph) -> str | None:
         graph.cast(missing, double=True), [int(place) for place in step.indicator_.features_]
     )
     return graph.join([filled, marks])
+
+
+def _sort_into_bins(step: Any, tensor: str, graph: Graph) -> str:
+    axes = graph.add_constant(np.array([1], dtype=np.int64))
+    parts = []
+    for place, edges in enumerate(step.bin_edges_):
+        value = graph.select_columns(tensor, [place])
+        inner = graph.add_constant(np.asarray(edges, dtype=np.float64)[None, 1:-1])
+        reached = graph.cast(graph.add("GreaterOrEqual", value, inner), double=True)
+        code = graph.add("ReduceSum", reached, axes, keepdims=1)
+        if step.encode != "ordinal":
+            codes = graph.add_constant(np.arange(len(edges) - 1, dtype=np.float64)[None, :])
+            code = graph.cast(graph.add("Equal", code, codes), double=True)
+        parts.append(code)
+    return graph.join(parts)
 
 
 def _is_nan(value: Any) -> bool:
@@ -52,6 +67,7 @@ def _apply(operator: str, tensor: str, values: Any, graph: Graph) -> str:
 
 
 COLUMNWISE: dict[str, Callable[[Any, str, Graph], str | None]] = {
+    "KBinsDiscretizer": _sort_into_bins,
     "SimpleImputer": _fill_gaps,
     "StandardScaler": _scale_standard,
     "RobustScaler": _scale_robust,
