@@ -28,7 +28,8 @@ Scores = npt.NDArray[np.float64]
 def _fill_memory() -> None:
     kept = []
     while True:
-        kept.append(bytearray(1 << 26))
+        # not touched, so that the limit is reached at once; NumPy raises a MemoryError of its own
+        kept.append(np.empty(1 << 26, dtype=np.uint8))
 
 
 def _read_server_environment() -> None:

@@ -4,6 +4,8 @@ import json
 import pickle
 import shutil
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +41,7 @@ from servicio_ml.features.profile import UnseenRows, build_profile
 from small_use_case import generate_rows
 from value_clipper import ValueClipper
 
-MEMORY_BYTES = 2 << 30
+MEMORY_BYTES, MAX_SECONDS = 2 << 30, 60
 FILE = "estimator.pkl"
 COLUMNS = (("Size", "size", "float64"), ("Weight", "weight", "float64"), ("Colour", "colour", "string"))
 """Name, field and type of each column of the pipeline, of the small use case."""
@@ -70,6 +72,14 @@ def build_hostile_program(folder: Path, *, memory_bytes: int = MEMORY_BYTES) -> 
         folder=write_model(folder / "model", HostileEstimator(), hostile_estimator), file=FILE,
         scratch=scratch, memory_bytes=memory_bytes,
     )  # fmt: skip
+
+
+def wait_until_ended(process: int) -> None:
+    """Wait until a process is gone."""
+    deadline = time.monotonic() + MAX_SECONDS
+    while Path(f"/proc/{process}").exists():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.02)
 
 
 def fit_pipeline() -> Any:

@@ -2,7 +2,6 @@
 
 import gc
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from sklearn.pipeline import Pipeline
 
 from hostile_estimator import ACT, NUMBER, OK
-from isolated_models import COLUMNS, fit_pipeline, write_hostile_artifact
+from isolated_models import COLUMNS, fit_pipeline, wait_until_ended, write_hostile_artifact
 from servicio_ml.domain.use_case import Task
 from servicio_ml.errors import ArtifactError, ModelFailureError, ModelWorkerError, WorkerFailure
 from servicio_ml.features.artifact import GOLDEN, MODEL, Artifact, load_artifact
@@ -101,8 +100,7 @@ def test_its_process_ends_with_it(isolated_folder: Path) -> None:
     process = _get_process(artifact)
     del artifact
     gc.collect()
-    with pytest.raises(ProcessLookupError):
-        os.kill(process, 0)
+    wait_until_ended(process)
 
 
 def test_many_rows_go_in_several_messages(hostile: Artifact) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import gc
 import io
 import json
-import os
 import random
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 
 from asgi import AsgiResponse, ask
 from hostile_estimator import ACT, NUMBER, OK
-from isolated_models import write_hostile_artifact
+from isolated_models import wait_until_ended, write_hostile_artifact
 from services import ServiceFixture, create_service
 from servicio_ml.domain.prediction import Interface, Purpose
 from servicio_ml.domain.promotion import CHALLENGER, CHAMPION
@@ -224,8 +223,7 @@ def test_a_replaced_version_ends_its_process(made: ServiceFixture, artifact_fold
     made.service.models.refresh()
     gc.collect()
     assert made.service.models.get_champion(HOSTILE).version == 2
-    with pytest.raises(ProcessLookupError):
-        os.kill(process, 0)
+    wait_until_ended(process)
 
 
 def test_a_challenger_in_shadow_scores_beside_the_champion(
@@ -236,7 +234,13 @@ def test_a_challenger_in_shadow_scores_beside_the_champion(
     champion = made.service.models.get_champion(OTHER)
     matrix = champion.artifact.encoder.encode_records([OTHER_RECORD] * 3)
     made.service.predictor.score_sync(champion, matrix, Interface.REST)
+    scored = made.service.models.statuses[OTHER].challenger
+    assert scored is not None
+    assert isinstance(scored.artifact.scorer, scorer.IsolatedScorer)
+    process = scored.artifact.scorer.process_id
+    assert process is not None
     made.service.predictor.close()
+    wait_until_ended(process)
     assert {(each.version, each.purpose): each.rows for each in made.log.written_chunks.values()} == {
         (1, Purpose.ANSWER): 3,
         (2, Purpose.SHADOW): 3,

@@ -122,13 +122,15 @@ def _score(model: Any, payload: bytearray) -> tuple[dict[str, Any], bytes]:
 
 
 def _build_error(error: BaseException, stage: str) -> dict[str, Any]:
+    # libraries raise subclasses of their own, and the server replaces a process without memory
+    kind = MemoryError if isinstance(error, MemoryError) else type(error)
     try:
         text = str(error)
     except Exception:  # noqa: BLE001  the text of an error is code of the model too
         text = ""
     return {
         messages.ERROR: {
-            messages.TYPE: _shorten(type(error).__name__),
+            messages.TYPE: _shorten(kind.__name__),
             messages.TEXT: _shorten(text),
             messages.STAGE: stage,
         }

@@ -172,8 +172,12 @@ class ModelProcess:
         """Wait for the end of the process."""
         self._process.wait()
 
+    def stop(self) -> None:
+        """Kill the process without waiting for its end."""
+        self._process.kill()
+
     def kill(self) -> None:
-        """Kill the process, which cannot have any child."""
+        """Kill the process, which cannot have any child, and close the connection to it."""
         self._process.kill()
         self._process.wait(KILL_SECONDS)
         self._connection.close()

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
-from contextlib import suppress
 from typing import Any, Protocol
 
 from servicio_ml.errors import ModelFailureError, ModelWorkerError, ServicioError, WorkerFailure
@@ -120,8 +119,8 @@ class ProcessSupervisor:
             try:
                 return process.exchange(header, payload, deadline=time.monotonic() + seconds)
             except ModelWorkerError as error:
-                # at once: the next request must not reach a process that has ended
-                self._process, self._problem = None, f"it starts again after this: {error}"
+                self._problem = f"it starts again after this: {error}"
+                self._forget_process(process)
                 raise
         finally:
             self._turn.release()
@@ -131,12 +130,20 @@ class ProcessSupervisor:
             process = self._start_process(first)
             if process is not None:
                 process.wait()
-                self._process = None
+                self._forget_process(process)
+                # not while a request reads the rest of its answer
+                with self._turn:
+                    process.kill()
                 self.listener.record_end()
             elif self.starts == 1:
                 # what cannot even be loaded is not tried again by itself
                 return
             self._closed.wait(self._compute_delay())
+
+    def _forget_process(self, process: ModelProcess) -> None:
+        # at once: the next request must not reach a process that has ended, and may reach its successor
+        if self._process is process:
+            self._process = None
 
     def _start_process(self, first: "Future[ModelDescription]") -> ModelProcess | None:
         self.starts += 1
@@ -148,7 +155,7 @@ class ProcessSupervisor:
             return None
         self._process = process
         if self._closed.is_set():
-            process.kill()
+            process.stop()
         if not first.done():
             first.set_result(process.description)
         logger.info("model %s: its isolated process %d is ready", self._program.name, process.id)
@@ -174,11 +181,10 @@ class ProcessSupervisor:
         return min(FIRST_DELAY_SECONDS * 2**repeated, MAX_DELAY_SECONDS) if repeated > 0 else 0.0
 
     def close(self) -> None:
-        """End the process and delete its folders."""
+        """End the process and delete its folders, without waiting: the caller may be the event loop."""
         self._closed.set()
         process = self._process
         if process is not None:
-            with suppress(OSError):
-                process.kill()
+            process.stop()
         for folder in (self._program.folder, self._program.scratch):
             shutil.rmtree(folder, ignore_errors=True)

@@ -82,6 +82,12 @@ class LoadedModel:
         self.artifact.encoder.derive(rows.matrix)
         return rows.matrix
 
+    def close(self) -> None:
+        """Finish the waiting requests of an isolated model, and end its process."""
+        if self.queue is not None and isinstance(self.artifact.scorer, IsolatedScorer):
+            self.queue.close()
+            self.artifact.scorer.close()
+
     def score(self, key: bytes, matrix: Matrix) -> "ScoredBatch":
         """Fill the derived columns of a matrix `[n, features]` in place, and score it."""
         self.artifact.encoder.derive(matrix)

@@ -312,7 +312,7 @@ class Predictor:
     def close(self) -> None:
         """Finish the requests in flight."""
         self._executor.shutdown()
-        for loaded_model in self.models.list_loaded():
-            if loaded_model.queue is not None:
-                loaded_model.queue.close()
+        # before the queues, to which a challenger's rows go
         self._shadow.close()
+        for loaded_model in self.models.list_loaded():
+            loaded_model.close()
