@@ -116,6 +116,7 @@ def test_models_and_drift_are_queried(platform: ModelServer, tmp_path: Path) -> 
     text = _read_text(outputs)
     assert f"{ROWS} rows in 24 h" in text
     assert "('accepted', 300)" in text
+    assert "1,100 logged rows, the truth of 700 is known" in text
     assert "Warning" not in text
 
 
@@ -156,7 +157,8 @@ def _query(url: str, expression: str) -> list[Any]:
 )
 def test_prometheus_is_queried(platform: ModelServer, tmp_path: Path) -> None:
     with _run_prometheus(platform, tmp_path) as url:
-        wait_until("the server is scraped", lambda: _query(url, "servicio_ml_model_ready"))
+        # growth is the difference to the sample of a step before
+        wait_until("the server was scraped a step ago", lambda: _query(url, f"up offset {STEP} == 1"))
         records = {"records": [RECORD] * 100}
         assert platform("POST", f"/models/{NAME}/predict/batch", records).status == 200
         wait_until("drift is recorded", lambda: _query(url, "feature:psi:index"))
