@@ -3,7 +3,9 @@
 import argparse
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 
 from benchmarks.quality import report
 from benchmarks.quality.ours import draft_and_measure
@@ -12,7 +14,8 @@ from benchmarks.quality.split import METRICS, Split
 from benchmarks.quality.tables import TABLES, PublicTable, split_table, write_tables
 
 COLUMNS = (
-    "table", "training rows", "columns", "lines", "seconds", "decision", "candidate", "rejected test rows",
+    "table", "splits", "training rows", "columns", "lines", "seconds", "decision", "candidate",
+    "rejected test rows",
     "metric", "ours", "tuned LightGBM", "AutoGluon medium", "ours ÷ LightGBM",
 )  # fmt: skip
 
@@ -25,20 +28,26 @@ def compare_tables(given: argparse.Namespace) -> None:
             if not given.names or table.name in given.names:
                 folder = Path(scratch) / table.name
                 folder.mkdir()
-                split = split_table(table, Path(scratch) / table.file, folder)
-                add_line(lines, table, split, given.seconds)
+                splits = split_table(table, Path(scratch) / table.file, folder)
+                add_line(lines, table, splits, given.seconds)
 
 
-def add_line(lines: report.MarkdownTable, table: PublicTable, split: Split, seconds: float) -> None:
-    rows, columns = split.read_inputs("train").shape
+def add_line(
+    lines: report.MarkdownTable, table: PublicTable, splits: Sequence[Split], seconds: float
+) -> None:
+    """Measure a table on its splits and add the means."""
+    rows, columns = splits[0].read_inputs("train").shape
     try:
-        ours = draft_and_measure(table.name, split)
+        ours = [draft_and_measure(table.name, split) for split in splits]
     except subprocess.CalledProcessError as error:
-        lines.add(table.name, rows, columns, f"failed: {error}")
+        lines.add(table.name, len(splits), rows, columns, f"failed: {error}")
         return
-    tuned, other = run_lightgbm(split, seconds), run_autogluon(split, seconds, "medium_quality")
+    metric = fmean(each.metric for each in ours)
+    tuned = fmean(run_lightgbm(split, seconds).metric for split in splits)
+    other = fmean(run_autogluon(split, seconds, "medium_quality").metric for split in splits)
     lines.add(
-        table.name, rows, columns, ours.lines, f"{ours.seconds:.0f}", ours.decision, ours.candidate,
-        ours.rejected, METRICS[table.task], f"{ours.metric:.4f}", f"{tuned.metric:.4f}",
-        f"{other.metric:.4f}", f"{ours.metric / tuned.metric:.3f}",
+        table.name, len(splits), rows, columns, max(each.lines for each in ours),
+        f"{fmean(each.seconds for each in ours):.0f}", "/".join(sorted({each.decision for each in ours})),
+        "/".join(sorted({each.candidate for each in ours})), sum(each.rejected for each in ours),
+        METRICS[table.task], f"{metric:.4f}", f"{tuned:.4f}", f"{other:.4f}", f"{metric / tuned:.3f}",
     )  # fmt: skip

@@ -13,6 +13,8 @@ from sklearn.model_selection import train_test_split
 
 SCRIPT = Path(__file__).with_name("write_tables.py")
 SEED, TEST_SHARE = 1234, 0.25
+FEW_ROWS, SPLITS = 2_000, 3
+"""Below so many rows a table is split several times: one split of few test rows says little."""
 GRADES = ("sub_grade", "interest_rate")
 
 
@@ -67,8 +69,21 @@ def write_tables(folder: Path) -> None:
     subprocess.run([str(python), str(SCRIPT), str(folder), *(table.source for table in TABLES)], check=True)
 
 
-def split_table(table: PublicTable, source: Path, folder: Path) -> Split:
-    """Split a table 75/25: texts as they are for us, types as pandas finds them for the others.
+def split_table(table: PublicTable, source: Path, folder: Path) -> list[Split]:
+    """Split a table 75/25 once, or one of few rows several times at random."""
+    with source.open() as file:
+        # a line more than rows
+        few = sum(1 for _ in file) - 1 < FEW_ROWS
+    splits = []
+    for seed in range(SEED, SEED + (SPLITS if few and not table.date else 1)):
+        place = folder / str(seed)
+        place.mkdir()
+        splits.append(_split_once(table, source, place, seed))
+    return splits
+
+
+def _split_once(table: PublicTable, source: Path, folder: Path, seed: int) -> Split:
+    """Split a table: texts as they are for us, types as pandas finds them for the others.
 
     Returns:
         The split; beside its Parquet files stand `train.csv` and `test.csv` of the same rows.
@@ -78,18 +93,18 @@ def split_table(table: PublicTable, source: Path, folder: Path) -> Split:
     if table.task != "regression":
         typed[table.target] = texts[table.target]
     labelled = typed[typed[table.target].notna()]
-    for part, chosen in zip(("train", "test"), _split_rows(table, labelled), strict=True):
+    for part, chosen in zip(("train", "test"), _split_rows(table, labelled, seed), strict=True):
         # in the order of the file, so that one that is ordered in time stays so
         texts.loc[sorted(chosen)].to_csv(folder / f"{part}.csv", index=False)
         typed.loc[sorted(chosen)].reset_index(drop=True).to_parquet(folder / f"{part}.parquet")
     return Split(folder=folder, target=table.target, task=table.task, positive=table.positive or None)
 
 
-def _split_rows(table: PublicTable, labelled: pd.DataFrame) -> tuple[Any, Any]:
+def _split_rows(table: PublicTable, labelled: pd.DataFrame, seed: int) -> tuple[Any, Any]:
     if table.date:
         days = labelled[table.date]
         first = days.sort_values().iloc[int(len(days) * (1 - TEST_SHARE))]
         return labelled.index[days < first], labelled.index[days >= first]
     classes = None if table.task == "regression" else labelled[table.target]
-    train, test = train_test_split(labelled.index, test_size=TEST_SHARE, random_state=SEED, stratify=classes)
+    train, test = train_test_split(labelled.index, test_size=TEST_SHARE, random_state=seed, stratify=classes)
     return train, test
