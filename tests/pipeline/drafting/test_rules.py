@@ -1,4 +1,4 @@
-"""Drift policies of drafts: rows of one day that are alike, and seasons."""
+"""Rules of drafts of dated rows: drift policies, and numbers that tell the time."""
 
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -43,3 +43,16 @@ def test_two_years_are_compared_by_their_months(tmp_path: Path) -> None:
     draft = _draft(tmp_path, lambda i: _build_cells(i, i), rows=900)
     assert draft.use_case.drift == DriftPolicy(season="date")
     assert draft.decisions["drift"] == "a month is compared with the same months of date"
+
+
+def test_a_number_that_tells_the_time_is_left_out(tmp_path: Path) -> None:
+    draft = _draft(
+        tmp_path,
+        lambda i: f"{FIRST + timedelta(days=i // 2)},{i * 7919 % 97},{2020 + i // 2 / 366:.4f}",
+        rows=800,
+    )
+    assert "b" not in draft.use_case.schema.field_names
+    assert draft.decisions["b"] == "left out: it follows 'date', so that later rows lie beyond it"
+    # of rows that are not split by a date, it is a number like any other
+    kept = _draft(tmp_path, lambda i: f"none,{i * 7919 % 97},{2020 + i // 2 / 366:.4f}", rows=800)
+    assert "b" in kept.use_case.schema.field_names

@@ -13,6 +13,7 @@ from servicio_ml.pipeline.drafting.cells.table import read_table
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding
 from servicio_ml.pipeline.drafting.compose import build_use_case
 from servicio_ml.pipeline.drafting.corrections import LEFT_OUT
+from servicio_ml.pipeline.drafting.dates.time_order import choose_time_column, leave_out_time_copies
 from servicio_ml.pipeline.drafting.evidence import Evidence, find_evidence
 from servicio_ml.pipeline.drafting.questions import find_questions
 from servicio_ml.pipeline.drafting.reasons import format_reason
@@ -123,9 +124,19 @@ def _leave_out(evidence: Evidence, draft: Draft) -> list[ColumnFinding]:
     ]
 
 
+def _leave_out_time_copies(evidence: Evidence) -> Evidence:
+    time = choose_time_column(evidence.findings, evidence.answers.time, evidence.file.source_name)
+    if time is None:
+        return evidence
+    findings = leave_out_time_copies(evidence.findings, time, evidence.answers.columns)
+    return replace(evidence, findings=findings)
+
+
 def _build_draft(
     name: str, evidence: Evidence, *, by_date: bool, by_group: bool = True, test_share: float = 0.0
 ) -> Draft:
+    if by_date:
+        evidence = _leave_out_time_copies(evidence)
     composed = build_use_case(name, evidence, by_date=by_date, by_group=by_group, test_share=test_share)
     source = write_source(composed.use_case, evidence.findings, evidence.table.rows, composed.notes)
     use_case = _load(name, source)

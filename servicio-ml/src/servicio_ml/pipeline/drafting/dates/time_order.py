@@ -1,10 +1,11 @@
 """Time order of the rows: the date by which they are split."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
+from servicio_ml.domain.schema import Kind
 from servicio_ml.errors import DraftError, format_names
 from servicio_ml.pipeline.drafting.columns.raw_column import ColumnFinding
 from servicio_ml.pipeline.drafting.columns.statistics import compute_share, find_bounds
@@ -15,6 +16,9 @@ MIN_ORDERED = 0.9
 MIN_DAYS = 20
 """Minimum number of different days."""
 NAMES = frozenset({"date", "day", "time", "timestamp", "datetime", "event_date", "observation_date"})
+NUMBERS = frozenset({Kind.NUMBER, Kind.INTEGER})
+MIN_VALUES = 3
+"""Minimum number of different values of a number that tells the time; two are a state before and after."""
 SEASON_DAYS = 730
 """Minimum number of days between the first and the last row from which the season is a feature."""
 
@@ -74,6 +78,44 @@ def _iterate_time_columns(findings: Sequence[ColumnFinding]) -> Iterator[TimeCol
         elif share >= MIN_ORDERED:
             reason = format_reason("{share} of the rows follow the one before them", share=f"{share:.0%}")
             yield TimeColumn(column=finding.column, field=name, reason=reason)
+
+
+def leave_out_time_copies(
+    findings: Sequence[ColumnFinding], time: TimeColumn, kept: Collection[str]
+) -> list[ColumnFinding]:
+    """Leave out the numbers that only tell the time: those of a later day are never smaller, or never larger.
+
+    A model of trees answers beyond the last number of its training rows as at that number, and every later
+    row lies beyond it.
+
+    Args:
+        findings: Every column.
+        time: Column that dates the rows.
+        kept: Columns that the user wants.
+    """
+    days = next(each.values for each in findings if each.column == time.column)
+    reason = format_reason("it follows {column}, so that later rows lie beyond it", column=repr(time.column))
+    return [
+        each.leave_out(reason) if each.column not in kept and _follows(each, days) else each
+        for each in findings
+    ]
+
+
+def _follows(finding: ColumnFinding, days: pl.Series | None) -> bool:
+    values = finding.values
+    if finding.field is None or values is None or days is None or finding.field.kind not in NUMBERS:
+        return False
+    if values.null_count() or values.n_unique() < MIN_VALUES:
+        return False
+    bounds = (
+        pl.DataFrame({"day": days, "value": values})
+        .group_by("day")
+        .agg(low=pl.col("value").min(), high=pl.col("value").max())
+        .sort("day")
+    )
+    rises = bounds["low"][1:] >= bounds["high"][:-1]
+    falls = bounds["high"][1:] <= bounds["low"][:-1]
+    return bool(rises.all() or falls.all())
 
 
 def has_seasons(days: pl.Series) -> bool:
