@@ -10,7 +10,7 @@ from servicio_ml.settings import Settings, get_variable
 Schema = dict[str, Any]
 SERVED = (
     "mlflow_url", "lake_url", "s3_endpoint", "models", "default_model", "poll_seconds", "cached_versions",
-    "grpc_ping_seconds",
+    "grpc_ping_seconds", "environments_dir",
     "shadow_share", "canary_share", "max_body_bytes", "max_rows", "max_concurrency", "log_retention_days",
     "log_max_bytes", "log_sampling", "log_full", "otlp_endpoint", "retraining_cooldown_hours",
     "retraining_monthly_budget", "airflow_url", "airflow_user",
