@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 
 from benchmarks.quality import report
-from benchmarks.quality.ours import draft_and_measure
+from benchmarks.quality.ours import DraftResult, draft_and_measure
 from benchmarks.quality.peers.run import run_autogluon, run_lightgbm
 from benchmarks.quality.split import METRICS, Split
 from benchmarks.quality.tables import TABLES, PublicTable, split_table, write_tables
@@ -42,12 +42,22 @@ def add_line(
     except subprocess.CalledProcessError as error:
         lines.add(table.name, len(splits), rows, columns, f"failed: {error}")
         return
-    metric = fmean(each.metric for each in ours)
     tuned = fmean(run_lightgbm(split, seconds).metric for split in splits)
     other = fmean(run_autogluon(split, seconds, "medium_quality").metric for split in splits)
     lines.add(
-        table.name, len(splits), rows, columns, max(each.lines for each in ours),
-        f"{fmean(each.seconds for each in ours):.0f}", "/".join(sorted({each.decision for each in ours})),
-        "/".join(sorted({each.candidate for each in ours})), sum(each.rejected for each in ours),
-        METRICS[table.task], f"{metric:.4f}", f"{tuned:.4f}", f"{other:.4f}", f"{metric / tuned:.3f}",
+        table.name, len(splits), rows, columns, *summarize_drafts(ours), METRICS[table.task],
+        *compare_means(fmean(each.metric for each in ours), tuned, other),
     )  # fmt: skip
+
+
+def summarize_drafts(drafts: Sequence[DraftResult]) -> tuple[object, ...]:
+    """Summarize lines, seconds, decisions, candidates and rejected rows of the drafts of a table."""
+    return (
+        max(each.lines for each in drafts), f"{fmean(each.seconds for each in drafts):.0f}",
+        "/".join(sorted({each.decision for each in drafts})),
+        "/".join(sorted({each.candidate for each in drafts})), sum(each.rejected for each in drafts),
+    )  # fmt: skip
+
+
+def compare_means(ours: float, tuned: float, other: float) -> tuple[str, ...]:
+    return f"{ours:.4f}", f"{tuned:.4f}", f"{other:.4f}", f"{ours / tuned:.3f}"

@@ -14,7 +14,7 @@ from sklearn.model_selection import train_test_split
 SCRIPT = Path(__file__).with_name("write_tables.py")
 SEED, TEST_SHARE = 1234, 0.25
 FEW_ROWS, SPLITS = 2_000, 3
-"""Below so many rows a table is split several times: one split of few test rows says little."""
+"""A table of fewer rows is split several times, since one split of few test rows says little."""
 GRADES = ("sub_grade", "interest_rate")
 
 

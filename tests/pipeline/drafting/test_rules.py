@@ -1,4 +1,4 @@
-"""Rules of drafts of dated rows: drift policies, and numbers that tell the time."""
+"""Rules of drafts of dated rows: drift policies, and numbers that follow it."""
 
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -45,7 +45,7 @@ def test_two_years_are_compared_by_their_months(tmp_path: Path) -> None:
     assert draft.decisions["drift"] == "a month is compared with the same months of date"
 
 
-def test_a_number_that_tells_the_time_is_left_out(tmp_path: Path) -> None:
+def test_a_number_that_follows_the_time_is_left_out(tmp_path: Path) -> None:
     draft = _draft(
         tmp_path,
         lambda i: f"{FIRST + timedelta(days=i // 2)},{i * 7919 % 97},{2020 + i // 2 / 366:.4f}",

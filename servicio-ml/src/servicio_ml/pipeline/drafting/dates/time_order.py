@@ -18,7 +18,7 @@ MIN_DAYS = 20
 NAMES = frozenset({"date", "day", "time", "timestamp", "datetime", "event_date", "observation_date"})
 NUMBERS = frozenset({Kind.NUMBER, Kind.INTEGER})
 MIN_VALUES = 3
-"""Minimum number of different values of a number that tells the time; two are a state before and after."""
+"""Minimum number of different values of a number that follows the time; two are a state before and after."""
 SEASON_DAYS = 730
 """Minimum number of days between the first and the last row from which the season is a feature."""
 
@@ -83,7 +83,7 @@ def _iterate_time_columns(findings: Sequence[ColumnFinding]) -> Iterator[TimeCol
 def leave_out_time_copies(
     findings: Sequence[ColumnFinding], time: TimeColumn, kept: Collection[str]
 ) -> list[ColumnFinding]:
-    """Leave out the numbers that only tell the time: those of a later day are never smaller, or never larger.
+    """Leave out the numbers that only follow the time: those of a later day are never smaller, or never larger.
 
     A model of trees answers beyond the last number of its training rows as at that number, and every later
     row lies beyond it.
@@ -96,12 +96,12 @@ def leave_out_time_copies(
     days = next(each.values for each in findings if each.column == time.column)
     reason = format_reason("it follows {column}, so that later rows lie beyond it", column=repr(time.column))
     return [
-        each.leave_out(reason) if each.column not in kept and _follows(each, days) else each
+        each.leave_out(reason) if each.column not in kept and _is_monotone(each, days) else each
         for each in findings
     ]
 
 
-def _follows(finding: ColumnFinding, days: pl.Series | None) -> bool:
+def _is_monotone(finding: ColumnFinding, days: pl.Series | None) -> bool:
     values = finding.values
     if finding.field is None or values is None or days is None or finding.field.kind not in NUMBERS:
         return False
