@@ -83,7 +83,7 @@ def _iterate_time_columns(findings: Sequence[ColumnFinding]) -> Iterator[TimeCol
 def leave_out_time_copies(
     findings: Sequence[ColumnFinding], time: TimeColumn, kept: Collection[str]
 ) -> list[ColumnFinding]:
-    """Leave out the numbers that only follow the time: those of a later day are never smaller, or never larger.
+    """Leave out the numbers that only follow the time: they rise, or fall, from each day to the next.
 
     A model of trees answers beyond the last number of its training rows as at that number, and every later
     row lies beyond it.
