@@ -87,7 +87,7 @@ def test_a_champion_of_another_origin_is_fetched_once_and_stands_in_the_history(
     assert status.champion is not None
     assert status.champion.version == 1
     assert "version 2 is an MLflow model (sklearn) that servicio-ml did not make" in status.error
-    assert "servicio-ml train small" in status.error
+    assert "`servicio-ml import small --model models:/small/2 --data FILE`" in status.error
     assert len(caplog.records) == 1
     assert made.metrics.get_sample_value("servicio_ml_model_load_failures_total", {"model": "small"}) == 1
     assert [each.version for each in build_tenures([], status.find_alias(CHAMPION))] == [2]
