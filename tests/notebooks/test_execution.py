@@ -107,6 +107,16 @@ def test_without_a_raw_file_the_remedy_is_named(tmp_path: Path) -> None:
         execute_notebook("explore_raw_file", tmp_path, SERVICIO_ML_STATE_DIR=str(tmp_path / "none"))
 
 
+def test_a_model_is_imported(tmp_path: Path) -> None:
+    outputs = execute_notebook("import_model", tmp_path, TMPDIR=str(tmp_path))
+    assert _count_pictures(outputs) == 1
+    text = _read_text(outputs)
+    assert "version 1 runs in onnx" in text
+    assert "promoted: ROC-AUC 0.9" in text
+    assert "greatest difference on 342 rows: " in text
+    assert "Warning" not in text
+
+
 def test_models_and_drift_are_queried(platform: ModelServer, tmp_path: Path) -> None:
     outputs = execute_notebook(
         "query_predictions", tmp_path,

@@ -106,7 +106,7 @@ def find_family_name(sample: str, known: Mapping[str, set[str]]) -> str:
 
 def test_what_is_scraped_is_what_the_table_says(made: ServiceFixture) -> None:
     known = parse_table()
-    assert len(known) == 32
+    assert len(known) == 35
     found: dict[str, set[str]] = {}
     for sample, values in scrape_samples(made.metrics).items():
         name = find_family_name(sample, known)
