@@ -83,6 +83,9 @@ def touch_everything(made: ServiceFixture) -> None:
     )
     decisions.refresh()
     made.metrics.register(decisions)
+    mine.worker_up.labels("small", 1).set(1)
+    mine.worker_restarts.labels("small", 1).inc()
+    mine.worker_failures.labels("small", 1, "exit").inc()
     for dropped in (mine.load_failures, mine.shadow_dropped, mine.log_dropped):
         dropped.labels("small").inc()
 

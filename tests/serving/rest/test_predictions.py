@@ -67,6 +67,9 @@ def build_gateway(made: ServiceFixture) -> Gateway:
     return Gateway(app, made.service, AccessLog(io.BytesIO()), random.Random(3).getrandbits)  # noqa: S311
 
 
+KEY_HEADER = "x_api_key"
+
+
 def ask(made: ServiceFixture, query: str = "", path: str = PATH, **headers: str) -> AsgiResponse:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return call(build_gateway(made), "GET", path, query, b"", named)
@@ -178,8 +181,8 @@ def test_a_wrong_request_is_refused(
 def test_rows_of_all_clients_need_an_admin_key(tmp_path: Path, artifact_folder: Path) -> None:
     made = create_service(tmp_path, artifact_folder, keys=KEYS)
     assert ask(made).status == 401
-    assert ask(made, x_api_key="user-key").status == 403
-    assert ask(made, x_api_key="boss-key").status == 200
+    assert ask(made, **{KEY_HEADER: "user-key"}).status == 403
+    assert ask(made, **{KEY_HEADER: "boss-key"}).status == 200
 
 
 class BrokenLog(ScratchLog):
