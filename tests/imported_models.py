@@ -225,6 +225,10 @@ CONVERTIBLE: Mapping[str, ModelCase] = {
     "histogram boosting with gaps": ModelCase(
         build=lambda: make_pipeline(_prepare_codes(), HistGradientBoostingClassifier(max_iter=TREES))
     ),
+    "histogram boosting of scaled numbers": ModelCase(
+        build=lambda: make_pipeline(StandardScaler(), HistGradientBoostingClassifier(max_iter=TREES)),
+        columns=N, target=MULTICLASS,
+    ),
     "histogram boosting, Poisson": ModelCase(
         build=lambda: make_pipeline(
             _prepare_codes(), HistGradientBoostingRegressor(loss="poisson", max_iter=TREES)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import UnconvertibleError
 from .columnwise_steps import COLUMNWISE
+from .exact_thresholds import restore_thresholds
 from .graph import ML_OPSET, OPSET, Graph
 from .tree_gaps import restore_gaps
 
@@ -50,15 +51,18 @@ def _check_runs(model: Any) -> None:
 def convert_numeric_estimator(estimator: Any, tensor: str, graph: Graph) -> str:
     """Add an estimator; return the tensor of its scores, `[n, classes]`, or `[n, 1]` of a regression."""
     library = type(estimator).__module__.split(".")[0]
-    # in float32: a value and a threshold that are the same decimal number stay equal when both are rounded
+    # the others in float32: a value and a threshold that are the same decimal stay equal when rounded
+    double = type(estimator).__name__.startswith("HistGradientBoosting")
     if library in OTHER_LIBRARIES:
         model = OTHER_LIBRARIES[library](estimator, _count_inputs(estimator))
     else:
-        model = convert_by_skl2onnx(_make_dense(estimator), _count_inputs(estimator), double=False)
+        model = convert_by_skl2onnx(_make_dense(estimator), _count_inputs(estimator), double=double)
         restore_gaps(model, estimator)
+    if double:
+        restore_thresholds(model, estimator)
     outputs = [each.name for each in model.graph.output]
     scores = next((name for name in outputs if "prob" in name.lower()), outputs[0])
-    found = graph.add_model(model, {INPUT: graph.cast(tensor, double=False)}, scores)
+    found = graph.add_model(model, {INPUT: graph.cast(tensor, double=double)}, scores)
     # a regression's scores may come as one axis
     shaped = graph.add("Reshape", found, graph.add_constant(np.array([0, -1], dtype=np.int64)))
     return graph.add("Exp", shaped) if _has_forgotten_logarithm(estimator) else shaped
