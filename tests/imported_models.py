@@ -53,18 +53,19 @@ from servicio_ml.model_worker.conversion.input_columns import InputColumn
 NUMBERS, TEXTS = ["size", "age", "rate", "rooms"], ["colour", "town"]
 COLOURS, TOWNS = ("blue", "green", "red", "very dark"), tuple(sorted(f"t{i}" for i in range(30)))
 LEVELS = {"colour": COLOURS, "town": TOWNS}
+DECIMALS = {"size": 1, "rate": 4}
 TREES = 30
 BINARY, MULTICLASS, NUMBER, CODES, COUNT = "binary", "multiclass", "number", "codes", "count"
 
 
 def make_rows(count: int, seed: int = 0) -> pd.DataFrame:
-    """Make rows with one decimal, whole numbers, fractions, texts, and gaps in `age` and `colour`."""
+    """Make rows with one and four decimals, whole numbers, texts, and gaps in `age` and `colour`."""
     random = np.random.default_rng(seed)
     rows = pd.DataFrame(
         {
             "size": random.normal(50, 20, count).round(1),
             "age": random.integers(0, 90, count).astype(float),
-            "rate": random.random(count),
+            "rate": random.random(count).round(4),
             "colour": random.choice(list(COLOURS), count),
             "town": random.choice(list(TOWNS), count),
             "rooms": random.integers(1, 6, count),
@@ -98,7 +99,7 @@ def build_columns(names: list[str], *, is_category: bool = False) -> list[InputC
     return [
         InputColumn(
             name=name, place=places[name], type=kinds.get(name, "float64"), levels=LEVELS.get(name, ()),
-            nullable=name in {"age", "colour"}, decimals=1 if name == "size" else 0,
+            nullable=name in {"age", "colour"}, decimals=DECIMALS.get(name, 0),
         )
         for name in names
     ]  # fmt: skip
@@ -200,7 +201,9 @@ class ModelCase:
         return chosen
 
     def fit(self, rows: pd.DataFrame) -> Any:
-        """Build and fit the model."""
+        """Build and fit the model, the same one each time."""
+        # scikit-learn takes its random numbers from here
+        np.random.seed(0)  # noqa: NPY002
         return self.build().fit(self.select(rows), make_targets(rows)[self.target])
 
 
