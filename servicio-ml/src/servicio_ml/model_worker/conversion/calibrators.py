@@ -39,11 +39,7 @@ def _add_lines(value: str, points: Any, levels: Any, graph: Graph) -> str:
     """Add a piecewise linear function of `[n, 1]`, constant beyond its outer points."""
     points, levels = np.asarray(points, dtype=np.float64), np.asarray(levels, dtype=np.float64)
     bounded = graph.add("Clip", value, graph.add_constant(points[0]), graph.add_constant(points[-1]))
-    reached = graph.cast(
-        graph.add("GreaterOrEqual", bounded, graph.add_constant(points[None, :])), double=True
-    )
-    axes = graph.add_constant(np.array([1], dtype=np.int64))
-    count = graph.add("ReduceSum", reached, axes, keepdims=1)
+    count = graph.count_reached(bounded, points)
     # the last point belongs to the last line
     last = graph.add_constant(np.float64(max(len(points) - 2, 0)))
     line = graph.add("Min", graph.add("Sub", count, graph.add_constant(np.float64(1))), last)

@@ -24,13 +24,10 @@ def _fill_gaps(step: Any, tensor: str, graph: Graph) -> str | None:
 
 
 def _sort_into_bins(step: Any, tensor: str, graph: Graph) -> str:
-    axes = graph.add_constant(np.array([1], dtype=np.int64))
     parts = []
     for place, edges in enumerate(step.bin_edges_):
         value = graph.select_columns(tensor, [place])
-        inner = graph.add_constant(np.asarray(edges, dtype=np.float64)[None, 1:-1])
-        reached = graph.cast(graph.add("GreaterOrEqual", value, inner), double=True)
-        code = graph.add("ReduceSum", reached, axes, keepdims=1)
+        code = graph.count_reached(value, edges[1:-1])
         if step.encode != "ordinal":
             codes = graph.add_constant(np.arange(len(edges) - 1, dtype=np.float64)[None, :])
             code = graph.cast(graph.add("Equal", code, codes), double=True)

@@ -84,6 +84,13 @@ class Graph:
         places = self.add("Cast", flat, to=TensorProto.INT64)
         return self.add("Gather", self.add_constant(table), places, axis=0)
 
+    def count_reached(self, value: str, points: Any) -> str:
+        """Add the number of points that a value `[n, 1]` reaches, in float64."""
+        bounds = self.add_constant(np.asarray(points, dtype=np.float64)[None, :])
+        reached = self.cast(self.add("GreaterOrEqual", value, bounds), double=True)
+        axes = self.add_constant(np.array([1], dtype=np.int64))
+        return self.add("ReduceSum", reached, axes, keepdims=1)
+
     def add_model(self, model: ModelProto, given: dict[str, str], output: str) -> str:
         """Add the graph of a model; return the name of one of its outputs.
 

@@ -13,6 +13,7 @@ from .loaded_model import (
     REGRESSION,
     TWO,
     LoadedModel,
+    find_task,
     list_classes,
     make_classes,
     make_column,
@@ -129,7 +130,7 @@ def load_catboost(path: Path) -> LoadedModel:
     if loss in {"Logloss", "CrossEntropy", "MultiClass", "MultiClassOneVsAll"}:
         labels = list_classes(classes)
         return LoadedModel(
-            task=BINARY if len(labels) == TWO else MULTICLASS, classes=labels, columns=columns, native=model,
+            task=find_task(labels), classes=labels, columns=columns, native=model,
             score=lambda frame: model.predict(frame, prediction_type="Probability"),
         )  # fmt: skip
     name = loss.partition(":")[0]

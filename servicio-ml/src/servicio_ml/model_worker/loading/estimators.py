@@ -4,7 +4,7 @@ from typing import Any
 
 from ..errors import ModelFileError
 from .boosted_files import read_pandas_categories
-from .loaded_model import BINARY, MULTICLASS, REGRESSION, TWO, LoadedModel, list_classes, make_column
+from .loaded_model import LoadedModel, find_task, list_classes, make_column
 
 
 def describe_estimator(estimator: Any) -> LoadedModel:
@@ -23,7 +23,7 @@ def describe_estimator(estimator: Any) -> LoadedModel:
             f"a {type(estimator).__name__} has no `predict_proba`; wrap it in CalibratedClassifierCV"
         )
     return LoadedModel(
-        task=REGRESSION if not classes else BINARY if len(classes) == TWO else MULTICLASS,
+        task=find_task(classes),
         classes=classes, columns=columns, native=estimator,
         score=estimator.predict_proba if classes else lambda frame: make_column(estimator.predict(frame)),
         categories=_find_categories(estimator, columns),

@@ -59,10 +59,10 @@ def _load_pickle(path: Path) -> LoadedModel:
 def _load_skops(path: Path) -> LoadedModel:
     from skops.io import get_untrusted_types, load
 
-    unknown = [name for name in get_untrusted_types(file=path) if not name.startswith(KNOWN_TYPES)]
-    if unknown:
+    untrusted = get_untrusted_types(file=path)
+    if unknown := [name for name in untrusted if not name.startswith(KNOWN_TYPES)]:
         raise ModelFileError(f"it holds types that skops does not know: {', '.join(sorted(unknown))}")
-    return describe_estimator(load(path, trusted=get_untrusted_types(file=path)))
+    return describe_estimator(load(path, trusted=untrusted))
 
 
 KINDS: dict[str, Callable[[Path], LoadedModel]] = {

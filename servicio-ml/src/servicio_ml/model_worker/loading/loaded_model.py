@@ -34,6 +34,11 @@ class LoadedModel:
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+def find_task(classes: tuple[Any, ...]) -> str:
+    """Find the task of a model by its classes; a regression has none."""
+    return REGRESSION if not classes else BINARY if len(classes) == TWO else MULTICLASS
+
+
 def make_column(values: Any) -> Any:
     found = np.asarray(values, dtype=np.float64)
     if found.ndim > 1 and found.shape[1] != 1:

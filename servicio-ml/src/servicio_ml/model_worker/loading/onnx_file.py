@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import ModelFileError
-from .loaded_model import BINARY, MULTICLASS, REGRESSION, TWO, LoadedModel, make_classes, make_column
+from .loaded_model import TWO, LoadedModel, find_task, make_classes, make_column
 
 MAX_BYTES = 512 * 2**20
 """Maximum size of a file, and of the values of one tensor, in bytes."""
 MAX_ITEM_BYTES = 8
 DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
 """Domains of operators that ONNX Runtime has built in."""
-LABELS = ("classlabels_strings", "classlabels_int64s", "cats_strings", "cats_int64s")
+LABELS = ("classlabels_strings", "classlabels_int64s")
 """Attributes that hold the labels of the classes."""
 TYPES = {1: np.float32, 6: np.int32, 7: np.int64, 8: np.str_, 9: np.bool_, 11: np.float64}
 """NumPy's type by the number of a type in ONNX."""
@@ -58,7 +58,7 @@ def describe_onnx(path: Path) -> LoadedModel:
     native = OnnxModel(model=model, inputs=inputs, is_matrix=len(inputs) == 1, scores=scores)
     _keep_output(model, scores)
     return LoadedModel(
-        task=REGRESSION if not classes else BINARY if len(classes) == TWO else MULTICLASS,
+        task=find_task(classes),
         classes=classes, columns=() if native.is_matrix else tuple(inputs), native=native,
         score=_open_scorer(native, make_classes if classes else make_column),
     )  # fmt: skip
@@ -144,7 +144,7 @@ def _find_classes(model: Any) -> tuple[Any, ...]:
     for node in reversed(model.graph.node):
         for attribute in node.attribute:
             values: Sequence[Any] = [*attribute.strings, *attribute.ints]
-            if attribute.name in LABELS[:TWO] and len(values) >= TWO:
+            if attribute.name in LABELS and len(values) >= TWO:
                 return tuple(each.decode() if isinstance(each, bytes) else int(each) for each in values)
     return ()
 

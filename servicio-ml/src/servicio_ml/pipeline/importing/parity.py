@@ -10,9 +10,8 @@ import onnx
 import pandas as pd
 
 from servicio_ml.model_worker.conversion.input_columns import NUMBER, InputColumn
+from servicio_ml.pipeline.training.export import PARITY_TOLERANCE
 
-TOLERANCE = 1e-4
-"""Greatest difference of a score, relative where it is above 1."""
 MAX_ROWS = 10_000
 MAX_BOUNDARIES = 2_000
 SEED = 1234
@@ -35,7 +34,7 @@ class Parity:
 
     @property
     def holds(self) -> bool:
-        return self.difference <= TOLERANCE
+        return self.difference <= PARITY_TOLERANCE
 
 
 def compare_scores(frame: pd.DataFrame, mine: Floats, theirs: Floats) -> Parity:
@@ -50,14 +49,14 @@ def compare_scores(frame: pd.DataFrame, mine: Floats, theirs: Floats) -> Parity:
     # a score that is no number differs from every number
     largest = np.where(np.isnan(difference), np.inf, difference).max(axis=1)
     worst = int(largest.argmax())
-    if largest[worst] <= TOLERANCE:
+    if largest[worst] <= PARITY_TOLERANCE:
         return Parity(rows=len(frame), difference=float(largest[worst]))
     row = ", ".join(
         f"{name} {value!r}" for name, value in frame.iloc[worst : worst + 1].to_dict("records")[0].items()
     )
     example = (
-        f"{int((largest > TOLERANCE).sum())} of {len(frame)} rows differ, such as {row}: its library gives"
-        f" {theirs[worst].tolist()}, the conversion {mine.reshape(theirs.shape)[worst].tolist()}"
+        f"{int((largest > PARITY_TOLERANCE).sum())} of {len(frame)} rows differ, such as {row}: its library"
+        f" gives {theirs[worst].tolist()}, the conversion {mine.reshape(theirs.shape)[worst].tolist()}"
     )
     return Parity(rows=len(frame), difference=float(largest[worst]), example=example)
 
