@@ -70,9 +70,16 @@ def test_a_pipeline_with_texts_is_drafted_proven_and_promoted(folder: Path) -> N
     assert 'levels=("blue", "green", "red", "very dark"), nullable=True' in text
     # the second is the challenger of the first, on the same rows
     _save(CONVERTIBLE["gradient boosting"], folder / "other.skops")
-    second = _import("other.skops", "binary.csv")
+    second = _import("other.skops", "binary.csv", "--isolated")
+    assert (second["runs_in"], second["reason"]) == ("isolated_process", "--isolated was given")
     assert second["promotion"]["champion"] == 1
     assert {each["name"] for each in second["promotion"]["evidence"]["gates"]} >= {"floor", "latency"}
+    tracker, registry = bootstrap.connect_mlflow(Settings())
+    version = registry.get_version("plums", 2)
+    assert {Path(each).stem for each in tracker.list_artifacts(version.run_id, "figures")} == {
+        "calibration", "confusion_matrix", "feature_correlation", "feature_importance",
+        "precision_recall", "roc",
+    }  # fmt: skip
 
 
 def test_codes_of_a_booster_are_named_in_its_order(folder: Path) -> None:

@@ -140,6 +140,10 @@ ClassNames = Annotated[
         help="Names of the classes in the order of the model's; those of the model when not given.",
     ),
 ]
+IsolatedImport = Annotated[
+    bool,
+    typer.Option("--isolated", help="Run it in a process of its own, also where it could be ONNX."),
+]
 CalibrateImport = Annotated[
     bool,
     typer.Option("--calibrate", help="Calibrate its probabilities, and choose the threshold, on the rows."),

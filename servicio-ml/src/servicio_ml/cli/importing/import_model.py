@@ -17,6 +17,7 @@ from servicio_ml.cli.options import (
     ImportedData,
     ImportedModelUri,
     ImportedTarget,
+    IsolatedImport,
     Json,
     ModelRequirements,
     NoPromotion,
@@ -48,6 +49,7 @@ def import_model(
     trust_pickle: TrustPickle = False,
     requirements: ModelRequirements = None,
     classes: ClassNames = "",
+    isolated: IsolatedImport = False,
     calibrate: CalibrateImport = False,
     force: ForceDraft = False,
     no_promote: NoPromotion = False,
@@ -83,6 +85,7 @@ def import_model(
                     uri=model,
                     rows=rows,
                     classes=names,
+                    is_isolated=isolated,
                     calibrated=calibrate,
                     environment=environment,
                     requirements=requirements,
@@ -187,7 +190,7 @@ def _import(
     ports = build_training_ports(here)
     problem, test = _read_problem(use_case, manifest, ports.store)
     with tempfile.TemporaryDirectory(prefix="servicio-ml-import-") as scratch:
-        made = build_imported_model(probe, given, problem, test, Path(scratch) / "artifact")
+        made = build_imported_model(probe, given, problem, test, Path(scratch))
         _show(here, use_case, made)
         version = register_import(use_case, manifest, ports, given, made)
     here.print_line(f"challenger: version {version.version}")

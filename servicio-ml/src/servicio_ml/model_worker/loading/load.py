@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import ModelFileError
+from .archives import check_archive
 from .boosted_files import load_catboost, load_lightgbm, load_xgboost
 from .estimators import describe_estimator
 from .loaded_model import LoadedModel
@@ -59,6 +60,7 @@ def _load_pickle(path: Path) -> LoadedModel:
 def _load_skops(path: Path) -> LoadedModel:
     from skops.io import get_untrusted_types, load
 
+    check_archive(path)
     untrusted = get_untrusted_types(file=path)
     if unknown := [name for name in untrusted if not name.startswith(KNOWN_TYPES)]:
         raise ModelFileError(f"it holds types that skops does not know: {', '.join(sorted(unknown))}")

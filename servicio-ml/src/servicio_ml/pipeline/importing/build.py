@@ -14,14 +14,14 @@ import polars as pl
 
 from servicio_ml.domain.use_case import Task
 from servicio_ml.errors import EncodingError, ModelFailureError, ModelImportError, ModelWorkerError
-from servicio_ml.features.artifact import MODEL
+from servicio_ml.features.artifact import MODEL, Artifact, load_artifact
 from servicio_ml.features.encoder import Encoder, Matrix
 from servicio_ml.features.isolated.model_table import ModelTable
 from servicio_ml.features.isolated.worker_document import MODEL_FOLDER, WORKER, WorkerDocument
-from servicio_ml.features.output import OutputTransform
+from servicio_ml.features.output import OutputTransform, Predictions
 from servicio_ml.features.runtimes.scorer import OnnxScorer, Runtime
 from servicio_ml.model_worker.conversion.input_columns import InputColumn
-from servicio_ml.pipeline.importing.card import describe_import
+from servicio_ml.pipeline.importing.card import CANDIDATE, describe_import
 from servicio_ml.pipeline.importing.classes import find_class_order, sort_scores
 from servicio_ml.pipeline.importing.model_columns import build_worker_columns, match_columns
 from servicio_ml.pipeline.importing.model_files import MLFLOW_FILE, PICKLE, ModelFiles
@@ -44,9 +44,12 @@ from servicio_ml.pipeline.training.dataset import Holdout
 from servicio_ml.pipeline.training.export import LATENCY_ROWS, measure_latency, write_artifact
 from servicio_ml.pipeline.training.fitting import TrainingProblem
 from servicio_ml.pipeline.training.model_card import render_model_card
+from servicio_ml.pipeline.training.plots import draw_correlation, draw_importance, draw_plots
 
 MAX_PROFILE_ROWS = 20_000
 """Maximum number of training rows that are scored for the reference profile."""
+WANTED = "--isolated was given"
+"""Reason of a process of its own that the user wants."""
 Floats = npt.NDArray[np.floating[Any]]
 
 
@@ -58,6 +61,7 @@ class ModelImport:
         files: The model.
         uri: Address by which the user knows it.
         rows: Rows with the model's columns.
+        is_isolated: Whether it runs in a process of its own, also where a conversion would hold.
         calibrated: Whether its probabilities are calibrated on the training rows, with a threshold.
         environment: Name of the environment of its process; empty for the interpreter of the server.
         requirements: Requirements of that environment.
@@ -68,6 +72,7 @@ class ModelImport:
     uri: str
     rows: ModelRows
     classes: Sequence[str]
+    is_isolated: bool = False
     calibrated: bool = False
     environment: str = ""
     requirements: Path | None = None
@@ -96,6 +101,7 @@ class ImportedModel:
 
     Attributes:
         folder: The artifact.
+        figures: Pictures of the holdout, PNGs.
         proof: Whether it was converted.
         metrics: Every metric on the holdout.
         latency_seconds: Median time of one row.
@@ -103,6 +109,7 @@ class ImportedModel:
     """
 
     folder: Path
+    figures: Path
     proof: Proof
     metrics: Mapping[str, float]
     latency_seconds: float
@@ -115,7 +122,7 @@ class ImportedModel:
 
 
 def build_imported_model(
-    probe: ModelProbe, given: ModelImport, problem: TrainingProblem, test: Holdout, folder: Path
+    probe: ModelProbe, given: ModelImport, problem: TrainingProblem, test: Holdout, scratch: Path
 ) -> ImportedModel:
     """Convert and prove a model, measure it on the holdout, and write its artifact.
 
@@ -124,7 +131,7 @@ def build_imported_model(
         given: What is imported.
         problem: The published training rows.
         test: The published test rows.
-        folder: Folder of the artifact to write.
+        scratch: Folder in which the artifact and the pictures are written.
 
     Raises:
         ModelImportError: The model predicts something else than the use case, or fails.
@@ -146,11 +153,27 @@ def build_imported_model(
     origin = describe_import(given.uri, given.files.kind, proof, way.latency_seconds)
     card = render_model_card(problem, origin, metrics, compute_holdout_classes(problem, test, predictions))
     reference = build_reference_profile(problem, output, rows, raw)
+    folder, figures = scratch / "artifact", scratch / "figures"
     write_artifact(folder, problem, way.write_model, output, reference, card)
+    _draw_figures(figures, problem, test, predictions, load_artifact(folder), way.latency_seconds)
     return ImportedModel(
-        folder=folder, proof=proof, metrics=metrics, latency_seconds=way.latency_seconds,
+        folder=folder, figures=figures, proof=proof, metrics=metrics, latency_seconds=way.latency_seconds,
         threshold=output.threshold,
     )  # fmt: skip
+
+
+def _draw_figures(
+    folder: Path,
+    problem: TrainingProblem,
+    test: Holdout,
+    predictions: Predictions,
+    artifact: Artifact,
+    latency_seconds: float,
+) -> None:
+    """Draw what a version that was trained here has, but its tuning."""
+    draw_plots(folder, problem.use_case, test, CANDIDATE, predictions)
+    draw_correlation(folder, problem.use_case, artifact.encoder.schema.names, problem.matrix)
+    draw_importance(folder, problem.use_case, artifact, test, latency_seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +241,8 @@ def try_conversion(
     """Convert a model to ONNX and compare both on rows of the file, with gaps, and about its thresholds."""
     schema = problem.setting.schema
     chosen, skipped = _keep_valid_rows(select_rows(given.rows.inputs), columns, problem)
+    if given.is_isolated:
+        return Proof(onnx=None, parity=None, reason=WANTED, skipped=skipped)
     try:
         onnx = probe.convert(columns, len(schema.names))
     except (ModelFailureError, ModelWorkerError) as error:

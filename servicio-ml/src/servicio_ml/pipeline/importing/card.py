@@ -19,7 +19,7 @@ def describe_import(uri: str, kind: str, proof: "Proof", latency_seconds: float)
             f" {proof.parity.difference:.1e} on {proof.parity.rows} rows."
         )
     else:
-        way = f"- Runs in an isolated process, since its conversion to ONNX was refused: {proof.reason}"
+        way = f"- Runs in an isolated process, and not as ONNX: {proof.reason}"
     lines = (
         f"- Model: imported from {uri} ({kind}); it was trained elsewhere, perhaps on rows of the holdout.",
         way,

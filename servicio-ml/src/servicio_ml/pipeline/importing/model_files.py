@@ -71,6 +71,7 @@ def _find_file(path: Path, uri: str) -> ModelFiles:
 
 
 def _find_in_folder(folder: Path, uri: str) -> ModelFiles:
+    _refuse_links(folder, uri)
     document = _read_description(folder, uri)
     details = _find_flavor(document, uri)
     file = _find_model_file(folder.resolve(), details, uri)
@@ -78,6 +79,14 @@ def _find_in_folder(folder: Path, uri: str) -> ModelFiles:
         kind=_find_kind(details, file, uri), folder=folder, file=str(file.relative_to(folder.resolve())),
         columns=_read_signature(document, uri),
     )  # fmt: skip
+
+
+def _refuse_links(folder: Path, uri: str) -> None:
+    """Refuse links that lead out of the folder: a file of this machine would become part of the version."""
+    inside = folder.resolve()
+    for each in folder.rglob("*"):
+        if each.is_symlink() and not each.resolve().is_relative_to(inside):
+            raise ModelImportError(uri, f"its link {str(each.relative_to(folder))!r} is not in the folder")
 
 
 def _find_flavor(document: Mapping[str, Any], uri: str) -> Mapping[str, Any]:

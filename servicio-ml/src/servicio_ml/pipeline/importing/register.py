@@ -9,7 +9,7 @@ from servicio_ml.domain.use_case import UseCase
 from servicio_ml.pipeline.importing.build import ImportedModel, ModelImport
 from servicio_ml.pipeline.importing.card import CANDIDATE
 from servicio_ml.pipeline.training.candidate_result import CandidateResult
-from servicio_ml.pipeline.training.run_recorder import RESULT_TAG, TRAIN_RUN, TrainingPorts
+from servicio_ml.pipeline.training.run_recorder import RESULT_TAG, TrainingPorts
 
 
 def register_import(
@@ -25,8 +25,9 @@ def register_import(
         tags = {
             "step": "import", "candidate": CANDIDATE, "stage": "imported", "eligible": "true", "reason": "",
             "params": "{}", "period": manifest.period, "data_digest": manifest.digest,
-            "trained_until": "", "source": given.uri, RESULT_TAG: row.to_tag(), TRAIN_RUN: run.id,
+            "trained_until": "", "source": given.uri, RESULT_TAG: row.to_tag(),
         }  # fmt: skip
+        run.log_artifact(made.figures, "figures")
         version = ports.registry.register(use_case.name, made.folder, run_id=run.id, tags=tags)
     ports.registry.set_alias(use_case.name, CANDIDATE, version.version)
     ports.registry.set_alias(use_case.name, CHALLENGER, version.version)

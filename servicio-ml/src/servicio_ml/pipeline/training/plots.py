@@ -16,8 +16,8 @@ from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 from servicio_ml.domain.metric import METRICS
 from servicio_ml.domain.use_case import Task, UseCase
 from servicio_ml.features.artifact import Artifact
+from servicio_ml.features.output import Predictions
 from servicio_ml.pipeline.evaluate import compute_calibration_curve, compute_metric
-from servicio_ml.pipeline.training.build_candidate import BuiltCandidate
 from servicio_ml.pipeline.training.dataset import Holdout
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -32,18 +32,18 @@ SHOWN_FEATURES = 20
 MIN_TRIALS = 4
 
 
-def draw_plots(folder: Path, use_case: UseCase, test: Holdout, finished: BuiltCandidate) -> None:
-    """Write the pictures of the holdout that fit the task."""
+def draw_plots(
+    folder: Path, use_case: UseCase, test: Holdout, candidate: str, predictions: Predictions
+) -> None:
+    """Write the pictures of a candidate's predictions for the holdout that fit the task."""
     pictures: dict[str, Callable[[Axes], None]] = {}
-    title = f"{use_case.title}, {finished.candidate.name}"
+    title = f"{use_case.title}, {candidate}"
     if use_case.task is Task.REGRESSION:
-        pictures["residuals"] = lambda axes: _draw_residuals(
-            axes, use_case, test.truth, finished.predictions.outcomes
-        )
+        pictures["residuals"] = lambda axes: _draw_residuals(axes, use_case, test.truth, predictions.outcomes)
     else:
-        labels, probabilities = use_case.target.labels, finished.predictions.probabilities
+        labels, probabilities = use_case.target.labels, predictions.probabilities
         pictures["confusion_matrix"] = lambda axes: _draw_confusion(
-            axes, labels, test.truth, finished.predictions.outcomes
+            axes, labels, test.truth, predictions.outcomes
         )
         pictures["roc"] = lambda axes: _draw_curves(axes, labels, test, probabilities, _compute_roc)
         pictures["precision_recall"] = lambda axes: _draw_curves(

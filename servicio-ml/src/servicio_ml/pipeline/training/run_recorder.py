@@ -108,7 +108,7 @@ class RunRecorder:
         """
         name, model, row = each.candidate.name, self._use_case.name, build_candidate_result(each)
         place = self._scratch / f"figures of {name} {stage.name}"
-        figures.draw_plots(place, self._use_case, test, each)
+        figures.draw_plots(place, self._use_case, test, name, each.predictions)
         if study is not None:
             figures.draw_study(place, study, self._use_case.metric)
         tags = {
