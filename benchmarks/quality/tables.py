@@ -13,8 +13,8 @@ from sklearn.model_selection import train_test_split
 
 SCRIPT = Path(__file__).with_name("write_tables.py")
 SEED, TEST_SHARE = 1234, 0.25
-FEW_ROWS, SPLITS = 2_000, 3
-"""A table of fewer rows is split several times, since one split of few test rows says little."""
+FEW_ROWS, FEW_OF_CLASS, SPLITS = 4_000, 40, 3
+"""A table of fewer rows, altogether or of a class, is split several times: few test rows say little."""
 GRADES = ("sub_grade", "interest_rate")
 
 
@@ -71,9 +71,9 @@ def write_tables(folder: Path) -> None:
 
 def split_table(table: PublicTable, source: Path, folder: Path) -> list[Split]:
     """Split a table 75/25 once, or one of few rows several times at random."""
-    with source.open() as file:
-        # a line more than rows
-        few = sum(1 for _ in file) - 1 < FEW_ROWS
+    truth = pd.read_csv(source, usecols=[table.target])[table.target]
+    rarest = len(truth) if table.task == "regression" else truth.value_counts().min()
+    few = len(truth) < FEW_ROWS or rarest < FEW_OF_CLASS
     splits = []
     for seed in range(SEED, SEED + (SPLITS if few and not table.date else 1)):
         place = folder / str(seed)

@@ -346,6 +346,18 @@ MEANINGS = [
     (change(FOREST, start={"max_depth": True}), "start['max_depth'] is True, outside of Integer"),
     (change(FOREST, fixed={"max_depth": 3}), "max_depth is tuned in space and fixed; leave out one"),
     (change(FOREST, fixed={"max_train_rows": "all"}), "fixed['max_train_rows'] must be a number of rows"),
+    (
+        change(FOREST, fixed={"category_splits": "sets"}),
+        "'category_splits' is a parameter of the family 'lightgbm'; leave it out",
+    ),
+    (
+        lambda: Candidate(name="trees", family="lightgbm", fixed={"category_splits": "levels"}),
+        "'category_splits' is 'levels'; it is 'sets' or 'order'",
+    ),
+    (
+        lambda: Candidate(name="trees", family="lightgbm", space={"category_splits": Real(low=0, high=1)}),
+        "'category_splits' is Real(low=0, high=1, log=False); it is 'sets' or 'order'",
+    ),
     (change(FOREST, name="Forest"), "name is 'Forest'; it must be snake case"),
     (lambda: Integer(low=9, high=2), "low 9 > high 2; exchange them"),
     (lambda: Integer(low=0, high=2, log=True), "log=True needs a low above 0"),

@@ -87,6 +87,33 @@ def test_an_ordered_category_is_one_number_to_a_linear_model() -> None:
     assert widths[0] - widths[1] == 3
 
 
+@pytest.mark.parametrize("task", Task, ids=str)
+def test_lightgbm_splits_a_category_by_sets_of_its_levels(task: Task) -> None:
+    candidate = Candidate(
+        name="lightgbm", family="lightgbm", fixed={"category_splits": "sets", "min_data_per_group": 5}
+    )
+    use_case = build_use_case(task, candidate)
+    made = build_problem(use_case, SCHEMA, generate_rows(task, 400), seed=0, threads=1)
+    estimator = fit(made, candidate, PARAMS["lightgbm"], np.arange(400))
+    assert "cat_threshold=" in estimator.booster_.model_to_string()
+    # a level that no training row has, a missing one, and every other value
+    unseen = Encoder(SCHEMA).encode_frame(generate_rows(task, 1000, seed=1))
+    unseen[::7, SCHEMA.names.index("colour")] = len(SCHEMA.get_field("colour").levels)
+    assert np.isnan(unseen[:, SCHEMA.names.index("colour")]).any()
+    exported = export_model(candidate, estimator, unseen)
+    assert (exported.reason, exported.parity <= PARITY_TOLERANCE) == ("", True)
+
+
+def test_an_ordered_category_is_split_by_its_order() -> None:
+    *others, colour = SCHEMA.fields
+    ordered = replace(SCHEMA, fields=(*others, replace(colour, ordered=True)))
+    candidate = Candidate(name="lightgbm", family="lightgbm", fixed={"category_splits": "sets"})
+    use_case = build_use_case(Task.BINARY, candidate)
+    made = build_problem(use_case, ordered, generate_rows(Task.BINARY, 400), seed=0, threads=1)
+    estimator = fit(made, candidate, PARAMS["lightgbm"], np.arange(400))
+    assert "cat_threshold=" not in estimator.booster_.model_to_string()
+
+
 def test_floored_thresholds_change_no_answer_but_reach_float32() -> None:
     _, made, _, estimator = solve_problem(Task.BINARY, "lightgbm")
     before = compute_scores(estimator, made.matrix)

@@ -40,6 +40,11 @@ BLEND = "blend"
 """Family of the weighted average of the other candidates' best models; it has no parameters of its own."""
 MAX_TRAIN_ROWS = "max_train_rows"
 """Parameter of every family: maximum number of rows of a fit, 0 for all."""
+CATEGORY_SPLITS, LEVEL_SETS, LEVEL_ORDER = "category_splits", "sets", "order"
+"""Parameter of LightGBM: whether a tree splits a category without order by any set of its levels, or by their
+order, as it splits a number. Sets fit better where levels have no natural order, and take longer to score."""
+PLATFORM_PARAMETERS = frozenset({MAX_TRAIN_ROWS, CATEGORY_SPLITS})
+"""Parameters that the platform reads itself; no estimator gets them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +202,22 @@ class Candidate:
             )
         if not _is_natural(self.fixed.get(MAX_TRAIN_ROWS, 0)):
             raise UseCaseError(where, f"fixed[{MAX_TRAIN_ROWS!r}] must be a number of rows, 0 for all")
+        self._check_category_splits(where)
+
+    def _check_category_splits(self, where: str) -> None:
+        given = {**self.space, **self.fixed}
+        if CATEGORY_SPLITS not in given:
+            return
+        if self.family != "lightgbm":
+            raise UseCaseError(
+                where, f"{CATEGORY_SPLITS!r} is a parameter of the family 'lightgbm'; leave it out"
+            )
+        value = given[CATEGORY_SPLITS]
+        options = value.options if isinstance(value, Choice) else (value,)
+        if unknown := [each for each in options if each not in {LEVEL_SETS, LEVEL_ORDER}]:
+            raise UseCaseError(
+                where, f"{CATEGORY_SPLITS!r} is {show(unknown[0])}; it is {LEVEL_SETS!r} or {LEVEL_ORDER!r}"
+            )
 
 
 def _is_natural(value: Any) -> bool:

@@ -63,6 +63,12 @@ class EstimatorSettings:
         signs = [self.monotone.get(self.schema.names[place], 0) for place in columns]
         return {argument: signs} if any(signs) else {}
 
+    def list_unordered_categories(self) -> list[int]:
+        """List the columns of the model that are categories without an order."""
+        fields = self.schema.fields
+        unordered = {i for i, each in enumerate(fields) if each.kind is Kind.CATEGORY and not each.ordered}
+        return [i for i in self.schema.inputs if i in unordered]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstimatorFamily:
@@ -88,12 +94,10 @@ def get_family(name: str) -> EstimatorFamily:
     return ESTIMATOR_FAMILIES[name]
 
 
-def _build_dense_preprocessing(schema: FeatureSchema) -> ColumnTransformer:
+def _build_dense_preprocessing(setting: EstimatorSettings) -> ColumnTransformer:
     """Imputed, scaled numbers and one-hot levels that do not ascend, for models of distances and of sums."""
-    fields = enumerate(schema.fields)
-    categories = {i for i, each in fields if each.kind is Kind.CATEGORY and not each.ordered}
-    levels = [i for i in schema.inputs if i in categories]
-    numbers = [i for i in schema.inputs if i not in categories]
+    levels = setting.list_unordered_categories()
+    numbers = [i for i in setting.schema.inputs if i not in levels]
     # a level may be absent from a fold's rows and appear when validating
     one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     transformers = [("numbers", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numbers)]
@@ -146,28 +150,26 @@ def _build_decision_tree(setting: EstimatorSettings, params: Mapping[str, Any]) 
 
 def _build_logistic_regression(setting: EstimatorSettings, params: Mapping[str, Any]) -> Any:
     return make_pipeline(
-        _build_dense_preprocessing(setting.schema), LogisticRegression(**params, max_iter=LOGISTIC_ITERATIONS)
+        _build_dense_preprocessing(setting), LogisticRegression(**params, max_iter=LOGISTIC_ITERATIONS)
     )
 
 
 def _build_ridge(setting: EstimatorSettings, params: Mapping[str, Any]) -> Any:
-    return make_pipeline(
-        _build_dense_preprocessing(setting.schema), Ridge(**params, random_state=setting.seed)
-    )
+    return make_pipeline(_build_dense_preprocessing(setting), Ridge(**params, random_state=setting.seed))
 
 
 def _build_knn(setting: EstimatorSettings, params: Mapping[str, Any]) -> Any:
     kind = ESTIMATOR_CLASSES["knn"].choose(classes=setting.classes)
-    return make_pipeline(_build_dense_preprocessing(setting.schema), kind(**params, n_jobs=setting.threads))
+    return make_pipeline(_build_dense_preprocessing(setting), kind(**params, n_jobs=setting.threads))
 
 
 def _build_svm(setting: EstimatorSettings, params: Mapping[str, Any]) -> Any:
     if not setting.classes:
-        return make_pipeline(_build_dense_preprocessing(setting.schema), SVR(**params))
+        return make_pipeline(_build_dense_preprocessing(setting), SVR(**params))
     # Platt scaling by cross-validation: an SVC has no probabilities of its own
     svc = SVC(**params, random_state=setting.seed)
     calibrated = CalibratedClassifierCV(svc, method="sigmoid", cv=CALIBRATION_FOLDS, ensemble=False)
-    return make_pipeline(_build_dense_preprocessing(setting.schema), calibrated)
+    return make_pipeline(_build_dense_preprocessing(setting), calibrated)
 
 
 def _convert_to_onnx(estimator: Any, width: int) -> Any:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import Pipeline
 
-from servicio_ml.domain.search import BLEND, MAX_TRAIN_ROWS, Candidate
+from servicio_ml.domain.search import BLEND, CATEGORY_SPLITS, LEVEL_SETS, MAX_TRAIN_ROWS, Candidate
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.features.encoder import Matrix
 from servicio_ml.pipeline.training.blending.blend import WEIGHT, Blend, BlendMember, split_params
@@ -117,7 +117,7 @@ def fit(problem: TrainingProblem, candidate: Candidate, params: Mapping[str, Any
     if candidate.family == BLEND:
         return _fit_blend(problem, params, rows)
     chosen = {**candidate.fixed, **params}
-    limit = chosen.pop(MAX_TRAIN_ROWS, 0)
+    limit, splits = chosen.pop(MAX_TRAIN_ROWS, 0), chosen.pop(CATEGORY_SPLITS, "")
     # kernel and neighbour models grow worse than linearly with their rows
     places = sample_rows(np.arange(len(rows)), int(limit or 0), problem.setting.seed)
     setting = replace(problem.setting, monotone=candidate.monotone)
@@ -126,7 +126,14 @@ def fit(problem: TrainingProblem, candidate: Candidate, params: Mapping[str, Any
     # a column without a value cannot be split on: boosted trees, which take the whole matrix, ignore it
     matrix[:, [i for i in range(matrix.shape[1]) if i not in problem.setting.schema.inputs]] = np.nan
     used = rows[places]
-    return _fit_weighted(estimator, matrix, problem.target[used], compute_fit_weights(problem, used))
+    arguments: dict[str, Any] = (
+        {"categorical_feature": setting.list_unordered_categories()} if splits == LEVEL_SETS else {}
+    )
+    if (weights := compute_fit_weights(problem, used)) is not None:
+        # a pipeline passes arguments on to the step that they name
+        last = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
+        arguments[f"{last}sample_weight"] = weights
+    return estimator.fit(matrix, problem.target[used], **arguments)
 
 
 def compute_fit_weights(problem: TrainingProblem, rows: Rows) -> Floats | None:
@@ -146,14 +153,6 @@ def compute_fit_weights(problem: TrainingProblem, rows: Rows) -> Floats | None:
     else:
         of_classes = np.array([given[label] for label in labels], dtype=np.float64)
     return np.asarray(of_classes[codes] if own is None else own * of_classes[codes])
-
-
-def _fit_weighted(estimator: Any, matrix: Matrix, target: Floats, weights: Floats | None) -> Any:
-    if weights is None:
-        return estimator.fit(matrix, target)
-    # a pipeline passes arguments on to the step that they name
-    last = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
-    return estimator.fit(matrix, target, **{f"{last}sample_weight": weights})
 
 
 def _fit_blend(problem: TrainingProblem, params: Mapping[str, Any], rows: Rows) -> Blend:

@@ -18,7 +18,7 @@ from xgboost import XGBClassifier, XGBRegressor
 
 from servicio_ml.domain.search import (
     BLEND,
-    MAX_TRAIN_ROWS,
+    PLATFORM_PARAMETERS,
     Candidate,
     Choice,
     Objective,
@@ -72,6 +72,7 @@ ESTIMATOR_CLASSES: Mapping[str, EstimatorClasses] = {
         classifier=LGBMClassifier, regressor=LGBMRegressor, more=_list_lightgbm_parameters(),
         set_here=THREADED
         | {"monotone_constraints", "mc", "monotone_constraint", "monotonic_cst"}
+        | {"categorical_feature", "cat_feature", "categorical_column", "cat_column", "categorical_features"}
         | {"verbose", "verbosity", "deterministic", "force_row_wise", "seed", "num_threads"},
     ),
     "xgboost": EstimatorClasses(
@@ -136,7 +137,9 @@ def check_parameters(use_case: UseCase) -> None:
         family = ESTIMATOR_CLASSES[candidate.family]
         kind = family.choose(classes=classes)
         _check_objective(where, use_case, candidate)
-        for name in [name for name in (*candidate.space, *candidate.fixed) if name != MAX_TRAIN_ROWS]:
+        for name in [
+            name for name in (*candidate.space, *candidate.fixed) if name not in PLATFORM_PARAMETERS
+        ]:
             _check_name(where, family, kind, name)
         for params in _list_combinations(candidate):
             if problem := _find_value_problem(kind, params, classes):
@@ -172,7 +175,7 @@ def _list_combinations(candidate: Candidate) -> Iterator[Mapping[str, Any]]:
 
 
 def _find_value_problem(kind: type[Any], params: Mapping[str, Any], classes: int) -> str:
-    chosen = {name: value for name, value in params.items() if name != MAX_TRAIN_ROWS}
+    chosen = {name: value for name, value in params.items() if name not in PLATFORM_PARAMETERS}
     try:
         estimator = kind(**chosen)
         if issubclass(kind, LGBMClassifier | LGBMRegressor | XGBClassifier | XGBRegressor):
