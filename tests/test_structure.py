@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from source_trees import ROOT, parse_source
+
 PACKAGE = ROOT / "servicio-ml" / "src" / "servicio_ml"
 GENERATED = ("_pb2.py", "_pb2_grpc.py")
 CODE = (
@@ -34,7 +35,7 @@ def _list_modules(root: Path) -> list[Path]:
 
 
 MODULES = _list_modules(PACKAGE)
-TREES = {path: ast.parse(path.read_text()) for folder in CODE for path in _list_modules(ROOT / folder)}
+FILES = [path for folder in CODE for path in _list_modules(ROOT / folder)]
 
 
 def _list_functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -62,7 +63,7 @@ def test_functions_are_short() -> None:
     lengths = [
         (node.end_lineno or node.lineno) - node.lineno + 1
         for path in MODULES
-        for node in _list_functions(TREES[path])
+        for node in _list_functions(parse_source(path))
     ]
     assert statistics.median(lengths) <= 7
     assert _compute_percentile(lengths, 0.95) <= 24
@@ -96,9 +97,9 @@ def _count_comment_lines(path: Path) -> int:
 def test_functions_have_few_branches(folder: str) -> None:
     found = {
         f"{path.relative_to(ROOT)}:{node.name}": _compute_complexity(node)
-        for path, tree in TREES.items()
+        for path in FILES
         if path.is_relative_to(ROOT / folder)
-        for node in _list_functions(tree)
+        for node in _list_functions(parse_source(path))
     }
     above = {name: count for name, count in found.items() if count > MAX_COMPLEXITY}
     assert set(above) <= set(COMPLEX_WITH_REASON), above
@@ -138,7 +139,7 @@ def _count_decisions(node: ast.AST) -> int:
 def test_the_named_exceptions_exist() -> None:
     names = {
         f"{path.relative_to(ROOT)}:{node.name}"
-        for path, tree in TREES.items()
-        for node in _list_functions(tree)
+        for path in FILES
+        for node in _list_functions(parse_source(path))
     }
     assert set(COMPLEX_WITH_REASON) <= names

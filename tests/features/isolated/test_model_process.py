@@ -23,6 +23,7 @@ from servicio_ml.model_worker import messages
 
 VARIABLE = "SERVICIO_ML_TEST"
 SECONDS = 60.0
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,8 @@ from servicio_ml.features.isolated.worker_document import WORKER
 from servicio_ml.features.runtimes.scorer import Runtime
 from small_use_case import generate_rows
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Artifact:

@@ -13,6 +13,7 @@ from servicio_ml.model_worker.loading.estimators import describe_estimator
 
 # the models are small, and so are their rows
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore:Features .* are constant"),
     pytest.mark.filterwarnings("ignore:invalid value encountered in divide"),

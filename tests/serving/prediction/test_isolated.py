@@ -27,6 +27,7 @@ from servicio_ml.serving.models.model_status import ChallengerTraffic
 from servicio_ml.serving.rest import explain, what_if
 from servicio_ml.serving.rest.models import build_model_routes
 
+pytestmark = pytest.mark.slow
 HOSTILE, OTHER = "hostile", "small"
 JSON_TYPE = {"content-type": "application/json"}
 WAIT_SECONDS, ROUNDS = 0.02, 3000
