@@ -1,6 +1,7 @@
 """Fixtures that every test may use."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from small_use_case import SCHEMA, build_use_case, generate_rows
 # machines are noisy: how long an example takes says nothing
 settings.register_profile("noisy", deadline=None)
 settings.load_profile("noisy")
+SLOW_MODULE = re.compile(r"^pytestmark = \[?\s*pytest\.mark\.slow\b", re.MULTILINE)
 DEFAULT_DATA_DIR = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -29,6 +31,13 @@ def pytest_configure() -> None:
     if worker and hasattr(os, "sched_setaffinity"):
         processors = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {processors[int(worker.removeprefix("gw")) % len(processors)]})
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out a module of slow tests when only the fast ones run: importing it may take seconds."""
+    if config.option.markexpr == "not slow" and collection_path.suffix == ".py":
+        return True if SLOW_MODULE.search(collection_path.read_text()) else None
+    return None
 
 
 @pytest.fixture(scope="session")

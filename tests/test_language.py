@@ -133,6 +133,7 @@ GIVEN_NAMES = frozenset(
         "invocation_metadata",
         "lifespan",
         "pytest_configure",
+        "pytest_ignore_collect",
         "readable",
         "readinto",
         "seek",

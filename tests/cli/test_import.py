@@ -30,6 +30,7 @@ from servicio_ml.cli.app import app
 from servicio_ml.features.artifact import load_version
 from servicio_ml.settings import Settings
 
+pytestmark = pytest.mark.slow
 ROWS = make_rows(700)
 TARGETS = make_targets(ROWS)
 

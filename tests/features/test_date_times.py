@@ -3,13 +3,11 @@
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servicio_ml.adapters.evidently.frames import build_rows
 from servicio_ml.domain.derived import Cyclic, DatePart, Difference, Expression
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.errors import UseCaseError
@@ -80,13 +78,6 @@ def test_records_and_tables_are_encoded_alike_and_decoded_to_the_second(rows: li
     ENCODER.derive(validated)
     np.testing.assert_array_equal(validated, expected)
     assert decode_records(SCHEMA, expected) == [{**row, "size": None} for row in texts]
-
-
-def test_evidently_gets_the_moment() -> None:
-    frame = build_rows(SCHEMA, ENCODER.encode_records([RECORD, {**RECORD, "end": None}])[:, :5])
-    assert frame["start"].tolist() == [pd.Timestamp(RECORD["start"])] * 2
-    assert frame["end"].tolist()[0] == pd.Timestamp(RECORD["end"])
-    assert frame["end"].isna().tolist() == [False, True]
 
 
 @pytest.mark.parametrize(
