@@ -25,7 +25,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast check format lint types layers docs fix lock protocol bench-serving airflow notebooks env up down status logs demo backup restore clean
+.PHONY: help setup test test-fast check format lint types layers docs fix lock protocol bench-serving airflow notebooks env up programs down status logs demo backup restore clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ $(JUPYTER_READY): requirements/notebooks.txt $(READY)
 
 up: $(READY) ## Run the whole platform on this machine until Ctrl-C; USE_CASES=all for every use case
 	@$(BIN)/python -m deploy.embedded up
+
+programs: $(READY) ## Download what `make up` lacks: Prometheus, Alertmanager, Grafana
+	@$(BIN)/python -m deploy.embedded programs
 
 down: $(READY) ## Stop what `make up` runs
 	@$(BIN)/python -m deploy.embedded down

@@ -1,4 +1,4 @@
-"""The embedded platform: `make up`, `make down`, `make status`, `make logs` and `make demo`."""
+"""The embedded platform: `make up`, `make programs`, `make down`, `make status`, `make logs`, `make demo`."""
 
 import os
 import sys
@@ -14,6 +14,7 @@ from deploy.embedded.components.component import EmbeddedPlatform, read_platform
 from deploy.embedded.platform_lock import take_over_lock
 from deploy.embedded.processes import supervisord
 from deploy.embedded.processes.running_platforms import describe_absence
+from deploy.embedded.releases import offer
 from deploy.embedded.settings import PlatformError, StatePaths
 from servicio_ml.errors import ServicioError
 
@@ -38,6 +39,13 @@ def up() -> None:
     """Start the platform and hold it until Ctrl-C; docs/deploy-embedded.md lists the variables."""
     with report_errors():
         raise typer.Exit(platform_run.run_platform(settings.read_setup()))
+
+
+@app.command()
+def programs() -> None:
+    """Download the programs that this machine lacks."""
+    with report_errors():
+        raise typer.Exit(0 if offer.run_programs(settings.read_setup()) else 1)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -21,6 +22,14 @@ class PlatformError(ServicioError):
     """The platform cannot start, or does not run."""
 
 
+class ProgramsAnswer(StrEnum):
+    """Whether `make up` downloads the programs that this machine lacks."""
+
+    ASK = "ask"
+    YES = "yes"
+    NO = "no"
+
+
 class UpOptions(BaseSettings):
     """Variables of `make up`.
 
@@ -30,6 +39,9 @@ class UpOptions(BaseSettings):
         fetch_seconds: Time limit for a publisher's download of the original data, in seconds; 0 skips it.
         rule_step: Time between two evaluations of the rules about models: with `1m`, alerts come five times
             sooner, and only the windows of an hour and a day are evaluated.
+        programs: Whether missing programs are downloaded; a terminal is asked once by default.
+        programs_mirror: Address of a folder with the same files as the publishers'; optional.
+        programs_seconds: Time limit for downloading one program, in seconds.
         notify_url: Address that receives Alertmanager's JSON and notifies people; optional.
         mlflow_port: Port of MLflow.
         streamlit_port: Port of the pages.
@@ -37,6 +49,7 @@ class UpOptions(BaseSettings):
         alertmanager_port: Port of Alertmanager.
         redis_port: Port of the platform's own Redis; 0 takes 6379 or the next free one.
         stream_metrics_port: Port of the stream worker's metrics.
+        statsd_exporter_port: Port of the StatsD exporter's metrics.
     """
 
     model_config = SettingsConfigDict(
@@ -47,6 +60,9 @@ class UpOptions(BaseSettings):
     train_seconds: float | None = Field(default=None, ge=0)
     fetch_seconds: float = Field(default=20, ge=0)
     rule_step: str = Field(default="5m", pattern=r"^[1-9][0-9]*[smh]$")
+    programs: ProgramsAnswer = ProgramsAnswer.ASK
+    programs_mirror: str = Field(default="", pattern=r"^(https?://.+)?$")
+    programs_seconds: float = Field(default=900, gt=0)
     notify_url: str = Field(default="", pattern=r"^(https?://.+)?$")
     mlflow_port: int = Field(default=5001, ge=1, le=65535)
     streamlit_port: int = Field(default=8501, ge=1, le=65535)
@@ -54,6 +70,7 @@ class UpOptions(BaseSettings):
     alertmanager_port: int = Field(default=9093, ge=1, le=65535)
     redis_port: int = Field(default=0, ge=0, le=65535)
     stream_metrics_port: int = Field(default=8801, ge=1, le=65535)
+    statsd_exporter_port: int = Field(default=9102, ge=1, le=65535)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +91,16 @@ class StatePaths:
     @property
     def logs(self) -> Path:
         return self.state / "logs"
+
+    @property
+    def programs(self) -> Path:
+        """Folder of the downloaded programs."""
+        return self.state / "programs"
+
+    @property
+    def programs_asked(self) -> Path:
+        """File that exists after a terminal was asked whether programs are to be downloaded."""
+        return self.programs / ".asked"
 
     @property
     def token(self) -> Path:

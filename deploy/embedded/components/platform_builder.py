@@ -11,7 +11,9 @@ from redis.exceptions import RedisError
 from deploy.embedded import monitoring_config
 from deploy.embedded.components import programs
 from deploy.embedded.components.component import Component, EmbeddedPlatform, MissingComponent
+from deploy.embedded.components.valkey import find_bundled_valkey
 from deploy.embedded.processes import ports
+from deploy.embedded.releases.table import describe_source, find_program, load_releases
 from deploy.embedded.settings import LOOPBACK, PlatformSetup, build_local_url
 
 REDIS_PORT = 6379
@@ -19,16 +21,12 @@ REDIS_SECONDS = 3
 TOKEN_BYTES = 32
 PROMETHEUS_VARIABLE = "SERVICIO_ML_PROMETHEUS_URL"
 """Variable with the Prometheus that the pages query; the server has no such setting."""
-PACKAGES = {
-    "Redis": (("redis-server", "valkey-server"), "the stream worker needs Redis or Valkey", "redis-server"),
-    "Prometheus": (("prometheus",), "metrics, drift over time and alerts need it", "prometheus"),
-    "Alertmanager": (
-        ("prometheus-alertmanager", "alertmanager"),
-        "alerts that start a retraining need it",
-        "prometheus-alertmanager",
-    ),
+REDIS_PROGRAMS = ("redis-server", "valkey-server")
+PURPOSES = {
+    "prometheus": ("Prometheus", "metrics, drift over time and alerts need it"),
+    "alertmanager": ("Alertmanager", "alerts that start a retraining need it"),
 }
-"""Title to the names of its program, its purpose, and its Debian package."""
+"""Name of a release to the title and the purpose of its program."""
 
 
 def build_platform(setup: PlatformSetup) -> EmbeddedPlatform:
@@ -77,41 +75,53 @@ class PlatformBuilder:
                     f"SERVICIO_ML_REDIS_URL: {problem}; start that server and `make up` again",
                 )
                 return
-        elif program := self._find_program("Redis"):
+        elif program := next(filter(None, map(shutil.which, REDIS_PROGRAMS)), "") or find_bundled_valkey():
             # another Redis often has 6379 already; no other program needs to know the port
             port = self._options.redis_port or ports.find_free_port(REDIS_PORT, self._list_ports())
             self.add(programs.build_redis(self._setup, program, port))
             url = f"redis://{LOOPBACK}:{port}/0"
         else:
+            self.add_missing("Redis", "the stream worker needs redis-server or valkey-server; install one")
             return
         self.variables["SERVICIO_ML_REDIS_URL"] = url
         self.add(programs.build_stream_worker(self._options.stream_metrics_port))
 
     def add_monitoring(self) -> None:
-        """Add Prometheus and Alertmanager if their programs exist; only Alertmanager opens the hook."""
+        """Add the programs of monitoring that exist; only Alertmanager opens the hook."""
         folder = self._setup.paths.run
         targets = {"servicio-ml": self._setup.settings.port}
         if any(component.name == "stream-worker" for component in self.components):
             targets["stream-worker"] = self._options.stream_metrics_port
-        if program := self._find_program("Alertmanager"):
+        if program := self._find_program("alertmanager"):
             token = (self._setup.settings.hook_token_file or _ensure_token(self._setup.paths.token)).resolve()
             self.variables["SERVICIO_ML_HOOK_TOKEN_FILE"] = str(token)
             targets["alertmanager"] = self._options.alertmanager_port
             config = monitoring_config.write_alertmanager_config(self._setup, folder / "alertmanager", token)
             self.add(programs.build_alertmanager(self._setup, program, config))
-        if program := self._find_program("Prometheus"):
+        if program := self._find_statsd_exporter():
+            self.variables |= {"STATSD_HOST": LOOPBACK, "STATSD_PORT": str(self._setup.settings.statsd_port)}
+            targets["statsd"] = self._options.statsd_exporter_port
+            self.add(programs.build_statsd_exporter(self._setup, program))
+        if program := self._find_program("prometheus"):
             targets["prometheus"] = self._options.prometheus_port
             config = monitoring_config.write_prometheus_config(self._setup, folder / "prometheus", targets)
             self.add(programs.build_prometheus(self._setup, program, config))
         self.add_missing("Airflow", "it runs beside the platform, on the same state: make airflow")
         self.add_missing("Grafana", "its dashboards are in grafana/; see docs/deploy-compose.md")
 
-    def _find_program(self, title: str) -> str:
+    def _find_statsd_exporter(self) -> str:
+        """Find the exporter of StatsD metrics; empty without one, and where another host receives them."""
+        if self._setup.settings.statsd_host:
+            return ""
+        return find_program(load_releases()["statsd-exporter"], self._setup.paths.programs)
+
+    def _find_program(self, name: str) -> str:
         """Find the path of a program; if there is none, record it as missing and return an empty string."""
-        names, purpose, package = PACKAGES[title]
-        found = next(filter(None, map(shutil.which, names)), "")
+        release = load_releases()[name]
+        found = find_program(release, self._setup.paths.programs)
         if not found:
-            self.add_missing(title, f"{purpose}; on Debian and Ubuntu: apt-get install {package}")
+            title, purpose = PURPOSES[name]
+            self.add_missing(title, f"{purpose}; {describe_source(release)}")
         return found
 
     def _list_ports(self) -> list[int]:
@@ -119,6 +129,7 @@ class PlatformBuilder:
         return [
             *(settings.port, settings.grpc_port, options.mlflow_port, options.streamlit_port),
             *(options.prometheus_port, options.alertmanager_port, options.stream_metrics_port),
+            options.statsd_exporter_port,
         ]
 
 

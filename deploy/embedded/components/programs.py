@@ -99,6 +99,18 @@ def build_alertmanager(setup: PlatformSetup, program: str, config: Path) -> Comp
     )  # fmt: skip
 
 
+def build_statsd_exporter(setup: PlatformSetup, program: str) -> Component:
+    port, udp = setup.options.statsd_exporter_port, setup.settings.statsd_port
+    # as in docker-compose.yaml; the mapping file says why tags are not parsed
+    words = [f"--statsd.mapping-config={ROOT / 'monitoring' / 'statsd' / 'mapping.yaml'}"]
+    words += ["--no-statsd.parse-influxdb-tags", f"--statsd.listen-udp={LOOPBACK}:{udp}"]
+    words += ["--statsd.listen-tcp=", f"--web.listen-address={LOOPBACK}:{port}"]
+    return Component(
+        name="statsd-exporter", title="StatsD exporter", command=[program, *words],
+        ports={port: "STATSD_EXPORTER_PORT"}, ready=f"{build_local_url(port)}/metrics", order=FIRST,
+    )  # fmt: skip
+
+
 def build_prometheus(setup: PlatformSetup, program: str, config: Path) -> Component:
     port = setup.options.prometheus_port
     words = [f"--config.file={config}", f"--storage.tsdb.path={setup.paths.state / 'prometheus'}"]
