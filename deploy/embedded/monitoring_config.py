@@ -34,7 +34,7 @@ def write_prometheus_config(setup: PlatformSetup, folder: Path, targets: Mapping
         {"job_name": each["job_name"], **_build_static_target(targets[each["job_name"]])} for each in jobs
     ]
     config["alerting"]["alertmanagers"] = [_build_static_target(setup.options.alertmanager_port)]
-    return _write_yaml(folder / "prometheus.yaml", config)
+    return write_yaml(folder / "prometheus.yaml", config)
 
 
 def write_alertmanager_config(setup: PlatformSetup, folder: Path, token: Path) -> Path:
@@ -49,7 +49,7 @@ def write_alertmanager_config(setup: PlatformSetup, folder: Path, token: Path) -
     for receiver in config["receivers"]:
         adapted = (_adapt_webhook(each, setup, token) for each in receiver["webhook_configs"])
         receiver["webhook_configs"] = [each for each in adapted if each is not None]
-    return _write_yaml(folder / "alertmanager.yaml", config)
+    return write_yaml(folder / "alertmanager.yaml", config)
 
 
 def _adapt_webhook(webhook: Mapping[str, Any], setup: PlatformSetup, token: Path) -> dict[str, Any] | None:
@@ -67,14 +67,15 @@ def _write_rules(step: str, folder: Path) -> str:
     windows = SHORT_WINDOWS if step.endswith(("s", "m")) else WINDOWS
     rules = folder / "rules"
     rules.mkdir(parents=True, exist_ok=True)
-    return str(_write_yaml(rules / "rules.yaml", to_document(build_groups(step=step, windows=windows))))
+    return str(write_yaml(rules / "rules.yaml", to_document(build_groups(step=step, windows=windows))))
 
 
 def _build_static_target(port: int) -> dict[str, Any]:
     return {"static_configs": [{"targets": [f"{LOOPBACK}:{port}"]}]}
 
 
-def _write_yaml(path: Path, config: Mapping[str, Any]) -> Path:
+def write_yaml(path: Path, config: Mapping[str, Any]) -> Path:
+    """Write a configuration file and create its folder; give its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # atomic: a Prometheus that was left running may read it at any moment
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")

@@ -47,6 +47,7 @@ class UpOptions(BaseSettings):
         streamlit_port: Port of the pages.
         prometheus_port: Port of Prometheus.
         alertmanager_port: Port of Alertmanager.
+        grafana_port: Port of Grafana.
         redis_port: Port of the platform's own Redis; 0 takes 6379 or the next free one.
         stream_metrics_port: Port of the stream worker's metrics.
         statsd_exporter_port: Port of the StatsD exporter's metrics.
@@ -68,6 +69,7 @@ class UpOptions(BaseSettings):
     streamlit_port: int = Field(default=8501, ge=1, le=65535)
     prometheus_port: int = Field(default=9090, ge=1, le=65535)
     alertmanager_port: int = Field(default=9093, ge=1, le=65535)
+    grafana_port: int = Field(default=3000, ge=1, le=65535)
     redis_port: int = Field(default=0, ge=0, le=65535)
     stream_metrics_port: int = Field(default=8801, ge=1, le=65535)
     statsd_exporter_port: int = Field(default=9102, ge=1, le=65535)

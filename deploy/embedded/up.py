@@ -16,7 +16,7 @@ from deploy.embedded.components.platform_builder import build_platform
 from deploy.embedded.platform_lock import lock_platform, read_lock_owner
 from deploy.embedded.processes import ports, supervisord
 from deploy.embedded.processes.supervisord import ProcessState
-from deploy.embedded.releases.offer import offer_programs
+from deploy.embedded.releases.offer import ask_for_programs
 from deploy.embedded.settings import PlatformError, PlatformSetup, StatePaths
 from servicio_ml.domain.use_case import UseCase
 
@@ -104,7 +104,7 @@ def _adopt(setup: PlatformSetup) -> RunningPlatform | None:
 
 
 def _start(setup: PlatformSetup, use_cases: Sequence[UseCase]) -> RunningPlatform:
-    offer_programs(setup)
+    ask_for_programs(setup)
     platform = build_platform(setup)
     ports.check_ports(platform.components)
     if not setup.settings.mlflow_url and not (setup.paths.state / "mlflow.db").exists():

@@ -32,6 +32,8 @@ def draw_page() -> None:
     refresh = right.toggle(label, value=True, key=REFRESH_KEY)
     draw = st.fragment(_draw_range, run_every=REFRESH_SECONDS if refresh else None)
     draw(session.get_use_case(), name or "1h")
+    if url := session.get_settings().grafana_url:
+        st.link_button(t("Dashboards in Grafana"), url)
 
 
 def _label_range(name: str) -> str:

@@ -12,6 +12,7 @@ from deploy.embedded import monitoring_config
 from deploy.embedded.components import programs
 from deploy.embedded.components.component import Component, EmbeddedPlatform, MissingComponent
 from deploy.embedded.components.valkey import find_bundled_valkey
+from deploy.embedded.grafana_config import build_settings, find_home, write_provisioning
 from deploy.embedded.processes import ports
 from deploy.embedded.releases.table import describe_source, find_program, load_releases
 from deploy.embedded.settings import LOOPBACK, PlatformSetup, build_local_url
@@ -21,10 +22,13 @@ REDIS_SECONDS = 3
 TOKEN_BYTES = 32
 PROMETHEUS_VARIABLE = "SERVICIO_ML_PROMETHEUS_URL"
 """Variable with the Prometheus that the pages query; the server has no such setting."""
+GRAFANA_VARIABLE = "SERVICIO_ML_GRAFANA_URL"
+"""Variable with the address of the dashboards, to which the pages link."""
 REDIS_PROGRAMS = ("redis-server", "valkey-server")
 PURPOSES = {
     "prometheus": ("Prometheus", "metrics, drift over time and alerts need it"),
     "alertmanager": ("Alertmanager", "alerts that start a retraining need it"),
+    "grafana": ("Grafana", "the dashboards in grafana/ need it"),
 }
 """Name of a release to the title and the purpose of its program."""
 
@@ -107,7 +111,26 @@ class PlatformBuilder:
             config = monitoring_config.write_prometheus_config(self._setup, folder / "prometheus", targets)
             self.add(programs.build_prometheus(self._setup, program, config))
         self.add_missing("Airflow", "it runs beside the platform, on the same state: make airflow")
-        self.add_missing("Grafana", "its dashboards are in grafana/; see docs/deploy-compose.md")
+        self._add_grafana()
+
+    def _add_grafana(self) -> None:
+        """Add Grafana with the committed dashboards if its program and its own folder exist."""
+        program = self._find_program("grafana")
+        home = find_home(program) if program else None
+        if home is None:
+            if program:
+                self.add_missing(
+                    "Grafana", f"{program} has no conf/defaults.ini in its folder or share/grafana"
+                )
+            return
+        settings = build_settings(self._setup, write_provisioning(self._setup.paths.run / "grafana"))
+        component = programs.build_grafana(self._setup, program, home, settings)
+        # the committed data source reads this variable
+        self.variables |= {
+            "PROMETHEUS_URL": self.variables[PROMETHEUS_VARIABLE],
+            GRAFANA_VARIABLE: component.url,
+        }
+        self.add(component)
 
     def _find_statsd_exporter(self) -> str:
         """Find the exporter of StatsD metrics; empty without one, and where another host receives them."""
@@ -130,6 +153,7 @@ class PlatformBuilder:
             *(settings.port, settings.grpc_port, options.mlflow_port, options.streamlit_port),
             *(options.prometheus_port, options.alertmanager_port, options.stream_metrics_port),
             options.statsd_exporter_port,
+            options.grafana_port,
         ]
 
 

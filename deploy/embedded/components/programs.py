@@ -14,6 +14,8 @@ DRAINS = 2
 """The server drains HTTP first, then gRPC, each for up to `drain_seconds`."""
 CLOSING_SECONDS = 15
 """Time for the API to ship the rest of its journal and to end its workers, in seconds."""
+OVERVIEW_PATH = "/d/servicio-ml-overview"
+"""Path of the first dashboard."""
 FIRST, LAST = 0, 20
 """Lowest and highest start order."""
 
@@ -96,6 +98,17 @@ def build_alertmanager(setup: PlatformSetup, program: str, config: Path) -> Comp
     return Component(
         name="alertmanager", title="Alertmanager", command=[program, *words],
         ports={port: "ALERTMANAGER_PORT"}, url=url, ready=f"{url}/-/ready", order=LAST,
+    )  # fmt: skip
+
+
+def build_grafana(setup: PlatformSetup, program: str, home: Path, settings: Mapping[str, str]) -> Component:
+    port = setup.options.grafana_port
+    url = build_local_url(port)
+    # words of the command line win over variables of the environment, which could open other addresses
+    words = [f"--homepath={home}", *(f"cfg:{name}={value}" for name, value in settings.items())]
+    return Component(
+        name="grafana", title="Grafana", command=[program, "server", *words], ports={port: "GRAFANA_PORT"},
+        url=f"{url}{OVERVIEW_PATH}", ready=f"{url}/api/health", order=LAST,
     )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ def list_installable(setup: PlatformSetup) -> list[Release]:
     return [each for each in list_missing(setup) if get_platform_name() in each.sha256]
 
 
-def install_releases(setup: PlatformSetup, releases: Sequence[Release]) -> bool:
+def fetch_releases(setup: PlatformSetup, releases: Sequence[Release]) -> bool:
     """Install releases and print the result of each; whether no download has failed.
 
     Raises:
@@ -42,7 +42,7 @@ def install_releases(setup: PlatformSetup, releases: Sequence[Release]) -> bool:
     with _lock_folder(setup.paths.programs):
         for release in releases:
             try:
-                _install(setup, release)
+                _fetch_release(setup, release)
             except UnknownHashError as error:
                 print(f"{release.name}: {error}", file=sys.stderr)
             except (PlatformError, OSError) as error:
@@ -53,7 +53,7 @@ def install_releases(setup: PlatformSetup, releases: Sequence[Release]) -> bool:
     return not failed
 
 
-def _install(setup: PlatformSetup, release: Release) -> None:
+def _fetch_release(setup: PlatformSetup, release: Release) -> None:
     name, programs, options = get_platform_name(), setup.paths.programs, setup.options
     target, url = release.get_folder(programs), release.build_url(name, options.programs_mirror)
     if name not in release.sha256:

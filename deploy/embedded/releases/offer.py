@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from deploy.embedded.releases.install import install_releases, list_installable, list_missing
+from deploy.embedded.releases.install import fetch_releases, list_installable, list_missing
 from deploy.embedded.releases.table import Release, find_program, get_platform_name, load_releases
 from deploy.embedded.settings import PlatformError, PlatformSetup, ProgramsAnswer
 
@@ -15,10 +15,10 @@ def run_programs(setup: PlatformSetup) -> bool:
     for release in load_releases().values():
         if path := find_program(release, setup.paths.programs):
             print(f"{release.name}: {path}")
-    return install_releases(setup, list_missing(setup))
+    return fetch_releases(setup, list_missing(setup))
 
 
-def offer_programs(setup: PlatformSetup) -> None:
+def ask_for_programs(setup: PlatformSetup) -> None:
     """Download what is missing if the user agrees; without it, the platform starts without it.
 
     With `PROGRAMS=yes` or `no` nobody is asked. Otherwise a terminal is asked, and only once.
@@ -35,7 +35,7 @@ def offer_programs(setup: PlatformSetup) -> None:
             print("going on without; they can be had later: make programs", flush=True)
             return
     try:
-        is_complete = install_releases(setup, missing)
+        is_complete = fetch_releases(setup, missing)
     except PlatformError as error:
         print(error, file=sys.stderr)
         is_complete = False

@@ -81,6 +81,8 @@ def test_missing_programs_say_how_to_get_them(programs: Path, monkeypatch: pytes
     reasons = {each.title: each.reason for each in made.missing}
     assert reasons["Prometheus"].endswith("download it: make programs")
     assert reasons["Alertmanager"].endswith("download it: make programs")
+    assert reasons["Grafana"].endswith("download it: make programs")
+    assert platform_builder.GRAFANA_VARIABLE not in made.variables
     assert made.find_component("statsd-exporter") is None
     assert "STATSD_HOST" not in made.variables
 

@@ -10,8 +10,8 @@ import pytest
 
 from archives import Mirror, build_installed_release, build_release, name_archives, run_mirror, write_table
 from deploy.embedded import settings
-from deploy.embedded.releases import install, offer, table
-from deploy.embedded.releases.install import install_releases, list_installable, list_missing
+from deploy.embedded.releases import install, offer
+from deploy.embedded.releases.install import fetch_releases, list_installable, list_missing
 from deploy.embedded.releases.table import find_program, get_platform_name, load_releases
 from deploy.embedded.settings import PlatformError, PlatformSetup
 from servers import find_free_port
@@ -111,9 +111,9 @@ def test_a_program_of_the_path_comes_first(
 def test_a_platform_without_a_hash_is_refused_and_asks_nobody(
     setup: PlatformSetup, mirror: Mirror, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(table.platform, "machine", lambda: "riscv64")
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
     assert list_installable(setup) == []
-    assert install_releases(setup, list_missing(setup))
+    assert fetch_releases(setup, list_missing(setup))
     assert "is known for linux-riscv64, and nothing is downloaded unchecked" in capsys.readouterr().err
     assert mirror.requests == []
 
@@ -136,7 +136,7 @@ def test_offline_says_what_to_do_and_the_platform_goes_on(
     assert setup.options.programs_mirror
     monkeypatch.setenv("PROGRAMS_MIRROR", f"http://127.0.0.1:{find_free_port()}")
     monkeypatch.setenv("PROGRAMS", "yes")
-    offer.offer_programs(settings.read_setup())
+    offer.ask_for_programs(settings.read_setup())
     said = capsys.readouterr().err
     assert "cannot be downloaded" in said
     assert "make programs PROGRAMS_MIRROR=" in said
@@ -150,10 +150,15 @@ def test_a_terminal_is_asked_once(
     setup: PlatformSetup, mirror: Mirror, monkeypatch: pytest.MonkeyPatch, words: str, *, installs: bool
 ) -> None:
     asked = []
+
+    def answer(text: str) -> str:
+        asked.append(text)
+        return words
+
     monkeypatch.setattr(offer, "_has_terminal", lambda: True)
-    monkeypatch.setattr("builtins.input", lambda text: asked.append(text) or words)
+    monkeypatch.setattr("builtins.input", answer)
     for _ in range(2):
-        offer.offer_programs(setup)
+        offer.ask_for_programs(setup)
     assert len(asked) == 1
     assert bool(_find("prometheus", setup)) == installs
     assert bool(mirror.requests) == installs
@@ -165,14 +170,14 @@ def test_nobody_is_asked_without_a_terminal(
 ) -> None:
     monkeypatch.setenv("PROGRAMS", answer)
     monkeypatch.setattr("builtins.input", lambda _: pytest.fail("asked"))
-    offer.offer_programs(settings.read_setup())
+    offer.ask_for_programs(settings.read_setup())
     assert setup.options.programs_mirror
     assert mirror.requests == []
 
 
 def test_two_installations_at_once_are_refused(setup: PlatformSetup) -> None:
     with install._lock_folder(setup.paths.programs), pytest.raises(PlatformError, match="another process"):
-        install_releases(setup, list_missing(setup))
+        fetch_releases(setup, list_missing(setup))
 
 
 def test_a_broken_download_is_no_program(setup: PlatformSetup, mirror: Mirror) -> None:
