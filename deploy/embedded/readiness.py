@@ -23,7 +23,9 @@ Clock = Callable[[], float]
 
 
 def is_ready(component: Component) -> bool:
-    """Whether a component answers its readiness check."""
+    """Whether a component answers its readiness check; one without a check is ready when it runs."""
+    if not component.ready:
+        return True
     address = urlsplit(component.ready)
     try:
         if address.scheme == "tcp":

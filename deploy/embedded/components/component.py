@@ -24,7 +24,8 @@ class Component:
         command: Command line.
         ports: Ports that it listens on, each with the variable that sets another one.
         url: Address for people; empty if there is nothing to see.
-        ready: Address that answers with a 2xx once the component is ready; `tcp://…` accepts connections.
+        ready: Address that answers with a 2xx once the component is ready; `tcp://…` accepts connections;
+            empty if the component serves nothing and is ready when it runs.
         stop_seconds: Time limit for a stop, in seconds; afterwards it is killed.
         order: Priority: components with a lower number start earlier and stop later.
     """

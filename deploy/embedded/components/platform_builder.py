@@ -44,6 +44,7 @@ def build_platform(setup: PlatformSetup) -> EmbeddedPlatform:
     else:
         builder.add(programs.build_mlflow(setup))
     builder.add(programs.build_streamlit(setup))
+    builder.add(programs.build_scheduler())
     builder.add_monitoring()
     components = sorted(builder.components, key=lambda each: each.order)
     return EmbeddedPlatform(components=components, missing=builder.missing, variables=builder.variables)

@@ -59,6 +59,13 @@ def build_stream_worker(port: int) -> Component:
     )  # fmt: skip
 
 
+def build_scheduler() -> Component:
+    return Component(
+        name="scheduler", title="Scheduler of the drift reports", ports={}, ready="",
+        command=[sys.executable, "-m", "deploy.embedded.scheduler"],
+    )  # fmt: skip
+
+
 def build_mlflow(setup: PlatformSetup) -> Component:
     # the server and the commands share one SQLite file: its locks keep their writes apart
     state, port = setup.paths.state, setup.options.mlflow_port
