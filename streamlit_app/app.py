@@ -1,7 +1,7 @@
 """The pages of servicio-ml: `streamlit run streamlit_app/app.py`."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,10 +15,12 @@ from streamlit_app import session  # noqa: E402
 from streamlit_app.client import service  # noqa: E402
 from streamlit_app.errors import report_errors  # noqa: E402
 from streamlit_app.new_use_case.state import LANDING  # noqa: E402
-from streamlit_app.translation import LANGUAGE, LANGUAGES, t, translate  # noqa: E402
+from streamlit_app.translation import LANGUAGE, LANGUAGES, t  # noqa: E402
 
-NEW_USE_CASE = "new_use_case"
-"""Folder of the page that needs no model."""
+HOME, PREDICT, DATA, NEW_USE_CASE = "all_models", "predict", "data", "new_use_case"
+"""Folders of pages with a rule of their own."""
+WITHOUT_MODEL = frozenset({"", NEW_USE_CASE})
+"""Paths of pages that need no model; that of the default page, Home, is empty."""
 ICON = str(Path(__file__).with_name("icon.svg"))
 
 
@@ -28,14 +30,9 @@ def list_titles() -> dict[str, str]:
     The pages have no icons: the browser would load them from outside as the icon of its tab.
     """
     return {
-        "predict": t("Predict"), "data": t("Data"), "models": t("Models"), "drift": t("Drift"),
+        HOME: t("Home"), PREDICT: t("Predict"), DATA: t("Data"), "models": t("Models"), "drift": t("Drift"),
         "live": t("Live"), NEW_USE_CASE: t("New use case"),
     }  # fmt: skip
-
-
-def label_use_case(name: str, titles: Mapping[str, str]) -> str:
-    """Return a use case's title in the reader's language; its name in words where the server has no title."""
-    return translate(titles[name]) if name in titles else name.replace("_", " ").capitalize()
 
 
 def restore_choice(key: str, options: Sequence[str], default: str) -> None:
@@ -54,25 +51,23 @@ def save_choice(key: str) -> None:
         st.query_params[key] = st.session_state[key]
 
 
-def select_use_case() -> str:
-    """Draw the selection of the use case and return its title; empty where the server has none."""
+def select_use_case(page: str) -> str:
+    """Draw the selection of the use case and return its title; empty where there is none for the page."""
     with report_errors():
         server = session.read(service.fetch_server_info)
-        if server.models:
-            default = server.default_model if server.default_model in server.models else server.models[0]
-            if (landing := st.session_state.get(LANDING)) in server.models:
+        # data are published before there is a model of them
+        names = sorted({*server.models, *server.titles}) if page == DATA else server.models
+        if names:
+            default = server.default_model if server.default_model in names else names[0]
+            if (landing := st.session_state.get(LANDING)) in names:
                 st.session_state[session.USE_CASE] = landing
-            restore_choice(session.USE_CASE, server.models, default)
-            label = partial(label_use_case, titles=server.titles)
-            st.selectbox(t("Use case"), server.models, format_func=label, key=session.USE_CASE)
+            restore_choice(session.USE_CASE, names, default)
+            label = partial(session.label_use_case, titles=server.titles)
+            st.selectbox(t("Use case"), names, format_func=label, key=session.USE_CASE)
             save_choice(session.USE_CASE)
             return label(session.get_use_case())
-        st.warning(
-            t(
-                "The server has no model yet. Run `servicio-ml etl USE_CASE` and "
-                "`servicio-ml train USE_CASE`, or `make up`."
-            )
-        )
+        if page not in WITHOUT_MODEL:
+            st.warning(t("The server has no model yet. The page Home shows the first steps."))
     return ""
 
 
@@ -93,22 +88,22 @@ def select_language() -> None:
 def main() -> None:
     """Draw the sidebar and the chosen page."""
     restore_choice(LANGUAGE, list(LANGUAGES), "en")
-    pages = [
-        st.Page(f"{folder}/page.py", title=title, url_path=folder, default=folder == "predict")
+    pages = {
+        folder: st.Page(f"{folder}/page.py", title=title, url_path=folder, default=folder == HOME)
         for folder, title in list_titles().items()
-    ]
-    page = st.navigation(pages)
+    }
+    page = st.navigation([*pages.values()])
     st.set_page_config(page_title=f"{page.title} · servicio-ml", page_icon=ICON, layout="wide")
     with st.sidebar:
-        title = select_use_case()
+        title = select_use_case(page.url_path)
         draw_key_field()
         select_language()
     if st.session_state.pop(LANDING, None) is not None:
-        st.switch_page(pages[0])
+        st.switch_page(pages[PREDICT])
     if title:
         # added to the configuration above, which a server without models needs, too
         st.set_page_config(page_title=f"{title}: {page.title} · servicio-ml")
-    if title or page.url_path == NEW_USE_CASE:
+    if title or page.url_path in WITHOUT_MODEL:
         page.run()
 
 

@@ -1,12 +1,13 @@
 """State that the pages of one reader share: the use case, the API key, and calls to the services."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import streamlit as st
 
 from streamlit_app.client.transport import Transport, connect
 from streamlit_app.settings import PageSettings
+from streamlit_app.translation import translate
 
 USE_CASE, KEY = "use_case", "api_key"
 """Session keys of the reader's choices; the use case is in the URL too."""
@@ -36,6 +37,11 @@ def get_use_case() -> str:
     """Return the name of the chosen use case."""
     use_case: str = st.session_state[USE_CASE]
     return use_case
+
+
+def label_use_case(name: str, titles: Mapping[str, str]) -> str:
+    """Return a use case's title in the reader's language; its name in words where the server has no title."""
+    return translate(titles[name]) if name in titles else name.replace("_", " ").capitalize()
 
 
 def get_key() -> str:

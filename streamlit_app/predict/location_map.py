@@ -10,12 +10,14 @@ from streamlit_app.charts import BLUE, ORANGE
 from streamlit_app.client.predict import FieldLocations, ModelSchema
 from streamlit_app.predict import typed_values
 from streamlit_app.predict.labels import describe_field, format_value, label_field
+from streamlit_app.predict.land import select_outline
 from streamlit_app.translation import t, t_plural
 
 HEIGHT = 380
 MARGIN_DEGREES = 2.0
 POINT_SIZE, PICKED_SIZE = 70, 220
 """Areas of the points in square pixels."""
+OUTLINE = "#999999"
 SELECTION = "location"
 
 
@@ -57,20 +59,28 @@ def _build_map(locations: FieldLocations, level: str, title: str) -> Any:
             for name, (latitude, longitude) in locations.points.items()
         ]
     )
+    longitudes, latitudes = _find_window(table["longitude"]), _find_window(table["latitude"])
     click = alt.selection_point(name=SELECTION, fields=["level"], toggle=False)
-    base = alt.Chart(table).encode(
-        x=alt.X("longitude:Q", title=t("Longitude (°)"), scale=_build_scale(table["longitude"])),
-        y=alt.Y("latitude:Q", title=t("Latitude (°)"), scale=_build_scale(table["latitude"])),
+    x = alt.X("longitude:Q", title=t("Longitude (°)"), scale=_build_scale(longitudes))
+    y = alt.Y("latitude:Q", title=t("Latitude (°)"), scale=_build_scale(latitudes))
+    land = (
+        alt.Chart(select_outline(longitudes, latitudes))
+        .mark_line(clip=True, color=OUTLINE, strokeWidth=1)
+        .encode(x=x, y=y, detail="line:N", order="place:Q")
     )
+    base = alt.Chart(table).encode(x=x, y=y)
     points = base.mark_circle(opacity=0.85, cursor="pointer").encode(
         color=alt.condition("datum.picked", alt.value(ORANGE), alt.value(BLUE)),
         size=alt.condition("datum.picked", alt.value(PICKED_SIZE), alt.value(POINT_SIZE)),
         tooltip=[alt.Tooltip("level:N", title=title)],
     )
     name = base.transform_filter("datum.picked").mark_text(dy=-16, fontWeight="bold").encode(text="level:N")
-    return alt.layer(points.add_params(click), name).properties(height=HEIGHT)
+    return alt.layer(land, points.add_params(click), name).properties(height=HEIGHT)
 
 
-def _build_scale(values: "pd.Series[float]") -> alt.Scale:
-    low, high = float(values.min()) - MARGIN_DEGREES, float(values.max()) + MARGIN_DEGREES
-    return alt.Scale(domain=[low, high], zero=False, nice=False)
+def _find_window(values: "pd.Series[float]") -> tuple[float, float]:
+    return float(values.min()) - MARGIN_DEGREES, float(values.max()) + MARGIN_DEGREES
+
+
+def _build_scale(window: tuple[float, float]) -> alt.Scale:
+    return alt.Scale(domain=list(window), zero=False, nice=False)

@@ -11,7 +11,7 @@ from monitored_platform import TrafficLoad
 from pages_app import run_pages
 
 pytestmark = pytest.mark.slow
-PAGES = ["", "data", "models", "drift", "live"]
+PAGES = ["", "predict", "data", "models", "drift", "live"]
 """Paths; the first page is at the root."""
 NARROW = ViewportSize(width=390, height=844)
 SEVERE_IMPACTS = {"serious", "critical"}
@@ -40,7 +40,7 @@ def _open_page(screen: Page, url: str, page: str, language: str = "en") -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
-@pytest.mark.parametrize("page", PAGES, ids=["predict", *PAGES[1:]])
+@pytest.mark.parametrize("page", PAGES, ids=["home", *PAGES[1:]])
 def test_axe_finds_no_severe_violation(screen: Page, url: str, page: str, language: str) -> None:
     _open_page(screen, url, page, language)
     found = Axe().run(screen).response["violations"]

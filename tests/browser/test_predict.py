@@ -20,7 +20,7 @@ NARROW = ViewportSize(width=390, height=844)
 
 @pytest.fixture
 def url(rain_pages: str) -> str:
-    return f"{rain_pages}/?use_case={MODEL}"
+    return f"{rain_pages}/predict?use_case={MODEL}"
 
 
 def open_page(screen: Page, url: str) -> None:

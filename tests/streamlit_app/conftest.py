@@ -53,7 +53,7 @@ def open_page(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
         for each, kept in state.items():
             app.session_state[each] = kept
         app.run()
-        if name != "predict":
+        if name != "all_models":
             app.switch_page(f"{name}/page.py").run()
         assert not app.exception, app.exception
         return app

@@ -9,6 +9,7 @@ from streamlit_app.settings import PageSettings
 
 OpenPage = Callable[..., AppTest]
 PAGES = ["predict", "data", "models", "drift", "live"]
+"""Pages that need a use case."""
 
 
 @pytest.mark.usefixtures("service")
@@ -67,7 +68,19 @@ def test_a_server_that_does_not_respond_is_reported(open_page: OpenPage) -> None
 def test_a_server_without_models_says_how_to_make_one(open_page: OpenPage, service: FakeServer) -> None:
     service.set_response("GET", "/", {"models": [], "titles": {}, "default_model": "small"})
     [warning] = open_page("predict").warning
-    assert "servicio-ml train" in warning.value
+    assert "The page Home shows the first steps" in warning.value
+
+
+def test_the_page_data_has_the_use_cases_without_a_model(open_page: OpenPage, service: FakeServer) -> None:
+    titles = {"small": "A", "later": "Not trained yet"}
+    service.set_response("GET", "/", {"models": ["small"], "titles": titles, "default_model": "small"})
+    app = open_page("data")
+    assert app.selectbox(key="use_case").options == ["Not trained yet", "A"]
+    app.selectbox(key="use_case").select("later").run()
+    assert service.find_calls("GET", "/models/later/data")
+    app.switch_page("models/page.py").run()
+    assert app.selectbox(key="use_case").options == ["A"]
+    assert app.selectbox(key="use_case").value == "small"
 
 
 @pytest.mark.slow

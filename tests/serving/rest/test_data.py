@@ -35,13 +35,15 @@ def lake() -> MemoryObjectStore:
 
 @pytest.fixture
 def app(made: ServiceFixture, lake: MemoryObjectStore) -> FastAPI:
-    return build_app(made.service, [build_routes(made.service, lambda: lake)])
+    return build_app(made.service, [build_routes(made.service, lambda: lake, lambda: {"planned": "Planned"})])
 
 
-def publish(lake: MemoryObjectStore, folder: Path, period: str, rows: int = ROWS) -> Manifest:
+def publish(
+    lake: MemoryObjectStore, folder: Path, period: str, rows: int = ROWS, name: str = "small"
+) -> Manifest:
     folder.mkdir(exist_ok=True)
     return run_etl(
-        build_use_case(name="small"),
+        build_use_case(name=name),
         write_csv(folder / "a.csv", [*build_rows(rows), build_row(Seeds="x")]),
         source_name="my file",
         period=period,
@@ -107,6 +109,14 @@ def test_a_damaged_overview(app: FastAPI, lake: MemoryObjectStore, tmp_path: Pat
     check_refused(get(app, PATH), 503, "no overview", "servicio-ml etl small --period 2020-12` again")
     lake.delete(manifest.files["overview"])
     check_refused(get(app, PATH), 404, "published again meanwhile")
+
+
+def test_an_installed_use_case_has_data_before_a_model(
+    app: FastAPI, lake: MemoryObjectStore, tmp_path: Path
+) -> None:
+    check_refused(get(app, "/models/planned/data"), 404, "run `servicio-ml etl planned` first")
+    publish(lake, tmp_path / "etl", "2020-12", name="planned")
+    assert get(app, "/models/planned/data").document["counts"]["read"] == ROWS + 1
 
 
 def test_unknown_models_and_periods(app: FastAPI) -> None:

@@ -76,7 +76,7 @@ def build_routers(service: Service, ports: RouterPorts) -> Sequence[APIRouter]:
         predictions.build_routes(service, time.time),
         drift.build_routes(service, time.time),
         drift_report.build_routes(service, ports.open_lake),
-        data.build_routes(service, ports.open_lake),
+        data.build_routes(service, ports.open_lake, ports.use_cases.list_titles),
         drafting.build_routes(ports.drafter, service.limits.body_bytes),
         enqueue.build_routes(service, ports.broker),
         alertmanager.build_routes(ports.hook),

@@ -20,7 +20,9 @@ class ServiceIndex(BaseModel):
 
     service: str
     models: list[str]
-    titles: dict[str, str] = Field(description="Model to the title of its use case, where it is installed.")
+    titles: dict[str, str] = Field(
+        description="Title of each installed use case, by its name; also of those without a model."
+    )
     default_model: str
     documentation: str
 
@@ -88,7 +90,7 @@ def _add_index_route(
         return ServiceIndex(
             service="servicio-ml",
             models=models,
-            titles={name: titles[name] for name in models if name in titles},
+            titles=dict(titles),
             default_model=service.default_model,
             documentation="/docs",
         )

@@ -37,19 +37,27 @@ class PublishedData(BaseModel):
     overview: PeriodOverview
 
 
-def build_routes(service: Service, open_lake: Callable[[], ObjectStore]) -> APIRouter:
+def build_routes(
+    service: Service, open_lake: Callable[[], ObjectStore], list_titles: Callable[[], Mapping[str, str]]
+) -> APIRouter:
     """Build the route.
 
     Args:
         service: Service of this process.
         open_lake: Opens the lake; files that a remote lake has fetched are deleted with it.
+        list_titles: Returns the title of each installed use case, by its name.
     """
     router = APIRouter(prefix="/models/{model}", tags=["insight"])
-    _add_data_route(router, service, open_lake)
+    _add_data_route(router, service, open_lake, list_titles)
     return router
 
 
-def _add_data_route(router: APIRouter, service: Service, open_lake: Callable[[], ObjectStore]) -> None:
+def _add_data_route(
+    router: APIRouter,
+    service: Service,
+    open_lake: Callable[[], ObjectStore],
+    list_titles: Callable[[], Mapping[str, str]],
+) -> None:
     @router.get(
         "/data",
         response_class=Response,
@@ -62,8 +70,12 @@ def _add_data_route(router: APIRouter, service: Service, open_lake: Callable[[],
             str | None, Query(pattern=f"^{PERIOD.pattern}$", description="`YYYY-MM`; default: the latest.")
         ] = None,
     ) -> Response:
-        """Show the data of a period: row counts, columns, correlations, missing values, rejected rows."""
-        service.models.get_status(model)
+        """Show the data of a period: row counts, columns, correlations, missing values, rejected rows.
+
+        The data of an installed use case are there before its first model.
+        """
+        if model not in await asyncio.to_thread(list_titles):
+            service.models.get_status(model)
         # built outside the event loop: the document is large, and predictions must not wait
         return Response(await asyncio.to_thread(_build_document, open_lake, model, period), media_type=JSON)
 
