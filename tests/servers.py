@@ -179,11 +179,15 @@ class PostgresServer:
 
 
 @contextmanager
-def start_postgres_server() -> Iterator[PostgresServer]:
-    """Run a PostgreSQL with its own database; without the programs the test is skipped."""
+def start_postgres_server(programs: Path | None = None) -> Iterator[PostgresServer]:
+    """Run a PostgreSQL with its own database; without the programs the test is skipped.
+
+    Args:
+        programs: Folder of its programs; that of the machine if None.
+    """
     places = [Path(each) for each in os.environ.get("PATH", "").split(os.pathsep)]
     places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    programs = next((place for place in places if (place / "initdb").exists()), None)
+    programs = programs or next((place for place in places if (place / "initdb").exists()), None)
     if programs is None:
         pytest.skip("no initdb; install the Debian package postgresql")
     user = next((name for name in UNPRIVILEGED if _has_user(name)), None) if os.geteuid() == 0 else None

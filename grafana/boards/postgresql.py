@@ -1,4 +1,4 @@
-"""Dashboard of PostgreSQL, from the metrics of postgres_exporter (0.11 or later)."""
+"""Dashboard of PostgreSQL 17, from the metrics of postgres_exporter (0.17 or later)."""
 
 from grafana.board import BoardSection, BoardVariable, build_board
 from grafana.colours import BAD, BLUE, GOOD, NEUTRAL, ORANGE, WARN
@@ -133,8 +133,8 @@ DISK = (
         "short",
         "Checkpoints in the last hour. Many requested ones: max_wal_size is too small for the writes.",
         [
-            PanelQuery("sum(increase(pg_stat_bgwriter_checkpoints_timed_total[1h]))", "timed"),
-            PanelQuery("sum(increase(pg_stat_bgwriter_checkpoints_req_total[1h]))", "requested"),
+            PanelQuery("sum(increase(pg_stat_checkpointer_num_timed_total[1h]))", "timed"),
+            PanelQuery("sum(increase(pg_stat_checkpointer_num_requested_total[1h]))", "requested"),
         ],
     ),
 )
