@@ -1,6 +1,7 @@
 """Atomic creation and replacement of files, with their final permissions from the start."""
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -42,7 +43,8 @@ def _write_unfinished(path: Path, text: str, mode: int) -> Path:
         with os.fdopen(handle, "w") as file:
             file.write(text)
             file.flush()
-            os.fchmod(handle, mode)
+            # by its path, as Windows has no `fchmod`
+            unfinished.chmod(mode)
             os.fsync(handle)
     except BaseException:
         unfinished.unlink(missing_ok=True)
@@ -52,6 +54,8 @@ def _write_unfinished(path: Path, text: str, mode: int) -> Path:
 
 def _sync_folder(folder: Path) -> None:
     """Write a folder's entries to the disk: syncing the file does not make its name durable."""
+    if sys.platform == "win32":  # opens no folder
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

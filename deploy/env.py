@@ -5,7 +5,6 @@ one that `--rotate` names. After an interruption, run it again: `.env`, which th
 """
 
 import argparse
-import fcntl
 import os
 import stat
 import sys
@@ -20,6 +19,9 @@ from deploy.secrets_list import API_KEYS, KEY_FILES, SECRET_FILES, SECRETS
 from servicio_ml.errors import ServicioError
 from servicio_ml.serving.http.api_keys import format_key_line, hash_key
 
+if sys.platform != "win32":
+    import fcntl
+
 ROOT = Path(__file__).parents[1]
 EXAMPLE, ENV, FOLDER = ".env.example", ".env", "secrets"
 FOLDER_VARIABLE = "SECRETS_DIR"
@@ -29,6 +31,7 @@ FOLDER_MODE = 0o700
 SECRET_MODE = 0o444
 """Permissions of a secret: containers read it as various users, and the folder keeps all others out."""
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
+NEXT = "docker compose --profile all up --detach --build"
 
 
 class EnvError(ServicioError):
@@ -79,9 +82,15 @@ def _check_rotation(name: str) -> None:
 
 @contextmanager
 def _lock_folder(folder: Path) -> Iterator[None]:
-    """Create the folder, closed to other users, and lock it against other processes that generate secrets."""
+    """Create the folder, closed to other users, and lock it against other processes that generate secrets.
+
+    Windows opens no folder, and has no such lock: run one `make env` at a time there.
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
     folder.chmod(FOLDER_MODE)
+    if sys.platform == "win32":
+        yield
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -175,7 +184,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{each.path.name:<{width}}  {each.outcome:<8} {about}".rstrip())
     if opened:
         print(f"\nOpened to the containers, which run as other users: {len(opened)} files and folders")
-    print(f"\nThe secrets are in {done[0].path.parent}. Next: docker compose --profile all up --detach")
+    print(f"\nThe secrets are in {done[0].path.parent}. Next: {NEXT}")
     return 0
 
 

@@ -2,12 +2,15 @@
 
 `{secret:name}` in the value of a variable becomes the content of /run/secrets/name; in an address (`…://…`)
 it is percent-encoded. A variable `SECRET_FILE_…` is `path:content`: the content goes into that file, which
-nobody else may read, and the variable goes away.
+nobody else may read, and the variable goes away. `--wait-for=name` before the command waits until the name of
+another container resolves.
 """
 
 import os
 import re
+import socket
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -17,6 +20,9 @@ REFERENCE = re.compile(r"\{secret:(\w+)\}")
 INTO_FILE = "SECRET_FILE_"
 OWNER_ONLY = 0o600
 COMMAND_NOT_FOUND = 127
+WAIT_FOR = "--wait-for="
+WAIT_SECONDS = 60.0
+BETWEEN_LOOKUPS_SECONDS = 0.5
 
 
 class SecretError(Exception):
@@ -67,8 +73,31 @@ def _read(name: str, path: Path) -> str:
     return content
 
 
+def wait_for_name(name: str, seconds: float = WAIT_SECONDS) -> bool:
+    """Wait until a name resolves; say whether it does."""
+    end = time.monotonic() + seconds
+    while not _resolves(name):
+        if time.monotonic() > end:
+            return False
+        time.sleep(BETWEEN_LOOKUPS_SECONDS)
+    return True
+
+
+def _resolves(name: str) -> bool:
+    try:
+        socket.getaddrinfo(name, None)
+    except socket.gaierror:
+        return False
+    return True
+
+
 def main(command: Sequence[str]) -> int:
     """Become the command."""
+    if command and command[0].startswith(WAIT_FOR):
+        name = command[0].removeprefix(WAIT_FOR)
+        if not wait_for_name(name):
+            sys.stderr.write(f"entrypoint: {name} does not resolve after {WAIT_SECONDS:.0f} s; going on\n")
+        command = command[1:]
     try:
         filled = build_environment(os.environ)
         write_files(filled)

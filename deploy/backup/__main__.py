@@ -13,7 +13,7 @@ from deploy.backup.manifest import BackupError, BackupManifest, read_manifest
 
 ROOT = Path(__file__).parents[2]
 MEBIBYTE = 1 << 20
-START_COMMAND = "docker compose --profile all up --detach"
+START_COMMAND = "docker compose --profile all up --detach --build"
 STATE_VARIABLE, DEFAULT_STATE = "SERVICIO_ML_STATE_DIR", ROOT / "var"
 EXTERNAL_STORES = {
     "SERVICIO_ML_LAKE_URL": "the lake",

@@ -27,6 +27,8 @@ def write_prometheus_config(setup: PlatformSetup, folder: Path, targets: Mapping
         targets: Name of a scrape job to its port.
     """
     config = yaml.safe_load((MONITORING / "prometheus" / "prometheus.yaml").read_text())
+    # Prometheus 2, which Debian has, takes the retention on its command line only
+    del config["storage"]
     config["rule_files"] = [_write_rules(setup.options.rule_step, folder)]
     # jobs of programs that do not run here would raise ServerDown
     jobs = [each for each in config["scrape_configs"] if each["job_name"] in targets]

@@ -1,6 +1,7 @@
 """Secrets get into a program's environment and files, and nowhere else."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from dockerfiles import entrypoint
 from documents import ROOT
 
 PROGRAM = ROOT / "dockerfiles" / "entrypoint.py"
+EXEC = ROOT / "dockerfiles" / "exec.sh"
 
 
 @pytest.fixture
@@ -57,6 +59,52 @@ def test_the_program_takes_its_place() -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         output, _ = process.communicate(timeout=60)
     assert int(output) == process.pid
+
+
+def test_it_waits_until_a_name_resolves(monkeypatch: pytest.MonkeyPatch) -> None:
+    lookups = iter([False, False, True])
+
+    def look_up(name: str, _: object) -> list[str]:
+        assert name == "statsd"
+        if not next(lookups):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return ["found"]
+
+    monkeypatch.setattr(entrypoint.socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(entrypoint, "BETWEEN_LOOKUPS_SECONDS", 0)
+    assert entrypoint.wait_for_name("statsd")
+    assert list(lookups) == []
+
+
+def test_it_goes_on_without_a_name_that_never_resolves() -> None:
+    # a domain that no server answers for
+    assert not entrypoint.wait_for_name("statsd.invalid", seconds=0)
+
+
+def test_the_program_starts_after_its_wait() -> None:
+    command = [sys.executable, "-I", str(PROGRAM), "--wait-for=localhost", "echo", "started"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("started\n", "")
+
+
+def test_exec_gives_a_program_its_secrets(tmp_path: Path) -> None:
+    """`docker compose exec` starts the program by its name, without the entrypoint of the image."""
+    script, program = tmp_path / "bin" / "airflow", tmp_path / "programs" / "airflow"
+    for path in (script, program):
+        path.parent.mkdir()
+    (tmp_path / "secret").write_text("s3cret\n")
+    script.write_text(EXEC.read_text().replace("/opt/entrypoint.py", str(tmp_path / "entrypoint.py")))
+    source = PROGRAM.read_text().replace("/run/secrets", str(tmp_path))
+    (tmp_path / "entrypoint.py").write_text(source)
+    program.write_text('#!/bin/sh\necho "$GIVEN" "$@"\n')
+    for path in (script, program):
+        path.chmod(0o755)
+    given = {"PATH": f"{script.parent}:{os.environ['PATH']}", "PROGRAMS": str(program.parent)}
+    done = subprocess.run(
+        ["airflow", "dags", "list"], env={**given, "GIVEN": "x://{secret:secret}"}, capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "x://s3cret dags list\n"
 
 
 def test_a_missing_program_is_reported() -> None:

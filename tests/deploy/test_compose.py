@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 import yaml
+from dockerfiles import entrypoint
 from fastapi.routing import APIRoute
+from monitoring.rule import parse_milliseconds
 
 from deploy import env
 from deploy.embedded.components import programs
@@ -26,12 +28,14 @@ ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yaml"
 DOCKERFILES = sorted((ROOT / "dockerfiles").glob("*/Dockerfile"))
 PROFILES = ("all", "serving", "airflow", "monitoring", "debug")
-STORES = {"postgres", "s3", "valkey"}
+DATABASES = {"postgres", "valkey"}
+WITHOUT_STATSD = {"airflow-init", "airflow-cli"}
+"""They end by themselves, and their commands send nothing through Airflow."""
 VARIABLE = re.compile(r"\$\{(\w+)(?::?([-?])([^}]*))?\}")
 VERSION_TAG = re.compile(r":v?\d+\.\d+[\w.-]*$")
 ADDRESS = re.compile(r"\w+://(?P<user>[^@/\s\"']*@)?(?P<host>[\w.-]+):(?P<port>\d+)")
 MENTION = re.compile(r"/run/secrets/(\w+)|\{secret:(\w+)\}")
-SECRET_NAME = re.compile(r"PASS|SECRET(?!S__BACKEND)|TOKEN|KEY|CREDENTIAL", re.IGNORECASE)
+SECRET_NAME = re.compile(r"PASS|SECRET(?!S__BACKEND)|TOKEN|KEY(?!_RETRIEVAL)|CREDENTIAL", re.IGNORECASE)
 NAMED_ONLY = {"airflow-apiserver": ["api_admin_key"]}
 """Has the environment of those that run tasks, and runs none."""
 HERE = {"localhost", "127.0.0.1", "0.0.0.0"}  # noqa: S104  compared with, not bound to
@@ -126,7 +130,9 @@ def _list_copied(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _is_opened(place: str, text: str) -> bool:
-    opened = re.findall(r"chmod (?:-R a\+rX|a\+r) (/\S+)", text)
+    opened = [
+        path for paths in re.findall(r"chmod (?:-R a\+rX|a\+rx?)((?: /\S+)+)", text) for path in paths.split()
+    ]
     return any(fnmatch(place, each) or place.startswith(f"{each}/") for each in opened)
 
 
@@ -243,11 +249,107 @@ def test_what_one_waits_for_starts_with_its_profile(services: Mapping[str, Servi
 
 def test_stores_are_behind(config: Mapping[str, Any], services: Mapping[str, Service]) -> None:
     assert config["networks"]["back"]["internal"] is True
-    assert {name: set(services[name]["networks"]) for name in STORES} == {name: {"back"} for name in STORES}
-    assert [name for name in STORES if services[name].get("ports")] == []
+    assert {name: set(services[name]["networks"]) for name in DATABASES} == {
+        name: {"back"} for name in DATABASES
+    }
+    assert [name for name in DATABASES if services[name].get("ports")] == []
     reachable = [name for name, each in services.items() if each.get("ports")]
     # a port of a service that is on an internal network only is published nowhere
     assert [name for name in reachable if set(services[name]["networks"]) == {"back"}] == []
+
+
+def _has_networks(services: Mapping[str, Service], network: str) -> set[str]:
+    return {name for name, each in services.items() if network in each["networks"]}
+
+
+def test_only_clients_of_s3_reach_its_other_ports(
+    config: Mapping[str, Any], services: Mapping[str, Service]
+) -> None:
+    """SeaweedFS asks for no key at the ports of its filer, volumes and master."""
+    clients = {name for name, each in services.items() if "http://s3:" in json.dumps(each.get("environment"))}
+    assert config["networks"]["storage"]["internal"] is True
+    assert _has_networks(services, "storage") == {*clients, "s3", "prometheus"}
+    # the network of the published port is the store's alone, and leads nowhere
+    assert set(services["s3"]["networks"]) == {"storage", "s3-port"}
+    assert _has_networks(services, "s3-port") == {"s3"}
+    options = config["networks"]["s3-port"]["driver_opts"]
+    assert options == {"com.docker.network.bridge.enable_ip_masquerade": "false"}
+    assert [(port["target"], port["host_ip"]) for port in services["s3"]["ports"]] == [(8333, "127.0.0.1")]
+
+
+def test_seaweedfs_runs_s3_and_nothing_that_it_can_leave_out(services: Mapping[str, Service]) -> None:
+    words = services["s3"]["entrypoint"][-1].split()
+    # files of the log would fill the memory behind /tmp
+    assert words[words.index("weed") + 1] == "-logtostderr=true"
+    options = dict(each.split("=", 1) for each in words if each.startswith("-"))
+    closed = {"-webdav": "false", "-admin.ui": "false", "-s3.port.iceberg": "0", "-s3.port.lance": "0"}
+    assert options.items() >= {**closed, "-master.telemetry": "false"}.items()
+    assert services["s3"]["stop_grace_period"] == "30s"
+
+
+def test_no_image_of_the_project_is_pulled(services: Mapping[str, Service]) -> None:
+    ours = {name: each for name, each in services.items() if each["image"].startswith("servicio-ml/")}
+    wrong = [
+        name
+        for name, each in ours.items()
+        if each.get("pull_policy") != ("build" if "build" in each else "never")
+    ]
+    assert wrong == []
+
+
+def test_airflow_waits_for_the_name_that_its_metrics_go_to(services: Mapping[str, Service]) -> None:
+    """It looks the name up once, at its start, and sends nothing if that fails."""
+    components = {
+        name: each
+        for name, each in services.items()
+        if each["image"].startswith("servicio-ml/airflow:") and name not in {"drafting", *WITHOUT_STATSD}
+    }
+    assert len(components) == 5
+    for name, each in components.items():
+        host = each["environment"]["AIRFLOW__METRICS__STATSD_HOST"]
+        assert each["command"][:2] == [f"{entrypoint.WAIT_FOR}{host}", "airflow"], name
+        [exporter] = [other for other, found in services.items() if found is _resolve(services, name, host)]
+        needs = each["depends_on"][exporter]
+        assert (needs["condition"], needs["restart"]) == (HEALTHY, True), name
+
+
+def test_postgresql_17_is_asked_for_its_checkpoints(services: Mapping[str, Service]) -> None:
+    assert services["postgres"]["image"].startswith("postgres:17.")
+    assert services["postgres-exporter"]["command"] == ["--collector.stat_checkpointer"]
+
+
+def test_an_exporter_is_healthy_while_its_database_is_down(services: Mapping[str, Service]) -> None:
+    """At /metrics, every check would ask the database, too."""
+    for name in ("postgres-exporter", "statsd-exporter"):
+        assert re.search(r":\d+/$", services[name]["healthcheck"]["test"][-1]), name
+
+
+def test_grafana_keeps_the_provisioning_folders_of_its_image(services: Mapping[str, Service]) -> None:
+    root = "/etc/grafana/provisioning"
+    targets = {each["target"] for each in services["grafana"]["volumes"]}
+    folders = {path.name for path in (ROOT / "grafana" / "provisioning").iterdir()}
+    assert {each for each in targets if each.startswith(root)} == {f"{root}/{name}" for name in folders}
+
+
+def test_grafana_asks_nobody_outside(services: Mapping[str, Service]) -> None:
+    given = services["grafana"]["environment"]
+    refused = {name for name, value in given.items() if name.endswith("_DISABLED") and value == "true"}
+    assert {each.removeprefix("GF_PLUGINS_") for each in refused} == {
+        "PREINSTALL_DISABLED",
+        "PUBLIC_KEY_RETRIEVAL_DISABLED",
+    }
+    asked = {
+        name for name in given if "CHECK_FOR" in name or name.endswith(("REPORTING_ENABLED", "FEED_ENABLED"))
+    }
+    assert len(asked) == 4
+    assert {given[name] for name in asked} == {"false"}
+
+
+def test_the_retention_is_in_the_configuration_and_long_enough(services: Mapping[str, Service]) -> None:
+    text = (ROOT / "monitoring" / "prometheus" / "prometheus.yaml").read_text()
+    kept = yaml.safe_load(text)["storage"]["tsdb"]["retention"]["time"]
+    assert parse_milliseconds(kept) >= parse_milliseconds("31d")
+    assert "retention" not in json.dumps(services["prometheus"])
 
 
 def _list_names(services: Mapping[str, Service], network: str) -> Mapping[str, Service]:

@@ -25,6 +25,18 @@ from deploy import atomic_file, env
 atomic_file.os.fsync = lambda handle: os._exit(9)  # as a killed process: without its finally clauses
 list(env.make_secrets(pathlib.Path(sys.argv[1])))
 """
+ON_WINDOWS = """
+import argparse, os, pathlib, sys, tempfile
+opened = os.open
+def open_file(path, *given, **options):
+    if os.path.isdir(path):
+        raise PermissionError(path)  # as Windows answers for a folder
+    return opened(path, *given, **options)
+sys.platform, sys.modules["fcntl"], os.open = "win32", None, open_file
+del os.fchmod
+from deploy import env
+sys.exit(env.main(["--root", sys.argv[1]]))
+"""
 
 
 @pytest.fixture
@@ -222,6 +234,15 @@ def test_the_command_needs_nothing_but_python(root: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "docker compose --profile all up" in done.stdout
     assert not any(text in done.stdout for text in _read_files(root).values())
+
+
+def test_windows_needs_no_locks_of_unix(root: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ON_WINDOWS, str(root)], cwd=ROOT, env=_build_bare_environment(),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert set(_read_files(root)) == set(SECRET_FILES)
 
 
 def test_the_command_says_what_is_wrong(root: Path) -> None:

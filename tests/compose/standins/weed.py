@@ -27,7 +27,11 @@ KNOWN = (
     "webdav",
     "admin.ui",
     "s3.port.iceberg",
+    "s3.port.lance",
+    "master.telemetry",
 )
+GLOBAL = "-logtostderr=true"
+"""The option that stands before the command."""
 UNFINISHED = "."
 """How the name of a file begins that a killed process has left."""
 App = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -89,12 +93,12 @@ class Quiet(WSGIRequestHandler):
 
 def main() -> None:
     """Serve until stopped."""
-    if sys.argv[1:2] != ["mini"]:
-        sys.exit("the stand-in knows `weed mini` only")
+    if sys.argv[1:3] != [GLOBAL, "mini"]:
+        sys.exit(f"the stand-in knows `weed {GLOBAL} mini` only")
     parser = argparse.ArgumentParser(prefix_chars="-", allow_abbrev=False)
     for name in KNOWN:
         parser.add_argument(f"-{name}", dest=name)
-    given = vars(parser.parse_args(sys.argv[2:]))
+    given = vars(parser.parse_args(sys.argv[3:]))
     start_http_server(int(given["metricsPort"]), given["metricsIp"])
     app = DomainDispatcherApplication(create_backend_app)
     kept = Kept(app, Path(given["dir"]) / "buckets", os.environ["AWS_ACCESS_KEY_ID"])
