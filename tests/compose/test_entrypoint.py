@@ -70,7 +70,7 @@ def test_it_waits_until_a_name_resolves(monkeypatch: pytest.MonkeyPatch) -> None
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return ["found"]
 
-    monkeypatch.setattr(entrypoint.socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
     monkeypatch.setattr(entrypoint, "BETWEEN_LOOKUPS_SECONDS", 0)
     assert entrypoint.wait_for_name("statsd")
     assert list(lookups) == []
