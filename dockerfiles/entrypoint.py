@@ -76,14 +76,14 @@ def _read(name: str, path: Path) -> str:
 def wait_for_name(name: str, seconds: float = WAIT_SECONDS) -> bool:
     """Wait until a name resolves; say whether it does."""
     end = time.monotonic() + seconds
-    while not _resolves(name):
+    while not _is_known(name):
         if time.monotonic() > end:
             return False
         time.sleep(BETWEEN_LOOKUPS_SECONDS)
     return True
 
 
-def _resolves(name: str) -> bool:
+def _is_known(name: str) -> bool:
     try:
         socket.getaddrinfo(name, None)
     except socket.gaierror:

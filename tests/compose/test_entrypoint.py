@@ -64,13 +64,13 @@ def test_the_program_takes_its_place() -> None:
 def test_it_waits_until_a_name_resolves(monkeypatch: pytest.MonkeyPatch) -> None:
     lookups = iter([False, False, True])
 
-    def look_up(name: str, _: object) -> list[str]:
+    def find_name(name: str, _: object) -> list[str]:
         assert name == "statsd"
         if not next(lookups):
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return ["found"]
 
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(socket, "getaddrinfo", find_name)
     monkeypatch.setattr(entrypoint, "BETWEEN_LOOKUPS_SECONDS", 0)
     assert entrypoint.wait_for_name("statsd")
     assert list(lookups) == []

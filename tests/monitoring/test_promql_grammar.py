@@ -10,7 +10,7 @@ from monitoring.rule import RUNBOOK
 
 from documents import ROOT, extract_blocks
 from grafana.preview import variables
-from npm_packages import install_packages
+from npm_packages import make_packages
 
 BOARDS = sorted((ROOT / "grafana" / "dashboards").glob("*.json"))
 RULES = sorted((ROOT / "monitoring").rglob("rules/*.yaml"))
@@ -18,7 +18,7 @@ RULES = sorted((ROOT / "monitoring").rglob("rules/*.yaml"))
 
 @pytest.fixture(scope="module")
 def parser() -> Path:
-    return install_packages("promql")
+    return make_packages("promql")
 
 
 def _list_refused(parser: Path, expressions: list[str]) -> list[str]:
