@@ -10,6 +10,7 @@ import os
 import re
 import socket
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -79,7 +80,7 @@ def wait_for_name(name: str, seconds: float = WAIT_SECONDS) -> bool:
     while not _is_known(name):
         if time.monotonic() > end:
             return False
-        time.sleep(BETWEEN_LOOKUPS_SECONDS)
+        threading.Event().wait(BETWEEN_LOOKUPS_SECONDS)
     return True
 
 

@@ -298,7 +298,7 @@ def test_no_image_of_the_project_is_pulled(services: Mapping[str, Service]) -> N
 
 
 def test_airflow_waits_for_the_name_that_its_metrics_go_to(services: Mapping[str, Service]) -> None:
-    """It looks the name up once, at its start, and sends nothing if that fails."""
+    """Airflow looks the name up once, at its start, and sends nothing if that fails."""
     components = {
         name: each
         for name, each in services.items()
