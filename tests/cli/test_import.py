@@ -27,7 +27,8 @@ from imported_models import (
 )
 from servicio_ml import bootstrap
 from servicio_ml.cli.app import app
-from servicio_ml.features.artifact import load_version
+from servicio_ml.features.artifact import download_artifact, load_version
+from servicio_ml.features.isolated.worker_document import read_worker_document
 from servicio_ml.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -130,6 +131,8 @@ def test_a_model_that_no_converter_knows_runs_in_a_process_of_its_own(folder: Pa
     assert document["reason"].startswith("KNNImputer: ")
     assert document["promotion"]["decision"] == "promoted"
     registry = bootstrap.connect_mlflow(Settings())[1]
+    with download_artifact(registry, "plums", 1) as downloaded:
+        assert read_worker_document(downloaded).direct
     artifact = load_version(registry, registry.get_version("plums", 1))
     chosen = make_rows(50, seed=3)
     matrix = artifact.encoder.encode_frame(pl.from_pandas(chosen))

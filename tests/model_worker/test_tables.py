@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from servicio_ml.features.isolated.scorer import write_table
-from servicio_ml.model_worker.tables import read_table
+from servicio_ml.model_worker.tables import build_frame, read_table
 
 MOMENT = datetime(2020, 1, 31, 12)  # noqa: DTZ001  as pandas reads it
 
@@ -30,18 +30,18 @@ MOMENT = datetime(2020, 1, 31, 12)  # noqa: DTZ001  as pandas reads it
 def test_a_column_is_as_pandas_reads_it_from_a_file(
     column: pa.Array, text: str, options: dict[str, Any]
 ) -> None:
-    found = read_table(write_table(pa.table({"x": column})))
+    found = build_frame(read_table(write_table(pa.table({"x": column}))))
     pd.testing.assert_frame_equal(found, pd.read_csv(StringIO("x\n" + text), **options))
 
 
 def test_a_text_column_without_texts_is_still_one() -> None:
-    found = read_table(write_table(pa.table({"x": pa.array([None], pa.string())})))
+    found = build_frame(read_table(write_table(pa.table({"x": pa.array([None], pa.string())}))))
     assert found["x"].dtype == pd.Series(["a"]).dtype
     assert found["x"].isna().tolist() == [True]
 
 
 def test_categories_keep_their_order() -> None:
     column = pa.DictionaryArray.from_arrays(pa.array([1, None], pa.int32()), pa.array(["z", "a"]))
-    found = read_table(write_table(pa.table({"x": column})))["x"]
+    found = build_frame(read_table(write_table(pa.table({"x": column}))))["x"]
     assert found.cat.categories.tolist() == ["z", "a"]
     assert found.cat.codes.tolist() == [1, -1]

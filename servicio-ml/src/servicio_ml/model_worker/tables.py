@@ -8,22 +8,29 @@ TEXT = pd.Series(["text"]).dtype
 """Type of texts: `object` in pandas 2, `str` in pandas 3."""
 MOMENT = pd.to_datetime(pd.Series(["2020-01-01"])).dtype
 """Type of dates: nanoseconds in pandas 2, microseconds in pandas 3."""
+PANDAS_TYPES = {} if pd.api.types.is_object_dtype(TEXT) else {pa.string(): TEXT}
+"""Types of pandas where Arrow's own choice is another one."""
 
 
-def read_table(payload: bytes | bytearray) -> pd.DataFrame:
-    """Read an Arrow stream as a data frame.
+def read_table(payload: bytes | bytearray) -> pa.Table:
+    """Read an Arrow stream."""
+    with pa.ipc.open_stream(payload) as reader:
+        return reader.read_all()
+
+
+def build_frame(table: pa.Table) -> pd.DataFrame:
+    """Build the data frame of a table.
 
     A missing text or truth value is NaN, an integer column with a missing value is float64.
     """
-    with pa.ipc.open_stream(payload) as reader:
-        table = reader.read_all()
-    return pd.DataFrame({name: _convert_column(table[name]) for name in table.column_names})
-
-
-def _convert_column(column: pa.ChunkedArray) -> pd.Series:
-    if pa.types.is_string(column.type):
-        return pd.Series([np.nan if text is None else text for text in column.to_pylist()], dtype=TEXT)
-    if pa.types.is_boolean(column.type) and column.null_count:
-        return pd.Series([np.nan if known is None else known for known in column.to_pylist()], dtype=object)
-    found: pd.Series = column.to_pandas()
-    return found.astype(MOMENT) if pa.types.is_timestamp(column.type) else found
+    # all columns at once: of one row, each by itself takes as long as a simple model
+    frame: pd.DataFrame = table.to_pandas(
+        types_mapper=PANDAS_TYPES.get, ignore_metadata=True, use_threads=False
+    )
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_timestamp(column.type):
+            frame[name] = frame[name].astype(MOMENT)
+        elif column.null_count and frame[name].dtype == object:
+            # Arrow makes None of a missing truth value, and of a missing text in pandas 2
+            frame[name] = frame[name].where(frame[name].notna(), np.nan)
+    return frame

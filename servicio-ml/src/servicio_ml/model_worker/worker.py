@@ -1,6 +1,7 @@
 """The worker: it loads one model and answers the requests of its server until the connection ends."""
 
 import argparse
+import gc
 import os
 import socket
 import sys
@@ -53,6 +54,8 @@ def main() -> None:
         except BaseException as error:  # noqa: BLE001  reported: the server decides whether to start again
             messages.send_message(connection, _build_error(error, messages.LOAD))
             return
+        # a model never becomes garbage: each full collection would walk through all of it, amid a request
+        gc.freeze()
         messages.send_message(connection, _build_description(model, confined=confined))
         _answer_requests(connection, model)
 
@@ -101,7 +104,7 @@ def _answer_requests(connection: socket.socket, model: Any) -> None:
 def _answer(header: dict[str, Any], model: Any, payload: bytearray) -> tuple[dict[str, Any], bytes]:
     request = header[messages.REQUEST]
     if request == messages.SCORE:
-        return _score(model, payload)
+        return _score(model, payload, direct=header.get(messages.DIRECT, False))
     if request == messages.CONVERT:
         # converters take seconds to import
         from .conversion.convert import convert_model
@@ -112,12 +115,16 @@ def _answer(header: dict[str, Any], model: Any, payload: bytearray) -> tuple[dic
     raise ValueError(f"unknown request {request!r}")
 
 
-def _score(model: Any, payload: bytearray) -> tuple[dict[str, Any], bytes]:
+def _score(model: Any, payload: bytearray, *, direct: bool) -> tuple[dict[str, Any], bytes]:
     import numpy as np
 
-    from .tables import read_table
+    from .tables import build_frame, read_table
 
-    scores = np.ascontiguousarray(model.score(read_table(payload)), dtype="<f8")
+    table = read_table(payload)
+    if direct and model.direct is None:
+        raise ValueError("its steps do not read arrays; import the model again")
+    found = model.direct(table) if direct else model.score(build_frame(table))
+    scores = np.ascontiguousarray(found, dtype="<f8")
     return {messages.SHAPE: list(scores.shape)}, scores.tobytes()
 
 

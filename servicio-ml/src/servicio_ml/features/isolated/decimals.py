@@ -9,6 +9,8 @@ FEWEST_DIGITS, MOST_DIGITS = 6, 9
 """A float32 has at least 6 exact decimal digits, and 9 always identify it."""
 SMALLEST, LARGEST = 1e-13, 1e22
 """Range of the numbers whose digits are found with exact powers of ten."""
+FEW = 8
+"""Number of values up to which text is faster than arrays."""
 
 
 def recover_decimals(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
@@ -16,6 +18,8 @@ def recover_decimals(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]
 
     A model that was trained on the decimals compares them with its own thresholds.
     """
+    if len(values) <= FEW:
+        return _read_texts(values)
     exact = values.astype(np.float64)
     found, sizes = exact.copy(), np.abs(exact)
     rows = np.flatnonzero((sizes >= SMALLEST) & (sizes <= LARGEST))
@@ -28,8 +32,13 @@ def recover_decimals(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]
             break
     rare = np.flatnonzero(np.isfinite(exact) & ((sizes < SMALLEST) | (sizes > LARGEST)) & (exact != 0))
     # one by one: powers of ten beyond 22 are not exact
-    found[rare] = [float(str(value)) for value in values[rare]]
+    found[rare] = _read_texts(values[rare])
     return found
+
+
+def _read_texts(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    # NumPy writes the shortest decimal that is the same float32
+    return np.array([float(str(value)) for value in values], dtype=np.float64)
 
 
 def _round_digits(values: npt.NDArray[np.float64], digits: int) -> Any:

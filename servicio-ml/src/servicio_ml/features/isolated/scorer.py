@@ -55,6 +55,7 @@ class IsolatedScorer:
         # slices copy nothing: most models have the order of their target
         self._order: list[int] | slice = document.order or slice(None)
         self.row_seconds: float | None = document.row_seconds
+        self._request = {messages.REQUEST: messages.SCORE, messages.DIRECT: document.direct}
         self._row_limit_seconds = ROW_FACTOR * document.row_seconds
         self._message_rows = max(1, min(int(MESSAGE_SECONDS / document.row_seconds), MESSAGE_ROWS))
         self._table = ModelTable(name, schema, document.columns)
@@ -97,9 +98,7 @@ class IsolatedScorer:
     def _score_part(self, matrix: Matrix) -> Scores:
         payload = write_table(self._table.build(matrix))
         seconds = BASE_SECONDS + self._row_limit_seconds * len(matrix)
-        header, answer = self._supervisor.request(
-            {messages.REQUEST: messages.SCORE}, payload, seconds=seconds
-        )
+        header, answer = self._supervisor.request(self._request, payload, seconds=seconds)
         try:
             scores = read_scores(header, answer, rows=len(matrix), classes=self._classes)
             return scores[:, self._order]

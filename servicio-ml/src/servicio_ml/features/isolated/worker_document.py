@@ -47,6 +47,7 @@ class WorkerDocument(BaseModel):
         memory_bytes: Maximum address space of its process, in bytes.
         requirements: Hashed requirements of the environment in the artifact; empty without an environment.
         order: Place of each label of the target among the scores of the model; empty where they are in order.
+        direct: Whether its first steps read arrays, with equal scores.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -59,6 +60,7 @@ class WorkerDocument(BaseModel):
     memory_bytes: Annotated[int, Field(ge=64 * MEBIBYTE)]
     requirements: Literal["", "requirements.txt"]
     order: list[Annotated[int, Field(ge=0)]] = []
+    direct: bool = False
 
     @model_validator(mode="after")
     def check_names(self) -> Self:

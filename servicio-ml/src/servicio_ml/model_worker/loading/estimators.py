@@ -1,9 +1,11 @@
 """Estimators with scikit-learn's interface."""
 
+from functools import partial
 from typing import Any
 
 from ..errors import ModelFileError
 from .boosted_files import read_pandas_categories
+from .direct_steps import build_direct_score
 from .loaded_model import LoadedModel, find_task, list_classes, make_column
 
 
@@ -22,12 +24,20 @@ def describe_estimator(estimator: Any) -> LoadedModel:
         raise ModelFileError(
             f"a {type(estimator).__name__} has no `predict_proba`; wrap it in CalibratedClassifierCV"
         )
+    predict = _predict_classes if classes else _predict_number
     return LoadedModel(
         task=find_task(classes),
-        classes=classes, columns=columns, native=estimator,
-        score=estimator.predict_proba if classes else lambda frame: make_column(estimator.predict(frame)),
-        categories=_find_categories(estimator, columns),
+        classes=classes, columns=columns, native=estimator, score=partial(predict, estimator),
+        categories=_find_categories(estimator, columns), direct=build_direct_score(estimator, predict),
     )  # fmt: skip
+
+
+def _predict_classes(estimator: Any, rows: Any) -> Any:
+    return estimator.predict_proba(rows)
+
+
+def _predict_number(estimator: Any, rows: Any) -> Any:
+    return make_column(estimator.predict(rows))
 
 
 def _read_classes(estimator: Any) -> tuple[Any, ...]:

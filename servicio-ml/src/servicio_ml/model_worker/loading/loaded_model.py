@@ -24,6 +24,7 @@ class LoadedModel:
         score: Function from a pandas data frame to scores, `[n, classes]`, or `[n, 1]` of a regression.
         native: The library's own object.
         categories: Texts by name of each column whose codes are part of the model.
+        direct: Function from an Arrow table to the same scores, where its first steps read arrays.
     """
 
     task: str
@@ -32,6 +33,7 @@ class LoadedModel:
     score: Score
     native: Any
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    direct: Score | None = None
 
 
 def find_task(classes: tuple[Any, ...]) -> str:

@@ -29,6 +29,7 @@ from servicio_ml.pipeline.importing.parity import (
     Parity,
     build_boundary_rows,
     build_gap_rows,
+    build_matrix_rows,
     compare_scores,
     select_rows,
 )
@@ -209,14 +210,16 @@ def _run_isolated(
     schema, categories = problem.setting.schema, probe.description.categories
     worker_columns = build_worker_columns(columns, schema, categories)
     table = ModelTable(given.uri, schema, worker_columns)
-    latency = probe.measure_latency(given.rows.inputs, categories)
+    rows = table.build(build_matrix_rows(problem.matrix, columns))
+    direct = probe.check_direct(rows)
+    latency = probe.measure_latency(rows, direct=direct)
     document = WorkerDocument(
         kind=given.files.kind, file=given.files.file, python=given.environment, columns=worker_columns,
         row_seconds=latency, memory_bytes=MEMORY_BYTES,
-        requirements="requirements.txt" if given.environment else "", order=list(order),
+        requirements="requirements.txt" if given.environment else "", order=list(order), direct=direct,
     )  # fmt: skip
     return _Way(
-        score=lambda matrix: probe.score_table(table.build(matrix))[:, list(order)],
+        score=lambda matrix: probe.score_table(table.build(matrix), direct=direct)[:, list(order)],
         write_model=partial(_write_worker, document=document, given=given),
         latency_seconds=latency,
     )

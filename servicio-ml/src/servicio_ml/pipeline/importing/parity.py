@@ -9,6 +9,7 @@ import numpy.typing as npt
 import onnx
 import pandas as pd
 
+from servicio_ml.features.encoder import Matrix
 from servicio_ml.model_worker.conversion.input_columns import NUMBER, InputColumn
 from servicio_ml.pipeline.training.export import PARITY_TOLERANCE
 
@@ -65,6 +66,15 @@ def select_rows(frame: pd.DataFrame) -> pd.DataFrame:
     """Select at most `MAX_ROWS` rows, evenly over the file."""
     places = np.unique(np.linspace(0, len(frame) - 1, min(len(frame), MAX_ROWS)).astype(int))
     return frame.iloc[places].reset_index(drop=True)
+
+
+def build_matrix_rows(matrix: Matrix, columns: Sequence[InputColumn]) -> Matrix:
+    """Select at most `MAX_ROWS` rows of a matrix, evenly, and add one for each missing value."""
+    places = np.unique(np.linspace(0, len(matrix) - 1, min(len(matrix), MAX_ROWS)).astype(int))
+    nullable = [each.place for each in columns if each.nullable]
+    gaps = np.repeat(matrix[:1], len(nullable), axis=0)
+    gaps[np.arange(len(nullable)), nullable] = np.nan
+    return np.concatenate([matrix[places], gaps])
 
 
 def build_gap_rows(frame: pd.DataFrame, columns: Sequence[InputColumn]) -> pd.DataFrame:

@@ -51,14 +51,19 @@ class ModelProbe:
             pa.Table.from_pandas(_build_typed_frame(frame, categories), preserve_index=False)
         )
 
-    def score_table(self, table: pa.Table) -> Scores:
+    def score_table(self, table: pa.Table, *, direct: bool = False) -> Scores:
         """Score a table of the columns that it reads, `[n, classes]`, or `[n, 1]` of a regression.
+
+        Args:
+            table: Rows.
+            direct: Whether its first steps read arrays, see `check_direct`.
 
         Raises:
             ModelImportError: The model fails, or gives no scores.
         """
         try:
-            header, answer = self._exchange({messages.REQUEST: messages.SCORE}, write_table(table))
+            request = {messages.REQUEST: messages.SCORE, messages.DIRECT: direct}
+            header, answer = self._exchange(request, write_table(table))
             return read_scores(header, answer, rows=len(table), classes=len(self.description.classes))
         except (ModelFailureError, ModelWorkerError) as error:
             raise ModelImportError(self._uri, f"it cannot score the rows: {error.problem}") from error
@@ -79,18 +84,36 @@ class ModelProbe:
         }
         return bytes(self._exchange(request)[1])
 
-    def measure_latency(self, frame: pd.DataFrame, categories: Mapping[str, Sequence[str]]) -> float:
+    def check_direct(self, table: pa.Table) -> bool:
+        """Check that the scores are bit for bit the same when the first steps read arrays.
+
+        Args:
+            table: Rows, which are compared together, and the first ones alone too.
+        """
+        parts = [table, *(table.slice(row, 1) for row in range(min(LATENCY_ROWS, len(table))))]
+        try:
+            return all(
+                np.array_equal(self.score_table(part, direct=True), self.score_table(part)) for part in parts
+            )
+        except ModelImportError:
+            return False
+
+    def measure_latency(self, table: pa.Table, *, direct: bool) -> float:
         """Measure the median seconds of one row, over rows that change.
+
+        Args:
+            table: Rows.
+            direct: As in `score_table`.
 
         Raises:
             ModelImportError: The model fails on most of them.
         """
         taken, problem = [], ""
         for row in range(LATENCY_WARM_UP + LATENCY_ROWS):
-            place = row % len(frame)
+            place = row % len(table)
             started = time.perf_counter()
             try:
-                self.score(frame.iloc[place : place + 1], categories)
+                self.score_table(table.slice(place, 1), direct=direct)
             except ModelImportError as error:
                 # some libraries fail on a row alone whose text is missing; the server reports such a row
                 problem = str(error)
