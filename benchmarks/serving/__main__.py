@@ -8,13 +8,14 @@ import argparse
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.serving import batches, report, rounds
-from benchmarks.serving.servers import ECHO, PEERS, Server, build_our_server
+from benchmarks.serving import batches, imported, neighbours, report, rounds
+from benchmarks.serving.servers import ECHO, MLFLOW, PEERS, Server, build_our_server
 from benchmarks.serving.stand import Stand
 from benchmarks.serving.train import prepare
 from rich.console import Console
@@ -24,7 +25,7 @@ from servicio_ml.adapters.console import ConsoleProgress
 
 CACHE = Path(__file__).parents[2] / "var" / "bench"
 TREES = 400
-PARTS = ("requests", "batches", "workers", "start")
+PARTS = ("requests", "imported", "neighbours", "batches", "workers", "start")
 BATCH_ROUNDS = 7
 TERMINATED = 128 + signal.SIGTERM
 QUICK_ROUNDS, QUICK_SECONDS = 1, 1
@@ -48,7 +49,7 @@ def main() -> None:
     progress = ConsoleProgress(Console(stderr=True, soft_wrap=True))
     for name in sorted({environments.OURS, *(peer.environment for peer in PEERS if peer.name in given.only)}):
         progress.report(f"environment of {name}")
-        environments.get_python(CACHE / "environments", name)
+        _make_environment(name)
     progress.report("the model")
     models = prepare(CACHE / "models", TREES)
     with tempfile.TemporaryDirectory(prefix="servicio-ml-benchmark-") as scratch:
@@ -59,6 +60,18 @@ def main() -> None:
         print(f"{machine}\n{TREES} trees, trained on {models.source}")
         print(f"{given.rounds} rounds of {given.seconds} s\n")
         _measure(stand, given, progress)
+
+
+def _make_environment(name: str) -> None:
+    try:
+        environments.get_python(CACHE / "environments", name)
+    except subprocess.CalledProcessError as error:
+        if name == environments.OURS:
+            raise
+        print(
+            f"the environment of {name} cannot be made, its servers will be left out: {error}",
+            file=sys.stderr,
+        )
 
 
 def _measure(stand: Stand, given: argparse.Namespace, progress: ConsoleProgress) -> None:
@@ -76,6 +89,19 @@ def _measure(stand: Stand, given: argparse.Namespace, progress: ConsoleProgress)
         rows += report.compare_targets(found)
         rows += report.measure_memory(found)
         tables.append(report.build_server_table(found))
+    if "imported" in given.parts:
+        progress.report("the import of the pipeline")
+        servers = imported.list_servers(stand.models)
+        total = len(servers) * given.rounds * len(rounds.CONNECTIONS)
+        with progress.open_bar("one pipeline, imported", total=total) as advance:
+            found = rounds.measure(stand, servers, given.rounds, given.seconds, advance)
+        tables.append(report.build_import_table(found, MLFLOW.name))
+    if "neighbours" in given.parts:
+        progress.report("a model with a neighbour")
+        total = len(neighbours.TROUBLES) * given.rounds
+        with progress.open_bar("beside a neighbour", total=total) as advance:
+            beside = neighbours.measure(stand, given.rounds, given.seconds, advance)
+        tables.append(report.build_neighbour_table(beside))
     if "batches" in given.parts:
         progress.report("batches")
         rates = batches.compute_medians(batches.measure(stand, set(given.only), given.batch_rounds))
@@ -87,7 +113,7 @@ def _measure(stand: Stand, given: argparse.Namespace, progress: ConsoleProgress)
     if "start" in given.parts:
         progress.report("start")
         rows += report.start(rounds.start(stand))
-    print("\n\n".join([report.build_target_table(rows), *tables]))
+    print("\n\n".join([*([report.build_target_table(rows)] if rows else []), *tables]))
 
 
 def _parse_arguments() -> argparse.Namespace:

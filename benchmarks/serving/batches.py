@@ -15,6 +15,7 @@ import pyarrow as pa
 from benchmarks.serving.load import MeasurementError
 from benchmarks.serving.model import BATCH_ROWS, Floats
 from benchmarks.serving.processes import OK, post
+from benchmarks.serving.rounds import leave_out, start_or_leave_out
 from benchmarks.serving.servers import (
     ARROW,
     JSON,
@@ -64,7 +65,7 @@ def measure(stand: Stand, names: set[str], rounds: int) -> dict[str, list[float]
             for turn in range(1 + rounds):
                 rates = {RAW: _measure_raw(stand)}
                 os.sched_setaffinity(0, {int(stand.client)})
-                rates |= {batch_case.name: _compute_rate(stand, batch_case) for batch_case in cases}
+                rates |= _compute_rates(stand, cases)
                 if turn:  # what the first request loads is not measured
                     for name, rate in rates.items():
                         found.setdefault(name, []).append(rate)
@@ -90,14 +91,27 @@ def _list_cases(stand: Stand, stack: ExitStack, names: set[str]) -> list[BatchCa
     ]
     for server in PEERS:
         if server.read is not None and server.name in names.intersection(PEERS_WITH_BATCHES):
-            up, body = stack.enter_context(stand.start(server, stand.server)), server.body(stand.models, ALL)
-            read = partial(_read, server.read)
+            up = start_or_leave_out(stack, stand, server)
+            if up is None:
+                continue
+            body, read = server.body(stand.models, ALL), partial(_read, server.read)
             cases.append(
                 BatchCase(name=server.title, up=up, path=server.path, body=body, content_type=JSON, read=read)
             )
     for batch_case in cases:
         batch_case.up.running.hold()
     return cases
+
+
+def _compute_rates(stand: Stand, cases: list[BatchCase]) -> dict[str, float]:
+    """Rows per second of each case; one of a peer that fails is left out."""
+    found = {}
+    for batch_case in cases:
+        try:
+            found[batch_case.name] = _compute_rate(stand, batch_case)
+        except (MeasurementError, OSError) as error:
+            leave_out(batch_case.up.server, error)
+    return found
 
 
 def _compute_rate(stand: Stand, batch_case: BatchCase) -> float:

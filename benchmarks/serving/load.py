@@ -39,7 +39,16 @@ def write_bodies(path: Path, bodies: Sequence[bytes]) -> Path:
     return path
 
 
-def run(port: int, path: str, bodies: Path, *, connections: int, seconds: int, processors: str) -> Load:
+def run(
+    port: int,
+    path: str,
+    bodies: Path,
+    *,
+    connections: int,
+    seconds: int,
+    processors: str,
+    pause_milliseconds: int = 0,
+) -> Load:
     """Load a server for some seconds.
 
     Args:
@@ -49,6 +58,7 @@ def run(port: int, path: str, bodies: Path, *, connections: int, seconds: int, p
         connections: Number of open connections, each with one request at a time.
         seconds: Duration of the load.
         processors: For wrk, as `taskset` writes them.
+        pause_milliseconds: Pause of each connection before each request.
 
     Raises:
         RefusedError: See there.
@@ -57,6 +67,7 @@ def run(port: int, path: str, bodies: Path, *, connections: int, seconds: int, p
         *("taskset", "--cpu-list", processors, "wrk", "--threads", "1", "--connections", str(connections)),
         *("--duration", f"{seconds}s", "--timeout", f"{LONGEST_ANSWER_SECONDS}s", "--latency"),
         *("--script", str(SCRIPT), f"http://{HOST}:{port}{path}", "--", str(bodies), "application/json"),
+        str(pause_milliseconds),
     ]
     limit = seconds + LONGEST_ANSWER_SECONDS + GRACE_SECONDS
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=limit)

@@ -6,6 +6,10 @@ function init(arguments)
   for body in io.lines(arguments[1]) do
     requests[#requests + 1] = wrk.format("POST", nil, headers, body)
   end
+  local pause = tonumber(arguments[3])
+  if pause > 0 then
+    function delay() return pause end
+  end
 end
 
 function request()

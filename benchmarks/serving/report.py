@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.serving.batches import RAW
 from benchmarks.serving.load import Load
+from benchmarks.serving.neighbours import Beside, compute_tail_ratio
 from benchmarks.serving.rounds import CONNECTIONS, Measured, Scaling
 from benchmarks.serving.servers import ServerKind
 
@@ -136,6 +137,36 @@ def build_server_table(found: Sequence[Measured]) -> str:
     return _format_table(head, rows)
 
 
+def build_import_table(found: Sequence[Measured], peer: str) -> str:
+    """Markdown of one pipeline in each server: medians, and medians of the ratios to the peer of a name."""
+    head = (
+        "server", *(f"req/s, c = {each}" for each in CONNECTIONS),
+        *(f"÷ {peer}, c = {each}" for each in CONNECTIONS), f"p99, c = {TAIL_CONNECTIONS}, ms",
+    )  # fmt: skip
+    theirs = next((each.loads for each in found if each.server.name == peer), {})
+    rows = []
+    for each in found:
+        rates = [_compute_median(each.loads[count], _compute_rate) for count in CONNECTIONS]
+        ratios = [
+            compute_ratio(each.loads[count], theirs.get(count, {}), _compute_rate) for count in CONNECTIONS
+        ]
+        tail = _compute_median(each.loads[TAIL_CONNECTIONS], _get_p99) * MILLISECONDS
+        rows.append((each.server.title, *map(_format_short, (*rates, *ratios, tail))))
+    return _format_table(head, rows)
+
+
+def build_neighbour_table(found: Mapping[str, Beside]) -> str:
+    """Markdown of the latency beside each trouble: medians of the rounds."""
+    idle = next(iter(found.values()))
+    rows = []
+    for name, each in found.items():
+        p50, p99 = (statistics.median(map(of, each.loads)) * MILLISECONDS for of in (_get_p50, _get_p99))
+        cells = (p50, p99, compute_tail_ratio(idle.loads, each.loads))
+        rows.append((name, *map(_format_short, cells), f"{len(each.answered):,}"))
+    head = ("neighbour", "p50, ms", "p99, ms", "p99 ÷ idle", "answers looked up in the log")
+    return _format_table(head, rows)
+
+
 def build_batch_lines(rates: Mapping[str, float]) -> str:
     """Markdown of the rates of batches."""
     return _format_table(
@@ -162,6 +193,10 @@ def _select_ours(found: Sequence[Measured]) -> Measured:
 
 def _compute_rate(load: Load) -> float:
     return load.rate
+
+
+def _get_p50(load: Load) -> float:
+    return load.p50
 
 
 def _get_p99(load: Load) -> float:

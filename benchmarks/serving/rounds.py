@@ -46,7 +46,7 @@ def measure(
         RefusedError, TimeoutError: Ours or the echo failed.
     """
     with ExitStack() as stack:
-        ups = [up for server in servers if (up := _start_all(stack, stand, server))]
+        ups = [up for server in servers if (up := start_or_leave_out(stack, stand, server))]
         found = [
             Measured(server=up.server, seconds=up.seconds, loads={each: {} for each in CONNECTIONS})
             for up in ups
@@ -64,12 +64,17 @@ def measure(
     return found
 
 
-def _start_all(stack: ExitStack, stand: Stand, server: Server) -> Up | None:
+def start_or_leave_out(stack: ExitStack, stand: Stand, server: Server) -> Up | None:
+    """Start a server and warm it up; None of a peer that fails, which is named on standard error.
+
+    Raises:
+        RefusedError, TimeoutError: Ours or the echo failed.
+    """
     try:
         up = stack.enter_context(stand.start(server, stand.server))
         stand.warm(up, stand.client)
     except (MeasurementError, TimeoutError, subprocess.CalledProcessError) as error:
-        _leave_out(server, error)
+        leave_out(server, error)
         return None
     return up
 
@@ -78,12 +83,17 @@ def _load(stand: Stand, up: Up, connections: int, seconds: int) -> Load | None:
     try:
         return stand.load(up, connections=connections, seconds=seconds, processors=stand.client)
     except (MeasurementError, subprocess.TimeoutExpired) as error:
-        _leave_out(up.server, error)
+        leave_out(up.server, error)
         return None
 
 
-def _leave_out(server: Server, error: Exception) -> None:
-    if server.kind in {ServerKind.OURS, ServerKind.CEILING}:
+def leave_out(server: Server, error: Exception) -> None:
+    """Name a peer that has failed on standard error.
+
+    Raises:
+        Exception: The error, of ours or of the echo.
+    """
+    if server.kind in {ServerKind.OURS, ServerKind.CEILING, ServerKind.IMPORTED}:
         raise error
     print(f"{server.title} is left out: {error}", file=sys.stderr)
 

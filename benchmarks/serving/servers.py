@@ -29,6 +29,7 @@ class ServerKind(StrEnum):
     CEILING = "ceiling"
     PIPELINE = "the scikit-learn pipeline"
     FAST = "a fast model inside"
+    IMPORTED = "ours, with the scikit-learn pipeline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,6 +285,17 @@ def _build_litserve_command(model: str, *, batching: bool) -> Server:
     )  # fmt: skip
 
 
+MLFLOW = Server(
+    name="mlflow",
+    title="MLflow's scoring server",
+    kind=ServerKind.PIPELINE,
+    environment="mlflow",
+    command=_build_mlflow_command,
+    settings=lambda _: {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1"},
+    path="/invocations",
+    body=build_frame_records,
+    read=_read_probability,
+)
 PEERS = (
     Server(
         name="plain",
@@ -295,17 +307,7 @@ PEERS = (
         body=record,
         read=_select_one,
     ),
-    Server(
-        name="mlflow",
-        title="MLflow's scoring server",
-        kind=ServerKind.PIPELINE,
-        environment="mlflow",
-        command=_build_mlflow_command,
-        settings=lambda _: {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1"},
-        path="/invocations",
-        body=build_frame_records,
-        read=_read_probability,
-    ),
+    MLFLOW,
     *(
         _build_mlserver_command(runtime, batching=on)
         for runtime in ("sklearn", "lightgbm")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from benchmarks.serving.servers import JSON, Place, Server, ServerKind
 BODIES, CHECKED = 512, 64
 TOLERANCE = 1e-5
 MLSERVER_PORTS = 2
-WARM_SECONDS, WARM_CONNECTIONS = 2, 8
+WARM_SECONDS, WARM_CONNECTIONS, SETTLE_SECONDS = 2, 8, 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +128,8 @@ class Stand:
                 connections=connections, seconds=seconds, processors=processors,
             )  # fmt: skip
         finally:
+            # what is still in flight would exceed its time limit while it is held
+            threading.Event().wait(SETTLE_SECONDS)
             up.running.hold()
 
     def warm(self, up: Up, processors: str) -> None:
