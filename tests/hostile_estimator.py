@@ -32,7 +32,7 @@ def _fill_memory() -> None:
         kept.append(np.empty(1 << 26, dtype=np.uint8))
 
 
-def _leak_memory() -> None:
+def _fill_touched_memory() -> None:
     kept = []
     while True:
         kept.append(np.ones(1 << 26, dtype=np.uint8))
@@ -74,7 +74,7 @@ ACTS: Mapping[str, Callable[[], object]] = {
     "raise exit": lambda: sys.exit(3),
     "hang": lambda: threading.Event().wait(),
     "allocate": _fill_memory,
-    "leak": _leak_memory,
+    "leak": _fill_touched_memory,
     "exit": lambda: os._exit(3),
     "crash": lambda: ctypes.string_at(0),
     "open a socket": lambda: socket.create_connection(("127.0.0.1", 9)),

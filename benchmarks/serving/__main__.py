@@ -98,7 +98,7 @@ def _measure(stand: Stand, given: argparse.Namespace, progress: ConsoleProgress)
         tables.append(report.build_import_table(found, MLFLOW.name))
     if "neighbours" in given.parts:
         progress.report("a model with a neighbour")
-        total = len(neighbours.TROUBLES) * given.rounds
+        total = len(neighbours.FAULTS) * given.rounds
         with progress.open_bar("beside a neighbour", total=total) as advance:
             beside = neighbours.measure(stand, given.rounds, given.seconds, advance)
         tables.append(report.build_neighbour_table(beside))

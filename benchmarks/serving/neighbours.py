@@ -1,4 +1,4 @@
-"""Latency of a model in ONNX beside an isolated model in trouble, and while its log is read."""
+"""Latency of a model in ONNX beside an isolated model that fails, and while its log is read."""
 
 import http.client
 import json
@@ -42,7 +42,7 @@ LOGGED_ROWS, WRITTEN_ROWS = 1_000_000, 4096
 NEWEST_SECONDS, SPREAD_SECONDS = 2 * 3600, 20 * 3600
 """Age of the newest logged row at the start, and the time over which they are spread."""
 PIECE_BYTES = 1 << 20
-Trouble = Callable[[Up, threading.Event], None]
+Fault = Callable[[Up, threading.Event], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +61,14 @@ class Beside:
 def measure(
     stand: Stand, rounds: int, seconds: int, advance: Callable[[int, str], None]
 ) -> dict[str, Beside]:
-    """Measure beside each trouble in turn, round by round, on one server.
+    """Measure beside each fault in turn, round by round, on one server.
 
     Raises:
         MeasurementError: A request of the measured model was not answered with 200.
         SystemExit: A prediction that was answered is not in the log.
     """
     folder = _prepare(stand.models)
-    found = {name: Beside() for name in TROUBLES}
+    found = {name: Beside() for name in FAULTS}
     before = os.sched_getaffinity(0)
     try:
         with stand.start(_build_server(folder), stand.server) as up:
@@ -76,26 +76,26 @@ def measure(
             stand.warm(up, stand.client)
             up.running.resume()
             for _ in range(rounds):
-                for name, trouble in TROUBLES.items():
+                for name, fault in FAULTS.items():
                     advance(1, f"beside a neighbour: {name}")
-                    found[name].loads.append(
-                        _measure_beside(stand, up, trouble, seconds, found[name].answered)
-                    )
+                    found[name].loads.append(_measure_beside(stand, up, fault, seconds, found[name].answered))
             _check_log(up, found)
     finally:
         os.sched_setaffinity(0, before)
     return found
 
 
-def _measure_beside(stand: Stand, up: Up, trouble: Trouble, seconds: int, answered: list[str]) -> Load:
+def _measure_beside(stand: Stand, up: Up, fault: Fault, seconds: int, answered: list[str]) -> Load:
     with (
-        _run_aside(lambda stop: trouble(up, stop)),
-        _run_aside(
+        _run_in_thread(lambda stop: fault(up, stop)),
+        _run_in_thread(
             lambda stop: _ask(up, up.server.path, up.server.body(stand.models, slice(0, 1)), answered, stop)
         ),
-        _run_aside(lambda stop: _ask(up, f"/models/{NEIGHBOUR}/predict", _build_act("ok"), answered, stop)),
+        _run_in_thread(
+            lambda stop: _ask(up, f"/models/{NEIGHBOUR}/predict", _build_act("ok"), answered, stop)
+        ),
     ):
-        # until the trouble is there
+        # until the fault has an effect
         threading.Event().wait(WITNESS_SECONDS)
         return load.run(
             up.running.port, up.server.path, up.bodies, connections=CONNECTIONS, seconds=seconds,
@@ -104,7 +104,7 @@ def _measure_beside(stand: Stand, up: Up, trouble: Trouble, seconds: int, answer
 
 
 @contextmanager
-def _run_aside(work: Callable[[threading.Event], None]) -> Iterator[None]:
+def _run_in_thread(work: Callable[[threading.Event], None]) -> Iterator[None]:
     stop = threading.Event()
     thread = threading.Thread(target=work, args=(stop,), daemon=True)
     thread.start()
@@ -127,7 +127,7 @@ def _build_act(act: str) -> bytes:
     return json.dumps({"act": act, "number": 0.5}).encode()
 
 
-def _repeat_act(act: str) -> Trouble:
+def _repeat_act(act: str) -> Fault:
     def repeat(up: Up, stop: threading.Event) -> None:
         while not stop.is_set():
             post(up.running.port, f"/models/{NEIGHBOUR}/predict", _build_act(act), JSON)
@@ -152,7 +152,7 @@ def _read_log(up: Up, stop: threading.Event) -> None:
                 pass
 
 
-TROUBLES: Mapping[str, Trouble] = {
+FAULTS: Mapping[str, Fault] = {
     "idle": lambda _, __: None,
     "killed every second": _kill,
     "hangs until its time limit": _repeat_act("hang"),

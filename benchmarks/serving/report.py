@@ -156,7 +156,7 @@ def build_import_table(found: Sequence[Measured], peer: str) -> str:
 
 
 def build_neighbour_table(found: Mapping[str, Beside]) -> str:
-    """Markdown of the latency beside each trouble: medians of the rounds."""
+    """Markdown of the latency beside each fault: medians of the rounds."""
     idle = next(iter(found.values()))
     rows = []
     for name, each in found.items():

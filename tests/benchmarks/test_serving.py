@@ -2,15 +2,24 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from benchmarks.environments import LOCKS, PEERS
 from benchmarks.serving.load import Load, MeasurementError, parse_output
+from benchmarks.serving.neighbours import Beside, compute_tail_ratio
 from benchmarks.serving.processes import Memory, find_free_port, post, start, wait_for_first_answer
-from benchmarks.serving.report import Row, build_target_table, compare_targets, compute_ratio
-from benchmarks.serving.rounds import CONNECTIONS, Measured
-from benchmarks.serving.servers import ECHO, Server, ServerKind, build_our_server
+from benchmarks.serving.report import (
+    Row,
+    build_import_table,
+    build_neighbour_table,
+    build_target_table,
+    compare_targets,
+    compute_ratio,
+)
+from benchmarks.serving.rounds import CONNECTIONS, Measured, leave_out
+from benchmarks.serving.servers import ECHO, MLFLOW, Server, ServerKind, build_our_server
 from benchmarks.serving.servers import PEERS as SERVERS
 
 ANSWERED = '{"requests": 600, "microseconds": 2000000, "refused": 0, "broken": 0, "p50": 900, "p99": 4000}'
@@ -135,3 +144,29 @@ def test_help_needs_no_peer() -> None:
         cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "mlserver-lightgbm-batching" in done.stdout
+
+
+def test_an_imported_model_is_compared_with_the_peer() -> None:
+    mine = replace(build_our_server(1), name="imported", kind=ServerKind.IMPORTED)
+    found = [build_measured(MLFLOW, {0: 100, 1: 50}), build_measured(mine, {0: 300, 1: 200})]
+    assert build_import_table(found, MLFLOW.name).splitlines()[-1].split("|")[5:8] == [" 3.50 "] * 3
+
+
+def test_without_the_peer_the_rest_is_still_shown() -> None:
+    found = [build_measured(build_our_server(1), {0: 300})]
+    assert build_import_table(found, MLFLOW.name).splitlines()[-1].split("|")[2:6] == [
+        *[" 300 "] * 3, " nan "
+    ]  # fmt: skip
+
+
+def test_a_peer_that_fails_is_named_and_ours_is_not_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    leave_out(MLFLOW, MeasurementError("no answer"))
+    assert "MLflow's scoring server is left out: no answer" in capsys.readouterr().err
+    with pytest.raises(MeasurementError):
+        leave_out(replace(MLFLOW, kind=ServerKind.IMPORTED), MeasurementError("no answer"))
+
+
+def test_latency_beside_a_neighbour_is_compared_in_each_round() -> None:
+    found = {"idle": Beside(loads=[load(9, 0.001), load(9, 0.1)]), "busy": Beside(loads=[load(9, 0.002)] * 2)}
+    assert compute_tail_ratio(found["idle"].loads, found["busy"].loads) == pytest.approx((2 + 0.02) / 2)
+    assert build_neighbour_table(found).splitlines()[-1] == "| busy | 1.00 | 2.00 | 1.01 | 0 |"

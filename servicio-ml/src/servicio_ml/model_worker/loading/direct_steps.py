@@ -7,6 +7,7 @@ array once. Whether the scores are equal is proven by the import, on its rows.
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import filterfalse
 from typing import Any
 
 import numpy as np
@@ -79,19 +80,23 @@ def _list_branches(first: Any, names: list[str]) -> list[_Branch]:
 
     if type(first) is not ColumnTransformer:
         return [_build_branch(names, [first])] if _is_array_step(first) else []
-    parts = [part for part in first.transformers_ if not _is_dropped(part)]
-    named = all(_has_names(columns) for _, _, columns in parts)
-    if not named or first.transformer_weights or _writes_frames(first):
+    return _list_parts(first)
+
+
+def _list_parts(first: Any) -> list[_Branch]:
+    parts = [*filterfalse(_is_dropped, first.transformers_)]
+    steps = [first, *(inner for _, step, _ in parts for inner in _list_steps(step))]
+    if first.transformer_weights or any(map(_is_frame_writer, steps)) or not all(map(_has_names, parts)):
         return []
-    branches = [_build_branch([*columns], _list_steps(step)) for _, step, columns in parts if len(columns)]
-    return [] if any(_writes_frames(step) for each in branches for step in each.steps) else branches
+    return [_build_branch([*columns], _list_steps(step)) for _, step, columns in parts if len(columns)]
 
 
 def _is_dropped(part: tuple[str, Any, Any]) -> bool:
     return isinstance(part[1], str) and part[1] == "drop"
 
 
-def _has_names(columns: Any) -> bool:
+def _has_names(part: tuple[str, Any, Any]) -> bool:
+    columns = part[2]
     # a single name asks for one dimension; places and masks are of the frame that it was fitted on
     return isinstance(columns, (list, np.ndarray)) and all(isinstance(each, str) for each in columns)
 
@@ -109,11 +114,11 @@ def _build_branch(columns: list[str], steps: list[Any]) -> _Branch:
 def _is_array_step(step: Any) -> bool:
     kind = type(step)
     return (
-        kind.__module__.startswith("sklearn.") and kind.__name__ in ARRAY_STEPS and not _writes_frames(step)
+        kind.__module__.startswith("sklearn.") and kind.__name__ in ARRAY_STEPS and not _is_frame_writer(step)
     )
 
 
-def _writes_frames(step: Any) -> bool:
+def _is_frame_writer(step: Any) -> bool:
     """Whether `set_output` has made a step write data frames."""
     return bool(getattr(step, "_sklearn_output_config", {}).get("transform", "default") != "default")
 
