@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from messy_files import write_rows
 from servicio_ml.adapters.raw_data import publishers as origins
 from servicio_ml.cli.data import app
 from servicio_ml.errors import SourceError
@@ -153,6 +154,42 @@ def test_offline_it_says_what_to_do(state: Path, monkeypatch: pytest.MonkeyPatch
     for part in ("SERVICIO_ML_DATA_DIR", "servicio-ml data sample heart_disease", "processed.cleveland.data"):
         assert part in result.stderr
     assert not state.exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "key"), [("Rent 2024.csv", "rent.csv"), ("a.b.csv.gz", "rent.csv.gz"), ("plain", "rent")]
+)
+def test_a_file_is_uploaded_under_its_use_case(state: Path, tmp_path: Path, file: str, key: str) -> None:
+    (tmp_path / file).write_text("a,b\n1,2\n")
+    document = _read_document("put", "rent", tmp_path / file)
+    target = state / "lake" / "raw-files" / key
+    assert document == {"use_case": "rent", "address": str(target), "bytes": 8}
+    assert target.read_text() == "a,b\n1,2\n"
+    # next month's file takes its place
+    (tmp_path / file).write_text("a\n")
+    assert f"--source {target}" in _run("put", "rent", tmp_path / file).stdout
+    assert target.read_text() == "a\n"
+
+
+def test_an_upload_is_read_as_a_source(state: Path, tmp_path: Path) -> None:
+    (tmp_path / "rent.csv").write_text(write_rows("Rent", lambda i: f"{i * 7919 % 1009}"))
+    address = _read_document("put", "rent", tmp_path / "rent.csv")["address"]
+    assert address.startswith(str(state))
+    assert _read_document("columns", "--source", address)["columns"][0] == "Rent"
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "code", "message"),
+    [("My Rent", "rent.csv", 1, "'My Rent'"), ("rent", "absent.csv", 2, "absent.csv")],
+)
+def test_a_bad_upload_is_named(
+    state: Path, tmp_path: Path, name: str, file: str, code: int, message: str
+) -> None:
+    (tmp_path / "rent.csv").touch()
+    result = _run("put", name, tmp_path / file)
+    assert result.exit_code == code
+    assert message in result.stderr
+    assert not (state / "lake").exists()
 
 
 def test_debug_shows_where_it_happened(state: Path) -> None:

@@ -313,6 +313,19 @@ def test_the_sample_is_what_the_champion_understands(client: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("state")
+def test_a_sample_drifts_after_a_number_of_rows(client: Any) -> None:
+    assert _run("stream-sample", MODEL, "--rows", 400, "--rate", 0, "--drift-after", 200).exit_code == 0
+    records = [json.loads(fields["record"]) for _, fields in client.xrange(REQUESTS)]
+    [field] = [each for each in SCHEMA.fields if each.name == "weight"]
+    means = [sum(each["weight"] for each in part) / 200 for part in (records[:200], records[200:])]
+    shift = 0.1 * (field.maximum - field.minimum)
+    # the same rows again would differ by chance only; some are at the maximum
+    assert means[1] - means[0] > shift / 2
+    assert max(each["weight"] for each in records) <= field.maximum
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("state")
 def test_a_sample_keeps_its_rate() -> None:
     started = time.monotonic()
     assert _run("stream-sample", MODEL, "--rows", 21, "--rate", 40).exit_code == 0

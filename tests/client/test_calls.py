@@ -63,6 +63,10 @@ SENT: dict[str, tuple[str, tuple[Any, ...], dict[str, Any], str, str, Any]] = {
     ),
     "explain": ("explain", ("m", RECORD), {"version": 2}, "POST", "/models/m/explain?version=2", JSON_RECORD),
     "enqueue": ("enqueue", ("m", RECORD), {}, "POST", "/models/m/enqueue", JSON_RECORD),
+    "enqueue for an alias": (
+        "enqueue", ("m", RECORD), {"alias": "challenger"}, "POST", "/models/m/enqueue?alias=challenger",
+        JSON_RECORD,
+    ),
     "feedback": ("send_feedback", ("m", "p", "yes"), {}, "POST", "/models/m/feedback", TRUTH),
     "feedback batch": (
         "send_feedback_batch", ("m", {"p": "yes", "q": 2.5}), {}, "POST", "/models/m/feedback/batch",

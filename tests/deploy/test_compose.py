@@ -27,7 +27,7 @@ from servicio_ml.settings import Settings
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yaml"
 DOCKERFILES = sorted((ROOT / "dockerfiles").glob("*/Dockerfile"))
-PROFILES = ("all", "serving", "airflow", "monitoring", "debug")
+PROFILES = ("all", "serving", "airflow", "monitoring", "demo", "debug")
 DATABASES = {"postgres", "valkey"}
 WITHOUT_STATSD = {"airflow-init", "airflow-cli"}
 """They end by themselves, and their commands send nothing through Airflow."""
@@ -243,8 +243,9 @@ def test_what_one_waits_for_starts_with_its_profile(services: Mapping[str, Servi
         if not set(each["profiles"]) <= set(services[other]["profiles"])
     ]
     assert absent == []
-    # those who debug start their own
-    assert [name for name, each in services.items() if not set(each["profiles"]) & {"all", "debug"}] == []
+    # the others are added to what runs
+    added = {"debug", "demo"}
+    assert [name for name, each in services.items() if not set(each["profiles"]) & {"all", *added}] == []
 
 
 def test_stores_are_behind(config: Mapping[str, Any], services: Mapping[str, Service]) -> None:
@@ -302,7 +303,8 @@ def test_airflow_waits_for_the_name_that_its_metrics_go_to(services: Mapping[str
     components = {
         name: each
         for name, each in services.items()
-        if each["image"].startswith("servicio-ml/airflow:") and name not in {"drafting", *WITHOUT_STATSD}
+        if each["image"].startswith("servicio-ml/airflow:")
+        and name not in {"drafting", "producer", *WITHOUT_STATSD}
     }
     assert len(components) == 5
     for name, each in components.items():
@@ -422,6 +424,23 @@ def _has_folder(image: str, folder: str) -> bool:
     text = (ROOT / "dockerfiles" / name / "Dockerfile").read_text().replace("\\\n", "")
     [made] = re.findall(r"install --directory --owner=10001 --group=10001 ([^&\n]+)", text)
     return folder in made.split()
+
+
+def test_a_folder_of_dags_is_loaded_beside_those_of_the_project(services: Mapping[str, Service]) -> None:
+    folder = "/opt/servicio-ml/airflow/dags"
+    text = (ROOT / "dockerfiles" / "airflow" / "Dockerfile").read_text()
+    assert f"AIRFLOW__CORE__DAGS_FOLDER={folder} " in text
+    assert f"RUN mkdir {folder}/own " in text
+    components = [name for name in services if name.startswith("airflow-")]
+    assert {_find_mount(services[name], f"{folder}/own")["source"] for name in components} == {"dags"}
+
+
+def test_the_demonstration_sends_requests_that_drift(services: Mapping[str, Service]) -> None:
+    producer = services["producer"]
+    assert producer["command"][:3] == ["servicio-ml", "stream-sample", "rain_australia"]
+    options = dict(each.removeprefix("--").split("=") for each in producer["command"][3:])
+    assert options == {"rate": "10", "rows": "36000", "drift-after": "18000"}
+    assert producer["environment"]["SERVICIO_ML_REDIS_URL"]
 
 
 @pytest.mark.parametrize("variable", ["USE_CASES", "RAW_FILES"])

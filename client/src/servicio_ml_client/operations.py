@@ -112,17 +112,22 @@ def explain(
     )  # fmt: skip
 
 
-def enqueue(model: str, record: Record, *, key: str = "") -> Call[EnqueuedMessage]:
+def enqueue(
+    model: str, record: Record, *, version: int | None = None, alias: str = "", key: str = ""
+) -> Call[EnqueuedMessage]:
     """Append a record to the stream of a model, for a stream worker to score.
 
     Args:
         model: Name of the model.
         record: Values of the record.
+        version: Version that scores; not together with `alias`.
+        alias: Alias of the version that scores; the champion by default.
         key: Key that the result has, too.
     """
     return Call(
-        method="POST", path=_build_path(model, "/enqueue"), body=_write_json(record),
-        headers=_build_client_key(key), repeat=Repeat.IF_UNSENT, read=EnqueuedMessage.model_validate_json,
+        method="POST", path=_build_path(model, "/enqueue"), query=_build_version_query(version, alias),
+        body=_write_json(record), headers=_build_client_key(key), repeat=Repeat.IF_UNSENT,
+        read=EnqueuedMessage.model_validate_json,
     )  # fmt: skip
 
 

@@ -67,6 +67,14 @@ def test_a_bad_record_is_refused_at_once(
     assert made.metrics.get_sample_value("servicio_ml_rejected_values_total", labels) == 1
 
 
+def test_an_alias_goes_along(made: ServiceFixture, broker: MemoryBroker) -> None:
+    app, body = _build_app(made, broker), json.dumps(RECORD).encode()
+    assert post(app, PATH, body, query="alias=champion").status == 202
+    assert [message.fields.get("version") for message in _read(broker)] == ["champion"]
+    for query, status in (("alias=nobody", 404), ("alias=", 400), ("version=1&alias=champion", 400)):
+        assert post(app, PATH, body, query=query).status == status
+
+
 def test_a_full_stream_is_said_to_be_full(made: ServiceFixture, broker: MemoryBroker) -> None:
     app, body = _build_app(made, broker), json.dumps(RECORD).encode()
     assert [post(app, PATH, body).status for _ in range(3)] == [202, 202, 503]
@@ -87,4 +95,6 @@ def test_a_model_that_is_not_served_is_not_found(made: ServiceFixture, broker: M
 def test_the_route_is_described(made: ServiceFixture, broker: MemoryBroker) -> None:
     operation = _build_app(made, broker).openapi()["paths"]["/models/{model}/enqueue"]["post"]
     assert {"202", "404", "422", "503"} <= set(operation["responses"])
-    assert {parameter["name"] for parameter in operation["parameters"]} == {"model", "X-Client-Key"}
+    assert {parameter["name"] for parameter in operation["parameters"]} == {
+        "model", "alias", "version", "X-Client-Key"
+    }  # fmt: skip

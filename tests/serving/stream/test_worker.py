@@ -87,6 +87,36 @@ def test_a_result_is_that_of_the_predictor_and_is_logged(stream: StreamFixture) 
     assert stream.broker.count_backlog(MODEL) == 0
 
 
+def test_an_alias_or_version_of_a_request_scores_it(stream: StreamFixture, artifact_folder: Path) -> None:
+    stream.bench.promote(artifact_folder, "knn")
+    sent = [
+        stream.broker.append(MODEL, {"record": json.dumps(RECORD), **fields})
+        for fields in ({}, {"version": "knn"}, {"version": "1"}, {"version": ""}, {"version": "2"})
+    ]
+    stream.worker.step(0)
+    assert [stream.results[each]["version"] for each in sent] == [1, 2, 1, 1, 2]
+    assert sorted(row.version for row in stream.logged) == [1, 1, 1, 2, 2]
+
+
+def test_an_unknown_alias_makes_a_dead_letter(stream: StreamFixture) -> None:
+    stream.broker.append(MODEL, {"record": json.dumps(RECORD), "version": "nobody"})
+    good = stream.send()
+    stream.worker.step(0)
+    [letter] = stream.read_entries(StreamKind.DEAD)
+    assert "'nobody'" in letter["reason"]
+    assert [*stream.results] == [good]
+
+
+def test_each_batch_is_a_line_of_the_log(stream: StreamFixture, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="servicio_ml.serving.stream"):
+        for _ in range(3):
+            stream.send()
+        stream.broker.append(MODEL, {"record": "{"})
+        stream.worker.step(0)
+        stream.worker.step(0)
+    assert caplog.messages == ["small: 4 requests, 3 results, 1 dead letters"]
+
+
 def test_the_metrics_count_the_rows_under_the_protocol_stream(stream: StreamFixture) -> None:
     for _ in range(5):
         stream.send()

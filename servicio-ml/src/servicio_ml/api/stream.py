@@ -25,6 +25,7 @@ from servicio_ml.settings import Settings, get_variable
 
 logger = logging.getLogger(__name__)
 KEY_BYTES = 32
+LOG_FORMAT = "%(asctime)s %(message)s"
 SHARED_JOURNAL = "stream"
 """Name of the journal that all stream workers of a machine share: each finds what another has logged."""
 
@@ -41,6 +42,9 @@ def run_worker(settings: Settings, *, metrics_port: int, claim_after_seconds: fl
         SettingsError: No broker is set, or the port is taken.
         JournalError: The journal cannot be opened.
     """
+    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
+    # the worker's line for each batch, without those of the libraries
+    logging.getLogger(StreamWorker.__module__).setLevel(logging.INFO)
     broker = connect_broker(settings)
     stop = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,4 @@
-"""`servicio-ml data`: synthetic rows, the original, and the columns or a summary table of a raw file."""
+"""`servicio-ml data`: synthetic rows, the original, an upload, and the columns or a summary of a raw file."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,17 +15,23 @@ from servicio_ml.cli.options import (
     SampleFile,
     SampleRows,
     SampleSeed,
+    UploadFile,
+    UploadName,
     UseCaseName,
 )
 from servicio_ml.cli.session import CommandSession, open_session
 
 # the publishers' libraries have no timeout of their own that covers the download
 FETCH_SECONDS = 300.0
+UPLOADS = "raw-files"
+"""Folder of uploads in the lake; no use case has this name."""
+PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 SHORT = 24
 """Characters of a text that a table shows."""
 
 app = typer.Typer(
-    help="Raw data of a use case: synthetic rows, the original, a summary table.", no_args_is_help=True
+    help="Raw data of a use case: synthetic rows, the original, an upload, a summary table.",
+    no_args_is_help=True,
 )
 
 
@@ -76,6 +82,26 @@ def fetch(
         here.print_document(
             {"use_case": name, "path": str(target), "bytes": size, "licence": use_case.origin.licence}
         )
+
+
+@app.command()
+def put(name: UploadName, file: UploadFile, as_json: Json = False, debug: Debug = False) -> None:
+    """Upload a raw file to the lake, where every machine with access to the lake can read it."""
+    with open_session(as_json=as_json, debug=debug) as here:
+        from servicio_ml import bootstrap
+        from servicio_ml.domain.checks.attributes import SNAKE_CASE, SNAKE_CASE_RULE
+        from servicio_ml.errors import UseCaseError
+
+        if not SNAKE_CASE.fullmatch(name):
+            raise UseCaseError(repr(name), f"names are {SNAKE_CASE_RULE}")
+        lake = bootstrap.open_lake(here.settings)
+        # named by the use case, so that next month's file takes its place
+        key = f"{UPLOADS}/{name}{''.join(file.suffixes[-2:] if file.suffix in PACKED else [file.suffix])}"
+        lake.put(key, file)
+        address, size = f"{lake.uri}/{key}", file.stat().st_size
+        here.print_line(f"{address}: {size} bytes")
+        here.print_line(f"next: servicio-ml etl {name} --source {address}")
+        here.print_document({"use_case": name, "address": address, "bytes": size})
 
 
 @app.command()

@@ -35,6 +35,12 @@ SampleRows = Annotated[
 SampleSeed = Annotated[
     int, typer.Option(min=0, help="Seed of the random numbers; the same seed gives the same file.")
 ]
+UploadName = Annotated[
+    str, typer.Argument(metavar="NAME", help="Name of a use case, also of one that is not there yet.")
+]
+UploadFile = Annotated[
+    Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True, help="Raw file.")
+]
 SampleFile = Annotated[Path | None, typer.Option(help="File to write; when not given, where `etl` finds it.")]
 FetchSeconds = Annotated[float, typer.Option(min=1, help="Maximum duration of the download, in seconds.")]
 
@@ -222,6 +228,13 @@ ClaimSeconds = Annotated[
 ]
 RequestCount = Annotated[int, typer.Option(min=1, help="Number of requests.")]
 RequestRate = Annotated[float, typer.Option(min=0, help="Requests per second; 0 for no limit.")]
+DriftAfter = Annotated[
+    int | None,
+    typer.Option(
+        metavar="ROWS", min=0,
+        help="Requests after which every number is a tenth of its range too high; none when not given.",
+    ),
+]  # fmt: skip
 RequestSeed = Annotated[
     int, typer.Option(min=0, help="Seed of the random numbers; the same seed gives the same requests.")
 ]

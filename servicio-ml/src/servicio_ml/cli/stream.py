@@ -6,11 +6,12 @@ import threading
 import time
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from servicio_ml.cli.options import (
     ClaimSeconds,
     Debug,
+    DriftAfter,
     Json,
     MetricsPort,
     RequestCount,
@@ -20,6 +21,9 @@ from servicio_ml.cli.options import (
     UseCaseName,
 )
 from servicio_ml.cli.session import CommandSession, open_session
+
+if TYPE_CHECKING:
+    from servicio_ml.domain.schema import FeatureSchema
 
 # idle time that a live worker does not reach with one batch of requests
 CLAIM_AFTER_SECONDS = 30.0
@@ -48,6 +52,7 @@ def stream_sample(
     rows: RequestCount = 1000,
     rate: RequestRate = 100,
     seed: RequestSeed = 0,
+    drift_after: DriftAfter = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -55,12 +60,15 @@ def stream_sample(
     with open_session(as_json=as_json, debug=debug) as here:
         from servicio_ml.api.stream import connect_broker
         from servicio_ml.domain.stream import KEY, RECORD, StreamKind, build_stream_name
+        from servicio_ml.pipeline.shifted_numbers import shift_numbers
 
         broker = connect_broker(here.settings)
-        records = _generate_records(here, name, min(max(rows, MIN_DRAWN), MAX_DRAWN), seed)
+        records, schema = _generate_records(here, name, min(max(rows, MIN_DRAWN), MAX_DRAWN), seed)
+        drifted = [shift_numbers(record, schema.fields) for record in records]
         started, pause = time.monotonic(), threading.Event()
         with here.progress.open_bar(f"requests of {name}", total=rows) as advance:
-            for number, record in enumerate(islice(cycle(records), rows)):
+            for number, pair in enumerate(islice(cycle(zip(records, drifted, strict=True)), rows)):
+                record = pair[drift_after is not None and number >= drift_after]
                 if rate:
                     # against the planned time and not the last request, so that delays do not add up
                     pause.wait(max(0.0, started + number / rate - time.monotonic()))
@@ -72,8 +80,10 @@ def stream_sample(
         here.print_document({"use_case": name, "stream": stream, "rows": rows, "seed": seed})
 
 
-def _generate_records(here: CommandSession, name: str, rows: int, seed: int) -> list[dict[str, Any]]:
-    """Synthetic rows, with the fields that the champion takes."""
+def _generate_records(
+    here: CommandSession, name: str, rows: int, seed: int
+) -> "tuple[list[dict[str, Any]], FeatureSchema]":
+    """Synthetic rows with the fields that the champion takes, and its schema."""
     import numpy as np
 
     from servicio_ml import bootstrap
@@ -94,4 +104,4 @@ def _generate_records(here: CommandSession, name: str, rows: int, seed: int) -> 
         target = Path(scratch) / "sample.csv"
         bootstrap.write_csv(target, table.columns, header=table.named)
         names = [*artifact.encoder.schema.field_names, *[IDENTIFIER] * bool(artifact.identifier)]
-        return read_typed_records(use_case, target, names)
+        return read_typed_records(use_case, target, names), artifact.encoder.schema

@@ -6,12 +6,13 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from servicio_ml.domain.ports.broker import Broker
-from servicio_ml.domain.stream import KEY, RECORD, StreamKind, build_stream_name
+from servicio_ml.domain.stream import KEY, RECORD, VERSION, StreamKind, build_stream_name
 from servicio_ml.errors import BrokerError, InvalidError
 from servicio_ml.serving.http.call import JSON
 from servicio_ml.serving.http.route_access import Access, require
-from servicio_ml.serving.openapi import describe_errors
+from servicio_ml.serving.openapi import VERSION_PARAMETERS, describe_errors
 from servicio_ml.serving.prediction.service import Service
+from servicio_ml.serving.rest.predict import parse_version_query
 
 NO_BROKER = "none"
 BODY_OPENAPI = {
@@ -46,22 +47,26 @@ def _add_enqueue_route(router: APIRouter, service: Service, broker: Broker | Non
         "/models/{model}/enqueue",
         status_code=202,
         responses=describe_errors(401, 403, 404, 413, 422, 503),
-        openapi_extra={"requestBody": BODY_OPENAPI, "parameters": [CLIENT_KEY_HEADER]},
+        openapi_extra={"requestBody": BODY_OPENAPI, "parameters": [*VERSION_PARAMETERS, CLIENT_KEY_HEADER]},
     )
     @require(Access.PREDICT)
     async def enqueue(model: str, request: Request) -> EnqueuedMessage:
         """Check a record and append it to the model's stream."""
-        champion = service.models.get_champion(model)
+        version = parse_version_query(request.scope["query_string"])
+        # without the key: a canary would be another version than the one that scores it
+        loaded_model, _ = await service.predictor.resolve(model, version)
         if broker is None:
             raise BrokerError(NO_BROKER, "no broker is configured")
         body = await request.body()
         try:
             # checked now: the client learns of a fault at once, not from the stream of results
-            champion.decoder.decode_record(body)
+            loaded_model.decoder.decode_record(body)
         except InvalidError as error:
             service.predictor.count_rejected(error)
             raise
         # the text itself is sent on, so that the worker decodes exactly what was checked
         fields = {RECORD: body.decode(), KEY: request.headers.get("x-client-key", "")}
+        if version:
+            fields[VERSION] = version
         message = await asyncio.to_thread(broker.append, model, fields)
         return EnqueuedMessage(message_id=message, stream=build_stream_name(model, StreamKind.REQUESTS))

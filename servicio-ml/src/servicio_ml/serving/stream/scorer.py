@@ -16,6 +16,7 @@ from servicio_ml.domain.prediction import Interface, LoggedPrediction, derive_na
 from servicio_ml.domain.stream import (
     KEY,
     RECORD,
+    VERSION,
     DeadLetter,
     StreamKind,
     StreamMessage,
@@ -70,16 +71,30 @@ class BatchScorer:
         Raises:
             ServicioError: A service is down; the batch can be computed again.
         """
-        loaded_model = self._models.get_champion(batch.model)
         logged = self._find_logged(batch) if batch.redelivered else {}
         outcomes = [
             self._replay_result(logged[each.id], each) for each in batch.messages if each.id in logged
         ]
+        versions: dict[str, list[StreamMessage]] = {}
+        for each in batch.messages:
+            # the result of the others was replayed above
+            if each.id not in logged:
+                versions.setdefault(each.fields.get(VERSION, ""), []).append(each)
+        for version, messages in versions.items():
+            outcomes += self._score_by_version(version, replace(batch, messages=messages))
+        return outcomes
+
+    def _score_by_version(self, version: str, batch: MessageBatch) -> list[StreamOutcome]:
+        """Compute the outcomes of messages for one alias or version; for the champion if it is empty."""
+        try:
+            loaded_model = self._load_model(batch.model, version)
+        except NoSuchModelError as error:
+            if not version:
+                raise
+            return [_build_dead_letter(each, str(error)) for each in batch.messages]
+        outcomes: list[StreamOutcome] = []
         rows: dict[str, RequestRows] = {}
         for message in batch.messages:
-            # its result was replayed above
-            if message.id in logged:
-                continue
             decoded = self._decode_or_bury(loaded_model, message)
             if isinstance(decoded, DeadLetter):
                 outcomes.append(decoded)
@@ -89,6 +104,9 @@ class BatchScorer:
             message_batch = replace(batch, messages=[each for each in batch.messages if each.id in rows])
             outcomes += self._score_or_bury(loaded_model, message_batch, [*rows.values()])
         return outcomes
+
+    def _load_model(self, model: str, version: str) -> LoadedModel:
+        return self._models.get_or_load(model, version) if version else self._models.get_champion(model)
 
     def _score_or_bury(
         self, loaded_model: LoadedModel, batch: MessageBatch, rows: Sequence[RequestRows]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from servicio_ml.domain.ports.broker import Broker
-from servicio_ml.domain.stream import StreamOutcome
+from servicio_ml.domain.stream import DeadLetter, StreamOutcome
 from servicio_ml.errors import BrokerError, ModelWorkerError, ServicioError
 from servicio_ml.serving.models.models import LoadedModels
 from servicio_ml.serving.prediction.service import Service
@@ -84,8 +84,10 @@ class StreamWorker:
             batch = self._pending[0]
             # marked before the work: if it fails halfway, some rows may be in the log already
             self._pending[0] = replace(batch, redelivered=True)
-            self._broker.finish(batch.model, self._compute_outcomes(batch))
+            outcomes = self._compute_outcomes(batch)
+            self._broker.finish(batch.model, outcomes)
             self._pending.popleft()
+            _log_batch(batch, outcomes)
         return bool(models)
 
     def _compute_outcomes(self, batch: MessageBatch) -> Sequence[StreamOutcome]:
@@ -120,3 +122,12 @@ class StreamWorker:
             except BrokerError as error:
                 logger.warning("the stream worker did not leave its group: %s", error)
                 return
+
+
+def _log_batch(batch: MessageBatch, outcomes: Sequence[StreamOutcome]) -> None:
+    dead = sum(isinstance(each, DeadLetter) for each in outcomes)
+    again = ", delivered again" if batch.redelivered else ""
+    logger.info(
+        "%s: %d requests%s, %d results, %d dead letters",
+        batch.model, len(batch.messages), again, len(outcomes) - dead, dead,
+    )  # fmt: skip
