@@ -48,6 +48,17 @@ def build_release(folder: str, program: str, content: bytes) -> bytes:
     )
 
 
+def build_folder_release(folder: Path) -> bytes:
+    """Build a release from the files of a folder."""
+    top = build_member(folder.name, mode=0o755, kind=tarfile.DIRTYPE)
+    files = [each for each in sorted(folder.rglob("*")) if each.is_file()]
+    members = [
+        (build_member(str(each.relative_to(folder.parent)), mode=each.stat().st_mode), each.read_bytes())
+        for each in files
+    ]
+    return build_archive([(top, b""), *members])
+
+
 def build_installed_release(program: str, name: str, folder: str) -> bytes:
     """Build a release of an installed program; without it the test is skipped."""
     path = shutil.which(program)

@@ -33,11 +33,11 @@ KNOWN = {
 """Sections and names of Grafana's conf/defaults.ini: the real one ignores all others silently."""
 
 
-def write_program(home: Path) -> Path:
-    """Write a release's folder with this stand-in as its program."""
+def write_program(home: Path, script: Path = Path(__file__)) -> Path:
+    """Write a release's folder with this stand-in, or a copy of it, as its program."""
     program = home / "bin" / "grafana"
     program.parent.mkdir(parents=True)
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{Path(__file__).resolve()}" "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script.resolve()}" "$@"\n')
     program.chmod(0o755)
     defaults = home / "conf" / "defaults.ini"
     defaults.parent.mkdir()

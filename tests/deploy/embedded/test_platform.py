@@ -1,4 +1,8 @@
-"""`make up` from a clean clone, by a user without privileges: everything runs, stops, and is there again."""
+"""`make up` from a clean clone, by a user without privileges: everything runs, stops, and is there again.
+
+The machine has no Redis and none of the programs of monitoring: they are downloaded from a mirror on loopback,
+which has archives of Debian's programs and a stand-in for Grafana.
+"""
 
 import os
 import re
@@ -12,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +25,14 @@ import httpx
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+import grafana_stand_in
+from archives import (
+    build_folder_release,
+    build_installed_release,
+    name_archives,
+    run_mirror,
+    write_table,
+)
 from documents import ROOT
 from servers import find_free_port
 
@@ -32,6 +44,7 @@ VARIABLES = {
     "streamlit": "STREAMLIT_PORT",
     "prometheus": "PROMETHEUS_PORT",
     "alertmanager": "ALERTMANAGER_PORT",
+    "grafana": "GRAFANA_PORT",
     "redis": "REDIS_PORT",
     "stream-worker": "STREAM_METRICS_PORT",
 }
@@ -40,6 +53,10 @@ MODEL = "heart_disease"
 BUDGET = {
     "USE_CASES": MODEL, "SERVICIO_ML_DEFAULT_MODEL": MODEL, "TRAIN_SECONDS": "1", "FETCH_SECONDS": "0",
 }  # fmt: skip
+MISSING_PROGRAMS = {
+    *("prometheus", "prometheus-alertmanager", "alertmanager", "grafana", "statsd_exporter"),
+    *("prometheus-statsd-exporter", "redis-server", "valkey-server"),
+}
 READY = "Ctrl-C, or `make down` elsewhere"
 FIRST_SECONDS, STOP_SECONDS, WAIT_SECONDS = 600, 60, 90
 LATER_SECONDS = 60
@@ -167,13 +184,36 @@ def _drop_privileges(folder: Path) -> tuple[int | None, list[str]]:
     return None, [setpriv, *UNPRIVILEGED]
 
 
+def _link_programs(folder: Path) -> None:
+    """Link the programs of the PATH except those that the platform is to download."""
+    folder.mkdir()
+    for program in (each for path in os.get_exec_path() for each in Path(path).glob("*")):
+        if program.name not in MISSING_PROGRAMS and not (folder / program.name).is_symlink():
+            (folder / program.name).symlink_to(program)
+
+
+@contextmanager
+def _serve_releases(folder: Path) -> Iterator[str]:
+    """Serve releases whose hashes the table of the clone has; yield the address of the mirror."""
+    stand_in = folder.parent / "grafana"
+    grafana_stand_in.write_program(stand_in, folder / "tests" / "grafana_stand_in.py")
+    archives = {
+        "prometheus": build_installed_release("prometheus", "prometheus", "prometheus"),
+        "alertmanager": build_installed_release("prometheus-alertmanager", "alertmanager", "alertmanager"),
+        "grafana": build_folder_release(stand_in),
+    }
+    write_table(folder / "deploy" / "embedded" / "releases" / "releases.toml", archives)
+    with run_mirror(name_archives(archives)) as mirror:
+        yield mirror.url
+
+
 @pytest.fixture(scope="module")
 def clone() -> Iterator[Clone]:
     for program in ("git", "make"):
         if shutil.which(program) is None:
             pytest.skip(f"no {program}")
     # pytest's own folders are closed to other users
-    with tempfile.TemporaryDirectory(prefix="servicio-ml-") as name:
+    with tempfile.TemporaryDirectory(prefix="servicio-ml-") as name, ExitStack() as stack:
         place = Path(name)
         folder, home = place / "repository", place / "home"
         done = subprocess.run(
@@ -185,6 +225,8 @@ def clone() -> Iterator[Clone]:
         if done.returncode:
             pytest.skip(f"not a git checkout: {done.stderr.strip()}")
         home.mkdir()
+        _link_programs(place / "bin")
+        mirror = stack.enter_context(_serve_releases(folder))
         (folder / ".venv").symlink_to(sys.prefix)
         user, prefix = _drop_privileges(place)
         if user is not None:
@@ -196,7 +238,9 @@ def clone() -> Iterator[Clone]:
         made.environment = {
             **BUDGET,
             **{variable: str(made.ports[part]) for part, variable in VARIABLES.items()},
-            "PATH": os.environ["PATH"],
+            "PATH": str(place / "bin"),
+            "PROGRAMS": "yes",
+            "PROGRAMS_MIRROR": mirror,
             "HOME": str(home),
             "PYTHONPATH": str(folder / "servicio-ml" / "src"),
         }
@@ -242,6 +286,7 @@ def test_everything_from_a_clean_clone(clone: Clone) -> None:
         answer = httpx.post(f"{clone.build_url('api')}/predict", json=_record(clone)).raise_for_status()
         assert answer.json()["label"] in {"absent", "present"}
         _assert_it_is_measured(clone)
+        _assert_the_programs_are_downloaded(clone)
         _assert_the_page_answers(clone)
         champion = _read_champion(clone)
         _assert_the_run_is_logged(clone, champion)
@@ -272,6 +317,22 @@ def _assert_it_is_measured(clone: Clone) -> None:
     asked = {"query": f'servicio_ml_predictions_total{{model="{MODEL}"}} >= 1'}
     url = f"{clone.build_url('prometheus')}/api/v1/query"
     _wait_until("the prediction in Prometheus", lambda: httpx.get(url, params=asked).json()["data"]["result"])
+
+
+def _assert_the_programs_are_downloaded(clone: Clone) -> None:
+    """Check that what the machine lacks runs from the state folder, and Valkey from its package."""
+    running = clone.list_processes()
+    programs = clone.folder / "var" / "programs"
+    for name in ("prometheus", "alertmanager"):
+        assert any(each.startswith(f"{programs}/{name}-") for each in running), running
+    # valkey shows its title instead of its path
+    assert b"valkey" in subprocess.run(["ps", "-eo", "args"], capture_output=True, check=True).stdout
+    found = httpx.get(f"{clone.build_url('grafana')}/stand-in").raise_for_status().json()
+    assert found["sources"][0]["url"] == clone.build_url("prometheus")
+    assert "servicio-ml-overview" in found["dashboards"]
+    status = clone.make("status").stdout
+    assert f"{clone.build_url('grafana')}/d/servicio-ml-overview" in status
+    assert "scheduler" in status
 
 
 def _assert_the_page_answers(clone: Clone) -> None:
