@@ -16,7 +16,8 @@ DAY_SECONDS = 86400
 def build_records(step: str) -> Iterator[RecordingRule]:
     """Build the records; `step` is the time between two evaluations.
 
-    The records keep values that the StatsD exporter loses when it restarts.
+    The records keep values that the StatsD exporter loses when it restarts. The time of a success comes from
+    the server, too, for the models that it serves; the maximum is the later one.
     """
     expected = f"time() - {FORGOTTEN_DAYS * DAY_SECONDS}"
     reported = f"max by ({STEP_OF}) (servicio_ml_pipeline_success_timestamp_seconds)"

@@ -20,7 +20,7 @@ def draw(model: str) -> None:
     samples = session.query_prometheus(prometheus.query_now, AGE_QUERY.format(model=model))
     ages = {each.labels.get("step", ""): each.value for each in samples}
     if not ages:
-        st.info(t("No pipeline step has reported a success yet. Steps report to StatsD (`STATSD_HOST`)."))
+        st.info(t("No pipeline step of this model has ended well yet."))
         return
     rows = [
         _build_row(step, age, limits.get(LATE_ALERTS.get(step, ""))) for step, age in sorted(ages.items())

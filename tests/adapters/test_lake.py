@@ -4,6 +4,7 @@ import errno
 import gc
 import os
 import socket
+import time
 from pathlib import Path
 from typing import IO, Any
 
@@ -71,6 +72,18 @@ class TestObjectStoreContract:
     def test_an_unknown_key_is_not_published(self, store: ObjectStore) -> None:
         with pytest.raises(NotPublishedError, match="rain/none"):
             store.fetch("rain/none")
+
+    def test_the_time_of_a_key_is_that_of_its_last_put(self, store: ObjectStore, tmp_path: Path) -> None:
+        source = tmp_path / "source"
+        source.write_text("1")
+        before = time.time()
+        store.put("a/b", source)
+        # stores round to a second
+        assert before - 1 <= store.get_time("a/b") <= time.time() + 1
+        with pytest.raises(NotPublishedError):
+            store.get_time("a/c")
+        with pytest.raises(NotPublishedError):
+            store.get_time("a")
 
     def test_keys_are_sorted_and_start_with_the_prefix(self, store: ObjectStore, tmp_path: Path) -> None:
         source = _write_file(tmp_path, b"x")

@@ -1,7 +1,7 @@
 """`make up` from a clean clone, by a user without privileges: everything runs, stops, and is there again.
 
-The machine has no Redis and none of the programs of monitoring: they are downloaded from a mirror on loopback,
-which has archives of Debian's programs and a stand-in for Grafana.
+The machine has no Redis and none of the programs of monitoring: they are downloaded from a mirror on
+loopback, which has archives of Debian's programs and a stand-in for Grafana.
 """
 
 import os

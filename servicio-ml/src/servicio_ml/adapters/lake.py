@@ -88,6 +88,10 @@ class FolderLake:
             path.open("rb").close()
         return path
 
+    def get_time(self, key: str) -> float:
+        with self._translate_errors(key):
+            return (self._root / key).stat().st_mtime
+
     def list_keys(self, prefix: str) -> Sequence[str]:
         with self._translate_errors(prefix):
             folder = self._root / prefix.rpartition("/")[0]
@@ -149,6 +153,13 @@ class S3Lake:
             ):
                 shutil.copyfileobj(origin, sink)
             return Path(name)
+
+    def get_time(self, key: str) -> float:
+        with self._translate_errors(key):
+            info = self._filesystem.get_file_info(self._build_path(key))
+        if info.type != fs.FileType.File:
+            raise NotPublishedError(self.uri, key, MISSING_KEY_HINT)
+        return float(info.mtime.timestamp())
 
     def list_keys(self, prefix: str) -> Sequence[str]:
         folder = self._build_path(prefix.rpartition("/")[0])

@@ -8,7 +8,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ from servicio_ml.api.routers import RouterPorts, build_routers
 from servicio_ml.api.service import SEED_BITS, build_decisions, build_hook, build_service
 from servicio_ml.domain.ports.journal import Journal
 from servicio_ml.domain.ports.registry import RegistryReader
+from servicio_ml.lifecycle.step_times import ReadStepTimes, read_step_times
 from servicio_ml.serving.app import build_app
 from servicio_ml.serving.gateway import Gateway
 from servicio_ml.serving.http.access_log import AccessLog, JsonFormatter
@@ -34,6 +35,7 @@ from servicio_ml.serving.models.bin_counts import BinCountsFolder
 from servicio_ml.serving.prediction.service import Service
 from servicio_ml.serving.prediction.state_collector import StateCollector
 from servicio_ml.serving.retraining.decisions import RetrainingDecisions
+from servicio_ml.serving.step_times import StepTimesCollector
 from servicio_ml.serving.stream.lag import StreamLagCollector
 from servicio_ml.settings import Settings
 from servicio_ml.use_cases.catalogue import UserFolder
@@ -119,6 +121,7 @@ def _build_ports(worker: "_Worker", registry: RegistryReader) -> RouterPorts:
     collectors: list[Collector] = [
         StateCollector(worker.bin_counts, worker.service.models, worker.journal.count_pending),
         worker.decisions,
+        StepTimesCollector(worker.service.models, _build_step_times(plan.settings, registry), time.time),
     ]
     if broker is not None:
         # exported here too: with every stream worker dead, only this shows the backlog
@@ -134,6 +137,16 @@ def _build_ports(worker: "_Worker", registry: RegistryReader) -> RouterPorts:
         decisions=worker.decisions, hook=build_hook(plan.settings, worker.decisions), scrape=scrape,
         use_cases=UserFolder(plan.settings.use_cases_dir), drafter=bootstrap.create_drafter(plan.settings),
     )  # fmt: skip
+
+
+def _build_step_times(settings: Settings, registry: RegistryReader) -> ReadStepTimes:
+    """Build what reads the times of the pipeline steps."""
+
+    def read_times(use_case: str) -> Mapping[str, float]:
+        # opened anew: a remote lake deletes the files that it has fetched when it is dropped
+        return read_step_times(bootstrap.open_lake(settings), registry, use_case)
+
+    return read_times
 
 
 def _start_tracing(worker: "_Worker", gateway: Gateway) -> AsgiApp:

@@ -41,6 +41,17 @@ def list_published_periods(store: ObjectStore, use_case: str) -> list[str]:
     return sorted(key.split("/")[1] for key in store.list_keys(f"{use_case}/") if _is_manifest(key))
 
 
+def read_publication_time(store: ObjectStore, use_case: str) -> float:
+    """Read when the latest period was published last, in seconds since 1970.
+
+    Raises:
+        NotPublishedError: Nothing is published.
+        StoreError: The lake cannot be read.
+    """
+    remedy = f"run `servicio-ml etl {use_case}` first"
+    return store.get_time(_find_latest_manifest_key(store, use_case, remedy))
+
+
 def build_manifest_key(use_case: str, period: str) -> str:
     return f"{use_case}/{period}/{MANIFEST}"
 

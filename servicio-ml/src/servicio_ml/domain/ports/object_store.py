@@ -29,6 +29,10 @@ class ObjectStore(Protocol):
         """Return a read-only local file with the content; `NotPublishedError` for an unknown key."""
         ...
 
+    def get_time(self, key: str) -> float:
+        """Return when a key was stored, in seconds since 1970; `NotPublishedError` for an unknown key."""
+        ...
+
     def list_keys(self, prefix: str) -> Sequence[str]:
         """List the keys that start with a prefix, sorted."""
         ...
