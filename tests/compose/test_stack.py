@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+import boto3
 import grpc
 import pytest
 
 from airflow_runner import AirflowClient
-from compose.engine import REQUEST_SECONDS, Stack, find_container, kill_container
+from compose.engine import REQUEST_SECONDS, UPLOAD_KEY, Stack, find_container, kill_container
 from deploy.secrets_list import API_KEYS, SECRET_FILES
 from messy_files import write_rows
 from model_server import wait_until
@@ -196,6 +197,49 @@ def test_an_uploaded_file_is_drafted_and_published_by_airflow(stack: Stack, airf
     for dag in dags:
         airflow.wait_for_runs(dag, 1)
     wait_until("the server has the champion", lambda: _has_schema(stack, "plums"))
+
+
+def test_a_file_that_any_client_of_s3_uploads_is_trained(stack: Stack, airflow: AirflowClient) -> None:
+    client = boto3.client(
+        "s3", endpoint_url=stack.build_url("S3"), region_name="us-east-1",
+        aws_access_key_id=stack.read_secret("s3_access_key"),
+        aws_secret_access_key=stack.read_secret("s3_secret_key"),
+    )  # fmt: skip
+    content = write_rows("size", lambda i: f"{i * 13 % 70}", rows=600).encode()
+    client.put_object(Bucket="data", Key=UPLOAD_KEY, Body=content)
+    draft = ("servicio-ml", "init", "pears", "--source", f"s3://data/{UPLOAD_KEY}", "--target", "y", "--yes")
+    stack("run", "--rm", "--no-deps", "--quiet-pull", "airflow-cli", *draft)
+    dags = ("etl_process_pears", "train_model_pears")
+    wait_until("its DAGs are known", lambda: all(_is_known(airflow, dag) for dag in dags))
+    # the variable source_pears names the upload
+    airflow.pause(dags[0], paused=False)
+    for dag in dags:
+        airflow.wait_for_runs(dag, 1)
+    wait_until("the server has the champion", lambda: _has_schema(stack, "pears"))
+
+
+def test_exec_gives_airflow_its_secrets(stack: Stack, trained: str) -> None:
+    listed = stack("exec", "-T", "airflow-scheduler", "airflow", "dags", "list", "--output", "plain")
+    assert f"etl_process_{trained}" in listed
+
+
+def test_the_demonstration_is_scored_by_the_stream_worker(stack: Stack, trained: str) -> None:
+    sample = ("servicio-ml", "stream-sample", trained, "--rows", "40", "--rate", "0", "--drift-after", "20")
+    stack("run", "--rm", "--no-deps", "--quiet-pull", "producer", *sample)
+    ask = "REDISCLI_AUTH=$(cat /run/secrets/valkey_password) valkey-cli XLEN servicio_ml:{}:results"
+
+    def count_results() -> int:
+        return int(stack("exec", "-T", "valkey", "sh", "-c", ask.format(trained)))
+
+    wait_until("all have a result", lambda: count_results() >= 40)
+    assert f"{trained}: " in stack("logs", "--no-color", "stream-worker")
+
+
+def test_checkpoints_of_postgresql_are_counted(stack: Stack) -> None:
+    assert stack.query("postgres", "SHOW server_version_num")[0].startswith("17")
+    wait_until(
+        "they are in Prometheus", lambda: _query_prometheus(stack, "pg_stat_checkpointer_num_timed_total")
+    )
 
 
 def _has_schema(stack: Stack, model: str) -> bool:
