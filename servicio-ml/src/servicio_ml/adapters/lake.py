@@ -89,8 +89,12 @@ class FolderLake:
         return path
 
     def get_time(self, key: str) -> float:
+        path = self._root / key
         with self._translate_errors(key):
-            return (self._root / key).stat().st_mtime
+            modified = path.stat().st_mtime
+        if not path.is_file():
+            raise NotPublishedError(self.uri, key, MISSING_KEY_HINT)
+        return modified
 
     def list_keys(self, prefix: str) -> Sequence[str]:
         with self._translate_errors(prefix):
