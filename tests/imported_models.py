@@ -99,7 +99,7 @@ def build_columns(names: list[str], *, is_category: bool = False) -> list[InputC
     return [
         InputColumn(
             name=name, place=places[name], type=kinds.get(name, "float64"), levels=LEVELS.get(name, ()),
-            nullable=name in {"age", "colour"}, decimals=DECIMALS.get(name, 0),
+            nullable=name in {"age", "colour"}, decimals=DECIMALS.get(name, 0), field=name,
         )
         for name in names
     ]  # fmt: skip

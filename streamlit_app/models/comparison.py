@@ -114,6 +114,9 @@ def _draw_evaluation(
 
 def _draw_version(version: ModelVersion) -> None:
     st.metric(t("Version"), f"{version.version} · {get_candidate(version)}")
+    if version.tags.get("stage") == "imported":
+        st.markdown(_describe_import(version))
+        return
     text = t(
         "Trained {at} UTC on the data of {period}.", at=format_time(version.created),
         period=version.tags.get("period", "–"),
@@ -121,6 +124,19 @@ def _draw_version(version: ModelVersion) -> None:
     if until := version.tags.get("trained_until"):
         text += " " + t("Last training row: {until}.", until=until)
     st.markdown(text)
+
+
+def _describe_import(version: ModelVersion) -> str:
+    at, source = format_time(version.created), escape_markdown(version.tags.get("source", "–"))
+    if period := version.tags.get("period"):
+        return t(
+            "Imported {at} UTC from {source}; measured on the data of {period}.", at=at, source=source,
+            period=period,
+        )  # fmt: skip
+    return t(
+        "Imported {at} UTC from {source}, with rows without ground truth: its quality was not measured.",
+        at=at, source=source,
+    )  # fmt: skip
 
 
 def _draw_metric(evaluation: ChampionDecision | None, *, champion: bool) -> None:

@@ -43,7 +43,7 @@ def convert(model: Any) -> bytes:
 
 def test_thresholds_and_gaps_are_among_the_rows(model: Any, converted: bytes) -> None:
     chosen = ROWS[list(CASE.columns)]
-    boundaries, gaps = build_boundary_rows(chosen, COLUMNS, converted), build_gap_rows(chosen, COLUMNS)
+    boundaries, gaps = build_boundary_rows(chosen, COLUMNS, converted), build_gap_rows(chosen, ["age"])
     thresholds = model.native.booster_.trees_to_dataframe().dropna(subset="threshold")
     rates = thresholds[thresholds["split_feature"] == "rate"]["threshold"].to_numpy(dtype=np.float32)
     # one float32 step beside a threshold on either side

@@ -100,6 +100,14 @@ InitialParams = Annotated[
 ]
 ForceTraining = Annotated[bool, typer.Option("--force", help="Train even if nothing is new.")]
 NoPromotion = Annotated[bool, typer.Option("--no-promote", help="Set the challenger without a promotion.")]
+PromotionReason = Annotated[
+    str,
+    typer.Option(
+        "--by-hand",
+        metavar="REASON",
+        help="Promote the challenger without a comparison; the history records the reason.",
+    ),
+]
 RollbackVersion = Annotated[
     int | None, typer.Option(min=1, help="Version; the previous champion when not given.")
 ]
@@ -116,15 +124,27 @@ ImportedModelUri = Annotated[
 ]
 ImportedData = Annotated[
     str,
-    typer.Option("--data", metavar="PATH|URL|S3", help="Rows with the model's columns and the ground truth."),
+    typer.Option(
+        "--data",
+        metavar="PATH|URL|S3",
+        help="Rows with the model's columns, and the ground truth where it is known.",
+    ),
 ]
 ImportedTarget = Annotated[
     str,
-    typer.Option("--target", metavar="COLUMN", help="Column with the ground truth; that of the use case."),
+    typer.Option(
+        "--target",
+        metavar="COLUMN",
+        help="Column with the ground truth; that of the use case. Without one, quality is not measured.",
+    ),
 ]
 UseCaseFile = Annotated[
-    Path | None,
-    typer.Option("--use-case", metavar="FILE", help="File of the use case; drafted when there is none."),
+    str,
+    typer.Option(
+        "--use-case",
+        metavar="FILE|NAME",
+        help="File of the use case, or an existing one; drafted from the rows when there is none.",
+    ),
 ]
 TrustPickle = Annotated[
     bool,

@@ -7,13 +7,21 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from servicio_ml.cli.options import Debug, Json, JudgedPeriod, RollbackVersion, UseCaseName
+from servicio_ml.cli.options import (
+    Debug,
+    Json,
+    JudgedPeriod,
+    PromotionReason,
+    RollbackVersion,
+    UseCaseName,
+)
 from servicio_ml.cli.session import CommandSession, open_session
 from servicio_ml.domain.ports.registry import Registry
 from servicio_ml.domain.ports.tracker import Tracker
 from servicio_ml.domain.promotion import CHAMPION, ChampionTenure, DecisionRecord
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.lifecycle.admin_actions import rollback as put_back
+from servicio_ml.lifecycle.admin_actions import set_champion
 from servicio_ml.lifecycle.decision_history import build_tenures, list_decisions
 from servicio_ml.lifecycle.decisions import DecisionContext, DecisionRun, apply_decision
 
@@ -21,13 +29,15 @@ from servicio_ml.lifecycle.decisions import DecisionContext, DecisionRun, apply_
 def promote(
     name: UseCaseName,
     period: JudgedPeriod = "",
+    by_hand: PromotionReason = "",
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Compare the challenger with the champion on the same rows; promote it if it passes every gate.
 
     The gates of the use case's policy are a floor, a paired interval of the gain, the worst slice,
-    calibration and latency. MLflow keeps the decision and its evidence, also of a rejection.
+    calibration and latency. A challenger that cannot be compared, such as one that was imported without
+    ground truth, is promoted by hand. MLflow keeps the decision and its evidence, also of a rejection.
     """
     with open_session(as_json=as_json, debug=debug) as here:
         from servicio_ml import bootstrap
@@ -36,6 +46,12 @@ def promote(
         from servicio_ml.use_cases.catalogue import find
 
         use_case = find(name, here.settings.use_cases_dir)
+        if by_hand:
+            who = build_context(here, *bootstrap.connect_mlflow(here.settings))
+            record = set_champion(name, get_challenger(use_case, who).version, by_hand, who)
+            here.print_line(f"{record.decision}: version {record.challenger}, by hand")
+            here.print_document(record.to_json())
+            return
         store = bootstrap.open_lake(here.settings)
         manifest = read_manifest(store, name, period or None)
         # one time and one name for the decision and its record

@@ -32,7 +32,8 @@ class SeasonProfile:
         rows: Minimum number of rows behind any of the shares.
         shares: Smoothed shares of the bins of each column, each adding up to 1: the fields, then the
             prediction for rows that the model was not trained on.
-        performance: `accuracy` and `f1_macro`, or `mae`, on rows that the model was not trained on.
+        performance: `accuracy` and `f1_macro`, or `mae`, on rows that the model was not trained on; empty
+            where these had no ground truth.
     """
 
     rows: int

@@ -51,6 +51,8 @@ class ModelTable:
         return pa.table({name: build(matrix) for name, build in self._builders.items()})
 
     def _select_builder(self, column: ModelColumn) -> BuildColumn:
+        if column.field in (each.name for each in self._schema.derived) and column.type == "float64":
+            return _build_numbers(self._schema.names.index(column.field), column.type)
         names = self._schema.field_names
         if column.field not in names:
             raise self._refuse(column, f"the schema has no field {column.field!r}")

@@ -21,7 +21,7 @@ class ModelColumn(BaseModel):
 
     Attributes:
         name: Name of the column, as the model knows it.
-        field: Field of the schema with its values.
+        field: Field of the schema with its values, or derived column.
         type: Type of the column: as pandas reads it from a file, or a category of pandas.
         levels: Categories of pandas in the model's order; of any other type, the values in the order of the
             levels of the field. Empty where the texts of the field's levels are the values.

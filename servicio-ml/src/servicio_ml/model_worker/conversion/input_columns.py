@@ -17,6 +17,7 @@ class InputColumn:
         name: Name by which the model knows it.
         place: Column of the float32 matrix, in which a text is the index of its level.
         type: One of `TYPES`.
+        field: Field of the schema that holds its values; empty for a derived column.
         levels: Texts of a string or category, in the order of their codes.
         nullable: Whether a value may be missing.
         decimals: Maximum number of decimals of a number in the rows that the model was imported with.
@@ -25,6 +26,7 @@ class InputColumn:
     name: str
     place: int
     type: str
+    field: str = ""
     levels: tuple[str, ...] = ()
     nullable: bool = False
     decimals: int = 0

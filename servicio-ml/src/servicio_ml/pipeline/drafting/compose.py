@@ -79,7 +79,7 @@ def build_use_case(
         candidates=build_standard_candidates(task, evidence.table.rows),
         split=_build_split(date, group, share),
         promotion=build_promotion(metric, dummy, quick, rows * share),
-        origin=Origin(file=_get_file_name(source_name)),
+        origin=Origin(file=get_file_name(source_name)),
         drift=drift,
         dialects=(_build_dialect(evidence),),
         missing=(*MISSING, *evidence.missing),
@@ -152,6 +152,7 @@ def _build_dialect(evidence: Evidence) -> Dialect:
     return Dialect(name="original", decimal=evidence.table.decimal)
 
 
-def _get_file_name(address: str) -> str:
+def get_file_name(address: str) -> str:
+    """Return the name of a file of its path or URL."""
     path = urlsplit(address).path if "://" in address else address.replace("\\", "/")
     return PurePosixPath(path).name or "raw.csv"

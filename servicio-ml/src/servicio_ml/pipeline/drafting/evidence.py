@@ -1,6 +1,6 @@
 """What was found in a raw file, from which a use case is composed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -67,30 +67,46 @@ def find_evidence(file: InputFile, answers: DraftAnswers) -> Evidence:
     """
     table, target = read_table(file), answers.target
     _check_target(table, target, file.source_name)
-    missing = find_missing_words(table.cells, table.decimal)
-    cells = replace_missing_words(table.cells, missing)
-    names = build_field_names(cells.columns)
-    columns = [
-        RawColumn(name=each, field_name=names[each], texts=cells[each], decimal=table.decimal or ".")
-        for each in cells.columns
-    ]
-    by_name = {each.name: each for each in columns}
+    missing, columns = read_columns(table)
     bounds = answers.columns.get(target, ColumnCorrection())
-    found = find_target(by_name[target], answers.positive, bounds, file.source_name)
-    _check_corrections(answers, table, file.source_name)
-    found_columns = [_find_column(each, table) for each in columns if each.name != target]
-    fixed = {target, *answers.columns, *table.unreadable}
-    found_columns = join_dates([each for each in columns if each.name not in fixed], found_columns)
-    findings = [
-        apply_correction(by_name[each.column], each, answers.columns[each.column], file.source_name)
-        if each.column in answers.columns
-        else each
-        for each in leave_out_copied_columns(found_columns)
-    ]
+    found = find_target(columns[target], answers.positive, bounds, file.source_name)
+    findings = find_features(file, table, columns, answers)
     evidence = Evidence(
         answers=answers, file=file, table=table, target=found, findings=findings, missing=missing
     )
     return replace(evidence, findings=_leave_out_telling_columns(evidence))
+
+
+def read_columns(table: TextTable) -> tuple[tuple[str, ...], dict[str, RawColumn]]:
+    """Read the texts that mean missing, besides the default ones, and the columns by name."""
+    missing = find_missing_words(table.cells, table.decimal)
+    cells = replace_missing_words(table.cells, missing)
+    names = build_field_names(cells.columns)
+    columns = {
+        each: RawColumn(name=each, field_name=names[each], texts=cells[each], decimal=table.decimal or ".")
+        for each in cells.columns
+    }
+    return missing, columns
+
+
+def find_features(
+    file: InputFile, table: TextTable, columns: Mapping[str, RawColumn], answers: DraftAnswers
+) -> list[ColumnFinding]:
+    """Find what each column but the target is, as the answers correct it.
+
+    Raises:
+        DraftError: A column cannot be what it is corrected to, or is not there.
+    """
+    _check_corrections(answers, table, file.source_name)
+    found = [_find_column(each, table) for each in columns.values() if each.name != answers.target]
+    fixed = {answers.target, *answers.columns, *table.unreadable}
+    found = join_dates([each for each in columns.values() if each.name not in fixed], found)
+    return [
+        apply_correction(columns[each.column], each, answers.columns[each.column], file.source_name)
+        if each.column in answers.columns
+        else each
+        for each in leave_out_copied_columns(found)
+    ]
 
 
 def _check_target(table: TextTable, target: str, source_name: str) -> None:

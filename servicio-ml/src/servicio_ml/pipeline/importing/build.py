@@ -10,20 +10,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import polars as pl
 
 from servicio_ml.domain.use_case import Task
-from servicio_ml.errors import EncodingError, ModelFailureError, ModelImportError, ModelWorkerError
-from servicio_ml.features.artifact import MODEL, Artifact, load_artifact
-from servicio_ml.features.encoder import Encoder, Matrix
-from servicio_ml.features.isolated.model_table import ModelTable
+from servicio_ml.errors import ModelFailureError, ModelImportError, ModelWorkerError
+from servicio_ml.features.artifact import MODEL, load_artifact
+from servicio_ml.features.encoder import Matrix
 from servicio_ml.features.isolated.worker_document import MODEL_FOLDER, WORKER, WorkerDocument
-from servicio_ml.features.output import OutputTransform, Predictions
+from servicio_ml.features.output import OutputTransform
 from servicio_ml.features.runtimes.scorer import OnnxScorer, Runtime
-from servicio_ml.model_worker.conversion.input_columns import InputColumn
+from servicio_ml.pipeline.evaluate import ClassMetrics
 from servicio_ml.pipeline.importing.card import CANDIDATE, describe_import
 from servicio_ml.pipeline.importing.classes import find_class_order, sort_scores
-from servicio_ml.pipeline.importing.model_columns import build_worker_columns, match_columns
+from servicio_ml.pipeline.importing.model_columns import match_columns
 from servicio_ml.pipeline.importing.model_files import MLFLOW_FILE, PICKLE, ModelFiles
 from servicio_ml.pipeline.importing.parity import (
     Parity,
@@ -34,7 +32,9 @@ from servicio_ml.pipeline.importing.parity import (
     select_rows,
 )
 from servicio_ml.pipeline.importing.probe import MEMORY_BYTES, ModelProbe
+from servicio_ml.pipeline.importing.problem import ImportProblem
 from servicio_ml.pipeline.importing.table import ModelRows
+from servicio_ml.pipeline.importing.typed_rows import ModelInputs, TypedRows
 from servicio_ml.pipeline.training.build_candidate import (
     build_reference_profile,
     compute_holdout_classes,
@@ -104,7 +104,7 @@ class ImportedModel:
         folder: The artifact.
         figures: Pictures of the holdout, PNGs.
         proof: Whether it was converted.
-        metrics: Every metric on the holdout.
+        metrics: Every metric on the holdout; none without ground truth.
         latency_seconds: Median time of one row.
         threshold: Threshold of a binary model.
     """
@@ -123,58 +123,60 @@ class ImportedModel:
 
 
 def build_imported_model(
-    probe: ModelProbe, given: ModelImport, problem: TrainingProblem, test: Holdout, scratch: Path
+    probe: ModelProbe, given: ModelImport, found: ImportProblem, scratch: Path
 ) -> ImportedModel:
-    """Convert and prove a model, measure it on the holdout, and write its artifact.
+    """Convert and prove a model, measure it where there is ground truth, and write its artifact.
 
     Args:
         probe: The model in its process.
         given: What is imported.
-        problem: The published training rows.
-        test: The published test rows.
+        found: The rows.
         scratch: Folder in which the artifact and the pictures are written.
 
     Raises:
         ModelImportError: The model predicts something else than the use case, or fails.
     """
+    problem, test = found.training, found.test
     _check_task(probe, given, problem)
     schema = problem.setting.schema
     order = find_class_order(given.classes, problem.use_case.target.labels, given.uri)
-    columns = match_columns(given.rows, schema, probe.description.categories)
-    proof = try_conversion(probe, given, columns, problem, order)
+    categories = probe.description.categories
+    columns = match_columns(given.rows, problem.use_case, schema, categories)
+    inputs = ModelInputs(given.uri, schema, columns, categories)
+    proof = try_conversion(probe, given, inputs, found.rows, order, len(schema.names))
     if proof.onnx is not None:
         way = _run_as_onnx(proof.onnx, problem)
     else:
-        way = _run_isolated(probe, given, columns, problem, order)
-    rows = np.unique(np.linspace(0, len(problem.matrix) - 1, MAX_PROFILE_ROWS).astype(np.intp))
-    raw, raw_test = way.score(problem.matrix[rows]), way.score(test.matrix)
-    output = _build_output(problem, rows, raw, calibrated=given.calibrated)
-    predictions = output.transform(raw_test)
-    metrics = compute_holdout_metrics(problem, test, predictions, raw_test)
+        way = _run_isolated(probe, given, inputs, problem, order)
+    places = np.unique(np.linspace(0, len(problem.matrix) - 1, MAX_PROFILE_ROWS).astype(np.intp))
+    raw = way.score(problem.matrix[places])
+    output = _build_output(problem, places, raw, calibrated=given.calibrated)
+    metrics, classes = ({}, []) if test is None else _measure(problem, test, output, way.score(test.matrix))
     origin = describe_import(given.uri, given.files.kind, proof, way.latency_seconds)
-    card = render_model_card(problem, origin, metrics, compute_holdout_classes(problem, test, predictions))
-    reference = build_reference_profile(problem, output, rows, raw)
+    card = render_model_card(problem, origin, metrics, classes)
+    reference = build_reference_profile(problem, output, places, raw)
     folder, figures = scratch / "artifact", scratch / "figures"
     write_artifact(folder, problem, way.write_model, output, reference, card)
-    _draw_figures(figures, problem, test, predictions, load_artifact(folder), way.latency_seconds)
+    draw_correlation(figures, problem.use_case, schema.names, problem.matrix)
+    if test is not None:
+        artifact = load_artifact(folder)
+        draw_plots(figures, problem.use_case, test, CANDIDATE, artifact.predict(test.matrix))
+        draw_importance(figures, problem.use_case, artifact, test, way.latency_seconds)
     return ImportedModel(
         folder=folder, figures=figures, proof=proof, metrics=metrics, latency_seconds=way.latency_seconds,
         threshold=output.threshold,
     )  # fmt: skip
 
 
-def _draw_figures(
-    folder: Path,
-    problem: TrainingProblem,
-    test: Holdout,
-    predictions: Predictions,
-    artifact: Artifact,
-    latency_seconds: float,
-) -> None:
-    """Draw what a version that was trained here has, but its tuning."""
-    draw_plots(folder, problem.use_case, test, CANDIDATE, predictions)
-    draw_correlation(folder, problem.use_case, artifact.encoder.schema.names, problem.matrix)
-    draw_importance(folder, problem.use_case, artifact, test, latency_seconds)
+def _measure(
+    problem: TrainingProblem, test: Holdout, output: OutputTransform, raw: Floats
+) -> tuple[dict[str, float], list[ClassMetrics]]:
+    """Compute every metric on the holdout, and those of each class."""
+    predictions = output.transform(raw)
+    return (
+        compute_holdout_metrics(problem, test, predictions, raw),
+        compute_holdout_classes(problem, test, predictions),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,25 +203,18 @@ def _run_as_onnx(onnx: bytes, problem: TrainingProblem) -> _Way:
 
 
 def _run_isolated(
-    probe: ModelProbe,
-    given: ModelImport,
-    columns: Sequence[InputColumn],
-    problem: TrainingProblem,
-    order: Sequence[int],
+    probe: ModelProbe, given: ModelImport, inputs: ModelInputs, problem: TrainingProblem, order: Sequence[int]
 ) -> _Way:
-    schema, categories = problem.setting.schema, probe.description.categories
-    worker_columns = build_worker_columns(columns, schema, categories)
-    table = ModelTable(given.uri, schema, worker_columns)
-    rows = table.build(build_matrix_rows(problem.matrix, columns))
+    rows = inputs.build_from_matrix(build_matrix_rows(problem.matrix, inputs.columns))
     direct = probe.check_direct(rows)
     latency = probe.measure_latency(rows, direct=direct)
     document = WorkerDocument(
-        kind=given.files.kind, file=given.files.file, python=given.environment, columns=worker_columns,
+        kind=given.files.kind, file=given.files.file, python=given.environment, columns=inputs.worker_columns,
         row_seconds=latency, memory_bytes=MEMORY_BYTES,
         requirements="requirements.txt" if given.environment else "", order=list(order), direct=direct,
     )  # fmt: skip
     return _Way(
-        score=lambda matrix: probe.score_table(table.build(matrix), direct=direct)[:, list(order)],
+        score=lambda matrix: probe.score(inputs.build_from_matrix(matrix), direct=direct)[:, list(order)],
         write_model=partial(_write_worker, document=document, given=given),
         latency_seconds=latency,
     )
@@ -237,53 +232,36 @@ def _check_task(probe: ModelProbe, given: ModelImport, problem: TrainingProblem)
 def try_conversion(
     probe: ModelProbe,
     given: ModelImport,
-    columns: Sequence[InputColumn],
-    problem: TrainingProblem,
+    inputs: ModelInputs,
+    rows: TypedRows,
     order: Sequence[int],
+    width: int,
 ) -> Proof:
-    """Convert a model to ONNX and compare both on rows of the file, with gaps, and about its thresholds."""
-    schema = problem.setting.schema
-    chosen, skipped = _keep_valid_rows(select_rows(given.rows.inputs), columns, problem)
+    """Convert a model to ONNX and compare both on rows of the file, with gaps, and about its thresholds.
+
+    Args:
+        probe: The model in its process.
+        given: What is imported.
+        inputs: The columns that it reads.
+        rows: The rows.
+        order: Place of each label among the classes of the model.
+        width: Number of columns of the matrix.
+    """
     if given.is_isolated:
-        return Proof(onnx=None, parity=None, reason=WANTED, skipped=skipped)
+        return Proof(onnx=None, parity=None, reason=WANTED, skipped=rows.refused)
     try:
-        onnx = probe.convert(columns, len(schema.names))
+        onnx = probe.convert(inputs.columns, width)
     except (ModelFailureError, ModelWorkerError) as error:
-        return Proof(onnx=None, parity=None, reason=error.problem, skipped=skipped)
-    rows = pd.concat(
-        [chosen, build_gap_rows(chosen, columns), build_boundary_rows(chosen, columns, onnx)],
-        ignore_index=True,
-    )
-    mine = OnnxScorer(onnx).score(_encode_rows(rows, columns, problem))
-    parity = compare_scores(rows, mine, probe.score(rows, probe.description.categories))
+        return Proof(onnx=None, parity=None, reason=error.problem, skipped=rows.refused)
+    chosen = select_rows(rows.frame.to_pandas())
+    gaps = build_gap_rows(chosen, inputs.list_nullable_fields())
+    frame = pd.concat([chosen, gaps, build_boundary_rows(chosen, inputs.columns, onnx)], ignore_index=True)
+    matrix = inputs.encode(frame)
+    theirs = probe.score(inputs.build(frame, matrix))
+    parity = compare_scores(frame, OnnxScorer(onnx).score(matrix), theirs)
     if not parity.holds:
-        return Proof(onnx=None, parity=parity, reason=parity.example, skipped=skipped)
-    return Proof(onnx=sort_scores(onnx, order), parity=parity, reason="", skipped=skipped)
-
-
-def _keep_valid_rows(
-    frame: pd.DataFrame, columns: Sequence[InputColumn], problem: TrainingProblem
-) -> tuple[pd.DataFrame, int]:
-    """Keep the rows that the encoder accepts; return the number of the others too."""
-    try:
-        _encode_rows(frame, columns, problem)
-    except EncodingError:
-        kept = [row for row in range(len(frame)) if _is_valid(frame.iloc[row : row + 1], columns, problem)]
-        return frame.iloc[kept].reset_index(drop=True), len(frame) - len(kept)
-    return frame, 0
-
-
-def _is_valid(row: pd.DataFrame, columns: Sequence[InputColumn], problem: TrainingProblem) -> bool:
-    try:
-        _encode_rows(row, columns, problem)
-    except EncodingError:
-        return False
-    return True
-
-
-def _encode_rows(frame: pd.DataFrame, columns: Sequence[InputColumn], problem: TrainingProblem) -> Matrix:
-    fields = {each.name: problem.setting.schema.fields[each.place].name for each in columns}
-    return Encoder(problem.setting.schema).encode_frame(pl.from_pandas(frame.rename(columns=fields)))
+        return Proof(onnx=None, parity=parity, reason=parity.example, skipped=rows.refused)
+    return Proof(onnx=sort_scores(onnx, order), parity=parity, reason="", skipped=rows.refused)
 
 
 def _build_output(

@@ -1,77 +1,105 @@
-"""Columns that a model reads, as fields of the platform's schema."""
+"""Columns that a model reads, as fields and derived columns of the platform's schema."""
 
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from servicio_ml.domain.schema import FeatureSchema, Field, Kind
+from servicio_ml.domain.derived import Fitted
+from servicio_ml.domain.schema import FeatureSchema, Field, Kind, Parse
+from servicio_ml.domain.use_case import UseCase
 from servicio_ml.errors import ModelImportError, format_names
 from servicio_ml.features.isolated.worker_document import ColumnType, ModelColumn
-from servicio_ml.model_worker.conversion.input_columns import (
-    BOOLEAN,
-    CATEGORY,
-    INTEGER,
-    NUMBER,
-    TEXT,
-    InputColumn,
-)
-from servicio_ml.pipeline.importing.table import ModelRows
-
-KINDS = {
-    NUMBER: {Kind.NUMBER, Kind.INTEGER}, INTEGER: {Kind.NUMBER, Kind.INTEGER}, BOOLEAN: {Kind.BOOLEAN},
-    TEXT: {Kind.CATEGORY},
-}  # fmt: skip
-"""Kinds of fields by the type of a column."""
+from servicio_ml.model_worker.conversion.input_columns import CATEGORY, INTEGER, NUMBER, TEXT, InputColumn
+from servicio_ml.pipeline.importing.table import KINDS, ModelRows
 
 
 def match_columns(
-    rows: ModelRows, schema: FeatureSchema, categories: Mapping[str, Sequence[str]]
+    rows: ModelRows, use_case: UseCase, schema: FeatureSchema, categories: Mapping[str, Sequence[str]]
 ) -> tuple[InputColumn, ...]:
-    """Match each column that the model reads with the field that holds its values.
+    """Match each column that the model reads with the field, or the derived column, that holds its values.
 
     Args:
         rows: Rows with the columns.
+        use_case: The use case.
         schema: Schema of the platform's matrix.
         categories: Columns that the model reads as categories of pandas, with their texts.
 
     Raises:
-        ModelImportError: A column has no field, or one that does not hold its values unchanged.
+        ModelImportError: A column has no field, or one that does not hold its values.
     """
-    by_column = {each.columns[0]: (place, each) for place, each in enumerate(schema.fields)}
-    by_column |= {each.name: (place, each) for place, each in enumerate(schema.fields)} | by_column
-    if absent := [name for name in rows.columns if name not in by_column]:
+    fields = {each.name: each for each in schema.fields}
+    fields |= {each.columns[0]: each for each in schema.fields}
+    derived = {each.name for each in schema.derived}
+    if absent := [name for name in rows.columns if name not in fields and name not in derived]:
         raise ModelImportError(
             rows.source_name,
-            f"the use case has no field for the columns {format_names(absent)} that the model reads; give one"
-            " with --use-case",
+            f"the use case has no field or derived column for {format_names(absent)} that the model reads;"
+            " give one with --use-case",
         )
+    _refuse_fitted_columns(rows, use_case)
     return tuple(
-        _match_column(rows, name, *by_column[name], is_category=name in categories) for name in rows.columns
+        _match_field(rows, name, schema, fields[name], is_category=name in categories)
+        if name in fields
+        else InputColumn(name=name, place=schema.names.index(name), type=NUMBER, nullable=True)
+        for name in rows.columns
     )
 
 
-def _match_column(rows: ModelRows, name: str, place: int, field: Field, *, is_category: bool) -> InputColumn:
+def _refuse_fitted_columns(rows: ModelRows, use_case: UseCase) -> None:
+    fitted = {each.name for each in use_case.schema.derived if isinstance(each, Fitted)}
+    if found := sorted(fitted.intersection(rows.columns)):
+        raise ModelImportError(
+            rows.source_name,
+            f"the derived column {found[0]!r} is fitted on the rows of a training here; write it as a Lookup"
+            " with the numbers that the model was trained with",
+        )
+
+
+def _match_field(
+    rows: ModelRows, name: str, schema: FeatureSchema, field: Field, *, is_category: bool
+) -> InputColumn:
+    kind = _find_type(rows, name, field)
+    has_gaps = name in rows.frame and bool(rows.frame[name].isna().any())
+    is_number = kind in {NUMBER, INTEGER} and name in rows.frame
+    return InputColumn(
+        name=name, place=schema.names.index(field.name),
+        type=CATEGORY if is_category and kind == TEXT else kind, field=field.name,
+        levels=field.levels if kind == TEXT else (), nullable=has_gaps or field.nullable,
+        decimals=rows.count_decimals(name) if is_number else 0,
+    )  # fmt: skip
+
+
+def _find_type(rows: ModelRows, name: str, field: Field) -> str:
+    """Find the type of a column: as pandas reads it, or as its field gives it where the field computes it.
+
+    Raises:
+        ModelImportError: The field holds other values than the column.
+    """
+    own = next((kind for kind, kinds in KINDS.items() if kinds[0] is field.kind), "")
+    if not own:
+        raise ModelImportError(
+            rows.source_name,
+            f"the column {name!r} is a {field.kind}, which no imported model reads; derive numbers",
+        )
+    if name not in rows.frame:
+        return own
     kind = rows.find_type(name)
-    if field.kind not in KINDS[kind]:
+    is_parsed = field.parse != Parse()
+    if field.kind not in KINDS[kind] and not is_parsed:
         raise ModelImportError(
             rows.source_name, f"the column {name!r} holds {kind} values, and its field is a {field.kind}"
         )
-    nullable = bool(rows.frame[name].isna().any()) or field.nullable
-    if kind in {NUMBER, INTEGER}:
-        decimals = rows.count_decimals(name)
-        return InputColumn(name=name, place=place, type=kind, nullable=nullable, decimals=decimals)
-    if kind == BOOLEAN:
-        return InputColumn(name=name, place=place, type=kind, nullable=nullable)
-    texts = set(rows.list_texts(name))
-    if changed := sorted(texts - set(field.levels)):
+    if field.kind is Kind.CATEGORY and not is_parsed:
+        _check_levels(rows, name, field)
+    return own if is_parsed and field.kind not in KINDS[kind] else kind
+
+
+def _check_levels(rows: ModelRows, name: str, field: Field) -> None:
+    if changed := sorted(set(rows.list_texts(name)) - set(field.levels)):
         raise ModelImportError(
             rows.source_name,
             f"the text {changed[0]!r} of the column {name!r} is no level of its field; levels are"
             f" {format_names(field.levels[:10])}",
         )
-    return InputColumn(
-        name=name, place=place, type=CATEGORY if is_category else TEXT, levels=field.levels,
-        nullable=nullable,
-    )  # fmt: skip
 
 
 def build_worker_columns(
@@ -80,7 +108,7 @@ def build_worker_columns(
     """Build the columns of the document of an isolated model."""
     return [
         ModelColumn(
-            name=each.name, field=schema.fields[each.place].name, type=cast("ColumnType", each.type),
+            name=each.name, field=each.field or schema.names[each.place], type=cast("ColumnType", each.type),
             levels=list(categories.get(each.name, ())) if each.type == CATEGORY else [],
         )
         for each in columns

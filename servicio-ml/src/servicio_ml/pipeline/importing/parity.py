@@ -42,7 +42,7 @@ def compare_scores(frame: pd.DataFrame, mine: Floats, theirs: Floats) -> Parity:
     """Compare the scores of the same rows.
 
     Args:
-        frame: The rows.
+        frame: The rows, by field.
         mine: Scores of the converted model `[n, classes]`.
         theirs: Scores of its library `[n, classes]`.
     """
@@ -77,9 +77,8 @@ def build_matrix_rows(matrix: Matrix, columns: Sequence[InputColumn]) -> Matrix:
     return np.concatenate([matrix[places], gaps])
 
 
-def build_gap_rows(frame: pd.DataFrame, columns: Sequence[InputColumn]) -> pd.DataFrame:
-    """Build rows with each missing value that may come: one column after the other, then all."""
-    nullable = [each.name for each in columns if each.nullable]
+def build_gap_rows(frame: pd.DataFrame, nullable: Sequence[str]) -> pd.DataFrame:
+    """Build rows with each missing value that may come: one field after the other, then all."""
     if not nullable:
         return frame.iloc[:0]
     rows = frame.iloc[np.arange(len(nullable) + 1) % len(frame)].reset_index(drop=True)
@@ -119,7 +118,7 @@ def _list_thresholds(converted: bytes, columns: Sequence[InputColumn]) -> list[t
     if any(each.is_text for each in columns):
         return []
     # a whole number is never beside a threshold
-    names = {place: each.name for place, each in enumerate(columns) if each.type == NUMBER}
+    names = {place: each.field for place, each in enumerate(columns) if each.type == NUMBER and each.field}
     nodes = onnx.load_model_from_string(converted).graph.node
     return [
         (names[place], value)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 
 from servicio_ml.errors import ModelFailureError, ModelImportError, ModelWorkerError
@@ -37,21 +36,7 @@ class ModelProbe:
         self._process, self._uri = process, uri
         self.description: ModelDescription = process.description
 
-    def score(self, frame: pd.DataFrame, categories: Mapping[str, Sequence[str]]) -> Scores:
-        """Score rows as its library does, `[n, classes]`, or `[n, 1]` of a regression.
-
-        Args:
-            frame: Rows with the columns that it reads.
-            categories: Columns that it reads as categories of pandas, with their texts.
-
-        Raises:
-            ModelImportError: The model fails, or gives no scores.
-        """
-        return self.score_table(
-            pa.Table.from_pandas(_build_typed_frame(frame, categories), preserve_index=False)
-        )
-
-    def score_table(self, table: pa.Table, *, direct: bool = False) -> Scores:
+    def score(self, table: pa.Table, *, direct: bool = False) -> Scores:
         """Score a table of the columns that it reads, `[n, classes]`, or `[n, 1]` of a regression.
 
         Args:
@@ -93,7 +78,7 @@ class ModelProbe:
         parts = [table, *(table.slice(row, 1) for row in range(min(LATENCY_ROWS, len(table))))]
         try:
             return all(
-                np.array_equal(self.score_table(part, direct=True), self.score_table(part)) for part in parts
+                np.array_equal(self.score(part, direct=True), self.score(part)) for part in parts
             )
         except ModelImportError:
             return False
@@ -103,7 +88,7 @@ class ModelProbe:
 
         Args:
             table: Rows.
-            direct: As in `score_table`.
+            direct: As in `score`.
 
         Raises:
             ModelImportError: The model fails on most of them.
@@ -113,7 +98,7 @@ class ModelProbe:
             place = row % len(table)
             started = time.perf_counter()
             try:
-                self.score_table(table.slice(place, 1), direct=direct)
+                self.score(table.slice(place, 1), direct=direct)
             except ModelImportError as error:
                 # some libraries fail on a row alone whose text is missing; the server reports such a row
                 problem = str(error)
@@ -152,11 +137,3 @@ def open_probe(files: ModelFiles, uri: str, python: Path) -> Iterator[ModelProbe
             yield ModelProbe(process, uri)
         finally:
             process.kill()
-
-
-def _build_typed_frame(frame: pd.DataFrame, categories: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    typed = frame.copy()
-    for name, texts in categories.items():
-        known = list(texts) or sorted(map(str, frame[name].dropna().unique()))
-        typed[name] = pd.Categorical(typed[name], categories=known)
-    return typed

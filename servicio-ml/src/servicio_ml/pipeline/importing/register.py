@@ -1,5 +1,6 @@
 """Registration of an imported model as a version like any other."""
 
+import math
 from pathlib import Path
 
 from servicio_ml.domain.dataset import Manifest
@@ -13,18 +14,31 @@ from servicio_ml.pipeline.training.run_recorder import RESULT_TAG, TrainingPorts
 
 
 def register_import(
-    use_case: UseCase, manifest: Manifest, ports: TrainingPorts, given: ModelImport, made: ImportedModel
+    use_case: UseCase,
+    manifest: Manifest | None,
+    ports: TrainingPorts,
+    given: ModelImport,
+    made: ImportedModel,
 ) -> ModelVersion:
-    """Register an imported model, with its run, and name it challenger."""
+    """Register an imported model, with its run, and name it challenger.
+
+    Args:
+        use_case: The use case.
+        manifest: Manifest of its rows; None without ground truth.
+        ports: Where it is registered.
+        given: What is imported.
+        made: Its artifact.
+    """
+    period, digest = (manifest.period, manifest.digest) if manifest else ("", "")
     row = build_result(use_case, given, made)
     with ports.tracker.open_run(
         use_case.name, f"import {Path(given.uri).name}", tags={"step": "import"}
     ) as run:
-        run.log_params({"model": given.uri, "kind": given.files.kind, "period": manifest.period})
+        run.log_params({"model": given.uri, "kind": given.files.kind, "period": period})
         run.log_metrics(row.numbers)
         tags = {
             "step": "import", "candidate": CANDIDATE, "stage": "imported", "eligible": "true", "reason": "",
-            "params": "{}", "period": manifest.period, "data_digest": manifest.digest,
+            "params": "{}", "period": period, "data_digest": digest,
             "trained_until": "", "source": given.uri, RESULT_TAG: row.to_tag(),
         }  # fmt: skip
         run.log_artifact(made.figures, "figures")
@@ -35,12 +49,12 @@ def register_import(
 
 
 def build_result(use_case: UseCase, given: ModelImport, made: ImportedModel) -> CandidateResult:
-    """Build the row of an imported model among the candidates; it has no validation of its own."""
+    """Build the row of an imported model among the candidates: its holdout stands for a validation."""
     parity = made.proof.parity
     return CandidateResult(
         candidate=CANDIDATE, version=None, eligible=True, reason="",
         params={"model": given.uri, "kind": given.files.kind}, metrics=made.metrics,
-        validation=made.metrics[use_case.metric], validation_error=0.0,
+        validation=made.metrics.get(use_case.metric, math.nan), validation_error=0.0,
         latency_seconds=made.latency_seconds,
         parity=parity.difference if parity and parity.holds else 0.0, threshold=made.threshold,
     )  # fmt: skip

@@ -1,12 +1,14 @@
 """Rows that a model is imported with, as pandas reads them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from servicio_ml.domain.schema import Kind
+from servicio_ml.domain.schema import FeatureSchema, Kind
+from servicio_ml.domain.use_case import UseCase
 from servicio_ml.errors import ModelImportError, format_names
 from servicio_ml.model_worker.conversion.input_columns import BOOLEAN, INTEGER, NUMBER, TEXT
 from servicio_ml.pipeline.drafting.corrections import LEFT_OUT, ColumnCorrection
@@ -15,8 +17,11 @@ from servicio_ml.pipeline.reading.input_file import InputFile
 MAX_LEVELS = 2_000
 MAX_DECIMALS = 6
 """A float32 holds about seven digits."""
-KINDS = {NUMBER: Kind.NUMBER, INTEGER: Kind.INTEGER, BOOLEAN: Kind.BOOLEAN, TEXT: Kind.CATEGORY}
-"""Kind of the field of a column by its type."""
+KINDS = {
+    NUMBER: (Kind.NUMBER, Kind.INTEGER), INTEGER: (Kind.INTEGER, Kind.NUMBER), BOOLEAN: (Kind.BOOLEAN,),
+    TEXT: (Kind.CATEGORY,),
+}  # fmt: skip
+"""Kinds of fields that hold the values of a column, by its type; a drafted field is of the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,17 +30,16 @@ class ModelRows:
 
     Attributes:
         frame: Every column of the file, as pandas reads it.
-        columns: Names of the columns that the model reads, in its order.
+        columns: Names of the columns that the model reads, in its order; the file may lack those that the
+            use case computes.
+        target: Column with the ground truth; empty where the file has none.
         source_name: Name by which the user knows the file, for messages.
     """
 
     frame: pd.DataFrame
     columns: tuple[str, ...]
+    target: str
     source_name: str
-
-    @property
-    def inputs(self) -> pd.DataFrame:
-        return self.frame[list(self.columns)]
 
     def find_type(self, name: str) -> str:
         """Find the type of a column; a text is `TEXT` also where the model reads it as a category."""
@@ -54,24 +58,34 @@ class ModelRows:
                 return decimals
         return MAX_DECIMALS
 
-    def build_corrections(self, target: str) -> dict[str, ColumnCorrection]:
+    def build_corrections(self) -> dict[str, ColumnCorrection]:
         """Build the corrections by which a draft has the model's columns, as the model reads them."""
         found = {name: ColumnCorrection(kind=LEFT_OUT) for name in self.frame.columns}
         for name in self.columns:
             kind = self.find_type(name)
             levels = tuple(self.list_texts(name)) if kind == TEXT else ()
-            found[name] = ColumnCorrection(kind=KINDS[kind], levels=levels)
-        found.pop(target)
+            found[name] = ColumnCorrection(kind=KINDS[kind][0], levels=levels)
+        found.pop(self.target, None)
         return found
 
 
-def read_model_rows(file: InputFile, columns: tuple[str, ...], target: str) -> ModelRows:
+def read_model_rows(
+    file: InputFile,
+    columns: tuple[str, ...],
+    targets: Sequence[str],
+    known: UseCase | None,
+    *,
+    needs_target: bool,
+) -> ModelRows:
     """Read a file as pandas does.
 
     Args:
         file: CSV, JSON lines or Parquet.
-        columns: Names of the columns that the model reads; empty for all but the target.
-        target: Column with the ground truth.
+        columns: Names of the columns that the model reads; empty where it knows none: it then reads the
+            inputs of a use case with derived columns in their order, else all of the file but the target.
+        targets: Columns that may hold the ground truth; the first that the file has does.
+        known: The use case; None where it is drafted from the file.
+        needs_target: Whether the file must have the ground truth.
 
     Raises:
         ModelImportError: The file lacks a column, or has one of another type than a model of tables reads.
@@ -79,19 +93,27 @@ def read_model_rows(file: InputFile, columns: tuple[str, ...], target: str) -> M
     frame = _read_frame(file)
     names = list(map(str, frame.columns))
     frame.columns = pd.Index(names)
+    schema = known.schema if known else FeatureSchema(fields=())
+    if schema.derived:
+        columns = columns or tuple(schema.names[place] for place in schema.inputs)
+    target = next((name for name in targets if name in names), "")
     columns = columns or tuple(name for name in names if name != target)
-    missing = [name for name in (*columns, target) if name not in names]
+    computed = {*schema.field_names, *(each.name for each in schema.derived)}
+    missing = [name for name in columns if name not in names and name not in computed]
+    if needs_target and not target:
+        missing += targets
     if missing:
+        wanted = f", and the target is {targets[0]!r}" if targets else ""
         raise ModelImportError(
             file.source_name,
-            f"it lacks the columns {format_names(missing)}; the model reads {format_names(columns)}, and the"
-            f" target is {target!r}",
+            f"it lacks the columns {format_names(missing)}; the model reads {format_names(columns)}{wanted}",
         )
     if target in columns:
         raise ModelImportError(file.source_name, f"the model reads the target {target!r} itself")
-    rows = ModelRows(frame=frame, columns=columns, source_name=file.source_name)
+    rows = ModelRows(frame=frame, columns=columns, target=target, source_name=file.source_name)
     for name in columns:
-        _check_column(rows, name)
+        if name in names:
+            _check_column(rows, name)
     return rows
 
 

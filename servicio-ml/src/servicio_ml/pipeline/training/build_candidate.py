@@ -163,6 +163,8 @@ def build_reference_profile(
 
     # without the weights: those of the rows that will be served are not known
     def compute_performance(mask: npt.NDArray[np.bool_]) -> dict[str, float]:
+        if np.isnan(truth).any():
+            return {}
         return {name: compute_metric(name, truth[mask], predictions.select(mask)) for name in watched}
 
     unseen = UnseenRows(

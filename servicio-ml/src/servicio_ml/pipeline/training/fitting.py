@@ -31,7 +31,7 @@ class TrainingProblem:
         use_case: What is solved.
         setting: Schema, classes, seed, threads.
         matrix: `[n, features]`.
-        truth: `[n]`: class codes, or numbers in the target's unit.
+        truth: `[n]`: class codes, or numbers in the target's unit; NaN in an import without ground truth.
         target: `[n]`: what is fitted: the truth, or its logarithm where the use case says so.
         weights: `[n]`: weights of the rows, whose mean is 1; None where all rows count the same.
         folds: Training and validation rows of each cross-validation window.

@@ -12,6 +12,11 @@ from servicio_ml.pipeline.training.blending.blend import WEIGHT, split_params
 from servicio_ml.pipeline.training.export import ExportedModel
 from servicio_ml.pipeline.training.fitting import TrainingProblem
 
+UNMEASURED = (
+    "Not measured: the rows that it was imported with have no ground truth. Its quality, its calibration and"
+    " the limits of a loss of performance are not known."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelOrigin:
@@ -67,9 +72,7 @@ def render_model_card(
         "",
         "## On the holdout",
         "",
-        "| metric | value | how |",
-        "|---|---|---|",
-        *(f"| {name} | {value:.4f} | {_describe_formula(name)} |" for name, value in metrics.items()),
+        *_render_metrics(metrics),
         "",
         *_render_classes(classes),
         "## Inputs",
@@ -79,6 +82,13 @@ def render_model_card(
         *(f"| {each.name} | {each.allowed} | {each.description} |" for each in problem.setting.schema.fields),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _render_metrics(metrics: Mapping[str, float]) -> list[str]:
+    if not metrics:
+        return [UNMEASURED]
+    rows = (f"| {name} | {value:.4f} | {_describe_formula(name)} |" for name, value in metrics.items())
+    return ["| metric | value | how |", "|---|---|---|", *rows]
 
 
 def _describe_weights(use_case: UseCase) -> list[str]:
