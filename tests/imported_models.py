@@ -251,6 +251,9 @@ CONVERTIBLE: Mapping[str, ModelCase] = {
     "LightGBM in a pipeline": ModelCase(
         build=lambda: make_pipeline(_prepare_codes(), _build_lightgbm()), target=MULTICLASS
     ),
+    "LightGBM of scaled numbers": ModelCase(
+        build=lambda: make_pipeline(StandardScaler(), _build_lightgbm()), columns=N
+    ),
     "LightGBM, Poisson": ModelCase(
         build=lambda: lightgbm.LGBMRegressor(objective="poisson", n_estimators=TREES, verbose=-1),
         columns=N, target=NUMBER,

@@ -60,8 +60,9 @@ def change_thresholds(converted: bytes, change: Any) -> bytes:
     found = onnx.load_model_from_string(converted)
     for node in found.graph.node:
         for attribute in node.attribute:
-            if attribute.name == "nodes_values":
-                attribute.floats[:] = [change(value) for value in attribute.floats]
+            if attribute.name == "nodes_values_as_tensor":
+                values = [change(value) for value in onnx.numpy_helper.to_array(attribute.t)]
+                attribute.t.CopyFrom(onnx.numpy_helper.from_array(np.array(values), attribute.t.name))
     return bytes(found.SerializeToString())
 
 

@@ -90,14 +90,15 @@ def draft(
     from servicio_ml.pipeline.drafting.answers import DraftAnswers
     from servicio_ml.pipeline.drafting.draft import draft_use_case
     from servicio_ml.pipeline.importing.draft import draft_unlabelled
+    from servicio_ml.use_cases.user_files import load_file
 
     columns, path = rows.build_corrections(), here.settings.use_cases_dir / f"{name}.py"
     with bootstrap.open_source(here.settings, data) as source:
         if not rows.target:
             task = Task(description.task)
-            use_case, text = draft_unlabelled(name, task, classes, columns, source, source_name=data)
+            text = draft_unlabelled(name, task, classes, columns, source, source_name=data)
             write_draft(here, path, text, force=force)
-            return use_case
+            return load_file(path)
         # of two classes the second is the positive one, as in the model's library
         positive = classes[1] if len(classes) == TWO else ""
         answers = DraftAnswers(target=rows.target, positive=positive, columns=columns)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import UnconvertibleError
 from .columnwise_steps import COLUMNWISE
-from .exact_thresholds import restore_thresholds
+from .exact_thresholds import restore_lightgbm_thresholds, restore_thresholds
 from .graph import ML_OPSET, OPSET, Graph
 from .tree_gaps import restore_gaps
 
@@ -60,6 +60,8 @@ def convert_numeric_estimator(estimator: Any, tensor: str, graph: Graph) -> str:
         restore_gaps(model, estimator)
     if double:
         restore_thresholds(model, estimator)
+    elif library == "lightgbm":
+        double = restore_lightgbm_thresholds(model, estimator)
     outputs = [each.name for each in model.graph.output]
     scores = next((name for name in outputs if "prob" in name.lower()), outputs[0])
     found = graph.add_model(model, {INPUT: graph.cast(tensor, double=double)}, scores)

@@ -35,8 +35,8 @@ def draft_unlabelled(
     source: Path,
     *,
     source_name: str,
-) -> tuple[UseCase, str]:
-    """Draft a use case from rows without ground truth.
+) -> str:
+    """Draft a use case from rows without ground truth; return the Python source of its file.
 
     Args:
         name: Name of the use case, in snake case.
@@ -45,9 +45,6 @@ def draft_unlabelled(
         columns: What each column of the file is.
         source: The file.
         source_name: Name by which the user knows it, for messages.
-
-    Returns:
-        The use case, and the Python source of its file.
 
     Raises:
         DataError: The file cannot be read, or a column cannot be what the model reads.
@@ -73,4 +70,4 @@ def draft_unlabelled(
         dialects=(Dialect(name="original", decimal=table.decimal),),
         missing=(*MISSING, *missing),
     )
-    return use_case, write_source(use_case, findings, table.rows, NOTES)
+    return write_source(use_case, findings, table.rows, NOTES)

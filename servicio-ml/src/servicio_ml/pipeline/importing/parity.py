@@ -16,6 +16,8 @@ from servicio_ml.pipeline.training.export import PARITY_TOLERANCE
 MAX_ROWS = 10_000
 MAX_BOUNDARIES = 2_000
 SEED = 1234
+ROUNDED, EXACT = "nodes_values", "nodes_values_as_tensor"
+"""Attributes of trees with their thresholds."""
 Floats = npt.NDArray[np.floating[Any]]
 
 
@@ -132,11 +134,15 @@ def _list_thresholds(converted: bytes, columns: Sequence[InputColumn]) -> list[t
 def _list_splits(node: Any) -> list[tuple[int, float]]:
     """List the column and the threshold of each split of an ensemble of trees."""
     found = {each.name: each for each in node.attribute}
-    if "nodes_values" not in found:
+    if EXACT in found:
+        values = onnx.numpy_helper.to_array(found[EXACT].t).tolist()
+    elif ROUNDED in found:
+        values = found[ROUNDED].floats
+    else:
         return []
     splits = zip(
         found["nodes_featureids"].ints,
-        found["nodes_values"].floats,
+        values,
         found["nodes_modes"].strings,
         strict=True,
     )

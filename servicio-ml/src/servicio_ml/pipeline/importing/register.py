@@ -34,7 +34,9 @@ def register_import(
     with ports.tracker.open_run(
         use_case.name, f"import {Path(given.uri).name}", tags={"step": "import"}
     ) as run:
-        run.log_params({"model": given.uri, "kind": given.files.kind, "period": period})
+        run.log_params(
+            {"model": given.uri, "kind": given.files.kind, **({"period": period} if period else {})}
+        )
         run.log_metrics(row.numbers)
         tags = {
             "step": "import", "candidate": CANDIDATE, "stage": "imported", "eligible": "true", "reason": "",

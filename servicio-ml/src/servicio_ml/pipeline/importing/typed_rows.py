@@ -14,7 +14,7 @@ from servicio_ml.errors import ModelImportError
 from servicio_ml.features.check import SchemaChecker
 from servicio_ml.features.encoder import Encoder, Matrix
 from servicio_ml.features.isolated.model_table import ModelTable
-from servicio_ml.model_worker.conversion.input_columns import NUMBER, InputColumn
+from servicio_ml.model_worker.conversion.input_columns import INTEGER, NUMBER, InputColumn
 from servicio_ml.pipeline.importing.model_columns import build_worker_columns
 from servicio_ml.pipeline.reading.batches import open_batches
 from servicio_ml.pipeline.reading.file_format import InputSpec
@@ -147,7 +147,9 @@ class ModelInputs:
         """
         table = self._table.build(matrix)
         for place, each in enumerate(self.columns):
-            if each.type == NUMBER and each.field in frame.columns:
+            if each.type in {NUMBER, INTEGER} and each.field in frame.columns:
                 exact = pa.array(frame[each.field].to_numpy(dtype=np.float64), from_pandas=True)
-                table = table.set_column(place, each.name, exact)
+                # a column of integers that gets a fraction is float64 in pandas too
+                kind = table.schema.field(place).type
+                table = table.set_column(place, each.name, exact.cast(kind, safe=False))
         return table
