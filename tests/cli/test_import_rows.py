@@ -21,6 +21,7 @@ from servicio_ml.domain.ports.registry import ModelVersion
 from servicio_ml.features.artifact import Artifact, load_version
 from servicio_ml.settings import Settings
 
+pytestmark = pytest.mark.slow
 ROWS = make_rows(700)
 TRUTH = make_targets(ROWS)["binary"]
 RATIO = '''"""Plums: which are eaten?"""
@@ -120,8 +121,8 @@ def test_derived_columns_of_a_use_case_are_inputs(way: tuple[str, ...]) -> None:
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(prepared, TRUTH)
     dump(model, "model.skops")
     raw.to_csv("rows.csv", index=False)
-    Path("flats.py").write_text(RATIO)
-    found = _import("rows.csv", "--use-case", "flats.py", *way)
+    Path("plums.py").write_text(RATIO)
+    found = _import("rows.csv", "--use-case", "plums.py", *way)
     assert found["runs_in"] == ("isolated_process" if way else "onnx")
     assert found["promotion"]["decision"] == "promoted"
     artifact = _load(1)[1]
@@ -134,9 +135,9 @@ def test_a_derived_column_that_the_file_contradicts_is_refused() -> None:
     raw, prepared = _make_flats()
     dump(LogisticRegression().fit(prepared, TRUTH), "model.skops")
     raw.assign(per_room=prepared["per_room"] + 1).to_csv("rows.csv", index=False)
-    Path("flats.py").write_text(RATIO)
+    Path("plums.py").write_text(RATIO)
     words = ["import", "plums", "--model", "model.skops", "--data", "rows.csv", "--use-case"]
-    refused = _run(*words, "flats.py")
+    refused = _run(*words, "plums.py")
     assert "the derived column 'per_room' of the use case is" in refused.stderr
     assert "700 of 700 rows differ: mend its definition; nothing was registered" in refused.stderr
     assert "'pears' is no file, and a model has the name of its use case" in _run(*words, "pears").stderr
