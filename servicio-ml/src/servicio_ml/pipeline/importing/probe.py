@@ -77,9 +77,7 @@ class ModelProbe:
         """
         parts = [table, *(table.slice(row, 1) for row in range(min(LATENCY_ROWS, len(table))))]
         try:
-            return all(
-                np.array_equal(self.score(part, direct=True), self.score(part)) for part in parts
-            )
+            return all(np.array_equal(self.score(part, direct=True), self.score(part)) for part in parts)
         except ModelImportError:
             return False
 
