@@ -149,11 +149,15 @@ def _import(
         _show(here, use_case, made)
         version = register_import(use_case, manifest, ports, given, made)
     here.print_line(f"challenger: version {version.version}")
-    document = {
-        "challenger": version.version, "runs_in": made.runtime,
-        "reason": made.proof.reason, "metrics": dict(made.metrics),
+    decided = decide_import(here, use_case, manifest, ports, version) if judged else {}
+    return _build_document(version.version, made) | decided
+
+
+def _build_document(version: int, made: "ImportedModel") -> dict[str, Any]:
+    return {
+        "challenger": version, "runs_in": made.runtime, "reason": made.proof.reason,
+        "metrics": dict(made.metrics),
     }  # fmt: skip
-    return {**document, **decide_import(here, use_case, manifest, ports, version)} if judged else document
 
 
 def _publish(here: CommandSession, use_case: UseCase, data: str) -> "Manifest":

@@ -28,9 +28,6 @@ def find_use_case(here: CommandSession, name: str, given: str, *, force: bool) -
     Raises:
         SettingsError: What is given is another use case, or none.
     """
-    from servicio_ml.use_cases.catalogue import load_catalogue
-    from servicio_ml.use_cases.user_files import load_file
-
     folder = here.settings.use_cases_dir
     if given and Path(given).is_file():
         _copy_file(here, name, Path(given), folder / f"{name}.py", force=force)
@@ -38,15 +35,20 @@ def find_use_case(here: CommandSession, name: str, given: str, *, force: bool) -
         raise SettingsError(
             "--use-case", f"{given!r} is no file, and a model has the name of its use case, here {name!r}"
         )
+    found = _load_use_case(name, folder / f"{name}.py")
+    if given and found is None:
+        raise SettingsError("--use-case", f"there is no use case {given!r}, and no such file")
+    return found
+
+
+def _load_use_case(name: str, path: Path) -> UseCase | None:
+    from servicio_ml.use_cases.catalogue import load_catalogue
+    from servicio_ml.use_cases.user_files import load_file
+
     if name in (shipped := load_catalogue()):
         return shipped[name]
     check_name(name)
-    path = folder / f"{name}.py"
-    if path.exists():
-        return load_file(path)
-    if given:
-        raise SettingsError("--use-case", f"there is no use case {given!r}, and no such file")
-    return None
+    return load_file(path) if path.exists() else None
 
 
 def _copy_file(here: CommandSession, name: str, file: Path, target: Path, *, force: bool) -> None:

@@ -51,26 +51,35 @@ class ModelTable:
         return pa.table({name: build(matrix) for name, build in self._builders.items()})
 
     def _select_builder(self, column: ModelColumn) -> BuildColumn:
-        if column.field in (each.name for each in self._schema.derived) and column.type == "float64":
-            return _build_numbers(self._schema.names.index(column.field), column.type)
-        names = self._schema.field_names
-        if column.field not in names:
+        schema = self._schema
+        if column.field in {each.name for each in schema.derived} and column.type == "float64":
+            return _build_numbers(schema.names.index(column.field), column.type)
+        if column.field not in schema.field_names:
             raise self._refuse(column, f"the schema has no field {column.field!r}")
-        index = names.index(column.field)
-        field = self._schema.fields[index]
+        index = schema.field_names.index(column.field)
+        field = schema.fields[index]
         try:
-            if field.kind in LEVELS:
-                return _build_levels(index, field, column)
-            if field.kind in NUMBERS and column.type in {"float64", "int64"}:
-                return _build_numbers(index, column.type)
-            if field.kind in DATES and column.type in {"datetime", "string"}:
-                return _build_dates(index, self._schema.seconds.get(index), column.type)
+            build = _select_field_builder(index, field, column, schema.seconds.get(index))
         except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError) as error:
             raise self._refuse(column, f"levels: {error}") from error
-        raise self._refuse(column, f"a field of kind {field.kind.value} gives no {column.type}")
+        if build is None:
+            raise self._refuse(column, f"a field of kind {field.kind.value} gives no {column.type}")
+        return build
 
     def _refuse(self, column: ModelColumn, problem: str) -> ArtifactError:
         return ArtifactError(self._name, f"worker.json, column {column.name!r}: {problem}; import it again")
+
+
+def _select_field_builder(
+    index: int, field: Field, column: ModelColumn, seconds: int | None
+) -> BuildColumn | None:
+    if field.kind in LEVELS:
+        return _build_levels(index, field, column)
+    if field.kind in NUMBERS and column.type in {"float64", "int64"}:
+        return _build_numbers(index, column.type)
+    if field.kind in DATES and column.type in {"datetime", "string"}:
+        return _build_dates(index, seconds, column.type)
+    return None
 
 
 def _build_numbers(index: int, kind: ColumnType) -> BuildColumn:

@@ -42,12 +42,7 @@ def restore_lightgbm_thresholds(model: Any, estimator: Any) -> bool:
         estimator: A `Booster`, or an estimator that has one.
     """
     node, attributes = _find_trees(model)
-    known: dict[tuple[int, int, Any], set[float]] = {}
-    with np.errstate(over="ignore"):
-        for tree in getattr(estimator, "booster_", estimator).dump_model()["tree_info"]:
-            for column, threshold in _list_splits(tree["tree_structure"]):
-                key = (tree["tree_index"], column, np.float32(threshold))
-                known.setdefault(key, set()).add(threshold)
+    known = _read_lightgbm_thresholds(getattr(estimator, "booster_", estimator).dump_model())
     splits = zip(
         attributes["nodes_treeids"].ints, attributes["nodes_featureids"].ints,
         attributes["nodes_modes"].strings, np.array(attributes[VALUES].floats, dtype=np.float32), strict=True,
@@ -61,6 +56,17 @@ def restore_lightgbm_thresholds(model: Any, estimator: Any) -> bool:
         return False
     _write_thresholds(node, attributes, np.array([min(each) for each in found], dtype=np.float64))
     return True
+
+
+def _read_lightgbm_thresholds(dump: Mapping[str, Any]) -> dict[tuple[int, int, Any], set[float]]:
+    """Read the thresholds of each tree and column, by their value in float32."""
+    known: dict[tuple[int, int, Any], set[float]] = {}
+    with np.errstate(over="ignore"):
+        for tree in dump["tree_info"]:
+            for column, threshold in _list_splits(tree["tree_structure"]):
+                key = (tree["tree_index"], column, np.float32(threshold))
+                known.setdefault(key, set()).add(threshold)
+    return known
 
 
 def _list_splits(root: Mapping[str, Any]) -> Iterator[tuple[int, float]]:

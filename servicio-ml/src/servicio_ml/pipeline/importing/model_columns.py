@@ -28,13 +28,7 @@ def match_columns(
     """
     fields = {each.name: each for each in schema.fields}
     fields |= {each.columns[0]: each for each in schema.fields}
-    derived = {each.name for each in schema.derived}
-    if absent := [name for name in rows.columns if name not in fields and name not in derived]:
-        raise ModelImportError(
-            rows.source_name,
-            f"the use case has no field or derived column for {format_names(absent)} that the model reads;"
-            " give one with --use-case",
-        )
+    _refuse_unknown_columns(rows, {*fields, *(each.name for each in schema.derived)})
     _refuse_fitted_columns(rows, use_case)
     return tuple(
         _match_field(rows, name, schema, fields[name], is_category=name in categories)
@@ -42,6 +36,15 @@ def match_columns(
         else InputColumn(name=name, place=schema.names.index(name), type=NUMBER, nullable=True)
         for name in rows.columns
     )
+
+
+def _refuse_unknown_columns(rows: ModelRows, known: set[str]) -> None:
+    if absent := [name for name in rows.columns if name not in known]:
+        raise ModelImportError(
+            rows.source_name,
+            f"the use case has no field or derived column for {format_names(absent)} that the model reads;"
+            " give one with --use-case",
+        )
 
 
 def _refuse_fitted_columns(rows: ModelRows, use_case: UseCase) -> None:
@@ -80,17 +83,20 @@ def _find_type(rows: ModelRows, name: str, field: Field) -> str:
             rows.source_name,
             f"the column {name!r} is a {field.kind}, which no imported model reads; derive numbers",
         )
-    if name not in rows.frame:
-        return own
-    kind = rows.find_type(name)
-    is_parsed = field.parse != Parse()
-    if field.kind not in KINDS[kind] and not is_parsed:
+    kind = rows.find_type(name) if name in rows.frame else own
+    if field.parse != Parse():
+        return kind if field.kind in KINDS[kind] else own
+    _check_values(rows, name, field, kind)
+    return kind
+
+
+def _check_values(rows: ModelRows, name: str, field: Field, kind: str) -> None:
+    if field.kind not in KINDS[kind]:
         raise ModelImportError(
             rows.source_name, f"the column {name!r} holds {kind} values, and its field is a {field.kind}"
         )
-    if field.kind is Kind.CATEGORY and not is_parsed:
+    if field.kind is Kind.CATEGORY and name in rows.frame:
         _check_levels(rows, name, field)
-    return own if is_parsed and field.kind not in KINDS[kind] else kind
 
 
 def _check_levels(rows: ModelRows, name: str, field: Field) -> None:

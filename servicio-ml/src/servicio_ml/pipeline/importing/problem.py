@@ -51,7 +51,7 @@ def build_import_problem(
         manifest: Manifest of the published file; None without ground truth.
         store: The lake.
         file: The file.
-        model_rows: The same file as pandas reads it, with the model's columns.
+        model_rows: Rows of the file as pandas reads them, with the columns that the model reads.
         threads: Number of threads.
 
     Raises:
@@ -59,19 +59,20 @@ def build_import_problem(
     """
     if manifest is None:
         schema = _build_schema(use_case, model_rows)
-        rows = read_typed_rows(file, use_case, schema, _list_given(schema, model_rows))
+        rows = _read_rows(file, use_case, schema, model_rows)
         return ImportProblem(training=_build_unlabelled(use_case, schema, rows), test=None, rows=rows)
     train, test = read_split(store, manifest, "train"), read_split(store, manifest, "test")
     training = build_problem(use_case, manifest.schema, train, seed=SEED, threads=threads)
-    schema = training.setting.schema
-    rows = read_typed_rows(file, use_case, schema, _list_given(schema, model_rows))
-    return ImportProblem(training=training, test=build_holdout(use_case, schema, test), rows=rows)
+    holdout = build_holdout(use_case, training.setting.schema, test)
+    rows = _read_rows(file, use_case, training.setting.schema, model_rows)
+    return ImportProblem(training=training, test=holdout, rows=rows)
 
 
-def _list_given(schema: FeatureSchema, model_rows: ModelRows) -> list[str]:
-    """List the derived columns that the model reads and the file has."""
+def _read_rows(file: InputFile, use_case: UseCase, schema: FeatureSchema, model_rows: ModelRows) -> TypedRows:
     derived = {each.name for each in schema.derived}
-    return [name for name in model_rows.columns if name in derived and name in model_rows.frame]
+    # derived columns that the model reads and the file has
+    given = [name for name in model_rows.columns if name in derived and name in model_rows.frame]
+    return read_typed_rows(file, use_case, schema, given)
 
 
 def _build_schema(use_case: UseCase, model_rows: ModelRows) -> FeatureSchema:

@@ -91,30 +91,42 @@ def read_model_rows(
         ModelImportError: The file lacks a column, or has one of another type than a model of tables reads.
     """
     frame = _read_frame(file)
-    names = list(map(str, frame.columns))
-    frame.columns = pd.Index(names)
+    frame.columns = pd.Index(names := list(map(str, frame.columns)))
     schema = known.schema if known else FeatureSchema(fields=())
-    if schema.derived:
-        columns = columns or tuple(schema.names[place] for place in schema.inputs)
     target = next((name for name in targets if name in names), "")
-    columns = columns or tuple(name for name in names if name != target)
-    computed = {*schema.field_names, *(each.name for each in schema.derived)}
-    missing = [name for name in columns if name not in names and name not in computed]
-    if needs_target and not target:
-        missing += targets
-    if missing:
-        wanted = f", and the target is {targets[0]!r}" if targets else ""
-        raise ModelImportError(
-            file.source_name,
-            f"it lacks the columns {format_names(missing)}; the model reads {format_names(columns)}{wanted}",
-        )
+    columns = columns or _list_model_columns(schema, names, target)
+    wanted = [*columns, *(targets if needs_target and not target else ())]
+    _check_names(file.source_name, columns, _list_missing(schema, names, wanted), targets)
     if target in columns:
         raise ModelImportError(file.source_name, f"the model reads the target {target!r} itself")
     rows = ModelRows(frame=frame, columns=columns, target=target, source_name=file.source_name)
     for name in columns:
-        if name in names:
-            _check_column(rows, name)
+        _check_column(rows, name)
     return rows
+
+
+def _list_missing(schema: FeatureSchema, names: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """List the columns that the file does not have and the use case does not compute."""
+    known = {*names, *schema.field_names, *(each.name for each in schema.derived)}
+    return [name for name in wanted if name not in known]
+
+
+def _list_model_columns(schema: FeatureSchema, names: Sequence[str], target: str) -> tuple[str, ...]:
+    """List the columns of a model that names none."""
+    if schema.derived:
+        return tuple(schema.names[place] for place in schema.inputs)
+    return tuple(name for name in names if name != target)
+
+
+def _check_names(
+    source_name: str, columns: Sequence[str], missing: Sequence[str], targets: Sequence[str]
+) -> None:
+    if missing:
+        wanted = f", and the target is {targets[0]!r}" if targets else ""
+        raise ModelImportError(
+            source_name,
+            f"it lacks the columns {format_names(missing)}; the model reads {format_names(columns)}{wanted}",
+        )
 
 
 def _read_frame(file: InputFile) -> pd.DataFrame:
@@ -131,6 +143,9 @@ def _read_frame(file: InputFile) -> pd.DataFrame:
 
 
 def _check_column(rows: ModelRows, name: str) -> None:
+    if name not in rows.frame:
+        # the use case computes it
+        return
     column = rows.frame[name]
     if column.isna().all():
         raise ModelImportError(rows.source_name, f"the column {name!r} is empty")

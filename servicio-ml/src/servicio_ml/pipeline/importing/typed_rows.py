@@ -56,21 +56,21 @@ def read_typed_rows(
         DataError: The file cannot be read, no row of it can be used, or a derived column is another one.
     """
     batches = open_batches(file, InputSpec(schema=schema, use_case=use_case, keep_columns=tuple(given)))
-    encoder, checker, frames, total = Encoder(schema), SchemaChecker(schema), [], 0
-    for raw in batches.raw_frames:
-        rows = batches.prepare(raw)
-        usable = rows.filter(pl.col(REASON).is_null())
-        bad = np.asarray(checker.mark_invalid(encoder.read_frame(usable)).any(axis=1))
-        frames.append(usable.filter(~bad))
-        total += len(rows)
-    found = pl.concat(frames) if frames else pl.DataFrame()
+    encoder = Encoder(schema)
+    read = [batches.prepare(raw) for raw in batches.raw_frames]
+    found = pl.concat([_select_usable(rows, encoder) for rows in read]) if read else pl.DataFrame()
+    total, names = sum(map(len, read)), [name for name in schema.field_names if name in found.columns]
     if found.is_empty():
         raise ModelImportError(file.source_name, f"the use case refuses each of its {total} rows")
-    kept = {column: working for working, column in batches.file_format.kept_columns.items()}
-    for name in given:
-        _compare_derived(found, schema, encoder, name, kept[name], file.source_name)
-    fields = [name for name in schema.field_names if name in found.columns]
-    return TypedRows(frame=found.select(fields), refused=total - len(found), source_name=file.source_name)
+    for working, name in batches.file_format.kept_columns.items():
+        _compare_derived(found, schema, encoder, name, working, file.source_name)
+    return TypedRows(frame=found.select(names), refused=total - len(found), source_name=file.source_name)
+
+
+def _select_usable(rows: pl.DataFrame, encoder: Encoder) -> pl.DataFrame:
+    checker = SchemaChecker(encoder.schema)
+    usable = rows.filter(pl.col(REASON).is_null())
+    return usable.filter(~np.asarray(checker.mark_invalid(encoder.read_frame(usable)).any(axis=1)))
 
 
 def _compare_derived(
@@ -104,7 +104,7 @@ class ModelInputs:
 
     Attributes:
         columns: The columns.
-        worker_columns: The same in the document of an isolated model.
+        worker_columns: These columns in the document of an isolated model.
     """
 
     def __init__(
@@ -119,19 +119,18 @@ class ModelInputs:
 
     def list_nullable_fields(self) -> list[str]:
         """List the fields that may be missing, of those that the model or its derived columns read."""
-        schema = self._encoder.schema
-        places = {each.place for each in self.columns if not each.field}
-        sources = {
-            name
-            for each in schema.derived
-            if schema.names.index(each.name) in places
-            for name in each.sources
-        }
         own = [each.field for each in self.columns if each.field and each.nullable]
-        return [*own, *(f.name for f in schema.fields if f.name in sources - {*own} and f.nullable)]
+        others = self._find_derived_sources() - {*own}
+        nullable = [each.name for each in self._encoder.schema.fields if each.nullable]
+        return [*own, *(name for name in nullable if name in others)]
+
+    def _find_derived_sources(self) -> set[str]:
+        schema, places = self._encoder.schema, {each.place for each in self.columns if not each.field}
+        read = [each for each in schema.derived if schema.names.index(each.name) in places]
+        return {name for each in read for name in each.sources}
 
     def encode(self, frame: pd.DataFrame) -> Matrix:
-        """Encode rows of fields as the matrix of the platform."""
+        """Encode rows of fields as the matrix of the platform, `[n, features]`."""
         return self._encoder.encode_frame(pl.from_pandas(frame))
 
     def build_from_matrix(self, matrix: Matrix) -> pa.Table:
@@ -143,7 +142,7 @@ class ModelInputs:
 
         Args:
             frame: The rows.
-            matrix: The same rows, encoded.
+            matrix: Matrix of these rows, `[n, features]`.
         """
         table = self._table.build(matrix)
         for place, each in enumerate(self.columns):
