@@ -11,9 +11,11 @@ from benchmarks.quality.peers.run import CACHE
 from benchmarks.quality.split import Split
 from sklearn.model_selection import train_test_split
 
+from servicio_ml.pipeline.drafting.targets.class_target import MIN_CLASS_ROWS
+
 SCRIPT = Path(__file__).with_name("write_tables.py")
 SEED, TEST_SHARE = 1234, 0.25
-FEW_ROWS, FEW_OF_CLASS, SPLITS = 4_000, 40, 3
+FEW_ROWS, FEW_OF_CLASS, SPLITS = 4_000, 100, 3
 """A table of fewer rows, altogether or of a class, is split several times: few test rows say little."""
 GRADES = ("sub_grade", "interest_rate")
 
@@ -72,7 +74,8 @@ def write_tables(folder: Path) -> None:
 def split_table(table: PublicTable, source: Path, folder: Path) -> list[Split]:
     """Split a table 75/25 once, or one of few rows several times at random."""
     truth = pd.read_csv(source, usecols=[table.target])[table.target]
-    rarest = len(truth) if table.task == "regression" else truth.value_counts().min()
+    counts = truth.value_counts()
+    rarest = len(truth) if table.task == "regression" else counts[counts >= MIN_CLASS_ROWS].min()
     few = len(truth) < FEW_ROWS or rarest < FEW_OF_CLASS
     splits = []
     for seed in range(SEED, SEED + (SPLITS if few and not table.date else 1)):
@@ -93,6 +96,9 @@ def _split_once(table: PublicTable, source: Path, folder: Path, seed: int) -> Sp
     if table.task != "regression":
         typed[table.target] = texts[table.target]
     labelled = typed[typed[table.target].notna()]
+    if table.task != "regression":
+        # no contender gets the rows of a class that a draft leaves out
+        labelled = labelled[labelled.groupby(table.target)[table.target].transform("size") >= MIN_CLASS_ROWS]
     for part, chosen in zip(("train", "test"), _split_rows(table, labelled, seed), strict=True):
         # in the order of the file, so that one that is ordered in time stays so
         texts.loc[sorted(chosen)].to_csv(folder / f"{part}.csv", index=False)
