@@ -4,9 +4,10 @@ import streamlit as st
 
 from streamlit_app.translation import t
 
+SHIPPED = "\n".join(f"servicio-ml {command} heart_disease" for command in ("data sample", "etl", "train"))
 STEPS = (
     ("servicio-ml init NAME --source FILE --target COLUMN --run", "init"),
-    ("servicio-ml etl heart_disease && servicio-ml train heart_disease", "shipped"),
+    (SHIPPED, "shipped"),
     ("servicio-ml import NAME --model FOLDER --data FILE --target COLUMN", "import"),
 )
 

@@ -58,6 +58,16 @@ class ColumnOverview(BaseModel):
     maximum: Value | None
     frequent: list[FrequentValue]
     histogram: Histogram
+    information: float | None
+
+
+class PublishedOrigin(BaseModel):
+    """What the data set is; empty texts where the use case does not say it."""
+
+    title: str
+    description: str
+    page: str
+    licence: str
 
 
 class PairMatrix(BaseModel):
@@ -111,6 +121,7 @@ class QuarantineOverview(BaseModel):
 class DataOverview(BaseModel):
     """Statistics of the published rows."""
 
+    origin: PublishedOrigin
     dialect: str
     rows: int
     classes: list[str]

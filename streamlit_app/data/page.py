@@ -6,7 +6,15 @@ import streamlit as st
 
 from streamlit_app import session
 from streamlit_app.client import data as client
-from streamlit_app.data import columns, correlations, distribution, missing_values, rows, summary
+from streamlit_app.data import (
+    columns,
+    correlations,
+    distribution,
+    missing_values,
+    relevance,
+    rows,
+    summary,
+)
 from streamlit_app.errors import report_errors
 from streamlit_app.translation import t
 
@@ -33,6 +41,7 @@ def _draw_period(model: str) -> None:
         t("Columns"): lambda: columns.draw(overview),
         t("Missing values"): lambda: missing_values.draw(overview),
         t("Distributions"): lambda: distribution.draw(overview),
+        t("Relation to the target"): lambda: relevance.draw(overview),
         t("Correlations"): lambda: correlations.draw(overview),
         t("First rows"): lambda: rows.draw_sample(overview),
         t("Quarantine"): lambda: rows.draw_quarantine(overview),

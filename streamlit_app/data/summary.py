@@ -7,15 +7,16 @@ import pandas as pd
 import streamlit as st
 
 from streamlit_app import charts
-from streamlit_app.client.data import PublishedData
+from streamlit_app.client.data import PublishedData, PublishedOrigin
 from streamlit_app.data.labels import PERCENT, format_share, label_column
-from streamlit_app.translation import format_count, t, t_plural, translate
+from streamlit_app.translation import escape_markdown, format_count, t, t_plural, translate
 
 BAR_PIXELS, FRAME_PIXELS = 34, 60
 
 
 def draw(data: PublishedData) -> None:
     """Draw the summary."""
+    _draw_origin(data.overview.origin)
     _draw_totals(data)
     counts = data.counts
     st.markdown(
@@ -38,6 +39,17 @@ def draw(data: PublishedData) -> None:
         st.caption(t("Column {name} is left out: {reason}.", name=name, reason=translate(reason)))
     if data.overview.classes:
         _draw_classes(data)
+
+
+def _draw_origin(origin: PublishedOrigin) -> None:
+    st.markdown(f"**{escape_markdown(translate(origin.title))}**")
+    if origin.description:
+        st.markdown(escape_markdown(translate(origin.description)))
+    publisher = t("Publisher: {page}.", page=origin.page) if origin.page else ""
+    licence = (
+        t("Licence: {licence}.", licence=escape_markdown(translate(origin.licence))) if origin.licence else ""
+    )
+    st.caption(f"{publisher} {licence}".strip() or t("The use case names no publisher."))
 
 
 def _draw_totals(data: PublishedData) -> None:

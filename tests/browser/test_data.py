@@ -48,7 +48,7 @@ def test_the_overview_has_the_counts_of_the_server(screen: Page, url: str, publi
     expect(described).to_be_attached()
 
 
-@pytest.mark.parametrize("tab", ["Missing values", "Correlations", "Distributions"])
+@pytest.mark.parametrize("tab", ["Missing values", "Relation to the target", "Correlations", "Distributions"])
 def test_charts_are_drawn_and_have_a_text_alternative(screen: Page, url: str, tab: str) -> None:
     open_tab(screen, url, tab)
     panel = screen.get_by_role("tabpanel").filter(visible=True)

@@ -103,7 +103,7 @@ def test_a_model_that_is_not_served_says_why(open_page: OpenPage, models: FakeSe
 def test_the_first_steps_where_there_is_no_model(open_page: OpenPage, service: FakeServer) -> None:
     service.set_response("GET", "/", {"models": [], "titles": {}, "default_model": "small"})
     app = open_page("all_models")
-    assert [each.value.split()[1] for each in app.code] == ["init", "etl", "import"]
+    assert [each.value.split()[1] for each in app.code] == ["init", "data", "import"]
     assert not app.warning
 
 

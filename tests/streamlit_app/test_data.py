@@ -111,6 +111,29 @@ def test_columns_have_type_counts_and_statistics(open_page: OpenPage, periods: d
 
 
 @pytest.mark.usefixtures("published")
+def test_columns_are_ranked_by_what_they_explain_of_the_target(
+    open_page: OpenPage, periods: dict[str, Any]
+) -> None:
+    table = find_table(open_page("data"), "Information (%)")
+    overview = periods["2020-12"]["overview"]
+    shares = {each["name"]: each["information"] for each in overview["columns"]}
+    expected = sorted((share for share in shares.values() if share is not None), reverse=True)
+    assert list(table["Information (%)"]) == pytest.approx([100 * share for share in expected])
+    names = overview["correlations"]["names"]
+    weight = overview["correlations"]["cells"][names.index("weight")][names.index("ripe")]
+    assert table.set_index("Column").loc["Weight", "Pearson's r"] == weight
+
+
+@pytest.mark.usefixtures("published")
+def test_the_overview_says_what_the_data_set_is(open_page: OpenPage, periods: dict[str, Any]) -> None:
+    origin = periods["2020-12"]["overview"]["origin"]
+    texts = [each.value for each in open_page("data").markdown]
+    assert f"**{origin['title']}**" in texts
+    captions = [each.value for each in open_page("data").caption]
+    assert "The use case names no publisher." in captions
+
+
+@pytest.mark.usefixtures("published")
 def test_the_quarantine_has_line_field_value_and_reason(open_page: OpenPage) -> None:
     app = open_page("data")
     examples = find_table(app, "Line")

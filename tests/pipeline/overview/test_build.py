@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +13,9 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import entropy
 from scipy.stats.contingency import association
+from sklearn.metrics import mutual_info_score
 
 from orchard_use_case import (
     FIELDS,
@@ -202,12 +205,58 @@ def test_associations_of_more_classes_are_between_nought_and_one(of_rows: Overvi
     assert expected > 0.9
 
 
+def test_information_is_the_share_of_the_targets_entropy(of_rows: OverviewFactory) -> None:
+    given = [
+        (*cells[:5], "yes" if cells[3] == "red" or i % 5 == 0 else "no")
+        for i, cells in enumerate(_create_rows_with_gaps())
+    ]
+    made, rows = of_rows(given)
+    counts = pd.crosstab(rows["colour"], rows["ripe"]).to_numpy()
+    bias = (counts.shape[0] - 1) * (counts.shape[1] - 1) / (2 * counts.sum())
+    mutual = mutual_info_score(None, None, contingency=counts)
+    expected = (mutual - bias) / entropy(counts.sum(axis=0))
+    columns = _index_columns(made)
+    assert 0 < expected < 1
+    assert columns["colour"].information == pytest.approx(expected, abs=DECIMALS)
+    assert columns["ripe"].information is None
+
+
+def test_a_number_to_predict_is_explained_by_bins(of_rows: OverviewFactory) -> None:
+    rows = [
+        (*cells[:5], f"{50 if cells[3] == 'red' else 20 + 10 * (i // 4 % 2)}")
+        for i, cells in enumerate(build_rows(ROWS))
+    ]
+    columns = _index_columns(of_rows(rows, build_price_use_case())[0])
+    price = columns["price"]
+    assert (price.information, list(price.histogram.counts)) == (None, [""])
+    # a colour says whether it is 50, and nothing of the 20 and 30
+    assert 0.2 < (columns["colour"].information or 0) < 0.9
+    assert (columns["seeds"].information or 0) < 0.1
+
+
+def test_noise_explains_nothing(of_rows: OverviewFactory) -> None:
+    random = np.random.default_rng(0)
+    noise = [(*cells[:2], str(random.integers(0, 50)), *cells[3:]) for cells in build_rows(ROWS)]
+    assert (_index_columns(of_rows(noise)[0])["seeds"].information or 0) < 0.03
+
+
+def test_the_origin_is_that_of_the_use_case(of_rows: OverviewFactory) -> None:
+    use_case = build_use_case()
+    origin = replace(use_case.origin, kaggle="owner/apples", licence="CC0")
+    made, _ = of_rows(build_rows(ROWS), replace(use_case, origin=origin))
+    assert made.origin.page == "https://www.kaggle.com/datasets/owner/apples"
+    assert (made.origin.licence, made.origin.title) == ("CC0", use_case.title)
+    assert replace(origin, kaggle="", uci=45).page == "https://archive.ics.uci.edu/dataset/45"
+    assert replace(origin, kaggle="", uci=0).page == ""
+
+
 def test_a_constant_goes_together_with_nothing(of_rows: OverviewFactory) -> None:
     made, _ = of_rows([(*cells[:2], "7", "red", *cells[4:]) for cells in build_rows(ROWS)])
     seeds = made.correlations.names.index("seeds")
     assert set(made.correlations.cells[seeds]) == {None}
     assert made.associations.cells[0][1] is None
     constant = _index_columns(made)["seeds"]
+    assert constant.information is None
     assert (constant.std, constant.unique) == (0, 1)
     assert constant.histogram.edges == (7.0, 8.0)
 

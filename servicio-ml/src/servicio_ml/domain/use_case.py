@@ -215,6 +215,13 @@ class Origin:
     def __post_init__(self) -> None:
         check_attributes(self, "origin")
 
+    @property
+    def page(self) -> str:
+        """Address of the publisher's page; empty without one."""
+        if self.kaggle:
+            return f"https://www.kaggle.com/datasets/{self.kaggle}"
+        return f"https://archive.ics.uci.edu/dataset/{self.uci}" if self.uci else ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UseCase:

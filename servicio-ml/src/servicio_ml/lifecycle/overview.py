@@ -62,6 +62,8 @@ class OverviewColumn:
         maximum: Maximum of a number or date (ISO text).
         frequent: Most frequent values, the most frequent one first.
         histogram: Number of rows by bin.
+        information: Share of the target's entropy (0-1) that the bin of the histogram explains, over rows
+            with a value; None for the target, and for a column or target in one bin.
     """
 
     name: str
@@ -81,6 +83,24 @@ class OverviewColumn:
     maximum: Value | None = None
     frequent: tuple[FrequentValue, ...] = ()
     histogram: Histogram
+    information: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataOrigin:
+    """What a data set is, by its use case.
+
+    Attributes:
+        title: Title of the use case.
+        description: Description of the use case.
+        page: Address of the publisher's page; empty where it is not known.
+        licence: Licence as stated by the publisher; empty where it is not known.
+    """
+
+    title: str
+    description: str
+    page: str
+    licence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +175,7 @@ class PeriodOverview:
     """Statistics of the published rows of a period, training and test rows together.
 
     Attributes:
+        origin: What the data set is.
         dialect: Dialect of the raw file.
         rows: Number of published rows.
         classes: Classes of the target; empty for a regression.
@@ -166,6 +187,7 @@ class PeriodOverview:
         quarantine: Rejected rows.
     """
 
+    origin: DataOrigin
     dialect: str
     rows: int
     classes: tuple[str, ...]

@@ -12,9 +12,6 @@ from servicio_ml.adapters.raw_data.raw_files import write_atomically
 from servicio_ml.domain.use_case import Origin, UseCase
 from servicio_ml.errors import SourceError, UseCaseError
 
-KAGGLE_PAGE = "https://www.kaggle.com/datasets/{}"
-UCI_PAGE = "https://archive.ics.uci.edu/dataset/{}"
-
 Result = TypeVar("Result")
 
 
@@ -33,15 +30,11 @@ def fetch_original(use_case: UseCase, target: Path, *, timeout_seconds: float) -
     """
     origin = use_case.origin
     if origin.kaggle:
-        downloaded = _download(
-            use_case, KAGGLE_PAGE.format(origin.kaggle), lambda: _download_kaggle(origin), timeout_seconds
-        )
+        downloaded = _download(use_case, origin.page, lambda: _download_kaggle(origin), timeout_seconds)
         with write_atomically(target) as temporary:
             shutil.copyfile(downloaded, temporary)
     elif origin.uci:
-        table = _download(
-            use_case, UCI_PAGE.format(origin.uci), lambda: _download_uci(origin), timeout_seconds
-        )
+        table = _download(use_case, origin.page, lambda: _download_uci(origin), timeout_seconds)
         with write_atomically(target) as temporary:
             table.to_csv(temporary, index=False)
     else:

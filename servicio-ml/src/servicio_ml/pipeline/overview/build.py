@@ -14,7 +14,13 @@ from servicio_ml.domain.fields.words import WORD_PATTERN
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.domain.use_case import Target, UseCase
 from servicio_ml.domain.values import OTHER
-from servicio_ml.lifecycle.overview import MissingShares, OverviewRows, PeriodOverview
+from servicio_ml.lifecycle.overview import (
+    DataOrigin,
+    MissingShares,
+    OverviewColumn,
+    OverviewRows,
+    PeriodOverview,
+)
 from servicio_ml.pipeline.overview.columns import ColumnDraft, build_column, draft_column, find_most_frequent
 from servicio_ml.pipeline.overview.counts import BATCH_ROWS, DECIMALS, OverviewCounts
 from servicio_ml.pipeline.overview.rejected import summarize_quarantine
@@ -41,9 +47,9 @@ def build_overview(
     drafts = [draft_column(published, field, target=field.name == target.name) for field in fields]
     gaps = find_grouping_field(use_case, schema)
     rows, counts = _count_rows(published, drafts, target, gaps)
-    classes = target.labels or ("",)
-    columns = tuple(build_column(each, counts.by_class[each.field.name], classes, rows) for each in drafts)
+    columns = tuple(_build_column(each, counts, target, rows) for each in drafts)
     return PeriodOverview(
+        origin=_describe_origin(use_case),
         dialect=dialect,
         rows=rows,
         classes=target.labels,
@@ -53,6 +59,20 @@ def build_overview(
         gaps=_build_gaps(counts, schema.get_field(gaps)) if gaps else None,
         sample=_build_sample(files, [SOURCE_LINE, *(field.name for field in fields)]),
         quarantine=summarize_quarantine(pl.scan_parquet(files["quarantine"]), plan),
+    )
+
+
+def _build_column(draft: ColumnDraft, counts: OverviewCounts, target: Target, rows: int) -> OverviewColumn:
+    found, name = counts.by_target[draft.field.name], draft.field.name
+    by_class = found if target.labels else found.sum(axis=1, keepdims=True)
+    column = build_column(draft, by_class, target.labels or ("",), rows)
+    return replace(column, information=counts.compute_information(name))
+
+
+def _describe_origin(use_case: UseCase) -> DataOrigin:
+    origin = use_case.origin
+    return DataOrigin(
+        title=use_case.title, description=use_case.description, page=origin.page, licence=origin.licence
     )
 
 
@@ -74,7 +94,7 @@ def _count_rows(
     """Count the rows by bin, class and pair of columns; return their number with the counts."""
     counts = OverviewCounts(
         bins={each.field.name: each.bins for each in drafts},
-        target=target.name if target.labels else "",
+        target=target.name,
         means=_find_means(drafts, target),
         grouping_field=grouping_field,
     )
@@ -102,7 +122,7 @@ def _find_means(drafts: Sequence[ColumnDraft], target: Target) -> dict[str, floa
 
 
 def _build_gaps(counts: OverviewCounts, field: Field) -> MissingShares | None:
-    rows = counts.by_class[field.name].sum(axis=1)
+    rows = counts.by_target[field.name].sum(axis=1)
     shown = [level for level in find_most_frequent(rows) if rows[level]]
     missing = {name: row_counts for name, row_counts in counts.missing.items() if row_counts.any()}
     if not missing:

@@ -15,6 +15,8 @@ BATCH_ROWS = 250_000
 DECIMALS = 4
 CONSTANT_TOLERANCE = 1e-12
 """Relative tolerance: a variance below this share of the mean square counts as that of a constant."""
+MIN_BINS = 2
+"""Minimum number of bins with rows, of a column and of the target, for one to explain the other."""
 CountArray = NDArray[np.int64]
 SumArray = NDArray[np.float64]
 
@@ -25,10 +27,10 @@ class OverviewCounts:
 
     Attributes:
         bins: Bins of each column.
-        target: Target by whose classes the rows are counted; empty for a regression.
+        target: Name of the target, by whose bins the rows are counted.
         means: Approximate means of the correlated columns; sums are taken of deviations from them.
         grouping_field: Category by which missing values are counted; empty for none.
-        by_class: Column to rows, bins by classes.
+        by_target: Column to rows, bins by bins of the target, which no published row lacks.
         pairs: Two categories to rows, levels by levels.
         missing: Column to rows where it is missing, by the levels of `grouping_field`.
         sums: Pairs of correlated columns, over rows that have both: rows, the sum and the sum of squares of
@@ -39,14 +41,14 @@ class OverviewCounts:
     target: str
     means: Mapping[str, float]
     grouping_field: str
-    by_class: dict[str, CountArray] = field(init=False)
+    by_target: dict[str, CountArray] = field(init=False)
     pairs: dict[tuple[str, str], CountArray] = field(init=False)
     missing: dict[str, CountArray] = field(init=False)
     sums: dict[str, SumArray] = field(init=False)
 
     def __post_init__(self) -> None:
-        classes = len(self.bins[self.target]) if self.target else 1
-        self.by_class = {name: np.zeros((len(each), classes), np.int64) for name, each in self.bins.items()}
+        targets = len(self.bins[self.target])
+        self.by_target = {name: np.zeros((len(each), targets), np.int64) for name, each in self.bins.items()}
         categories = [name for name, each in self.bins.items() if each.has_levels]
         self.pairs = {
             (one, other): np.zeros((len(self.bins[one]), len(self.bins[other])), np.int64)
@@ -60,9 +62,8 @@ class OverviewCounts:
     def add(self, batch: pl.DataFrame) -> None:
         """Count a batch of rows, whose categories are `pl.Enum` columns."""
         indexes = {name: each.assign(batch[name]) for name, each in self.bins.items()}
-        classes = indexes[self.target] if self.target else np.zeros(len(batch), np.int64)
-        for name, counts in self.by_class.items():
-            self.by_class[name] = counts + _cross_tabulate(indexes[name], classes, counts.shape)
+        for name, counts in self.by_target.items():
+            self.by_target[name] = counts + _cross_tabulate(indexes[name], indexes[self.target], counts.shape)
         for (one, other), counts in self.pairs.items():
             self.pairs[one, other] = counts + _cross_tabulate(indexes[one], indexes[other], counts.shape)
         for name, rows in self.missing.items():
@@ -84,6 +85,26 @@ class OverviewCounts:
         self.sums["first"] += _compute_products(numbers, known)
         self.sums["squares"] += _compute_products(numbers**2, known)
         self.sums["products"] += _compute_products(numbers, numbers)
+
+    def compute_information(self, name: str) -> float | None:
+        """Compute the share of the target's entropy (0 to 1) that the bin of a column explains.
+
+        None for the target, and where all rows are in one bin.
+
+        It is the uncertainty coefficient (Theil 1970) of the mutual information less its bias in a sample
+        (Miller 1955).
+        """
+        counts = self.by_target[name]
+        seen = counts[counts.any(axis=1)][:, counts.any(axis=0)].astype(np.float64)
+        if name == self.target or min(seen.shape) < MIN_BINS:
+            return None
+        total = seen.sum()
+        shares, first, second = seen / total, seen.sum(axis=1) / total, seen.sum(axis=0) / total
+        known = shares > 0
+        mutual = (shares[known] * np.log((shares / np.outer(first, second))[known])).sum()
+        bias = (len(first) - 1) * (len(second) - 1) / (2 * total)
+        entropy = -(second * np.log(second)).sum()
+        return round(float(np.clip((mutual - bias) / entropy, 0, 1)), DECIMALS)
 
     def compute_correlations(self) -> PairMatrix:
         """Compute Pearson's correlation of each pair over the rows that have both."""
