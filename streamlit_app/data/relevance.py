@@ -1,15 +1,15 @@
 """What each column explains of the target: information, and the correlation or association with it."""
 
-import altair as alt
 import pandas as pd
 import streamlit as st
 
 from streamlit_app import charts
 from streamlit_app.client.data import ColumnOverview, DataOverview, PairMatrix
+from streamlit_app.data.bars import build_bars
 from streamlit_app.data.labels import PERCENT, label_column
 from streamlit_app.translation import t
 
-BAR_PIXELS, FRAME_PIXELS = 22, 60
+BAR_PIXELS, LABEL_PIXELS = 22, 260
 
 
 def draw(overview: DataOverview) -> None:
@@ -31,7 +31,10 @@ def draw(overview: DataOverview) -> None:
         "{column} explains the most by itself: {share} % of the target's entropy.",
         column=label_column(first), share=f"{PERCENT * (first.information or 0):.1f}",
     )  # fmt: skip
-    charts.show(_build_bars(table), t("Information on the target"), description, table, key="data_relevance")
+    bars = build_bars(
+        table, t("Column"), t("Information (%)"), bar_pixels=BAR_PIXELS, label_pixels=LABEL_PIXELS
+    )
+    charts.show(bars, t("Information on the target"), description, table, key="data_relevance")
 
 
 def rank_columns(overview: DataOverview) -> list[ColumnOverview]:
@@ -55,19 +58,3 @@ def _build_row(overview: DataOverview, column: ColumnOverview) -> dict[str, str 
         t("Pearson's r"): find_with_target(overview.correlations, column.name, target),
         t("Cramér's V"): find_with_target(overview.associations, column.name, target),
     }
-
-
-def _build_bars(table: pd.DataFrame) -> alt.Chart:
-    value = t("Information (%)")
-    rows = table[[t("Column"), value]].set_axis(["name", "value"], axis=1)
-    bars: alt.Chart = (
-        alt.Chart(rows)
-        .mark_bar(color=charts.BLUE)
-        .encode(
-            x=alt.X("value:Q", title=value),
-            y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=260)),
-            tooltip=[alt.Tooltip("name:N", title=t("Column")), alt.Tooltip("value:Q", title=value)],
-        )
-        .properties(height=BAR_PIXELS * len(rows) + FRAME_PIXELS)
-    )
-    return bars

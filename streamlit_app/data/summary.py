@@ -2,16 +2,14 @@
 
 from pathlib import PurePath
 
-import altair as alt
 import pandas as pd
 import streamlit as st
 
 from streamlit_app import charts
 from streamlit_app.client.data import PublishedData, PublishedOrigin
+from streamlit_app.data.bars import build_bars
 from streamlit_app.data.labels import PERCENT, format_share, label_column
 from streamlit_app.translation import escape_markdown, format_count, t, t_plural, translate
-
-BAR_PIXELS, FRAME_PIXELS = 34, 60
 
 
 def draw(data: PublishedData) -> None:
@@ -76,7 +74,7 @@ def _draw_row_status(data: PublishedData) -> None:
     table[t("Share")] = [format_share(each, counts.read) for each in status_counts.values()]
     description = "; ".join(f"{name}: {format_count(number)}" for name, number in status_counts.items())
     charts.show(
-        _build_bars(table, status, rows), t("Rows by status"), description, table, key="data_row_status"
+        build_bars(table, status, rows), t("Rows by status"), description, table, key="data_row_status"
     )
 
 
@@ -90,24 +88,9 @@ def _draw_classes(data: PublishedData) -> None:
         f"{translate(name)}: {share:.1f} %" for name, share in zip(counts, shares, strict=True)
     )
     charts.show(
-        _build_bars(table.round(2), label, percent),
+        build_bars(table.round(2), label, percent),
         t("Classes: {target}", target=label),
         description,
         table.round(2),
         key="data_classes",
     )
-
-
-def _build_bars(table: pd.DataFrame, name: str, value: str) -> alt.Chart:
-    rows = table[[name, value]].set_axis(["name", "value"], axis=1)
-    bars: alt.Chart = (
-        alt.Chart(rows)
-        .mark_bar(color=charts.BLUE)
-        .encode(
-            x=alt.X("value:Q", title=value),
-            y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=190)),
-            tooltip=[alt.Tooltip("name:N", title=name), alt.Tooltip("value:Q", title=value, format=",.6~g")],
-        )
-        .properties(height=BAR_PIXELS * len(rows) + FRAME_PIXELS)
-    )
-    return bars

@@ -185,18 +185,24 @@ def test_statsd_of_airflow_and_of_the_steps_is_counted(stack: Stack, trained: st
     wait_until("the scheduler is seen", lambda: _query_prometheus(stack, "airflow_scheduler_heartbeat_total"))
 
 
+def _wait_for_champion(stack: Stack, airflow: AirflowClient, name: str) -> None:
+    """Unpause the ETL of a use case, and wait until the server has the model that it leads to."""
+    dags = (f"etl_process_{name}", f"train_model_{name}")
+    wait_until("its DAGs are known", lambda: all(_is_known(airflow, dag) for dag in dags))
+    airflow.pause(dags[0], paused=False)
+    for dag in dags:
+        airflow.wait_for_runs(dag, 1)
+    wait_until("the server has the champion", lambda: _has_schema(stack, name))
+
+
 def test_an_uploaded_file_is_drafted_and_published_by_airflow(stack: Stack, airflow: AirflowClient) -> None:
-    key, dags = stack.read_secret("api_admin_key"), ("etl_process_plums", "train_model_plums")
+    key = stack.read_secret("api_admin_key")
     content = write_rows("size", lambda i: f"{i * 13 % 70}", rows=600).encode()
     stack.request("API", "/raw-files/plums.csv", content, "PUT", X_API_Key=key)
     draft = {"file": "plums.csv", "answers": {"target": "y"}}
     assert stack.request("API", "/use-cases/plums", draft, "PUT", X_API_Key=key)["written"]
-    wait_until("its DAGs are known", lambda: all(_is_known(airflow, dag) for dag in dags))
-    # without a parameter, it reads the upload
-    airflow.pause(dags[0], paused=False)
-    for dag in dags:
-        airflow.wait_for_runs(dag, 1)
-    wait_until("the server has the champion", lambda: _has_schema(stack, "plums"))
+    # without a parameter, its ETL reads the upload
+    _wait_for_champion(stack, airflow, "plums")
 
 
 def test_a_file_that_any_client_of_s3_uploads_is_trained(stack: Stack, airflow: AirflowClient) -> None:
@@ -209,13 +215,8 @@ def test_a_file_that_any_client_of_s3_uploads_is_trained(stack: Stack, airflow: 
     client.put_object(Bucket="data", Key=UPLOAD_KEY, Body=content)
     draft = ("servicio-ml", "init", "pears", "--source", f"s3://data/{UPLOAD_KEY}", "--target", "y", "--yes")
     stack("run", "--rm", "--no-deps", "--quiet-pull", "airflow-cli", *draft)
-    dags = ("etl_process_pears", "train_model_pears")
-    wait_until("its DAGs are known", lambda: all(_is_known(airflow, dag) for dag in dags))
     # the variable source_pears names the upload
-    airflow.pause(dags[0], paused=False)
-    for dag in dags:
-        airflow.wait_for_runs(dag, 1)
-    wait_until("the server has the champion", lambda: _has_schema(stack, "pears"))
+    _wait_for_champion(stack, airflow, "pears")
 
 
 def test_exec_gives_airflow_its_secrets(stack: Stack, trained: str) -> None:

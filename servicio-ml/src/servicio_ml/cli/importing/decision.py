@@ -1,5 +1,6 @@
 """The decision about an imported model: by comparison, or for the first version without ground truth."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from servicio_ml.cli.drafting.run import build_request
@@ -7,6 +8,7 @@ from servicio_ml.cli.promote import apply_and_show, build_context
 from servicio_ml.cli.session import CommandSession
 from servicio_ml.domain.promotion import CHAMPION
 from servicio_ml.domain.use_case import UseCase
+from servicio_ml.errors import NotPublishedError
 from servicio_ml.lifecycle.admin_actions import set_champion
 
 if TYPE_CHECKING:
@@ -52,10 +54,11 @@ def decide_import(
 
 
 def _find_published(use_case: UseCase, ports: "TrainingPorts") -> "Manifest | None":
-    from servicio_ml.lifecycle.published import list_published_periods, read_manifest
+    from servicio_ml.lifecycle.published import read_manifest
 
-    periods = list_published_periods(ports.store, use_case.name)
-    return read_manifest(ports.store, use_case.name, periods[-1]) if periods else None
+    with suppress(NotPublishedError):
+        return read_manifest(ports.store, use_case.name)
+    return None
 
 
 def _decide_unmeasured(
