@@ -1,7 +1,7 @@
 """A service in memory for tests of the interfaces: a small model, its journal and its metrics."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -49,9 +49,9 @@ class ServiceFixture:
     clock: ManualClock
     model: str = "small"
 
-    def promote(self, artifact: Path, alias: str = CHAMPION) -> int:
+    def promote(self, artifact: Path, alias: str = CHAMPION, tags: Mapping[str, str] | None = None) -> int:
         """Register an artifact, point an alias at it and refresh the models; return the version."""
-        version = self.registry.register(self.model, artifact, run_id="run", tags={}).version
+        version = self.registry.register(self.model, artifact, run_id="run", tags=tags or {}).version
         self.registry.set_alias(self.model, alias, version)
         self.service.models.refresh()
         return version

@@ -78,6 +78,7 @@ def test_a_pipeline_with_texts_is_drafted_proven_and_promoted(folder: Path) -> N
     assert {each["name"] for each in second["promotion"]["evidence"]["gates"]} >= {"floor", "latency"}
     tracker, registry = bootstrap.connect_mlflow(Settings())
     version = registry.get_version("plums", 2)
+    assert version.tags["family"] == "skops"
     assert {Path(each).stem for each in tracker.list_artifacts(version.run_id, "figures")} == {
         "calibration", "confusion_matrix", "feature_correlation", "feature_importance",
         "precision_recall", "roc",

@@ -435,6 +435,25 @@ class TestModels:
         assert state["versions"][0]["aliases"] == ["champion"]
         assert door("GET", "/models").document == [state]
         assert door("GET", "/model/info").document == state
+        # registered without the tags of a training
+        assert state["description"] == {
+            "candidate": None, "family": None, "framework": None, "params": {}, "metrics": {},
+        }  # fmt: skip
+
+    def test_a_champion_is_described_by_what_its_training_has_registered(
+        self, door: GatewayClient, artifact_folder: Path
+    ) -> None:
+        tags = {
+            "candidate": "trees", "family": "lightgbm", "framework": "lightgbm 4.6.0",
+            "params": '{"num_leaves": 31, "boosting_type": "gbdt"}', "standing": '{"metrics": {"f1": 0.5}}',
+        }  # fmt: skip
+        door.made.promote(artifact_folder, tags=tags)
+        info = door("GET", "/model/info").document
+        assert {"weight", "colour"} < {*info["features"]}
+        assert info["description"] == {
+            "candidate": "trees", "family": "lightgbm", "framework": "lightgbm 4.6.0",
+            "params": {"num_leaves": 31, "boosting_type": "gbdt"}, "metrics": {"f1": 0.5},
+        }  # fmt: skip
 
     def test_a_use_case_whose_file_is_disabled_is_listed_with_the_reason(self, door: GatewayClient) -> None:
         door.broken |= {"apples": "apples.py, line 3: no", "small": "small.py, line 1: no"}

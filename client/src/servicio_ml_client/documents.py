@@ -98,6 +98,21 @@ class FeedbackReceipts(Document):
     labels: list[FeedbackReceipt]
 
 
+class VersionDescription(Document):
+    """Kind and quality of a version; null or empty where those who registered it have not written it."""
+
+    candidate: str | None
+    """Name of the candidate of the training."""
+    family: str | None
+    """Family of the candidate, or the kind of file that was imported."""
+    framework: str | None
+    """Libraries that fitted it, with their versions; null for an imported model."""
+    params: dict[str, str | int | float | bool | None]
+    """Hyperparameters, tuned and fixed; absent ones have the defaults of the library."""
+    metrics: dict[str, float | None]
+    """Metrics on the holdout; null where one is undefined."""
+
+
 Runtime = Literal["onnx", "isolated_process"]
 """What runs a model."""
 
@@ -129,6 +144,10 @@ class ModelState(Document):
     task: str | None
     champion: int | None
     """The version that answers."""
+    description: VersionDescription | None
+    """Kind, hyperparameters and metrics of the champion."""
+    features: list[str]
+    """Columns that the champion reads: fields of a record and columns derived from them."""
     runtime: Runtime | None
     """What runs the champion: ONNX Runtime in the server, or an isolated process of its own."""
     row_seconds: float | None

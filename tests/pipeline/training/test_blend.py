@@ -1,5 +1,6 @@
 """A blend: weights from unseen rows, and one graph that answers as its members do."""
 
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -129,6 +130,9 @@ def test_a_blend_is_trained_registered_and_may_win(tmp_path: Any) -> None:
     assert rows["blend"]["version"] == trained.challenger.version
     weights = [rows["blend"]["params"][f"{name}.weight"] for name in ("forest", "knn")]
     assert sum(weights) == pytest.approx(1)
+    # both members are of one library
+    assert trained.challenger.tags["family"] == "blend"
+    assert trained.challenger.tags["framework"] == f"scikit-learn {version('scikit-learn')}"
     card = (place.registry.download("small", trained.challenger.version) / "card.md").read_text()
     assert f"  - forest, weight {weights[0]:.2f}: " in card
 

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -50,15 +51,19 @@ def test_every_candidate_is_registered_and_the_best_is_challenger(task: Task, pl
     trained = place.train(use_case, place.publish(task))
     challenger = place.registry.resolve("small", "challenger")
     assert challenger is not None
-    assert challenger.tags["candidate"] == trained.table[0]["candidate"]
+    assert challenger.tags["candidate"] == challenger.tags["family"] == trained.table[0]["candidate"]
+    package = {"lightgbm": "lightgbm", "decision_tree": "scikit-learn"}[challenger.tags["family"]]
+    assert challenger.tags["framework"] == f"{package} {version(package)}"
+    fixed = use_case.get_candidate(challenger.tags["candidate"]).fixed
+    assert fixed.items() <= json.loads(challenger.tags["params"]).items()
     first, *others = trained.table
     sign = -1 if task is Task.REGRESSION else 1
     assert all(sign * (row["validation"] - first["validation"]) <= row["validation_error"] for row in others)
     for row in trained.table:
-        version = place.registry.resolve("small", row["candidate"])
-        assert version is not None
-        assert version.version == row["version"]
-        load_artifact(place.registry.download("small", version.version)).check_golden_rows()
+        found = place.registry.resolve("small", row["candidate"])
+        assert found is not None
+        assert found.version == row["version"]
+        load_artifact(place.registry.download("small", found.version)).check_golden_rows()
 
 
 def test_runs_are_nested_and_hold_trials_metrics_and_pictures(place: TrainingFixture) -> None:

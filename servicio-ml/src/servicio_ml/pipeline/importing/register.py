@@ -7,10 +7,11 @@ from servicio_ml.domain.dataset import Manifest
 from servicio_ml.domain.ports.registry import ModelVersion
 from servicio_ml.domain.promotion import CHALLENGER
 from servicio_ml.domain.use_case import UseCase
+from servicio_ml.lifecycle.version_tags import CANDIDATE_TAG, FAMILY_TAG, PARAMS_TAG, RESULT_TAG
 from servicio_ml.pipeline.importing.build import ImportedModel, ModelImport
 from servicio_ml.pipeline.importing.card import CANDIDATE
 from servicio_ml.pipeline.training.candidate_result import CandidateResult
-from servicio_ml.pipeline.training.run_recorder import RESULT_TAG, TrainingPorts
+from servicio_ml.pipeline.training.run_recorder import TrainingPorts
 
 
 def register_import(
@@ -39,8 +40,8 @@ def register_import(
         )
         run.log_metrics(row.numbers)
         tags = {
-            "step": "import", "candidate": CANDIDATE, "stage": "imported", "eligible": "true", "reason": "",
-            "params": "{}", "period": period, "data_digest": digest,
+            "step": "import", CANDIDATE_TAG: CANDIDATE, "stage": "imported", "eligible": "true", "reason": "",
+            FAMILY_TAG: given.files.kind, PARAMS_TAG: "{}", "period": period, "data_digest": digest,
             "trained_until": "", "source": given.uri, RESULT_TAG: row.to_tag(),
         }  # fmt: skip
         run.log_artifact(made.figures, "figures")

@@ -1,9 +1,10 @@
 """Estimator classes of the families, and checks of a use case's parameters against them before a run."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,18 @@ ESTIMATOR_CLASSES: Mapping[str, EstimatorClasses] = {
     ),
     "svm": EstimatorClasses(classifier=SVC, regressor=SVR, set_here=SEEDED),
 }  # fmt: skip
+
+
+DISTRIBUTIONS = {"sklearn": "scikit-learn"}
+"""Name of a distribution that is another one than that of its package."""
+
+
+def name_frameworks(families: Iterable[str]) -> str:
+    """Name the libraries that fit these families, each with its installed version."""
+    classes = (ESTIMATOR_CLASSES[each] for each in families)
+    packages = {(each.classifier or each.regressor).__module__.partition(".")[0] for each in classes}
+    names = sorted(DISTRIBUTIONS.get(each, each) for each in packages)
+    return ", ".join(f"{name} {version(name)}" for name in names)
 
 
 OBJECTIVES: Mapping[str, Mapping[type[Objective], tuple[str, str]]] = {

@@ -13,16 +13,26 @@ from servicio_ml.domain.ports.object_store import ObjectStore
 from servicio_ml.domain.ports.progress import Progress
 from servicio_ml.domain.ports.registry import ModelVersion, Registry
 from servicio_ml.domain.ports.tracker import Run, Tracker
+from servicio_ml.domain.search import BLEND
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.features.artifact import Artifact
 from servicio_ml.features.encoder import Matrix
+from servicio_ml.lifecycle.version_tags import (
+    CANDIDATE_TAG,
+    FAMILY_TAG,
+    FRAMEWORK_TAG,
+    PARAMS_TAG,
+    RESULT_TAG,
+)
 from servicio_ml.pipeline.training import plots as figures
+from servicio_ml.pipeline.training.blending.blend import split_params
 from servicio_ml.pipeline.training.build_candidate import BuiltCandidate
 from servicio_ml.pipeline.training.candidate_result import CandidateResult, build_candidate_result
 from servicio_ml.pipeline.training.dataset import Holdout
+from servicio_ml.pipeline.training.parameters import name_frameworks
 
-TRAIN_RUN, RESULT_TAG = "train_run", "standing"
-"""Tags: the parent run of runs and versions, and a version's row in the comparison."""
+TRAIN_RUN = "train_run"
+"""Tag of runs and versions with their parent run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +55,7 @@ class CandidateStage:
 
     @property
     def tags(self) -> dict[str, str]:
-        return {"step": "fit", "candidate": self.candidate, "stage": self.name}
+        return {"step": "fit", CANDIDATE_TAG: self.candidate, "stage": self.name}
 
 
 class RunRecorder:
@@ -122,7 +132,8 @@ class RunRecorder:
             if each.folder is None:
                 return row
             described = {
-                "params": json.dumps(dict(each.params)), "period": self._manifest.period,
+                PARAMS_TAG: json.dumps({**each.candidate.fixed, **each.params}),
+                **self._describe_family(each), "period": self._manifest.period,
                 "data_digest": self._manifest.digest, "trained_until": until,
                 RESULT_TAG: row.to_tag(), **tags,
             }  # fmt: skip
@@ -132,6 +143,14 @@ class RunRecorder:
         if kept.version != made.version:
             self._ports.tracker.delete_run(run.id)
         return read_candidate_result(kept)
+
+    def _describe_family(self, each: BuiltCandidate) -> dict[str, str]:
+        """Describe what kind of model it is, and which libraries have fitted it."""
+        families = [each.candidate.family]
+        if families == [BLEND]:
+            members = split_params(each.params)
+            families = [known.family for known in self._use_case.candidates if known.name in members]
+        return {FAMILY_TAG: each.candidate.family, FRAMEWORK_TAG: name_frameworks(families)}
 
     def find_registered(self, stage: CandidateStage) -> ModelVersion | None:
         """The first version that was registered of a candidate's model in this training."""

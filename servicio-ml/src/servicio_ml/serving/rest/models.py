@@ -1,15 +1,26 @@
 """Routes about the models of the service."""
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from servicio_ml.domain.ports.registry import ModelVersion
+from servicio_ml.domain.search import Parameter
 from servicio_ml.errors import NotReadyError
 from servicio_ml.features.runtimes.scorer import Runtime
+from servicio_ml.lifecycle.version_tags import (
+    CANDIDATE_TAG,
+    FAMILY_TAG,
+    FRAMEWORK_TAG,
+    PARAMS_TAG,
+    RESULT_TAG,
+)
 from servicio_ml.serving.http.route_access import Access, require
+from servicio_ml.serving.models.loaded_model import LoadedModel
 from servicio_ml.serving.models.model_status import CANARY_TAG, SHADOW_TAG, ModelStatus
 from servicio_ml.serving.models.models import LoadedModels
 from servicio_ml.serving.openapi import describe_errors
@@ -33,6 +44,22 @@ class VersionInfo(BaseModel):
     tags: dict[str, str]
 
 
+class VersionDescription(BaseModel):
+    """Kind and quality of a version; null or empty where those who registered it have not written it."""
+
+    candidate: str | None = Field(description="Name of the candidate of the training.")
+    family: str | None = Field(description="Family of the candidate, or the kind of file that was imported.")
+    framework: str | None = Field(
+        description="Libraries that fitted it, with their versions; null for an imported model."
+    )
+    params: dict[str, Parameter] = Field(
+        description="Hyperparameters, tuned and fixed; absent ones have the defaults of the library."
+    )
+    metrics: dict[str, float | None] = Field(
+        description="Metrics on the holdout; null where one is undefined."
+    )
+
+
 class TrafficState(BaseModel):
     """Shares of the traffic that the challenger gets."""
 
@@ -52,6 +79,12 @@ class ModelState(BaseModel):
     model: str
     task: str | None
     champion: int | None = Field(description="The version that answers.")
+    description: VersionDescription | None = Field(
+        description="Kind, hyperparameters and metrics of the champion."
+    )
+    features: list[str] = Field(
+        description="Columns that the champion reads: fields of a record and columns derived from them."
+    )
     runtime: Runtime | None = Field(
         description="What runs the champion: ONNX Runtime in the server, or an isolated process of its own."
     )
@@ -70,6 +103,17 @@ class ModelState(BaseModel):
     versions: list[VersionInfo]
 
 
+def _describe_version(info: ModelVersion) -> VersionDescription:
+    tags = info.tags
+    return VersionDescription(
+        candidate=tags.get(CANDIDATE_TAG),
+        family=tags.get(FAMILY_TAG),
+        framework=tags.get(FRAMEWORK_TAG),
+        params=json.loads(tags.get(PARAMS_TAG, "{}")),
+        metrics=json.loads(tags.get(RESULT_TAG, "{}")).get("metrics", {}),
+    )
+
+
 def build_model_state(model: str, status: ModelStatus, use_case_problem: str = "") -> ModelState:
     """Build the document of a model's state."""
     champion = status.champion
@@ -77,6 +121,8 @@ def build_model_state(model: str, status: ModelStatus, use_case_problem: str = "
         model=model,
         task=champion.artifact.output.task if champion else None,
         champion=champion.version if champion else None,
+        description=_describe_version(champion.info) if champion else None,
+        features=_list_features(champion) if champion else [],
         runtime=champion.artifact.scorer.runtime if champion else None,
         row_seconds=champion.artifact.scorer.row_seconds if champion else None,
         challenger=status.challenger.version if status.challenger else None,
@@ -93,6 +139,11 @@ def build_model_state(model: str, status: ModelStatus, use_case_problem: str = "
             for each in status.versions
         ],
     )  # fmt: skip
+
+
+def _list_features(champion: LoadedModel) -> list[str]:
+    schema = champion.artifact.encoder.schema
+    return [schema.names[place] for place in schema.inputs]
 
 
 def build_model_routes(

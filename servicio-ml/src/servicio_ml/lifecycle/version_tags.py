@@ -1,0 +1,11 @@
+"""Tags of a version: written by trainings and imports, read by servers."""
+
+CANDIDATE_TAG = "candidate"
+FAMILY_TAG = "family"
+"""Family of the candidate, or the kind of file of an imported model."""
+FRAMEWORK_TAG = "framework"
+"""Libraries that fitted the model, with their versions."""
+PARAMS_TAG = "params"
+"""Hyperparameters, tuned and fixed, as a JSON object."""
+RESULT_TAG = "standing"
+"""Row of the version in the comparison of the candidates, as a JSON object."""
