@@ -3,6 +3,7 @@
 import warnings
 from typing import Any
 
+import lightgbm
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -16,7 +17,9 @@ from imported_models import (
     BINARY,
     CONVERTIBLE,
     INCONVERTIBLE,
+    MULTICLASS,
     NUMBER,
+    NUMBERS,
     TEXTS,
     AddRatio,
     make_rows,
@@ -58,6 +61,20 @@ def test_scores_are_those_of_the_library(name: str) -> None:
     table = pa.Table.from_pandas(case.select(make_rows(ROWS, seed=5)), preserve_index=False)
     for part in (table, *(table.slice(row, 1) for row in range(20))):
         assert np.array_equal(model.direct(part), model.score(build_frame(part)))
+
+
+@pytest.mark.parametrize("target", [BINARY, MULTICLASS, NUMBER])
+def test_boosted_trees_are_read_without_the_checks_of_their_estimator(target: str) -> None:
+    kind = lightgbm.LGBMRegressor if target == NUMBER else lightgbm.LGBMClassifier
+    rows, table = make_rows(TRAINING_ROWS), _make_table(NUMBERS, rows=20)
+    trees = kind(n_estimators=4, verbose=-1)
+    pipeline = make_pipeline(StandardScaler(), trees).fit(rows[NUMBERS], make_targets(rows)[target])
+    expected = describe_estimator(pipeline).score(build_frame(table))
+    # the estimator is not asked
+    trees.predict = trees.predict_proba = None
+    direct = describe_estimator(pipeline).direct
+    assert direct is not None
+    assert np.array_equal(direct(table), expected)
 
 
 def _prepare(**options: Any) -> ColumnTransformer:

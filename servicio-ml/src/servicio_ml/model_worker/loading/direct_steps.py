@@ -7,6 +7,7 @@ array once. Whether the scores are equal is proven by the import, on its rows.
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import filterfalse
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..tables import build_frame
+from .loaded_model import make_classes, make_column
 
 ARRAY_STEPS = {
     "SimpleImputer", "StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler", "OneHotEncoder",
@@ -59,10 +61,16 @@ def build_direct_score(estimator: Any, finish: Callable[[Any, Any], Any]) -> Dir
     branches = _list_branches(steps[0], [*names]) if steps else None
     if not branches:
         return None
-    join = _choose_join(steps[0])
-    return lambda table: finish(
-        final, _apply(steps[1:], join([branch.transform(table) for branch in branches]))
-    )
+    join, predict = _choose_join(steps[0]), _find_booster_predict(final) or partial(finish, final)
+    return lambda table: predict(_apply(steps[1:], join([branch.transform(table) for branch in branches])))
+
+
+def _find_booster_predict(final: Any) -> Callable[[Any], Any] | None:
+    """Find the prediction of LightGBM's own model: its estimator checks each row for ten times as long."""
+    if type(final).__module__ != "lightgbm.sklearn":
+        return None
+    booster, shape = final.booster_, make_classes if hasattr(final, "classes_") else make_column
+    return lambda values: shape(booster.predict(values))
 
 
 def _list_steps(step: Any) -> list[Any]:
