@@ -26,7 +26,9 @@ def build_bars(
         .mark_bar(color=charts.BLUE)
         .encode(
             x=alt.X("value:Q", title=value),
-            y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=label_pixels)),
+            y=alt.Y(
+                "name:N", sort=None, title=None, axis=alt.Axis(labelLimit=label_pixels, labelOverlap=False)
+            ),
             tooltip=[alt.Tooltip("name:N", title=name), alt.Tooltip("value:Q", title=value, format=",.6~g")],
         )
         .properties(height=bar_pixels * len(rows) + FRAME_PIXELS)

@@ -17,7 +17,7 @@ from streamlit_app.client.predict import (
 )
 from streamlit_app.predict.labels import format_value, label_field
 
-HEIGHT, BAR_PIXELS, POINT_SIZE = 300, 22, 140
+HEIGHT, BAR_PIXELS, FRAME_PIXELS, POINT_SIZE = 300, 22, 60, 140
 CurveChart = alt.Chart | alt.LayerChart | alt.FacetChart
 
 
@@ -81,11 +81,11 @@ def build_bars(field: FieldInfo, curve: WhatIfCurve, target: str) -> CurveChart:
     scale = alt.Scale(domain=[0, 1]) if curve.label else alt.Scale()
     axis = alt.Axis(format=".0%" if curve.label else "~f")
     chart: CurveChart = (
-        alt.Chart(table, height=BAR_PIXELS * (len(table) + 2))
+        alt.Chart(table, height=BAR_PIXELS * len(table) + FRAME_PIXELS)
         .mark_bar()
         .encode(
             x=alt.X("score:Q", title=target, scale=scale, axis=axis),
-            y=alt.Y("value:N", title=None, sort=None),
+            y=alt.Y("value:N", title=None, sort=None, axis=alt.Axis(labelOverlap=False)),
             color=alt.condition("datum.present", alt.value(charts.ORANGE), alt.value(charts.BLUE)),
             tooltip=[alt.Tooltip("value:N"), alt.Tooltip("score:Q", title=target, format=".3~f")],
         )

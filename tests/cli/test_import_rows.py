@@ -141,3 +141,65 @@ def test_a_derived_column_that_the_file_contradicts_is_refused() -> None:
     assert "the derived column 'per_room' of the use case is" in refused.stderr
     assert "700 of 700 rows differ: mend its definition; nothing was registered" in refused.stderr
     assert "'pears' is no file, and a model has the name of its use case" in _run(*words, "pears").stderr
+
+
+DATED = RATIO.replace("import Ratio", "import DatePart, Frequency").replace(
+    'Field(name="rooms", kind=Kind.INTEGER, minimum=1, maximum=9)',
+    'Field(name="sold", kind=Kind.DATE, column="Sold", direct=False),\n'
+    '    Field(name="town", kind=Kind.CATEGORY, levels=("a", "b"))',
+).replace(
+    'Ratio(name="per_room", numerator="size", denominator="rooms"),',
+    'DatePart(name="month", source="sold", part="month"), Frequency(name="share", source="town"),',
+)  # fmt: skip
+
+
+def _make_sales() -> tuple[pd.DataFrame, pd.DataFrame]:
+    days = pd.Timestamp("2024-01-05") + pd.to_timedelta(np.arange(len(ROWS)), unit="D")
+    raw = pd.DataFrame(
+        {
+            "Floor": ROWS["size"].map("{:.1f} m2".format),
+            "Sold": days.strftime("%Y-%m-%d"),
+            "town": ["a", "b"] * (len(ROWS) // 2),
+            "target": TRUTH,
+        }
+    )
+    return raw, pd.DataFrame({"size": ROWS["size"], "month": days.month.astype(float)})
+
+
+def test_the_month_of_a_date_of_a_use_case_is_an_input() -> None:
+    raw, prepared = _make_sales()
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(prepared, TRUTH)
+    dump(model, "model.skops")
+    raw.to_csv("rows.csv", index=False)
+    Path("plums.py").write_text(DATED)
+    assert _import("rows.csv", "--use-case", "plums.py")["runs_in"] == "onnx"
+    artifact = _load(1)[1]
+    records = [
+        {"size": row.size, "sold": sold, "town": "a"}
+        for row, sold in zip(prepared.itertuples(index=False), raw["Sold"], strict=True)
+    ]
+    answers = artifact.predict(artifact.encoder.encode_records(records)).probabilities
+    np.testing.assert_allclose(np.asarray(answers), model.predict_proba(prepared), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("column", "problem"),
+    [
+        (
+            "share",
+            "the derived column 'share' is fitted on the rows of a training here; write it as a Lookup",
+        ),
+        ("sold", "the column 'sold' is a date, which no imported model reads; derive numbers"),
+        ("height", "the use case has no field or derived column for height that the model reads"),
+    ],
+)
+def test_a_column_that_the_use_case_cannot_give_is_refused(column: str, problem: str) -> None:
+    raw, prepared = _make_sales()
+    dump(LogisticRegression().fit(prepared.rename(columns={"month": column}), TRUTH), "model.skops")
+    raw.assign(height=1.5).to_csv("rows.csv", index=False)
+    Path("plums.py").write_text(DATED)
+    refused = _run(
+        "import", "plums", "--model", "model.skops", "--data", "rows.csv", "--use-case", "plums.py"
+    )
+    assert refused.exit_code == 1
+    assert problem in refused.stderr

@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from servicio_ml.domain.derived import Ratio
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.errors import ArtifactError
 from servicio_ml.features.encoder import Encoder
@@ -21,7 +22,8 @@ SCHEMA = FeatureSchema(
         Field(name="day", kind=Kind.DATE, nullable=True),
         Field(name="at", kind=Kind.DATETIME, nullable=True),
         Field(name="note", kind=Kind.TEXT, words=("good",), nullable=True),
-    )
+    ),
+    derived=(Ratio(name="per_room", numerator="size", denominator="rooms"),),
 )
 ROW = {
     "size": 12.1, "rooms": 3, "colour": "blue", "new": True, "day": "2020-01-31", "at": "2020-01-31T12:00:01",
@@ -50,6 +52,8 @@ def _build(records: Sequence[Mapping[str, Any]], **column: Any) -> pa.ChunkedArr
         ("new", "int64", [0, 1], 1),
         ("day", "string", [], "2020-01-31"),
         ("at", "string", [], "2020-01-31T12:00:01"),
+        # as computed in float32: the client sent no such decimal
+        ("per_room", "float64", [], 4.0333333),
     ],
 )
 def test_a_value_has_the_type_of_its_column(field: str, kind: str, levels: list[Any], value: object) -> None:
