@@ -67,7 +67,7 @@ def test_scores_are_those_of_the_library(name: str) -> None:
 def test_boosted_trees_are_read_without_the_checks_of_their_estimator(target: str) -> None:
     kind = lightgbm.LGBMRegressor if target == NUMBER else lightgbm.LGBMClassifier
     rows, table = make_rows(TRAINING_ROWS), _make_table(NUMBERS, rows=20)
-    trees = kind(n_estimators=4, verbose=-1)
+    trees: Any = kind(n_estimators=4, verbose=-1)
     pipeline = make_pipeline(StandardScaler(), trees).fit(rows[NUMBERS], make_targets(rows)[target])
     expected = describe_estimator(pipeline).score(build_frame(table))
     # the estimator is not asked
