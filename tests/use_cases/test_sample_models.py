@@ -6,41 +6,20 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, r2_score, roc_auc_score
 
-from fakes.object_store import MemoryObjectStore
-from fakes.tracker import MemoryTracker
-from servicio_ml.adapters.console import SilentProgress
-from servicio_ml.adapters.raw_data.raw_files import write_csv
-from servicio_ml.adapters.statsd import NoStats
-from servicio_ml.domain.dataset import Manifest
-from servicio_ml.features.synthetic.sampler import draw_rows
+from sample_lake import publish_sample
 from servicio_ml.pipeline.etl.publish import read_split
-from servicio_ml.pipeline.etl.run import run_etl
 from servicio_ml.pipeline.training.dataset import build_problem
 from servicio_ml.pipeline.training.fitting import Floats, score_out_of_fold
 from servicio_ml.use_cases.catalogue import load_catalogue
 
 pytestmark = pytest.mark.slow
 CATALOGUE = load_catalogue()
-PERIOD = "2017-06"
 QUICK = {"n_estimators": 80, "num_leaves": 15, "learning_rate": 0.1}
-
-
-def _publish_sample(name: str, rows: int, folder: Path) -> tuple[MemoryObjectStore, Manifest]:
-    use_case, raw, store = CATALOGUE[name], folder / "raw.csv", MemoryObjectStore()
-    table = draw_rows(use_case, rows, np.random.default_rng(0))
-    write_csv(raw, table.columns, header=table.named)
-    manifest = run_etl(
-        use_case, raw, source_name="sample", period=PERIOD, store=store,
-        connect_tracker=lambda: MemoryTracker(folder / "runs", lambda: 0.0), progress=SilentProgress(),
-        stats=NoStats(),
-    )  # fmt: skip
-    return store, manifest
 
 
 def _train_and_score(name: str, candidate: str, rows: int, folder: Path) -> tuple[Floats, Floats]:
     """The target (classes, or as it is fitted) and the scores of validation rows."""
-    store, manifest = _publish_sample(name, rows, folder)
-    use_case = CATALOGUE[name]
+    store, manifest = publish_sample(use_case := CATALOGUE[name], rows, folder)
     made = build_problem(use_case, manifest.schema, read_split(store, manifest, "train"), seed=0, threads=1)
     params = QUICK if candidate == "lightgbm" else {}
     windows = score_out_of_fold(made, use_case.get_candidate(candidate), params)
@@ -77,7 +56,7 @@ def test_three_classes_can_be_separated_without_the_leaks(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", ["employee_burnout", "employee_burn_rate"])
 def test_the_four_leaks_are_found_and_nothing_else_is(tmp_path: Path, name: str) -> None:
-    _, manifest = _publish_sample(name, 4000, tmp_path)
+    _, manifest = publish_sample(name, 4000, tmp_path)
     assert set(manifest.dropped) == {
         "work_hours_per_week",
         "deadline_pressure_score",

@@ -1,4 +1,4 @@
-"""Rows for the demonstration: the rows of a raw file as requests with their ground truth."""
+"""Rows for the demonstration: real rows as requests with their ground truth."""
 
 import random
 import tempfile
@@ -10,18 +10,18 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import polars as pl
 
-from servicio_ml import bootstrap
+from servicio_ml.domain.ports.object_store import ObjectStore
 from servicio_ml.domain.use_case import UseCase
-from servicio_ml.features.synthetic.sampler import draw_rows
+from servicio_ml.lifecycle.published import read_manifest
+from servicio_ml.pipeline.etl.publish import read_split
 from servicio_ml.pipeline.etl.staging import stage
 from servicio_ml.pipeline.reading.input_file import copy_input_file
 from servicio_ml.pipeline.reading.raw_file import read_rows
 
 LATER_FILES = {"rain_australia": "weatherAUS_2017-07_2019-12.csv"}
 """Use case to the file of rows that are newer than its original."""
-SAMPLE_ROWS = 5_000
 SHIFTED_SHARE = 0.1
 """Share of a field's range by which shifted values are too high."""
 UNSEEN_LEVEL = "an unknown level"
@@ -112,42 +112,54 @@ def _plan_shifts(numbers: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float,
 
 
 def load_rows(
-    use_case: UseCase, fields: Sequence[str], folders: Sequence[Path], seed: int
+    use_case: UseCase, fields: Sequence[str], folders: Sequence[Path], store: ObjectStore
 ) -> tuple[str, Iterator[DemoRow]]:
-    """Load endless rows; give a description of their source and the rows.
+    """Load endless rows that a champion knows; give a description of their source and the rows.
+
+    They are newer rows, or else the published test rows, which no model was trained on: until they are
+    changed, nothing drifts.
 
     Args:
         use_case: Use case of the rows.
         fields: Fields of the model.
         folders: Folders that may hold the file of newer rows.
-        seed: Random seed of synthetic rows, which are drawn if there is no such file.
+        store: The lake.
+
+    Raises:
+        StoreError: There is no such file, and nothing is published.
     """
     later = LATER_FILES.get(use_case.name, "")
     for folder in folders:
         if later and (folder / later).is_file():
-            return f"the rows of {later}", cycle(_read(use_case, folder / later, fields))
-    with tempfile.TemporaryDirectory(prefix="servicio-ml-demo-") as scratch:
-        path = Path(scratch) / "rows.csv"
-        table = draw_rows(use_case, SAMPLE_ROWS, np.random.default_rng(seed))
-        bootstrap.write_csv(path, table.columns, header=table.named)
-        return "synthetic rows", cycle(_read(use_case, path, fields))
+            return f"the rows of {later}", cycle(
+                _build_rows(use_case, _read(use_case, folder / later), fields)
+            )
+    manifest = read_manifest(store, use_case.name)
+    test = read_split(store, manifest, "test")
+    return f"the test rows of {manifest.period}", cycle(_build_rows(use_case, test, fields))
 
 
-def _read(use_case: UseCase, source: Path, fields: Sequence[str]) -> list[DemoRow]:
-    """Read the valid rows of a raw file, by their date if they have one."""
+def _read(use_case: UseCase, source: Path) -> pl.DataFrame:
+    """Read the valid rows of a raw file."""
     with tempfile.TemporaryDirectory(prefix="servicio-ml-demo-") as folder:
         snapshot = copy_input_file(source, source.name, Path(folder))
-        staged = stage(snapshot, read_rows(snapshot, use_case), use_case, date.max)
-        present = [column.field.name for column in staged.plan.columns if column.field.name in fields]
-        frame = staged.kept.select(*present, use_case.target.name).collect()
-    if use_case.event_date in frame.columns:
-        frame = frame.sort(use_case.event_date, maintain_order=True)
+        return stage(snapshot, read_rows(snapshot, use_case), use_case, date.max).kept.collect()
+
+
+def _build_rows(use_case: UseCase, frame: pl.DataFrame, fields: Sequence[str]) -> list[DemoRow]:
+    """Build the rows of a table, by their date if they have one, else in random order."""
+    present = [name for name in fields if name in frame.columns]
+    if use_case.event_date in present:
+        ordered = frame.sort(use_case.event_date, maintain_order=True)
+    else:
+        # a file in the order of a field would drift by itself
+        ordered = frame.sample(fraction=1.0, shuffle=True, seed=0)
     return [
         DemoRow(
             truth=each.pop(use_case.target.name),
             record={name: _to_json(value) for name, value in each.items()},
         )
-        for each in frame.to_dicts()
+        for each in ordered.select(*present, use_case.target.name).to_dicts()
     ]
 
 

@@ -14,7 +14,8 @@ from deploy.embedded.demo.model_client import ModelClient
 from deploy.embedded.demo.rows import DemoRow, load_rows, plan_fault
 from deploy.embedded.prepare import NEIGHBOUR
 from deploy.embedded.settings import PlatformError, PlatformSetup, build_local_url
-from servicio_ml.errors import UseCaseError
+from servicio_ml import bootstrap
+from servicio_ml.errors import StoreError, UseCaseError
 from servicio_ml.use_cases.catalogue import find
 
 TICK_SECONDS = 1.0
@@ -78,16 +79,17 @@ def _translate_errors(setup: PlatformSetup) -> Iterator[None]:
 def _create_clients(setup: PlatformSetup, api: httpx.Client, plan: DemoPlan) -> Iterator[ModelClient]:
     data_dir = setup.settings.data_dir
     folders = [data_dir] if data_dir else [NEIGHBOUR]
+    store = bootstrap.open_lake(setup.settings)
     index = api.get("/").raise_for_status().json()
     names = sorted(index["models"], key=lambda name: name != index["default_model"])
     for i, name in enumerate(names):
+        fields = api.get(f"/models/{name}/schema").raise_for_status().json()["fields"]
         try:
             use_case = find(name, setup.settings.use_cases_dir)
-        except UseCaseError as error:
+            source, rows = load_rows(use_case, [each["name"] for each in fields], folders, store)
+        except (UseCaseError, StoreError) as error:
             print(f"{name}: skipped: {error}")
             continue
-        fields = api.get(f"/models/{name}/schema").raise_for_status().json()["fields"]
-        source, rows = load_rows(use_case, [each["name"] for each in fields], folders, plan.seed)
         # every other model drifts as a whole, the others lose one sensor: two different findings
         fault = plan_fault(fields, every_number=i % 2 == 1)
         print(f"{name}: {source}; after {plan.drift_after:g} minutes {fault}", flush=True)

@@ -1,12 +1,17 @@
 """The demonstration sends rows that the models accept, until they drift."""
 
 import random
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
 from deploy.embedded.demo.rows import UNSEEN_LEVEL, DemoRow, load_rows, plan_fault
+from fakes.object_store import MemoryObjectStore
+from sample_lake import publish_sample
+from servicio_ml.domain.ports.object_store import ObjectStore
 from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.domain.values import OTHER
 from servicio_ml.features.check import SchemaChecker
@@ -14,7 +19,13 @@ from servicio_ml.features.encoder import Encoder
 from servicio_ml.use_cases.catalogue import find, load_catalogue
 
 NAMES = list(load_catalogue())
-SOME = 200
+SOME, ROWS = 200, 1500
+
+
+@cache
+def _publish(name: str) -> ObjectStore:
+    with TemporaryDirectory() as folder:
+        return publish_sample(find(name), ROWS, Path(folder))[0]
 
 
 def _load_rows(name: str) -> tuple[list[dict[str, Any]], list[DemoRow]]:
@@ -26,8 +37,8 @@ def _load_rows(name: str) -> tuple[list[dict[str, Any]], list[DemoRow]]:
         }
         for each in schema.fields
     ]  # fmt: skip
-    what, rows = load_rows(find(name), schema.field_names, [], 0)
-    assert what == "synthetic rows"
+    what, rows = load_rows(find(name), schema.field_names, [], _publish(name))
+    assert what == "the test rows of 2017-06"
     return fields, [next(rows) for _ in range(SOME)]
 
 
@@ -70,7 +81,7 @@ def test_an_integer_stays_one() -> None:
 @pytest.mark.real_data
 def test_newer_rows_are_preferred(data_dir: Path) -> None:
     use_case = find("rain_australia")
-    what, rows = load_rows(use_case, use_case.schema.field_names, [data_dir], 0)
+    what, rows = load_rows(use_case, use_case.schema.field_names, [data_dir], MemoryObjectStore())
     assert "2017-07" in what
     first = next(rows)
     assert first.record["date"] > "2017-06-25"
