@@ -56,7 +56,7 @@ def test_three_classes_can_be_separated_without_the_leaks(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", ["employee_burnout", "employee_burn_rate"])
 def test_the_four_leaks_are_found_and_nothing_else_is(tmp_path: Path, name: str) -> None:
-    _, manifest = publish_sample(name, 4000, tmp_path)
+    _, manifest = publish_sample(CATALOGUE[name], 4000, tmp_path)
     assert set(manifest.dropped) == {
         "work_hours_per_week",
         "deadline_pressure_score",
