@@ -55,7 +55,7 @@ def measure(stand: Stand, names: set[str], rounds: int) -> dict[str, list[float]
         rounds: Number of rounds; each measures all cases in turn.
 
     Raises:
-        RefusedError: An answer is wrong.
+        MeasurementError: An answer is wrong.
     """
     found: dict[str, list[float]] = {}
     before = os.sched_getaffinity(0)

@@ -1,7 +1,8 @@
-"""Load: wrk on one processor, another body with every request."""
+"""Load: a client on one processor, another body with every request."""
 
 import json
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,17 +21,21 @@ class MeasurementError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What one run of wrk found.
+    """What one run of a client found.
 
     Attributes:
         rate: Requests per second.
         p50: Median latency in seconds.
         p99: 99th percentile of it.
+        p999: 99.9th percentile.
+        maximum: Greatest latency.
     """
 
     rate: float
     p50: float
     p99: float
+    p999: float
+    maximum: float
 
 
 def write_bodies(path: Path, bodies: Sequence[bytes]) -> Path:
@@ -61,7 +66,7 @@ def run(
         pause_milliseconds: Pause of each connection before each request.
 
     Raises:
-        RefusedError: See there.
+        MeasurementError: The server cannot be reached, or has refused or broken a request.
     """
     command = [
         *("taskset", "--cpu-list", processors, "wrk", "--threads", "1", "--connections", str(connections)),
@@ -69,16 +74,38 @@ def run(
         *("--script", str(SCRIPT), f"http://{HOST}:{port}{path}", "--", str(bodies), "application/json"),
         str(pause_milliseconds),
     ]
+    return _run_client(command, seconds)
+
+
+def run_paced(
+    port: int, path: str, bodies: Path, *, connections: int, rate: float, seconds: int, processors: str
+) -> Load:
+    """Load a server with requests at a fixed rate, and measure latencies from when each was due.
+
+    Raises:
+        MeasurementError: As in `run`; also where some were not answered in time.
+    """
+    options = {
+        "port": port, "path": path, "bodies": bodies, "connections": connections, "rate": rate,
+        "seconds": seconds,
+    }  # fmt: skip
+    command = ["taskset", "--cpu-list", processors, sys.executable, "-m", "benchmarks.serving.paced"]
+    return _run_client([*command, *(f"--{name}={value}" for name, value in options.items())], seconds)
+
+
+def _run_client(command: Sequence[str], seconds: int) -> Load:
     limit = seconds + LONGEST_ANSWER_SECONDS + GRACE_SECONDS
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=limit)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=limit)
+    if done.returncode:
+        raise MeasurementError((done.stderr or done.stdout).strip()[-200:])
     return parse_output(done.stdout)
 
 
 def parse_output(output: str) -> Load:
-    """Parse the last line of wrk's output, which the script prints.
+    """Parse the last line of a client's output.
 
     Raises:
-        RefusedError: Some requests were refused or broken, or there were none.
+        MeasurementError: Some requests were refused or broken, or there were none.
     """
     found = json.loads(output.splitlines()[-1])
     if found["refused"] or found["broken"] or not found["requests"]:
@@ -87,6 +114,5 @@ def parse_output(output: str) -> Load:
         )
     return Load(
         rate=found["requests"] / found["microseconds"] * MICROSECONDS,
-        p50=found["p50"] / MICROSECONDS,
-        p99=found["p99"] / MICROSECONDS,
+        **{name: found[name] / MICROSECONDS for name in ("p50", "p99", "p999", "maximum")},
     )

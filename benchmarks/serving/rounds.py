@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 
 from benchmarks.serving.load import Load, MeasurementError
 from benchmarks.serving.processes import Memory
-from benchmarks.serving.servers import Server, ServerKind, build_our_server
+from benchmarks.serving.servers import ECHO, Server, ServerKind, build_our_server
 from benchmarks.serving.stand import Stand, Up
 
 CONNECTIONS = (1, 8, 32)
 SCALED_CONNECTIONS = 32
 STARTS = 3
+SHARES = (50, 80)
+"""Fixed rates, in percent of the echo's over many connections."""
 Advance = Callable[[int, str], None]
+Keep = Callable[[str, int, Load], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +28,7 @@ class Measured:
     Attributes:
         server: What it is.
         seconds: From its start to its first answer, on one processor.
-        loads: Number of connections to round to load; a round in which a peer failed is left out.
+        loads: Level to round to load; a round in which a peer failed is left out.
         memory: After the last round of most connections.
     """
 
@@ -35,40 +38,74 @@ class Measured:
     memory: list[Memory] = field(default_factory=list)
 
 
-def measure(
-    stand: Stand, servers: Sequence[Server], rounds: int, seconds: int, advance: Advance
-) -> list[Measured]:
-    """Every server at every number of connections, interleaved; held while another is measured.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rounds:
+    """How every server is measured.
+
+    Attributes:
+        levels: Numbers of connections, or shares of the echo's rate in percent.
+        count: Number of rounds at each level.
+        load: Loads a server at a level.
+        advance: Called before each load with its number and its name.
+        keep: Called after each load with the server's name, the level and what was found.
+    """
+
+    levels: Sequence[int]
+    count: int
+    load: Callable[[Up, int], Load]
+    advance: Advance
+    keep: Keep
+
+
+def measure(stand: Stand, servers: Sequence[Server], rounds: Rounds) -> list[Measured]:
+    """Every server at every level, interleaved; held while another is measured.
 
     A peer that does not start, or fails in a round, is named on standard error and left out there.
 
     Raises:
-        RefusedError, TimeoutError: Ours or the echo failed.
+        MeasurementError, TimeoutError: Ours or the echo failed.
     """
     with ExitStack() as stack:
         ups = [up for server in servers if (up := start_or_leave_out(stack, stand, server))]
         found = [
-            Measured(server=up.server, seconds=up.seconds, loads={each: {} for each in CONNECTIONS})
+            Measured(server=up.server, seconds=up.seconds, loads={each: {} for each in rounds.levels})
             for up in ups
         ]
-        for connections in CONNECTIONS:
-            for turn in range(rounds):
+        for level in rounds.levels:
+            for turn in range(rounds.count):
                 for place in range(len(ups)):
                     each = (place + turn) % len(ups)
-                    advance(1, f"{ups[each].server.name}, {connections} connections")
-                    one = _load(stand, ups[each], connections, seconds)
-                    if one is not None:
-                        found[each].loads[connections][turn] = one
+                    _measure_round(ups[each], found[each].loads[level], level, turn, rounds)
         for up, measured in zip(ups, found, strict=True):
             measured.memory.append(up.running.measure_memory())
     return found
+
+
+def _measure_round(up: Up, loads: dict[int, Load], level: int, turn: int, rounds: Rounds) -> None:
+    rounds.advance(1, f"{up.server.name}, {level}")
+    if up.running.ended:
+        leave_out(up.server, MeasurementError("it has ended"))
+        return
+    try:
+        loads[turn] = rounds.load(up, level)
+    except (MeasurementError, subprocess.TimeoutExpired) as error:
+        leave_out(up.server, error)
+    else:
+        rounds.keep(up.server.name, level, loads[turn])
+
+
+def find_echo_rate(stand: Stand, seconds: int) -> float:
+    """Find the requests per second of the echo over many connections."""
+    with stand.start(ECHO, stand.server) as up:
+        stand.warm(up, stand.client)
+        return stand.load(up, connections=SCALED_CONNECTIONS, seconds=seconds, processors=stand.client).rate
 
 
 def start_or_leave_out(stack: ExitStack, stand: Stand, server: Server) -> Up | None:
     """Start a server and warm it up; None of a peer that fails, which is named on standard error.
 
     Raises:
-        RefusedError, TimeoutError: Ours or the echo failed.
+        MeasurementError, TimeoutError: Ours or the echo failed.
     """
     try:
         up = stack.enter_context(stand.start(server, stand.server))
@@ -77,14 +114,6 @@ def start_or_leave_out(stack: ExitStack, stand: Stand, server: Server) -> Up | N
         leave_out(server, error)
         return None
     return up
-
-
-def _load(stand: Stand, up: Up, connections: int, seconds: int) -> Load | None:
-    try:
-        return stand.load(up, connections=connections, seconds=seconds, processors=stand.client)
-    except (MeasurementError, subprocess.TimeoutExpired) as error:
-        leave_out(up.server, error)
-        return None
 
 
 def leave_out(server: Server, error: Exception) -> None:

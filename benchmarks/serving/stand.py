@@ -17,6 +17,7 @@ from benchmarks.serving.processes import OK, Running, find_free_port, post, star
 from benchmarks.serving.servers import JSON, Place, Server, ServerKind
 
 BODIES, CHECKED = 512, 64
+PACED_CONNECTIONS = 64
 TOLERANCE = 1e-5
 MLSERVER_PORTS = 2
 WARM_SECONDS, WARM_CONNECTIONS, SETTLE_SECONDS = 2, 8, 0.5
@@ -68,7 +69,7 @@ class Stand:
         Raises:
             subprocess.CalledProcessError: Its environment cannot be made.
             TimeoutError: No answer arrives in time.
-            RefusedError: An answer is wrong.
+            MeasurementError: An answer is wrong.
         """
         python = get_python(self.environments, server.environment)
         port = find_free_port(MLSERVER_PORTS)
@@ -119,29 +120,43 @@ class Stand:
         """Let a held server go on, load it, and hold it again.
 
         Raises:
-            RefusedError: A request was not answered with 200.
+            MeasurementError: A request was not answered with 200.
         """
-        up.running.resume()
-        try:
+        with _resume(up):
             return load.run(
                 up.running.port, up.server.path, up.bodies,
                 connections=connections, seconds=seconds, processors=processors,
             )  # fmt: skip
-        finally:
-            # what is still in flight would exceed its time limit while it is held
-            threading.Event().wait(SETTLE_SECONDS)
-            up.running.hold()
+
+    def load_at_rate(self, up: Up, rate: float, seconds: int) -> Load:
+        """Load a held server as `load` does, with requests that are due at a fixed rate."""
+        with _resume(up):
+            return load.run_paced(
+                up.running.port, up.server.path, up.bodies,
+                connections=PACED_CONNECTIONS, rate=rate, seconds=seconds, processors=self.client,
+            )  # fmt: skip
 
     def warm(self, up: Up, processors: str) -> None:
         """A first load that is not measured, after which the server is held."""
         self.load(up, connections=WARM_CONNECTIONS, seconds=WARM_SECONDS, processors=processors)
 
 
+@contextmanager
+def _resume(up: Up) -> Iterator[None]:
+    up.running.resume()
+    try:
+        yield
+    finally:
+        # what is still in flight would exceed its time limit while it is held
+        threading.Event().wait(SETTLE_SECONDS)
+        up.running.hold()
+
+
 def check_answers(name: str, found: Floats, expected: Floats) -> None:
     """Compare answers.
 
     Raises:
-        RefusedError: They differ.
+        MeasurementError: They differ.
     """
     if found.shape != expected.shape or not np.allclose(found, expected, atol=TOLERANCE, rtol=0):
         raise MeasurementError(f"{name} answers {found[:3]}…, not {expected[:3]}…")

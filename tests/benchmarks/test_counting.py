@@ -16,7 +16,7 @@ from servicio_ml.serving.models import bin_counts
 
 
 def build_rounds(*rates: float, seconds: float) -> list[Round]:
-    return [Round(load=Load(rate=rate, p50=0, p99=0), seconds=seconds) for rate in rates]
+    return [Round(load=Load(rate=rate, p50=0, p99=0, p999=0, maximum=0), seconds=seconds) for rate in rates]
 
 
 def test_costs_are_medians_of_ratios_of_the_same_round() -> None:
