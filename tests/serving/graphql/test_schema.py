@@ -1,5 +1,6 @@
 import json
 import logging
+import re
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 from graphql import GraphQLObjectType, build_schema, get_introspection_query, get_named_type
 
-from asgi import AsgiResponse, get, post
+from asgi import AsgiResponse, call, get, post
 from services import ServiceFixture, create_service
 from servicio_ml.domain.prediction import Purpose
 from servicio_ml.domain.promotion import CHALLENGER
@@ -386,7 +387,19 @@ def test_introspection_query_of_clients(tmp_path: Path, artifact_folder: Path) -
     assert message["data"]["__schema"]["mutationType"]["name"] == "Mutation"
 
 
-def test_no_page_and_no_socket(tmp_path: Path, artifact_folder: Path) -> None:
+def test_a_browser_gets_a_page_that_runs_its_own_script_only(tmp_path: Path, artifact_folder: Path) -> None:
+    app = create_app(create_service(tmp_path, artifact_folder))
+    page = call(app, "GET", "/graphql", "", b"", {"Accept": "text/html,application/xhtml+xml"})
+    assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    policy = page.headers["content-security-policy"]
+    assert policy.startswith(
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    assert "unsafe" not in policy
+    assert re.findall(r"(?:src|href)=\S+", page.body.decode()) == ['href="data:,">']
+
+
+def test_no_operation_by_get(tmp_path: Path, artifact_folder: Path) -> None:
     app = create_app(create_service(tmp_path, artifact_folder))
     answer = get(app, "/graphql", "query={health{ready}}")
     assert answer.status == 405

@@ -23,7 +23,7 @@ from servicio_ml.use_cases.catalogue import UserFolder
 
 PUBLIC_ROUTES = {
     "/", "/health", "/health/live", "/health/ready", "/metrics", "/docs", "/docs/oauth2-redirect",
-    "/docs/static", "/openapi.json", "/v2/health/live", "/v2/health/ready",
+    "/docs/static", "/graphql", "/openapi.json", "/v2/health/live", "/v2/health/ready",
 }  # fmt: skip
 ADMIN_ROUTES = {
     *("/raw-files", "/raw-files/{file}", "/raw-files/{file}/columns"),
@@ -116,6 +116,7 @@ def test_included_routes_are_not_overlooked(made: ServiceFixture) -> None:
         ("POST", "/health/live", Access.PUBLIC),
         ("GET", "/docs/static/swagger-ui.css", Access.PUBLIC),
         ("POST", "/hooks/alertmanager", Access.TOKEN),
+        ("GET", "/graphql", Access.PUBLIC),
         ("POST", "/graphql", Access.PREDICT),
         ("GET", "/nowhere", Access.PREDICT),
         ("GET", f"/nowhere/{'x' * 500}", Access.PREDICT),

@@ -1,7 +1,8 @@
 """GraphQL over POST: queries about the service and its models, and the mutation `predict`.
 
-`predict` is a mutation, because every prediction is logged. There is no batching of operations, no GET, no
-subscription, and no GraphiQL page: it loads scripts from other hosts. No type of the schema nests in itself,
+`predict` is a mutation, because every prediction is logged. There is no batching of operations, no operation
+by GET, and no subscription; a browser gets a page of its own (`explorer`), because GraphiQL's scripts are on
+other hosts, and 1.5 MB to ship. No type of the schema nests in itself,
 so that a valid query is never deep; introspection is bounded by a rule of GraphQL itself.
 """
 
@@ -23,6 +24,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError
 
 from servicio_ml.domain.prediction import Interface
 from servicio_ml.errors import InvalidError, RequestError, ServicioError, TooLargeError
+from servicio_ml.serving.graphql.explorer import add_page
 from servicio_ml.serving.graphql.types import (
     HealthType,
     ModelHealth,
@@ -127,10 +129,8 @@ class QueryType:
     """Queries."""
 
     health: HealthType = strawberry.field(resolver=_resolve_health, description="Readiness of the service.")
-    models: list[ModelType] = strawberry.field(
-        resolver=_resolve_models, description="All loaded_model models, by name."
-    )
-    model: ModelType = strawberry.field(resolver=_resolve_model, description="One loaded_model model.")
+    models: list[ModelType] = strawberry.field(resolver=_resolve_models, description="All models, by name.")
+    model: ModelType = strawberry.field(resolver=_resolve_model, description="One model.")
 
 
 @strawberry.type(name="Mutation")
@@ -229,6 +229,8 @@ def build_routes(service: Service) -> APIRouter:
             document["extensions"] = {"refused": sum(context.refused_rows)}
         return Response(orjson.dumps(document), media_type=call.JSON)
 
+    # after the operations, whose method stands in the header Allow of a refusal
+    add_page(router)
     return router
 
 
