@@ -13,6 +13,7 @@ import pytest
 from prediction_chunks import NOW, build_chunk, list_prediction_ids
 from services import ManualClock
 from servicio_ml.adapters.prediction_log import maintainer as module
+from servicio_ml.adapters.prediction_log.alternating import AlternatingJournal
 from servicio_ml.adapters.prediction_log.journal import SqliteJournal
 from servicio_ml.adapters.prediction_log.journal_file import MAX_BATCH_ROWS, MAX_FREE_PAGES, JournalFile
 from servicio_ml.adapters.prediction_log.maintainer import (
@@ -43,10 +44,12 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
 
 
 def create_maintainer(
-    journal: SqliteJournal, watch: ManualClock, *, seconds: float = FOR_EVER, size: int = 1 << 40
-) -> JournalMaintainer:
+    journal: SqliteJournal | AlternatingJournal, watch: ManualClock, *, seconds: float = FOR_EVER,
+    size: int = 1 << 40,
+) -> JournalMaintainer:  # fmt: skip
+    folder = journal.files[0].path.parent
     return JournalMaintainer(
-        journal.path.parent, journal, RetentionLimits(max_age_seconds=seconds, max_bytes=size), None, watch
+        folder, journal, RetentionLimits(max_age_seconds=seconds, max_bytes=size), None, watch
     )
 
 
@@ -273,3 +276,53 @@ def test_it_runs_by_itself_and_stops_at_once(
     assert not journal.path.with_name("journal-0.db-wal").exists()
     SqliteJournal.open_exclusive(folder).close()
     assert read_times(folder) == [NOW]
+
+
+def test_a_checkpoint_blocks_no_writer_of_two_files(
+    folder: Path, watch: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(AlternatingJournal(folder)) as journal:
+        checkpoint = JournalFile.checkpoint
+
+        def write_meanwhile(self: JournalFile) -> None:
+            # a disk that is slow: the lock of the file is held
+            [resting] = [each for each in journal.files if each.path == self.path]
+            with resting.lock:
+                journal.write([build_chunk(NOW + watch.now)])
+            checkpoint(self)
+
+        monkeypatch.setattr(JournalFile, "checkpoint", write_meanwhile)
+        maintainer = create_maintainer(journal, watch)
+        for number in range(4):
+            watch.now = number
+            journal.write([build_chunk(NOW - 1 - number)])
+            maintainer.run_cycle()
+        written = [JournalFile(each.path) for each in journal.files]
+        assert [each.last_seq for each in written] == [4, 4]
+        for each in written:
+            each.close()
+    assert read_times(folder) == [NOW + each for each in (-4, -3, -2, -1, 0, 1, 2, 3)]
+
+
+def test_the_last_cycle_checkpoints_both_files(folder: Path, watch: ManualClock) -> None:
+    journal = AlternatingJournal(folder)
+    kept = MaintainedJournal(journal, create_maintainer(journal, watch))
+    for each in journal.files:
+        each.write([build_chunk(NOW)])
+    kept.close()
+    assert not [*folder.glob("*.db-wal")]
+    # a restarted process continues both
+    again = AlternatingJournal(folder)
+    assert [each.path for each in again.files] == [each.path for each in journal.files]
+    again.close()
+
+
+def test_the_write_after_a_checkpoint_waits_for_no_disk(journal: SqliteJournal) -> None:
+    journal.write([build_chunk(NOW)])
+    with closing(JournalFile(journal.path, journal.lock)) as file:
+        file.checkpoint()
+    # a new header was written, which SQLite syncs, before the next chunk comes
+    wal = journal.path.with_name(f"{journal.path.name}-wal")
+    header = wal.read_bytes()[:32]
+    journal.write([build_chunk(NOW)])
+    assert wal.read_bytes()[:32] == header

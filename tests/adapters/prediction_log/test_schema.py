@@ -111,7 +111,7 @@ def test_a_prepared_log_is_opened_without_alembic(tmp_path: Path) -> None:
 def test_prepared_slots_are_those_the_workers_take(tmp_path: Path) -> None:
     bootstrap.prepare_log(Settings(state_dir=tmp_path, workers=3))
     names = sorted(each.name for each in (tmp_path / "log").glob("*.db"))
-    assert names == ["decisions.db", "journal-0.db", "journal-1.db", "journal-2.db", "labels.db"]
+    assert names == ["decisions.db", *(f"journal-{number}.db" for number in range(6)), "labels.db"]
 
 
 def test_a_named_journal(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from servicio_ml.errors import SettingsError
 from servicio_ml.settings import Settings
 
 if TYPE_CHECKING:
+    from servicio_ml.adapters.prediction_log.alternating import AlternatingJournal
     from servicio_ml.adapters.prediction_log.journal import SqliteJournal
     from servicio_ml.adapters.prediction_log.maintainer import JournalMaintainer
     from servicio_ml.adapters.prediction_log.postgres.database import LogDatabase
@@ -23,17 +24,18 @@ SECONDS_PER_DAY = 86_400
 
 def open_journal(settings: Settings, *, shared: str = "") -> Journal:
     """Open the journal of this process with its maintainer; with a name, one that several processes write."""
+    from servicio_ml.adapters.prediction_log.alternating import AlternatingJournal
     from servicio_ml.adapters.prediction_log.journal import SqliteJournal
     from servicio_ml.adapters.prediction_log.maintainer import MaintainedJournal
 
     folder = get_log_folder(settings)
-    sqlite_journal = (
-        SqliteJournal.open_shared(folder, shared) if shared else SqliteJournal.open_exclusive(folder)
-    )
-    return MaintainedJournal(sqlite_journal, _create_maintainer(settings, sqlite_journal))
+    opened = SqliteJournal.open_shared(folder, shared) if shared else AlternatingJournal(folder)
+    return MaintainedJournal(opened, _create_maintainer(settings, opened))
 
 
-def _create_maintainer(settings: Settings, journal: "SqliteJournal") -> "JournalMaintainer":
+def _create_maintainer(
+    settings: Settings, journal: "SqliteJournal | AlternatingJournal"
+) -> "JournalMaintainer":
     from servicio_ml.adapters.prediction_log.maintainer import JournalMaintainer, RetentionLimits
 
     database = _open_log_database(settings)
@@ -80,14 +82,14 @@ def prepare_log(settings: Settings) -> None:
     """Migrate the log before the workers open it, so that none of them loads Alembic."""
     from contextlib import ExitStack, closing
 
-    from servicio_ml.adapters.prediction_log.journal import SqliteJournal
+    from servicio_ml.adapters.prediction_log.alternating import AlternatingJournal
 
     open_prediction_log(settings)
     open_decision_log(settings)
-    # all open together: each worker takes a journal file of its own
+    # all open together: each worker takes journal files of its own
     with ExitStack() as stack:
         for _ in range(settings.workers):
-            stack.enter_context(closing(SqliteJournal.open_exclusive(get_log_folder(settings))))
+            stack.enter_context(closing(AlternatingJournal(get_log_folder(settings))))
 
 
 def open_decision_log(settings: Settings) -> DecisionLog:

@@ -66,6 +66,15 @@ class SqliteJournal:
         """
         return cls(get_shared_path(folder, name))
 
+    @property
+    def files(self) -> Sequence["SqliteJournal"]:
+        """The only file, as `AlternatingJournal` has two."""
+        return (self,)
+
+    def rest(self) -> Sequence["SqliteJournal"]:
+        """Return the only file, which is written while it is maintained."""
+        return (self,)
+
     def write(self, chunks: Sequence[Chunk]) -> None:
         """Write chunks in one commit; a chunk of a few rows takes tens of microseconds."""
         rows = [build_row(chunk) for chunk in chunks]

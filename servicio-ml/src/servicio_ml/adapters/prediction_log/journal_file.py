@@ -22,6 +22,8 @@ BUSY_SECONDS = 0.2
 SELECT_OLDEST = "SELECT seq, rows FROM chunk WHERE seq <= ? ORDER BY seq LIMIT ?"
 CLAMP_SHIPPED = "UPDATE shipped SET seq = min(seq, (SELECT coalesce(max(seq), 0) FROM chunk))"
 """SQLite continues numbering from the last remaining row, so the cursor must not be beyond it."""
+TOUCH = "BEGIN IMMEDIATE; UPDATE shipped SET seq = seq + 1; UPDATE shipped SET seq = seq - 1; COMMIT"
+"""Write of a page that stays as it is; one statement alone would write nothing, since no byte differs."""
 SELECT_EXPIRED = "SELECT seq, rows FROM chunk WHERE model = ? AND at < ? LIMIT ?"
 
 DELETE_IDENTIFIERS = """
@@ -104,9 +106,9 @@ class JournalFile:
     def checkpoint(self) -> None:
         """Move the rows of the write-ahead log (WAL) to the file and the disk, and restart the WAL.
 
-        Two passive checkpoints move most rows without blocking the writer. Under load there is always a newer
-        row, so the last checkpoint blocks the writer for some milliseconds, unless a reader holds a snapshot.
-        The WAL keeps its size: truncating it takes ten times as long.
+        Two passive checkpoints move most rows without blocking the writer of a file that does not rest. Under
+        load there is always a newer row, so the last checkpoint blocks it for some milliseconds, unless a
+        reader holds a snapshot. The WAL keeps its size: truncating it takes ten times as long.
         """
         self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         # the second pass must not wait for the writer: it only shortens what the last one has to move
@@ -114,6 +116,8 @@ class JournalFile:
         self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         with self._write_lock:
             self._connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+            # the first write after a restart waits for the disk too: SQLite syncs the new header of the WAL
+            self._connection.executescript(TOUCH)
         self._connection.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
 
     def _delete_all(self, query: str, values: tuple[object, ...]) -> int:

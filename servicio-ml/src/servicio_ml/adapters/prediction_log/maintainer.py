@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from servicio_ml.adapters.prediction_log.alternating import AlternatingJournal
 from servicio_ml.adapters.prediction_log.ground_truth import GroundTruthFile
 from servicio_ml.adapters.prediction_log.journal import SqliteJournal
 from servicio_ml.adapters.prediction_log.journal_file import JournalFile
@@ -37,10 +38,7 @@ PAUSE_SECONDS = 0.001
 INTERVAL_SECONDS = 60.0
 """Time between two checkpoints, and between two deletions of expired rows in other files."""
 MAX_UNCHECKED_CHUNKS = 10_000
-"""Number of new chunks after which a checkpoint is made early.
-
-It blocks commits for some milliseconds, and rows outlive the process without it.
-"""
+"""Number of new chunks after which a checkpoint is made early; rows outlive the process without it."""
 PRUNED_SHARE = 0.95
 """Share of the maximum size to which a journal is pruned when it exceeds the maximum."""
 
@@ -63,7 +61,7 @@ class JournalMaintainer:
 
     Args:
         folder: Folder of the journals.
-        journal: Journal of this process.
+        journal: Journal of this process, one of whose files rests while it is maintained if it has two.
         limits: Age and size above which rows are deleted.
         shipper: Copies rows to the prediction log; None when the journals are the log.
         clock: Current time.
@@ -72,7 +70,7 @@ class JournalMaintainer:
     def __init__(
         self,
         folder: Path,
-        journal: SqliteJournal,
+        journal: SqliteJournal | AlternatingJournal,
         limits: RetentionLimits,
         shipper: "Shipper | None",
         clock: Clock,
@@ -85,7 +83,8 @@ class JournalMaintainer:
         )
         self._failing = set[str]()
         self._checkpointed: dict[Path, int] = {}
-        self._pending, self._next_due, self._warned = 0, 0.0, False
+        self._pending, self._warned = 0, False
+        self._next_due: dict[Path, float] = {}
 
     def start(self) -> None:
         self._thread.start()
@@ -104,30 +103,42 @@ class JournalMaintainer:
 
     def run_cycle(self) -> None:
         """Maintain every journal once; a failing step is logged once and stops no other step."""
-        # monotonic: a change of the wall clock must not delay maintenance
-        due = time.monotonic() >= self._next_due
-        if due:
-            self._next_due = time.monotonic() + INTERVAL_SECONDS
+        if self._is_due(self._folder):
             self._attempt("deleting old predictions", self._delete_expired)
         stats_by_path = dict[Path, JournalStats]()
         self._attempt("reading the journal statistics", lambda: stats_by_path.update(self._read_stats()))
         excess = sum(each.used_bytes for each in stats_by_path.values()) / self._limits.max_bytes
+        own = {each.path: each for each in self._journal.files}
+        # with the last cycle, nothing is written any more
+        resting = own.values() if self._stopped.is_set() else self._journal.rest()
         # one failed attempt to reach the server is enough for a cycle
         reachable = True
         for path, stats in stats_by_path.items():
-            if due or excess > 1 or path == self._journal.path or (self._shipper and stats.unshipped_rows):
+            if path in own and own[path] not in resting:
+                continue
+            due = self._is_due(path)
+            if path in own or due or excess > 1 or (self._shipper and stats.unshipped_rows):
                 reachable = self._attempt(
                     f"opening {path.name}",
-                    partial(self._maintain_file, path, excess, ship=reachable, due=due),
+                    partial(self._maintain_file, path, own.get(path), excess, ship=reachable, due=due),
                 ) and ("shipping" not in self._failing)
         self._attempt("counting unshipped rows", self._update_pending)
 
-    def _maintain_file(self, path: Path, excess: float, *, ship: bool, due: bool) -> None:
-        own = path == self._journal.path
-        with self._hold_lease(path, own=own) as held:
+    def _is_due(self, path: Path) -> bool:
+        # monotonic: a change of the wall clock must not delay maintenance
+        now = time.monotonic()
+        if now < self._next_due.get(path, 0.0):
+            return False
+        self._next_due[path] = now + INTERVAL_SECONDS
+        return True
+
+    def _maintain_file(
+        self, path: Path, own: SqliteJournal | None, excess: float, *, ship: bool, due: bool
+    ) -> None:
+        with self._hold_lease(path, own) as held:
             if not held:
                 return
-            write_lock = self._journal.lock if own else None
+            write_lock = own.lock if own else None
             with closing(JournalFile(path, write_lock, lambda: self._stopped.wait(PAUSE_SECONDS))) as file:
                 self._checkpoint_file(file, due=due or self._stopped.is_set())
                 if self._shipper is not None and ship:
@@ -142,9 +153,9 @@ class JournalMaintainer:
             self._checkpointed[file.path] = last
 
     @contextmanager
-    def _hold_lease(self, path: Path, *, own: bool) -> Iterator[bool]:
+    def _hold_lease(self, path: Path, own: SqliteJournal | None) -> Iterator[bool]:
         # the journal holds the lease already; flock would refuse a second descriptor of the same process
-        if own and self._journal.lease is not None:
+        if own is not None and own.lease is not None:
             yield True
             return
         lease = try_acquire_lease(path)
@@ -216,7 +227,7 @@ class MaintainedJournal:
         maintainer: Maintainer of the journal, started here.
     """
 
-    def __init__(self, journal: SqliteJournal, maintainer: JournalMaintainer) -> None:
+    def __init__(self, journal: SqliteJournal | AlternatingJournal, maintainer: JournalMaintainer) -> None:
         self._journal, self._maintainer = journal, maintainer
         maintainer.start()
 
