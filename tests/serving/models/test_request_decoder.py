@@ -13,6 +13,7 @@ from servicio_ml.domain.values import FIRST_DAY, LAST_DAY
 from servicio_ml.errors import InvalidError
 from servicio_ml.features.check import SchemaChecker
 from servicio_ml.features.encoder import Encoder
+from servicio_ml.serving.models import json_bodies, request_decoder
 from servicio_ml.serving.models.request_decoder import Decoder
 from servicio_ml.serving.models.row_faults import MAX_ROW_FAULTS, OnError
 from small_use_case import SCHEMA
@@ -124,6 +125,53 @@ def test_faults_of_columns_name_their_rows() -> None:
 )
 def test_wrong_batches_are_refused(body: object, field: str) -> None:
     assert collect_faults(body, batch=True)[0][1] == field
+
+
+RECORD_TEXT = '{"day": "2020-01-31", "weight": 1}'
+
+
+def _decide(body: bytes) -> object:
+    """Decide a batch: its matrix, or its faults."""
+    try:
+        return repr(DECODER.decode_batch(body)[0].matrix.tolist())
+    except InvalidError as error:
+        return [(each.row, each.field, each.reason) for each in error.faults]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f'{{"records": [{RECORD_TEXT}, {RECORD_TEXT},\n{RECORD_TEXT}]}}',
+        f" [{RECORD_TEXT} , {RECORD_TEXT}] ",
+        f'{{"records": [{", ".join([RECORD_TEXT] * 6)}]}}',
+        f'{{"records": [{RECORD_TEXT}, {{"day": "2020-01-31", "weight": 99}}]}}',
+        f'{{"records": [{RECORD_TEXT}, {RECORD_TEXT},]}}',
+        f'{{"records": [{RECORD_TEXT}, 7]}}',
+        f'{{"records": [{RECORD_TEXT}], "records": [{RECORD_TEXT}]}}',
+        f'{{"records": [{RECORD_TEXT}], "columns": null}}',
+        f'{{"records": [{RECORD_TEXT}], "rows": [{RECORD_TEXT}]}}',
+        f'{{"records": [{RECORD_TEXT}, {{"day": "2020-01-31", "weight": 1, "weight": 2}}]}}',
+        f'{{"records": [{RECORD_TEXT}, {{"day": "}},{{", "weight": 1}}]}}',
+        f"[[{RECORD_TEXT}], [{RECORD_TEXT}]]",
+        f'{{"records": [{RECORD_TEXT}, {RECORD_TEXT}]',
+        f"[{RECORD_TEXT}]}}",
+        f"[{RECORD_TEXT} {RECORD_TEXT}]",
+        "[{]",
+        "]",
+    ],
+)
+def test_slices_are_decided_as_the_whole_body_is(body: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = _decide(body.encode())
+    for module in (request_decoder, json_bodies):
+        monkeypatch.setattr(module, "SLICE_BYTES", 1)
+    assert _decide(body.encode()) == whole
+
+
+@pytest.mark.parametrize("start", ['{"records": [', "["])
+def test_a_large_batch_is_read_in_slices(start: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_bodies, "SLICE_BYTES", 1)
+    body = f"{start}{RECORD_TEXT}, {RECORD_TEXT}]{'}' if start != '[' else ''}".encode()
+    assert [*json_bodies.slice_records(body)] == [f"[{RECORD_TEXT}]".encode()] * 2
 
 
 number = st.none() | st.floats(-9, 9, width=32)

@@ -30,11 +30,13 @@ from servicio_ml.serving.models.json_bodies import (
     CONTAINERS,
     NO_COUNT,
     RECORDS,
+    SLICE_BYTES,
     RenamedBody,
     count_batch_members,
     rename_batch,
     rename_record,
     select_rows,
+    slice_records,
 )
 from servicio_ml.serving.models.json_keys import RepeatedKeyError, check_keys
 from servicio_ml.serving.models.row_faults import OnError, RequestRows, RowFaults, RowRefusals
@@ -151,6 +153,8 @@ class Decoder:
 
     def _decode_valid_batch(self, body: bytes) -> tuple[RequestRows, bool]:
         """Decode a batch, or raise the `ValidationError` of its values."""
+        if len(body) > SLICE_BYTES and (sliced := self._decode_slices(body)):
+            return sliced, False
         if body.lstrip().startswith(b"["):
             return self._decode_valid_array(body), False
         batch = self._validate_batch(body)
@@ -164,6 +168,21 @@ class Decoder:
         matrix = self._encoder.encode_values(self._encoder.read_columns(columns, self._count_rows(columns)))
         texts = columns[IDENTIFIER] if self.identifier else None
         return RequestRows(matrix, identifiers=normalize_identifiers(texts or [])), True
+
+    def _decode_slices(self, body: bytes) -> RequestRows | None:
+        """Decode valid records slice by slice: Pydantic reads a body without letting other threads run.
+
+        Returns:
+            The rows; None where the whole body has to be read, which finds what is wrong with it.
+        """
+        try:
+            parts = [self._decode_valid_array(each) for each in slice_records(body)]
+        except (ValidationError, InvalidError):
+            return None
+        if not 0 < sum(len(each.matrix) for each in parts) <= self.max_rows:
+            return None
+        identifiers = tuple(text for each in parts for text in each.identifiers)
+        return RequestRows(np.concatenate([each.matrix for each in parts]), identifiers=identifiers)
 
     def _decode_valid_array(self, body: bytes) -> RequestRows:
         records = self._validate_array(body)
