@@ -13,8 +13,7 @@ import pytest
 from prediction_chunks import NOW, build_chunk, list_prediction_ids
 from services import ManualClock
 from servicio_ml.adapters.prediction_log import maintainer as module
-from servicio_ml.adapters.prediction_log.alternating import AlternatingJournal
-from servicio_ml.adapters.prediction_log.journal import SqliteJournal
+from servicio_ml.adapters.prediction_log.journal import AlternatingJournal, SqliteJournal
 from servicio_ml.adapters.prediction_log.journal_file import MAX_BATCH_ROWS, MAX_FREE_PAGES, JournalFile
 from servicio_ml.adapters.prediction_log.maintainer import (
     MAX_UNCHECKED_CHUNKS,

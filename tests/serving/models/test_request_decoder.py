@@ -171,7 +171,7 @@ def test_slices_are_decided_as_the_whole_body_is(body: str, monkeypatch: pytest.
 def test_a_large_batch_is_read_in_slices(start: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_bodies, "SLICE_BYTES", 1)
     body = f"{start}{RECORD_TEXT}, {RECORD_TEXT}]{'}' if start != '[' else ''}".encode()
-    assert [*json_bodies.slice_records(body)] == [f"[{RECORD_TEXT}]".encode()] * 2
+    assert [*json_bodies.split_records(body)] == [f"[{RECORD_TEXT}]".encode()] * 2
 
 
 number = st.none() | st.floats(-9, 9, width=32)

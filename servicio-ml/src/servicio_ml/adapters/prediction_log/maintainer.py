@@ -12,9 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from servicio_ml.adapters.prediction_log.alternating import AlternatingJournal
 from servicio_ml.adapters.prediction_log.ground_truth import GroundTruthFile
-from servicio_ml.adapters.prediction_log.journal import SqliteJournal
+from servicio_ml.adapters.prediction_log.journal import AlternatingJournal, SqliteJournal
 from servicio_ml.adapters.prediction_log.journal_file import JournalFile
 from servicio_ml.adapters.prediction_log.journal_stats import JournalStats, JournalStatsReader
 from servicio_ml.adapters.prediction_log.leases import try_acquire_lease
@@ -108,21 +107,29 @@ class JournalMaintainer:
         stats_by_path = dict[Path, JournalStats]()
         self._attempt("reading the journal statistics", lambda: stats_by_path.update(self._read_stats()))
         excess = sum(each.used_bytes for each in stats_by_path.values()) / self._limits.max_bytes
-        own = {each.path: each for each in self._journal.files}
-        # with the last cycle, nothing is written any more
-        resting = own.values() if self._stopped.is_set() else self._journal.rest()
+        resting = self._choose_own_files()
+        written = {each.path for each in self._journal.files} - resting.keys()
         # one failed attempt to reach the server is enough for a cycle
         reachable = True
         for path, stats in stats_by_path.items():
-            if path in own and own[path] not in resting:
-                continue
-            due = self._is_due(path)
-            if path in own or due or excess > 1 or (self._shipper and stats.unshipped_rows):
-                reachable = self._attempt(
-                    f"opening {path.name}",
-                    partial(self._maintain_file, path, own.get(path), excess, ship=reachable, due=due),
-                ) and ("shipping" not in self._failing)
+            if path not in written:
+                reachable = self._visit_file(path, stats, resting.get(path), excess, reachable=reachable)
         self._attempt("counting unshipped rows", self._update_pending)
+
+    def _choose_own_files(self) -> dict[Path, SqliteJournal]:
+        """Choose the files of this process to maintain: the one that rests, and in the last cycle each."""
+        files = self._journal.files if self._stopped.is_set() else self._journal.release_files()
+        return {each.path: each for each in files}
+
+    def _visit_file(
+        self, path: Path, stats: JournalStats, own: SqliteJournal | None, excess: float, *, reachable: bool
+    ) -> bool:
+        """Maintain a file where there is something to do; return whether the server can be reached."""
+        due = self._is_due(path)
+        if not (own or due or excess > 1 or (self._shipper and stats.unshipped_rows)):
+            return reachable
+        work = partial(self._maintain_file, path, own, excess, ship=reachable, due=due)
+        return self._attempt(f"opening {path.name}", work) and "shipping" not in self._failing
 
     def _is_due(self, path: Path) -> bool:
         # monotonic: a change of the wall clock must not delay maintenance

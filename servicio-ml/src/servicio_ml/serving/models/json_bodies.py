@@ -71,7 +71,7 @@ def rename_batch(body: bytes, names: FieldNames) -> RenamedBody | None:
     return _write(body, document, row_faults, body_faults)
 
 
-def slice_records(body: bytes) -> Iterator[bytes]:
+def split_records(body: bytes) -> Iterator[bytes]:
     """Cut the records of a batch into arrays of some kilobytes; nothing of a body without records.
 
     Where a text holds the marks that stand between two records, a slice may be no JSON, and neither are all

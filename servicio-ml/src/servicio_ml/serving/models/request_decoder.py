@@ -36,7 +36,7 @@ from servicio_ml.serving.models.json_bodies import (
     rename_batch,
     rename_record,
     select_rows,
-    slice_records,
+    split_records,
 )
 from servicio_ml.serving.models.json_keys import RepeatedKeyError, check_keys
 from servicio_ml.serving.models.row_faults import OnError, RequestRows, RowFaults, RowRefusals
@@ -176,7 +176,7 @@ class Decoder:
             The rows; None where the whole body has to be read, which finds what is wrong with it.
         """
         try:
-            parts = [self._decode_valid_array(each) for each in slice_records(body)]
+            parts = [self._decode_valid_array(each) for each in split_records(body)]
         except (ValidationError, InvalidError):
             return None
         if not 0 < sum(len(each.matrix) for each in parts) <= self.max_rows:
