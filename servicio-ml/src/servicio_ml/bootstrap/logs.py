@@ -12,7 +12,7 @@ from servicio_ml.errors import SettingsError
 from servicio_ml.settings import Settings
 
 if TYPE_CHECKING:
-        from servicio_ml.adapters.prediction_log.journal import AlternatingJournal, SqliteJournal
+    from servicio_ml.adapters.prediction_log.journal import AlternatingJournal, SqliteJournal
     from servicio_ml.adapters.prediction_log.maintainer import JournalMaintainer
     from servicio_ml.adapters.prediction_log.postgres.database import LogDatabase
     from servicio_ml.adapters.prediction_log.scratch_log import ScratchLog
@@ -23,7 +23,7 @@ SECONDS_PER_DAY = 86_400
 
 def open_journal(settings: Settings, *, shared: str = "") -> Journal:
     """Open the journal of this process with its maintainer; with a name, one that several processes write."""
-        from servicio_ml.adapters.prediction_log.journal import AlternatingJournal, SqliteJournal
+    from servicio_ml.adapters.prediction_log.journal import AlternatingJournal, SqliteJournal
     from servicio_ml.adapters.prediction_log.maintainer import MaintainedJournal
 
     folder = get_log_folder(settings)
@@ -80,7 +80,8 @@ def prepare_log(settings: Settings) -> None:
     """Migrate the log before the workers open it, so that none of them loads Alembic."""
     from contextlib import ExitStack, closing
 
-    
+    from servicio_ml.adapters.prediction_log.journal import AlternatingJournal
+
     open_prediction_log(settings)
     open_decision_log(settings)
     # all open together: each worker takes journal files of its own
@@ -110,7 +111,7 @@ def create_scratch_log() -> "ScratchLog":
 
 def prune_log(settings: Settings) -> None:
     """Delete expired rows of the prediction log, as every server does."""
-    from servicio_ml.adapters.prediction_log.journal import AlternatingJournal, SqliteJournal
+    from servicio_ml.adapters.prediction_log.journal import SqliteJournal
 
     # a journal of its own: the maintainer needs one, and the server's are locked
     journal = SqliteJournal.open_exclusive(get_log_folder(settings))
