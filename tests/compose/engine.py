@@ -37,9 +37,23 @@ REQUEST_SECONDS = 120
 """Time limit of a request: the first draft imports all libraries of training."""
 PORT_RANGE = range(20_000, 30_000)
 """Below those that the system hands out: a minute goes by until a container binds its port."""
+DEFAULT_MODEL = "heart_disease"
+USE_CASES_MODE = 0o777
+"""Of the mounted folder: the user of the containers writes drafts into it."""
 UPLOAD_KEY = "lake/raw-files/pears.csv"
 VARIABLES = f'training_trials: "2"\ntraining_seconds: "10"\nsource_pears: s3://data/{UPLOAD_KEY}\n'
 """Airflow's: a quick training, and the raw file that a test uploads through S3."""
+OWN_DAG = """
+from airflow.sdk import dag, task
+
+
+@dag(schedule=None)
+def own_dag():
+    task(lambda: None, task_id="nothing")()
+
+
+own_dag()
+"""
 
 
 def find_free_ports(count: int) -> list[int]:
@@ -121,6 +135,9 @@ class Stack:
             **os.environ,
             "SECRETS_DIR": str(self.secrets),
             "VERSION": VERSION,
+            "DEFAULT_MODEL": DEFAULT_MODEL,
+            "USE_CASES": str(self.use_cases),
+            "DAGS": str(self.folder / "dags"),
             "AIRFLOW_VARIABLES": str(self.folder / "variables.yaml"),
             "TEST_ALERTMANAGER": str(self.folder / "alertmanager.yaml"),
             **{f"{name}_PORT": str(port) for name, port in self.ports.items()},
@@ -130,6 +147,11 @@ class Stack:
     def secrets(self) -> Path:
         """Their folder."""
         return self.folder / "secrets"
+
+    @property
+    def use_cases(self) -> Path:
+        """The folder that is mounted in place of a volume."""
+        return self.folder / "use_cases"
 
     def read_secret(self, name: str) -> str:
         return (self.secrets / name).read_text().strip()
@@ -219,17 +241,26 @@ def run_stack(folder: Path) -> Iterator[Stack]:
     """The stack, everything healthy; nothing of it is left in the end."""
     shutil.copy(ROOT / env.EXAMPLE, folder)
     assert any(each.path.name == API_KEYS for each in env.make_secrets(folder))
-    # whoever runs the tests, the engine's bind mounts must be reached through its folder
-    (folder / "variables.yaml").write_text(VARIABLES)
-    alertmanager = (ROOT / "monitoring" / "alertmanager" / "alertmanager.yaml").read_text()
-    (folder / "alertmanager.yaml").write_text(alertmanager.replace("group_wait: 10m", "group_wait: 1s"))
     ports = dict(zip(PORTS, find_free_ports(len(PORTS)), strict=True))
     stack = Stack(project=f"servicio-ml-test-{os.getpid()}", folder=folder, ports=ports)
+    _write_mounted(stack)
     try:
         stack("up", "--detach", "--no-build", "--pull", "never", "--wait", "--wait-timeout", "600")
         yield stack
     finally:
         stack("down", "--volumes", "--timeout", "10", check=False)
+
+
+def _write_mounted(stack: Stack) -> None:
+    """Write the files and folders that the test mounts into containers."""
+    (stack.folder / "variables.yaml").write_text(VARIABLES)
+    alertmanager = (ROOT / "monitoring" / "alertmanager" / "alertmanager.yaml").read_text()
+    quick = alertmanager.replace("group_wait: 10m", "group_wait: 1s")
+    (stack.folder / "alertmanager.yaml").write_text(quick)
+    stack.use_cases.mkdir()
+    stack.use_cases.chmod(USE_CASES_MODE)
+    (stack.folder / "dags").mkdir()
+    (stack.folder / "dags" / "own_dag.py").write_text(OWN_DAG)
 
 
 def find_container(

@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 import urllib.error
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -17,16 +17,24 @@ import grpc
 import pytest
 
 from airflow_runner import AirflowClient
-from compose.engine import REQUEST_SECONDS, UPLOAD_KEY, Stack, find_container, kill_container
+from compose.engine import (
+    DEFAULT_MODEL,
+    REQUEST_SECONDS,
+    UPLOAD_KEY,
+    Stack,
+    find_container,
+    kill_container,
+)
 from deploy.secrets_list import API_KEYS, SECRET_FILES
 from messy_files import write_rows
 from model_server import wait_until
+from servicio_ml.domain.stream import StreamKind, build_stream_name
 from servicio_ml.serving.oip.inference_pb2 import ModelReadyRequest
 from servicio_ml.serving.oip.inference_pb2_grpc import GRPCInferenceServiceStub
 from servicio_ml.use_cases.catalogue import find
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
-HEART = "heart_disease"
+HEART = DEFAULT_MODEL
 ONE_SHOT = {"airflow-init", "s3-buckets"}
 LOOPBACK = "127.0.0.1"
 REPLICAS = 2
@@ -36,6 +44,8 @@ BETWEEN_LOOKS_SECONDS = 0.5
 BETWEEN_PREDICTIONS_SECONDS = 0.05
 ROOT_USER = "0"
 PATIENT = {field.name: field.example for field in find(HEART).schema.fields}
+FRUIT = {"size": 3, "x": 5}
+"""A record of the files that the tests upload."""
 
 
 @pytest.fixture(scope="session")
@@ -66,11 +76,11 @@ def _is_known(airflow: AirflowClient, dag: str) -> bool:
     return True
 
 
-def _predict(stack: Stack) -> str:
+def _predict(stack: Stack, model: str = HEART, record: Mapping[str, Any] = PATIENT) -> str:
     """The id of an answered prediction; empty when it was not answered."""
     try:
-        path = f"/models/{HEART}/predict"
-        answer = stack.request("API", path, PATIENT, X_API_Key=stack.read_secret("api_predict_key"))
+        path = f"/models/{model}/predict"
+        answer = stack.request("API", path, record, X_API_Key=stack.read_secret("api_predict_key"))
     except OSError as error:
         if isinstance(error, urllib.error.HTTPError):
             error.close()
@@ -192,7 +202,7 @@ def _wait_for_champion(stack: Stack, airflow: AirflowClient, name: str) -> None:
     airflow.pause(dags[0], paused=False)
     for dag in dags:
         airflow.wait_for_runs(dag, 1)
-    wait_until("the server has the champion", lambda: _has_schema(stack, name))
+    wait_until("its champion predicts", lambda: _predict(stack, name, FRUIT))
 
 
 def test_an_uploaded_file_is_drafted_and_published_by_airflow(stack: Stack, airflow: AirflowClient) -> None:
@@ -215,8 +225,18 @@ def test_a_file_that_any_client_of_s3_uploads_is_trained(stack: Stack, airflow: 
     client.put_object(Bucket="data", Key=UPLOAD_KEY, Body=content)
     draft = ("servicio-ml", "init", "pears", "--source", f"s3://data/{UPLOAD_KEY}", "--target", "y", "--yes")
     stack("run", "--rm", "--no-deps", "--quiet-pull", "airflow-cli", *draft)
+    assert (stack.use_cases / "pears.py").is_file()
     # the variable source_pears names the upload
     _wait_for_champion(stack, airflow, "pears")
+
+
+def test_a_dag_of_ones_own_is_loaded(airflow: AirflowClient) -> None:
+    wait_until("Airflow has it", lambda: _is_known(airflow, "own_dag"))
+
+
+def test_the_default_model_answers_without_a_name(stack: Stack, trained: str) -> None:
+    answer = stack.request("API", "/predict", PATIENT, X_API_Key=stack.read_secret("api_predict_key"))
+    assert answer["model"] == trained
 
 
 def test_exec_gives_airflow_its_secrets(stack: Stack, trained: str) -> None:
@@ -227,13 +247,30 @@ def test_exec_gives_airflow_its_secrets(stack: Stack, trained: str) -> None:
 def test_the_demonstration_is_scored_by_the_stream_worker(stack: Stack, trained: str) -> None:
     sample = ("servicio-ml", "stream-sample", trained, "--rows", "40", "--rate", "0", "--drift-after", "20")
     stack("run", "--rm", "--no-deps", "--quiet-pull", "producer", *sample)
-    ask = "REDISCLI_AUTH=$(cat /run/secrets/valkey_password) valkey-cli XLEN servicio_ml:{}:results"
+    wait_until("all have a result", lambda: int(_ask_valkey(stack, "XLEN", _name_results(trained))) >= 40)
+    line = re.compile(rf"{trained}: (\d+) requests, \1 results, 0 dead letters")
 
-    def count_results() -> int:
-        return int(stack("exec", "-T", "valkey", "sh", "-c", ask.format(trained)))
+    def count_logged() -> int:
+        return sum(map(int, line.findall(stack("logs", "--no-color", "stream-worker"))))
 
-    wait_until("all have a result", lambda: count_results() >= 40)
-    assert f"{trained}: " in stack("logs", "--no-color", "stream-worker")
+    wait_until("the worker has logged them", lambda: count_logged() >= 40)
+
+
+def test_a_request_of_an_alias_is_scored_by_the_stream_worker(stack: Stack, trained: str) -> None:
+    key = stack.read_secret("api_predict_key")
+    sent = stack.request("API", f"/models/{trained}/enqueue?alias=champion", PATIENT, X_API_Key=key)
+    newest = ("XREVRANGE", _name_results(trained), "+", "-", "COUNT", "9")
+    wait_until("it has a result", lambda: sent["message_id"] in _ask_valkey(stack, *newest))
+
+
+def _name_results(model: str) -> str:
+    return build_stream_name(model, StreamKind.RESULTS)
+
+
+def _ask_valkey(stack: Stack, *words: str) -> str:
+    """The answer of Valkey, asked as the documentation does."""
+    ask = f"REDISCLI_AUTH=$(cat /run/secrets/valkey_password) valkey-cli {' '.join(words)}"
+    return stack("exec", "-T", "valkey", "sh", "-c", ask)
 
 
 def test_checkpoints_of_postgresql_are_counted(stack: Stack) -> None:
@@ -241,15 +278,6 @@ def test_checkpoints_of_postgresql_are_counted(stack: Stack) -> None:
     wait_until(
         "they are in Prometheus", lambda: _query_prometheus(stack, "pg_stat_checkpointer_num_timed_total")
     )
-
-
-def _has_schema(stack: Stack, model: str) -> bool:
-    try:
-        stack.request("API", f"/models/{model}/schema", X_API_Key=stack.read_secret("api_predict_key"))
-    except urllib.error.HTTPError as refused:
-        refused.close()
-        return False
-    return True
 
 
 def test_an_alert_starts_a_training_in_airflow(stack: Stack, airflow: AirflowClient, trained: str) -> None:
