@@ -39,7 +39,7 @@ PORT_RANGE = range(20_000, 30_000)
 """Below those that the system hands out: a minute goes by until a container binds its port."""
 DEFAULT_MODEL = "heart_disease"
 USE_CASES_MODE = 0o777
-"""Of the mounted folder: the user of the containers writes drafts into it."""
+"""Permissions of the mounted folder: the user of the containers writes drafts into it."""
 UPLOAD_KEY = "lake/raw-files/pears.csv"
 VARIABLES = f'training_trials: "2"\ntraining_seconds: "10"\nsource_pears: s3://data/{UPLOAD_KEY}\n'
 """Airflow's: a quick training, and the raw file that a test uploads through S3."""
