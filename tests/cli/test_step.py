@@ -207,7 +207,8 @@ def _drop_times(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def test_all_steps_as_processes_come_to_what_train_comes_to(
     state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, datagrams: socket.socket
 ) -> None:
-    planned = _step("plan", "small", "--trials", "2", "--timeout", "600")
+    first_trial = ("--params", '{"knn": {"n_neighbors": 4}}')
+    planned = _step("plan", "small", "--trials", "2", "--timeout", "600", *first_trial)
     assert (planned["new"], planned["candidates"]) == (True, ["lightgbm", "knn"])
     run = ("--run", planned["run_id"])
     both = [_start_step("step", "tune", "small", *run, "--candidate", "knn") for _ in range(2)]
@@ -226,7 +227,7 @@ def test_all_steps_as_processes_come_to_what_train_comes_to(
             "champion": exported["challenger"]
         }
         assert _step("record", "small", *run)["decision"] == "promoted"
-    assert not _step("plan", "small", "--trials", "2", "--timeout", "600")["new"]
+    assert not _step("plan", "small", "--trials", "2", "--timeout", "600", *first_trial)["new"]
     lines = _receive(datagrams)
     _assert_counted_once(lines, "train.small")
     assert lines.count("servicio_ml.promotion.small.promoted:1|c") == 1
@@ -235,13 +236,15 @@ def test_all_steps_as_processes_come_to_what_train_comes_to(
     registry, tracker = MlflowRegistry(connection), MlflowTracker(connection)
     versions = registry.list_versions("small")
     assert len([each for each in versions if each.tags["stage"] == "tuned"]) == 2
+    neighbors = tracker.find_runs("small", {"step": "trial", "candidate": "knn"})
+    assert "4" in {each.params["n_neighbors"] for each in neighbors}
     assert [run.status for run in tracker.find_runs("small", {"step": "train"})] == ["FINISHED"]
     table = json.loads(tracker.read_artifact(planned["run_id"], "comparison.json"))
 
     _publish(tmp_path / "whole")
     monkeypatch.setenv("SERVICIO_ML_STATE_DIR", str(tmp_path / "whole"))
     whole = CliRunner().invoke(
-        app, ["train", "small", "--trials", "2", "--timeout", "600", "--json", "--no-promote"]
+        app, ["train", "small", "--trials", "2", "--timeout", "600", *first_trial, "--json", "--no-promote"]
     )
     document = json.loads(whole.stdout)
     assert document["candidates"][0]["candidate"] == selected["winner"] == table[0]["candidate"]

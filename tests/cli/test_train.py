@@ -156,6 +156,14 @@ def test_a_file_of_starting_parameters_that_is_not_there_is_named() -> None:
     _assert_refused(_run("train", "small", "--params", "nowhere.yaml"), "nowhere.yaml")
 
 
+def test_wrong_starting_parameters_in_the_option_are_named() -> None:
+    """A scheduler passes them as JSON, since its workers have no file in common."""
+    for command in (("train", "small"), ("step", "plan", "small")):
+        said = "candidate 'knn' in --params: n_neighbors: 99 is not between 3 and 15"
+        _assert_refused(_run(*command, "--params", '{"knn": {"n_neighbors": 99}}'), said)
+    _assert_refused(_run("train", "small", "--params", '{"knn": 3}'), "--params", "must map each candidate")
+
+
 @pytest.mark.slow
 def test_starting_parameters_are_tried_first(tmp_path: Path) -> None:
     (tmp_path / "start.yaml").write_text("knn: {n_neighbors: 5}")

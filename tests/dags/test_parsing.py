@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from airflow_runner import ROOT, describe_dags
 from servicio_ml.use_cases.catalogue import load_catalogue
@@ -113,10 +114,27 @@ def test_a_training_waits_for_either_event(name: str) -> None:
 def test_a_training_takes_parameters_by_hand(name: str) -> None:
     params = get_dags()[f"train_model_{name}"]["params"]
     assert {each: params[each]["default"] for each in params} == {
-        "trials": None, "candidates": [], "period": "", "force": False,
+        "trials": None, "candidates": [], "period": "", "params": {}, "force": False,
     }  # fmt: skip
     candidates = [candidate.name for candidate in load_catalogue()[name].candidates]
     assert params["candidates"]["items"]["enum"] == candidates
+    assert [*params["params"]["properties"]] == candidates
+
+
+def test_a_first_trial_is_checked_when_a_training_is_started() -> None:
+    schema = get_dags()["train_model_heart_disease"]["params"]["params"]
+    svm = schema["properties"]["svm"]["properties"]
+    assert svm["C"] == {"type": "number", "minimum": 0.01, "maximum": 30.0}
+    assert svm["kernel"] == {"enum": ["rbf", "linear"]}
+    check = Draft202012Validator(schema).is_valid
+    assert check({"svm": {"C": 3, "kernel": "linear"}, "random_forest": {"max_depth": 4}})
+    for wrong in (
+        {"svm": {"C": 99}},
+        {"svm": {"degree": 3}},
+        {"knn": {}},
+        {"random_forest": {"max_depth": 2.5}},
+    ):
+        assert not check(wrong), wrong
 
 
 def test_the_order_of_the_tasks(dag: Mapping[str, Any]) -> None:

@@ -66,13 +66,24 @@ def _run(home: Path, state: Path, dags: list[tuple[str, Mapping[str, object]]], 
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def _read_first_trial(state: Path) -> dict[str, str]:
+    """Parameters of the trial that began first."""
+    with closing(sqlite3.connect(state / "mlflow.db")) as database:
+        found = database.execute(
+            "select run_uuid from runs join tags using (run_uuid) where tags.key = 'step'"
+            " and tags.value = 'trial' order by start_time limit 1"
+        ).fetchone()
+        return dict(database.execute("select key, value from params where run_uuid = ?", found))
+
+
 @pytest.mark.parametrize("name", load_catalogue())
 def test_a_raw_file_becomes_a_champion(name: str, empty_home: Path, tmp_path: Path) -> None:
     home = shutil.copytree(empty_home, tmp_path / "airflow")
     environment = build_clean_environment(SERVICIO_ML_STATE_DIR=tmp_path)
     subprocess.run([COMMAND, "data", "sample", name, "--rows", str(ROWS)], env=environment, check=True)
     tuned = [each.name for each in load_catalogue()[name].candidates if each.family != BLEND]
-    one = {"candidates": tuned[-1:]}
+    parameter, space = next(iter(load_catalogue()[name].get_candidate(tuned[-1]).space.items()))
+    one = {"candidates": tuned[-1:], "params": {tuned[-1]: {parameter: space.low}}}
     train = f"train_model_{name}"
     etl, first, again = _run(home, tmp_path, [(f"etl_process_{name}", {}), (train, one), (train, one)])
 
@@ -80,6 +91,7 @@ def test_a_raw_file_becomes_a_champion(name: str, empty_home: Path, tmp_path: Pa
     assert etl == ["success", done | {"fail": "skipped"}]
     state, tasks = first
     assert state == "success", tasks
+    assert _read_first_trial(tmp_path)[parameter] == str(space.low)
     decided = "promote" if tasks["promote"] == "success" else "reject"
     assert {task for task, how in tasks.items() if how == "success"} - {"reload"} == DONE | {decided}
     history = subprocess.run(

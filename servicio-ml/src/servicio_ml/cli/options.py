@@ -96,7 +96,12 @@ TrainingSeconds = Annotated[
 ]
 CandidateNames = Annotated[list[str] | None, typer.Option(help="Train only this candidate; may be repeated.")]
 InitialParams = Annotated[
-    Path | None, typer.Option(help="YAML file with the parameters of each candidate's first trial.")
+    str,
+    typer.Option(
+        "--params",
+        metavar="FILE|JSON",
+        help="YAML file, or JSON object, with the parameters of each candidate's first trial.",
+    ),
 ]
 ForceTraining = Annotated[bool, typer.Option("--force", help="Train even if nothing is new.")]
 NoPromotion = Annotated[bool, typer.Option("--no-promote", help="Set the challenger without a promotion.")]

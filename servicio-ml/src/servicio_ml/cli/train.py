@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from servicio_ml.cli.options import (
@@ -39,7 +38,7 @@ def train(
     timeout: TrainingSeconds = DEFAULT_SECONDS,
     candidate: CandidateNames = None,
     period: PeriodOrLatest = "",
-    params: InitialParams = None,
+    params: InitialParams = "",
     force: ForceTraining = False,
     no_promote: NoPromotion = False,
     as_json: Json = False,
@@ -62,7 +61,7 @@ def train(
         # initial parameters are checked while the plan is built, before any data is loaded
         plan = TrainingPlan(
             candidates=use_case.get_candidates(candidate), trials=trials, seconds=timeout,
-            threads=count_processors(), force=force, start=_read_initial_params(use_case, params),
+            threads=count_processors(), force=force, start=load_initial_params(use_case, params),
         )  # fmt: skip
         # covers the decision too: a training whose decision fails has not succeeded
         with record_outcome(bootstrap.create_stats(here.settings), time.time, f"train.{use_case.name}"):
@@ -139,12 +138,13 @@ def _judge_challenger(
     return apply_and_show(here, use_case, decision, context)
 
 
-def _read_initial_params(use_case: UseCase, path: Path | None) -> Mapping[str, Mapping[str, Any]]:
-    if path is None:
+def load_initial_params(use_case: UseCase, given: str) -> Mapping[str, Mapping[str, Any]]:
+    """Load the first trials of `--params`; empty where the option is."""
+    if not given:
         return {}
     from servicio_ml.pipeline.training.tuning.initial_params import read_initial_params
 
-    return read_initial_params(use_case, path)
+    return read_initial_params(use_case, given)
 
 
 def _show(here: CommandSession, use_case: UseCase, table: Sequence[Mapping[str, Any]]) -> None:

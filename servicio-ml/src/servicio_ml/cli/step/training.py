@@ -7,6 +7,7 @@ from servicio_ml.cli.options import (
     CandidateNames,
     Debug,
     ForceTraining,
+    InitialParams,
     PeriodOrLatest,
     RunId,
     TrainingSeconds,
@@ -15,7 +16,7 @@ from servicio_ml.cli.options import (
 )
 from servicio_ml.cli.session import CommandSession, count_processors
 from servicio_ml.cli.step.runner import Document, run_step, run_training_step
-from servicio_ml.cli.train import DEFAULT_SECONDS, DEFAULT_TRIALS, build_training_ports
+from servicio_ml.cli.train import DEFAULT_SECONDS, DEFAULT_TRIALS, build_training_ports, load_initial_params
 from servicio_ml.domain.use_case import UseCase
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def plan(
     trials: Trials = DEFAULT_TRIALS,
     timeout: TrainingSeconds = DEFAULT_SECONDS,
     candidate: CandidateNames = None,
+    params: InitialParams = "",
     force: ForceTraining = False,
     debug: Debug = False,
 ) -> None:
@@ -42,7 +44,7 @@ def plan(
         check_parameters(use_case)
         wanted = TrainingPlan(
             candidates=use_case.get_candidates(candidate), trials=trials, seconds=timeout,
-            threads=count_processors(), force=force,
+            threads=count_processors(), force=force, start=load_initial_params(use_case, params),
         )  # fmt: skip
         ports = build_training_ports(here)
         manifest = read_manifest(ports.store, name, period or None)
