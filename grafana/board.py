@@ -16,7 +16,8 @@ from monitoring.thresholds import MIN_ALERT_WINDOW, WINDOWS
 PREFIX = "servicio-ml-"
 BOARD_TITLES = {
     "overview": "Overview", "service": "Service", "model": "Model", "drift": "Drift",
-    "pipelines": "Pipelines", "stream": "Stream", "postgresql": "PostgreSQL", "object-store": "Object store",
+    "pipelines": "Pipelines", "airflow": "Airflow", "stream": "Stream", "postgresql": "PostgreSQL",
+    "object-store": "Object store",
 }  # fmt: skip
 """Last part of a dashboard's uid to its title."""
 RUNBOOK_PAGE = "/public/docs/runbook.md"

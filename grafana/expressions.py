@@ -38,6 +38,14 @@ def select(record: str, *matchers: str, **labels: str) -> str:
     return f"{record}{{{', '.join((*matchers, *equal))}}}"
 
 
+def compute_mean(summary: str, by: str, *matchers: str) -> str:
+    """Compute the mean of all observations of a summary, by labels."""
+    sums, counts = (
+        f"sum by ({by}) ({select(f'{summary}_{expression}', *matchers)})" for expression in ("sum", "count")
+    )
+    return f"{sums} / {counts}"
+
+
 def filter_champions(expr: str) -> str:
     """Restrict an expression to champions."""
     return f"({expr}) and on (model, version) servicio_ml_model_info"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from grafana.board import PREFIX, to_document
+from grafana.boards.airflow import build_airflow_board
 from grafana.boards.drift import build_drift_board
 from grafana.boards.model import build_model_board
 from grafana.boards.object_store import build_object_store_board
@@ -21,6 +22,7 @@ BOARDS = (
     build_model_board,
     build_drift_board,
     build_pipelines_board,
+    build_airflow_board,
     build_stream_board,
     build_postgresql_board,
     build_object_store_board,

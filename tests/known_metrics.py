@@ -41,6 +41,10 @@ SEAWEEDFS = {
     "SeaweedFS_volumeServer_max_volumes": (),
     "SeaweedFS_volumeServer_total_disk_size": ("collection", "type"),
     "SeaweedFS_volumeServer_resource": ("name", "type"),
+    "process_resident_memory_bytes": (),
+    "process_cpu_seconds_total": (),
+    "process_open_fds": (),
+    "process_start_time_seconds": (),
 }
 """As weed/stats/metrics.go registers them."""
 PROMETHEUS = {

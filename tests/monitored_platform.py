@@ -63,6 +63,10 @@ SeaweedFS_volumeServer_total_disk_size{{collection="data",type="normal"}} 576716
 SeaweedFS_volumeServer_total_disk_size{{collection="mlflow",type="normal"}} 288358400
 SeaweedFS_volumeServer_resource{{name="/data",type="all"}} 107374182400
 SeaweedFS_volumeServer_resource{{name="/data",type="free"}} 64424509440
+process_resident_memory_bytes 180000000
+process_cpu_seconds_total {0}
+process_open_fds 42
+process_start_time_seconds 1700000000
 """
 """Metrics of SeaweedFS as weed/stats/metrics.go registers them: the program is not in Debian."""
 AIRFLOW = (
@@ -86,6 +90,11 @@ AIRFLOW = (
     "airflow.dag.train_model_three.train.duration:395000|ms",
     "airflow.ti.finish.etl_process_small.etl.success:1|c",
     "airflow.ti.finish.train_model_three.train.failed:1|c",
+    "airflow.dagrun.schedule_delay.etl_process_small:900|ms",
+    "airflow.dagrun.dependency-check.etl_process_small:35|ms",
+    "airflow.dagrun.dependency-check.train_model_three:60|ms",
+    "airflow.operator_successes__BashDecoratedOperator:1|c",
+    "airflow.operator_failures__BashDecoratedOperator:1|c",
 )
 """Metrics that Airflow 3.3 sends by default."""
 

@@ -141,6 +141,36 @@ VOLUMES = (
         [PanelQuery("sum by (collection) (SeaweedFS_volumeServer_total_disk_size)", "{{collection}}")],
     ),
 )
+PROCESS = (
+    NumberPanel(
+        "Running for",
+        "s",
+        "Time since the store was started.",
+        [PanelQuery('time() - max(process_start_time_seconds{job="s3"})')],
+        height=8,
+    ),
+    LinesPanel(
+        "Memory",
+        "bytes",
+        "Resident memory of the store's process.",
+        [PanelQuery('sum(process_resident_memory_bytes{job="s3"})', "resident")],
+        width=7,
+    ),
+    LinesPanel(
+        "Processors",
+        "short",
+        "Number of processors that the store uses.",
+        [PanelQuery(f'sum(rate(process_cpu_seconds_total{{job="s3"}}{RATE}))', "used")],
+        width=7,
+    ),
+    LinesPanel(
+        "Open files",
+        "short",
+        "Open files and connections of the store's process.",
+        [PanelQuery('sum(process_open_fds{job="s3"})', "open")],
+        width=6,
+    ),
+)
 
 
 def build_object_store_board() -> dashboard.Dashboard:
@@ -150,6 +180,11 @@ def build_object_store_board() -> dashboard.Dashboard:
     return build_board(
         "object-store",
         "Buckets of the lake and of MLflow's artifacts.",
-        [BoardSection("Now", NOW), BoardSection("Traffic", TRAFFIC), BoardSection("Volumes", VOLUMES)],
+        [
+            BoardSection("Now", NOW),
+            BoardSection("Traffic", TRAFFIC),
+            BoardSection("Volumes", VOLUMES),
+            BoardSection("Process", PROCESS),
+        ],
         variables=[bucket],
     )

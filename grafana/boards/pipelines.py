@@ -1,17 +1,15 @@
-"""Dashboard of the pipelines: runs, rows, promotions and retraining, and Airflow."""
+"""Dashboard of the pipelines: runs, rows, promotions and retraining."""
 
 from grafana.board import BoardSection, BoardVariable, build_board
 from grafana.colours import BAD, BLUE, GOOD, NEUTRAL, ORANGE, PURPLE, SKY, WARN
-from grafana.expressions import MODEL_COLOURS, select
-from grafana.panels import LinesPanel, NumberPanel, PanelQuery, mark_from
+from grafana.expressions import MODEL_COLOURS, compute_mean, select
+from grafana.panels import LinesPanel, NumberPanel, PanelQuery
 from grafana.tables import TableColumn, TablePanel
 from grafana_foundation_sdk.builders import dashboard
 
 from monitoring import thresholds
 
 USE_CASE = 'use_case=~"$use_case"'
-OUTCOMES = {"success": GOOD, "failure": BAD, "failed": BAD, "upstream_failed": ORANGE, "skipped": NEUTRAL}
-STATES = {"open": GOOD, "running": BLUE, "queued": ORANGE, "deferred": PURPLE, "scheduled": SKY}
 STATUS_COLOURS = {
     "train": BLUE,
     "test": SKY,
@@ -52,13 +50,6 @@ def _compare_age() -> str:
     return f"max by (step, use_case) ({' or '.join(expressions)})"
 
 
-def _compute_mean(summary: str, by: str, *matchers: str) -> str:
-    sums, counts = (
-        f"sum by ({by}) ({select(f'{summary}_{expression}', *matchers)})" for expression in ("sum", "count")
-    )
-    return f"{sums} / {counts}"
-
-
 STEPS = (
     TablePanel(
         "Steps of the pipeline",
@@ -90,7 +81,7 @@ STEPS = (
             ),
             TableColumn(
                 "Mean duration",
-                _compute_mean("servicio_ml_pipeline_duration_seconds", "step, use_case", USE_CASE),
+                compute_mean("servicio_ml_pipeline_duration_seconds", "step, use_case", USE_CASE),
                 "s",
             ),
         ],
@@ -182,104 +173,6 @@ CHAMPIONS = (
         alerts=["RetrainingBudgetSpent"],
     ),
 )
-AIRFLOW = (
-    NumberPanel(
-        "Scheduler",
-        "short",
-        "Heartbeats of the last 5 minutes. Without heartbeats nothing is scheduled.",
-        [PanelQuery("sum(increase(airflow_scheduler_heartbeat_total[5m]))")],
-        steps=((None, BAD), (1, GOOD)),
-    ),
-    NumberPanel(
-        "DAGs",
-        "short",
-        "Number of DAGs that the scheduler has loaded.",
-        [PanelQuery("max(airflow_dagbag_size)")],
-    ),
-    NumberPanel(
-        "Broken DAG files",
-        "short",
-        "Number of DAG files that cannot be imported.",
-        [PanelQuery("max(airflow_dag_import_errors)")],
-        steps=mark_from(1),
-    ),
-    NumberPanel(
-        "Parsing of the DAG files",
-        "s",
-        "Time to parse all DAG files once.",
-        [PanelQuery("max(airflow_dag_parse_seconds)")],
-    ),
-    NumberPanel(
-        "Starving tasks",
-        "short",
-        "Number of tasks that could run if their pool had a free slot.",
-        [PanelQuery('max(airflow_scheduler_tasks{state="starving"})')],
-        steps=((None, GOOD), (1, WARN)),
-    ),
-    NumberPanel(
-        "Free slots",
-        "short",
-        "Free slots of the executor. At 0, further tasks wait.",
-        [PanelQuery('max(airflow_executor_slots{state="open"})')],
-        steps=((None, WARN), (1, GOOD)),
-    ),
-    LinesPanel(
-        "Executor",
-        "short",
-        "Slots of the executor by state.",
-        [PanelQuery("max by (state) (airflow_executor_slots)", "{{state}}")],
-        width=8,
-        series_colours=STATES,
-    ),
-    LinesPanel(
-        "Pools",
-        "short",
-        "Slots of the pools by pool and state.",
-        [PanelQuery("max by (pool, state) (airflow_pool_slots)", "{{pool}} {{state}}")],
-        width=8,
-    ),
-    LinesPanel(
-        "Finished tasks",
-        "short",
-        "Tasks that finished in the last hour, by state.",
-        [PanelQuery("sum by (state) (increase(airflow_task_finished_total[1h]))", "{{state}}")],
-        width=8,
-        series_colours=OUTCOMES,
-    ),
-    TablePanel(
-        "Runs of the DAGs",
-        "s",
-        "Number of runs and failures, mean duration, and 90th percentile of the last day.",
-        labels={"dag_id": "DAG"},
-        columns=[
-            TableColumn("Runs", "sum by (dag_id) (airflow_dagrun_duration_seconds_count)"),
-            TableColumn(
-                "Failed",
-                'sum by (dag_id) (airflow_dagrun_duration_seconds_count{outcome="failed"})',
-                steps=((None, GOOD), (1, WARN)),
-            ),
-            TableColumn("Mean", _compute_mean("airflow_dagrun_duration_seconds", "dag_id"), "s"),
-            TableColumn(
-                "90th percentile", 'max by (dag_id) (airflow_dagrun_duration_seconds{quantile="0.9"})', "s"
-            ),
-        ],
-    ),
-    TablePanel(
-        "Slowest tasks",
-        "s",
-        "Mean duration, and 90th percentile of the last day.",
-        labels={"dag_id": "DAG", "task_id": "Task"},
-        sort="90th percentile",
-        columns=[
-            TableColumn("Mean", _compute_mean("airflow_task_duration_seconds", "dag_id, task_id"), "s"),
-            TableColumn(
-                "90th percentile",
-                'max by (dag_id, task_id) (airflow_task_duration_seconds{quantile="0.9"})',
-                "s",
-            ),
-        ],
-    ),
-)
 
 
 def build_pipelines_board() -> dashboard.Dashboard:
@@ -291,12 +184,11 @@ def build_pipelines_board() -> dashboard.Dashboard:
     )
     return build_board(
         "pipelines",
-        "ETL, training, drift reports, promotions, retraining, and Airflow.",
+        "ETL, training, drift reports, promotions and retraining.",
         [
             BoardSection("Pipeline", STEPS),
             BoardSection("Rows", ROWS),
             BoardSection("Champions", CHAMPIONS),
-            BoardSection("Airflow", AIRFLOW),
         ],
         variables=[use_case],
         since="now-7d",
