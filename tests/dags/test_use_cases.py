@@ -13,7 +13,7 @@ import pytest
 
 from airflow_runner import ROOT, build_clean_environment, get_airflow_python
 from model_server import COMMAND
-from servicio_ml.domain.search import BLEND
+from servicio_ml.domain.search import BLEND, Choice
 from servicio_ml.use_cases.catalogue import load_catalogue
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -83,6 +83,7 @@ def test_a_raw_file_becomes_a_champion(name: str, empty_home: Path, tmp_path: Pa
     subprocess.run([COMMAND, "data", "sample", name, "--rows", str(ROWS)], env=environment, check=True)
     tuned = [each.name for each in load_catalogue()[name].candidates if each.family != BLEND]
     parameter, space = next(iter(load_catalogue()[name].get_candidate(tuned[-1]).space.items()))
+    assert not isinstance(space, Choice)
     one = {"candidates": tuned[-1:], "params": {tuned[-1]: {parameter: space.low}}}
     train = f"train_model_{name}"
     etl, first, again = _run(home, tmp_path, [(f"etl_process_{name}", {}), (train, one), (train, one)])
