@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # no types published
 
 from airflow_runner import ROOT, describe_dags
 from servicio_ml.use_cases.catalogue import load_catalogue
@@ -128,13 +128,13 @@ def test_a_first_trial_is_checked_when_a_training_is_started() -> None:
     assert svm["kernel"] == {"enum": ["rbf", "linear"]}
     check = Draft202012Validator(schema).is_valid
     assert check({"svm": {"C": 3, "kernel": "linear"}, "random_forest": {"max_depth": 4}})
-    for wrong in (
-        {"svm": {"C": 99}},
-        {"svm": {"degree": 3}},
-        {"knn": {}},
-        {"random_forest": {"max_depth": 2.5}},
+    for candidate, params in (
+        ("svm", {"C": 99}),
+        ("svm", {"degree": 3}),
+        ("random_forest", {"max_depth": 2.5}),
     ):
-        assert not check(wrong), wrong
+        assert not check({candidate: params}), params
+    assert not check({"knn": {}})
 
 
 def test_the_order_of_the_tasks(dag: Mapping[str, Any]) -> None:
