@@ -14,6 +14,13 @@ TARGET = {"job", "instance"}
 POSTGRES = {
     "pg_up": (),
     "pg_settings_max_connections": ("server",),
+    **{
+        f"pg_settings_{name}_bytes": ("server",)
+        for name in (
+            *("shared_buffers", "work_mem", "maintenance_work_mem", "effective_cache_size"),
+            "max_wal_size",
+        )
+    },
     "pg_database_size_bytes": ("datname",),
     "pg_locks_count": ("datname", "mode"),
     "pg_stat_activity_count": ("datname", "state"),

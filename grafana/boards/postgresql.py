@@ -138,6 +138,31 @@ DISK = (
         ],
     ),
 )
+SETTINGS = (
+    NumberPanel(
+        "Memory settings",
+        "bytes",
+        "Memory that the server may use: for blocks, shared; for each sort or join; for each VACUUM or new"
+        " index; and for the cache of the operating system, as the planner expects it.",
+        [
+            PanelQuery(f"max(pg_settings_{name}_bytes)", name)
+            for name in ("shared_buffers", "work_mem", "maintenance_work_mem", "effective_cache_size")
+        ],
+        width=16,
+    ),
+    NumberPanel(
+        "WAL between checkpoints",
+        "bytes",
+        "max_wal_size: a checkpoint is requested before the write-ahead log grows beyond it.",
+        [PanelQuery("max(pg_settings_max_wal_size_bytes)")],
+    ),
+    NumberPanel(
+        "Maximum of connections",
+        "short",
+        "max_connections; further clients are refused.",
+        [PanelQuery("max(pg_settings_max_connections)")],
+    ),
+)
 
 
 def build_postgresql_board() -> dashboard.Dashboard:
@@ -147,6 +172,11 @@ def build_postgresql_board() -> dashboard.Dashboard:
     return build_board(
         "postgresql",
         "Database server of the prediction log, MLflow and Airflow.",
-        [BoardSection("Now", NOW), BoardSection("Work", WORK), BoardSection("Disk", DISK)],
+        [
+            BoardSection("Now", NOW),
+            BoardSection("Work", WORK),
+            BoardSection("Disk", DISK),
+            BoardSection("Settings", SETTINGS),
+        ],
         variables=[database],
     )
