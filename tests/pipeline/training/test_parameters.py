@@ -1,5 +1,6 @@
 """Parameters of candidates are checked against the estimators before anything else is done."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ from servicio_ml.domain.search import (
 from servicio_ml.domain.use_case import Task
 from servicio_ml.errors import UseCaseError
 from servicio_ml.pipeline.training.estimators import ESTIMATOR_FAMILIES
-from servicio_ml.pipeline.training.parameters import ESTIMATOR_CLASSES, check_parameters
+from servicio_ml.pipeline.training.parameters import ESTIMATOR_CLASSES, check_parameters, name_frameworks
 from servicio_ml.use_cases.catalogue import load_catalogue
 from small_use_case import build_use_case
 
@@ -149,3 +150,14 @@ def test_parameters_of_the_library_and_of_the_platform_are_taken() -> None:
     check("lightgbm", bagging_fraction=0.5, bagging_freq=1, max_train_rows=50)
     check("xgboost", num_parallel_tree=2)
     check("random_forest", max_samples=5000)
+
+
+@pytest.mark.parametrize("family", ESTIMATOR_CLASSES)
+def test_the_library_of_each_family_has_a_version(family: str) -> None:
+    # that of xgboost is in a distribution of another name
+    assert re.fullmatch(r"(lightgbm|scikit-learn|xgboost) \d+(\.\d+)+", name_frameworks([family]))
+
+
+def test_the_libraries_of_a_blend_are_named_once() -> None:
+    names = [each.partition(" ")[0] for each in name_frameworks(["xgboost", "svm", "knn"]).split(", ")]
+    assert names == ["scikit-learn", "xgboost"]

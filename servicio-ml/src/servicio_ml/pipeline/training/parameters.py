@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib.metadata import version
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -99,16 +99,17 @@ ESTIMATOR_CLASSES: Mapping[str, EstimatorClasses] = {
 }  # fmt: skip
 
 
-DISTRIBUTIONS = {"sklearn": "scikit-learn"}
-"""Name of a distribution that is another one than that of its package."""
+LIBRARY_NAMES = {"sklearn": "scikit-learn"}
+"""Name of a library that is another one than that of its package."""
 
 
 def name_frameworks(families: Iterable[str]) -> str:
-    """Name the libraries that fit these families, each with its installed version."""
+    """Name the libraries that fit these families, each with its version."""
     classes = (ESTIMATOR_CLASSES[each] for each in families)
     packages = {(each.classifier or each.regressor).__module__.partition(".")[0] for each in classes}
-    names = sorted(DISTRIBUTIONS.get(each, each) for each in packages)
-    return ", ".join(f"{name} {version(name)}" for name in names)
+    # as the package says: a distribution may have another name, such as xgboost-cpu
+    versions = {LIBRARY_NAMES.get(each, each): import_module(each).__version__ for each in packages}
+    return ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
 
 
 OBJECTIVES: Mapping[str, Mapping[type[Objective], tuple[str, str]]] = {
