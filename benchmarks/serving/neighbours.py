@@ -1,4 +1,4 @@
-"""Latency of a model in ONNX beside an isolated model that fails, and while its log is read."""
+"""Latency of a model in ONNX beside an isolated model that fails, a reader of its log, and large batches."""
 
 import http.client
 import json
@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from benchmarks.environments import LOCKS
 from benchmarks.serving import load
 from benchmarks.serving.imported import get_environments
 from benchmarks.serving.load import Load
-from benchmarks.serving.model import Models
+from benchmarks.serving.model import BATCH_ROWS, Models
 from benchmarks.serving.processes import HOST, OK, post
 from benchmarks.serving.servers import JSON, Place, Server, build_our_server
 from benchmarks.serving.stand import Stand, Up
@@ -152,12 +153,20 @@ def _read_log(up: Up, stop: threading.Event) -> None:
                 pass
 
 
+def _send_batches(up: Up, stop: threading.Event) -> None:
+    records = islice(cycle(up.bodies.read_bytes().splitlines()), BATCH_ROWS)
+    body = b'{"records": [' + b", ".join(records) + b"]}"
+    while not stop.is_set():
+        post(up.running.port, f"{up.server.path}/batch", body, JSON)
+
+
 FAULTS: Mapping[str, Fault] = {
     "idle": lambda _, __: None,
     "killed every second": _kill,
     "hangs until its time limit": _repeat_act("hang"),
     "leaks memory to its limit": _repeat_act("leak"),
     f"{LOGGED_ROWS:,} logged predictions are read": _read_log,
+    f"batches of {BATCH_ROWS:,} records without a pause": _send_batches,
 }
 
 
