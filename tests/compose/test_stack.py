@@ -306,8 +306,8 @@ def test_replicas_write_journals_of_their_own(stack: Stack) -> None:
     replicas = [each for each in stack.list_containers() if stack.get_service(each) == "api"]
     assert len(replicas) == REPLICAS
     looked = stack("exec", "-T", "api", "sh", "-c", "ls /var/lib/servicio-ml/log/journal-*.db")
-    workers = 2
-    assert len(re.findall(r"journal-\d+\.db", looked)) == REPLICAS * workers
+    workers, files = 2, 2
+    assert len(re.findall(r"journal-\d+\.db", looked)) == REPLICAS * workers * files
     assert "journal-stream.db" in looked
 
 
