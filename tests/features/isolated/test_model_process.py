@@ -20,6 +20,7 @@ from servicio_ml.errors import ModelFailureError, ModelWorkerError, WorkerFailur
 from servicio_ml.features.isolated.model_process import ModelProcess
 from servicio_ml.features.isolated.scorer import read_scores, write_table
 from servicio_ml.model_worker import messages
+from servicio_ml.model_worker.sandbox import NICENESS
 
 VARIABLE = "SERVICIO_ML_TEST"
 SECONDS = 60.0
@@ -48,6 +49,11 @@ def _score(process: ModelProcess, act: str, *, seconds: float = SECONDS) -> list
 def test_it_describes_its_model(running: ModelProcess) -> None:
     found = running.description
     assert (found.task, found.classes, found.columns) == ("binary", ("no", "yes"), (ACT, NUMBER))
+
+
+def test_the_server_has_precedence(running: ModelProcess) -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, running.id) == min(own + NICENESS, 19)
 
 
 @pytest.mark.parametrize("act", [OK, "write its own file", "start a thread", "print much"])

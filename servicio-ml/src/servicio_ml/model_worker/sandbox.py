@@ -10,10 +10,12 @@ from .landlock import restrict_files
 from .seccomp import filter_calls
 
 SET_DEATH_SIGNAL, SET_NO_NEW_PRIVILEGES = 1, 38
+NICENESS = 10
+"""Added niceness: where processors are scarce, the server and its other models have precedence."""
 
 
 def enter_sandbox(*, parent: int, memory_bytes: int, model_folder: Path, scratch: Path) -> bool:
-    """Limit this process for good: memory, network, processes and files.
+    """Limit this process for good: processor time, memory, network, processes and files.
 
     Args:
         parent: Process that has started this one, which ends with it.
@@ -34,6 +36,7 @@ def enter_sandbox(*, parent: int, memory_bytes: int, model_folder: Path, scratch
     _call_prctl(library, SET_DEATH_SIGNAL, signal.SIGKILL)
     if os.getppid() != parent:
         raise OSError(f"the process {parent} that has started this one is gone")
+    os.nice(NICENESS)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_FSIZE, (memory_bytes, memory_bytes))
