@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from model_server import ModelShelf
-from servicio_ml.errors import ArtifactError
+from servicio_ml.adapters.mlflow.model_files import open_model_files
+from servicio_ml.errors import ArtifactError, RegistryError
 
 pytestmark = pytest.mark.slow
 
@@ -40,3 +41,10 @@ def test_a_restored_database_is_read_without_a_new_connection(
     backup.replace(database)
     assert len(shelf.registry.list_versions("small")) == 1
     assert shelf.add("small", artifact_folder) == 2
+
+
+@pytest.mark.parametrize("uri", ["models:/pears/1", "models:/small/9"])
+def test_a_model_that_mlflow_does_not_have_is_no_fault_of_the_server(shelf: ModelShelf, uri: str) -> None:
+    problem = "not found; check the name, and SERVICIO_ML_MLFLOW_URL if it is in another MLflow"
+    with pytest.raises(RegistryError, match=problem), open_model_files("", shelf.state, uri):
+        pass

@@ -173,4 +173,7 @@ def translate_error(url: str, error: Exception) -> RegistryError:
     if "No space left" in text or "disk is full" in text:
         return RegistryError(url, "the disk is full; free some space and run the same command again")
     first = text.splitlines()[0]
-    return RegistryError(url, f"{first}; check SERVICIO_ML_MLFLOW_URL and that the server or database is up")
+    remedy = "SERVICIO_ML_MLFLOW_URL and that the server or database is up"
+    if getattr(error, "error_code", "") in NOT_FOUND_CODES:
+        remedy = "the name, and SERVICIO_ML_MLFLOW_URL if it is in another MLflow"
+    return RegistryError(url, f"{first}; check {remedy}")
