@@ -15,7 +15,7 @@ import polars as pl
 from servicio_ml.domain.ports.object_store import ObjectStore
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.lifecycle.published import read_manifest
-from servicio_ml.pipeline.etl.publish import read_split
+from servicio_ml.pipeline.etl.publish import SplitName, read_split
 from servicio_ml.pipeline.etl.staging import stage
 from servicio_ml.pipeline.reading.input_file import copy_input_file
 from servicio_ml.pipeline.reading.raw_file import read_rows
@@ -27,6 +27,7 @@ SHIFTED_SHARE = 0.1
 UNSEEN_LEVEL = "an unknown level"
 UNSEEN_SHARE = 0.03
 NUMBERS = ("number", "integer")
+SPLITS: tuple[SplitName, ...] = ("train", "test")
 
 DemoRecord = dict[str, Any]
 
@@ -116,8 +117,9 @@ def load_rows(
 ) -> tuple[str, Iterator[DemoRow]]:
     """Load endless rows that a champion knows; give a description of their source and the rows.
 
-    They are newer rows, or else the published test rows, which no model was trained on: until they are
-    changed, nothing drifts.
+    They are newer rows in the order of their dates, or else all published rows in random order. With the test
+    rows alone, which are few, a window would hold each of them often, and their chance differences from the
+    training rows would look like a drift.
 
     Args:
         use_case: Use case of the rows.
@@ -147,19 +149,13 @@ def _read(use_case: UseCase, source: Path) -> pl.DataFrame:
 
 
 def _build_rows(use_case: UseCase, frame: pl.DataFrame, fields: Sequence[str]) -> list[DemoRow]:
-    """Build the rows of a table, by their date if they have one, else in random order."""
     present = [name for name in fields if name in frame.columns]
-    if use_case.event_date in present:
-        ordered = frame.sort(use_case.event_date, maintain_order=True)
-    else:
-        # a file in the order of a field would drift by itself
-        ordered = frame.sample(fraction=1.0, shuffle=True, seed=0)
     return [
         DemoRow(
             truth=each.pop(use_case.target.name),
             record={name: _to_json(value) for name, value in each.items()},
         )
-        for each in ordered.select(*present, use_case.target.name).to_dicts()
+        for each in frame.select(*present, use_case.target.name).to_dicts()
     ]
 
 

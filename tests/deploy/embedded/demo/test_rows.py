@@ -38,7 +38,7 @@ def _load_rows(name: str) -> tuple[list[dict[str, Any]], list[DemoRow]]:
         for each in schema.fields
     ]  # fmt: skip
     what, rows = load_rows(find(name), schema.field_names, [], _publish(name))
-    assert what == "the test rows of 2017-06"
+    assert what == "the rows of 2017-06"
     return fields, [next(rows) for _ in range(SOME)]
 
 
