@@ -133,12 +133,13 @@ def load_rows(
     later = LATER_FILES.get(use_case.name, "")
     for folder in folders:
         if later and (folder / later).is_file():
-            return f"the rows of {later}", cycle(
-                _build_rows(use_case, _read(use_case, folder / later), fields)
-            )
+            newer = _read(use_case, folder / later).sort(use_case.event_date, maintain_order=True)
+            return f"the rows of {later}", cycle(_build_rows(use_case, newer, fields))
     manifest = read_manifest(store, use_case.name)
-    test = read_split(store, manifest, "test")
-    return f"the test rows of {manifest.period}", cycle(_build_rows(use_case, test, fields))
+    # the training rows may have a column of weights beside
+    published = pl.concat([read_split(store, manifest, split) for split in SPLITS], how="diagonal")
+    shuffled = published.sample(fraction=1.0, shuffle=True, seed=0)
+    return f"the rows of {manifest.period}", cycle(_build_rows(use_case, shuffled, fields))
 
 
 def _read(use_case: UseCase, source: Path) -> pl.DataFrame:
