@@ -207,7 +207,8 @@ def _drop_times(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def test_all_steps_as_processes_come_to_what_train_comes_to(
     state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, datagrams: socket.socket
 ) -> None:
-    first_trial = ("--params", '{"knn": {"n_neighbors": 4}}')
+    # of the candidate that one process tunes: two at once draw other second trials than one does
+    first_trial = ("--params", '{"lightgbm": {"n_estimators": 30}}')
     planned = _step("plan", "small", "--trials", "2", "--timeout", "600", *first_trial)
     assert (planned["new"], planned["candidates"]) == (True, ["lightgbm", "knn"])
     run = ("--run", planned["run_id"])
@@ -236,8 +237,8 @@ def test_all_steps_as_processes_come_to_what_train_comes_to(
     registry, tracker = MlflowRegistry(connection), MlflowTracker(connection)
     versions = registry.list_versions("small")
     assert len([each for each in versions if each.tags["stage"] == "tuned"]) == 2
-    neighbors = tracker.find_runs("small", {"step": "trial", "candidate": "knn"})
-    assert "4" in {each.params["n_neighbors"] for each in neighbors}
+    trials = tracker.find_runs("small", {"step": "trial", "candidate": "lightgbm"})
+    assert "30" in {each.params["n_estimators"] for each in trials}
     assert [run.status for run in tracker.find_runs("small", {"step": "train"})] == ["FINISHED"]
     table = json.loads(tracker.read_artifact(planned["run_id"], "comparison.json"))
 
