@@ -22,7 +22,7 @@ from benchmarks.serving.load import Load
 from benchmarks.serving.model import Models
 from benchmarks.serving.report import describe_machine
 from benchmarks.serving.rounds import CONNECTIONS
-from benchmarks.serving.servers import Place, Server, build_our_server
+from benchmarks.serving.servers import Server, build_our_server, run_by_app
 from benchmarks.serving.stand import Stand, Up
 from benchmarks.serving.train import prepare
 
@@ -53,13 +53,8 @@ class Round:
 
 def disable_counting() -> Server:
     """Ours, with bin counts that count nothing."""
-    whole = build_our_server(1)
-
-    def build_command(place: Place) -> list[str]:
-        _, _, *words = whole.command(place)
-        return ["uncounted.py", *words]
-
-    return replace(whole, name="uncounted", title="without counting", command=build_command)
+    whole = run_by_app(build_our_server(1), "uncounted.py")
+    return replace(whole, name="uncounted", title="without counting")
 
 
 def main() -> None:

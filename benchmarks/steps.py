@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.environments import OURS, get_python
 from benchmarks.serving.load import Load
 from benchmarks.serving.report import describe_machine
-from benchmarks.serving.servers import Place, Server, build_our_server
+from benchmarks.serving.servers import Place, Server, build_our_server, run_by_app
 from benchmarks.serving.stand import Stand
 from benchmarks.serving.train import prepare
 
@@ -29,16 +29,12 @@ Times = dict[str, "np.ndarray[tuple[int], np.dtype[np.float64]]"]
 
 def build_timed_server(steps: Path) -> Server:
     """Ours, with a clock around each step, whose times its worker writes to a folder."""
-    whole = build_our_server(1)
-
-    def build_command(place: Place) -> list[str]:
-        _, _, *words = whole.command(place)
-        return ["timed.py", *words]
+    whole = run_by_app(build_our_server(1), "timed.py")
 
     def build_settings(place: Place) -> dict[str, str]:
         return {**whole.settings(place), "BENCHMARK_STEPS": str(steps)}
 
-    return replace(whole, name="timed", title="with clocks", command=build_command, settings=build_settings)
+    return replace(whole, name="timed", title="with clocks", settings=build_settings)
 
 
 def main() -> None:
