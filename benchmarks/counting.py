@@ -7,7 +7,6 @@ of what the server takes for a request.
 """
 
 import argparse
-import os
 import statistics
 import tempfile
 import time
@@ -23,7 +22,7 @@ from benchmarks.serving.model import Models
 from benchmarks.serving.report import describe_machine
 from benchmarks.serving.rounds import CONNECTIONS
 from benchmarks.serving.servers import Server, build_our_server, run_by_app
-from benchmarks.serving.stand import Stand, Up
+from benchmarks.serving.stand import Stand, Up, choose_processors
 from benchmarks.serving.train import prepare
 
 from servicio_ml.features.output import Predictions
@@ -59,16 +58,14 @@ def disable_counting() -> Server:
 
 def main() -> None:
     given = _parse_arguments()
-    processors = sorted(os.sched_getaffinity(0))
-    if len(processors) < 2:  # noqa: PLR2004  one each
-        raise SystemExit("two processors are needed: one for the server, one for wrk")
+    server, client = choose_processors()
     print(f"{describe_machine()}\n{given.rounds} rounds of {given.seconds} s\n")
     get_python(CACHE / "environments", OURS)
     models = prepare(CACHE / "models", TREES)
     with tempfile.TemporaryDirectory(prefix="servicio-ml-benchmark-") as scratch:
         stand = Stand(
             models=models, environments=CACHE / "environments", scratch=Path(scratch),
-            server=str(processors[0]), client=str(processors[1]),
+            server=server, client=client,
         )  # fmt: skip
         found = measure(stand, given.rounds, given.seconds)
     print(serve(found), end="\n\n")

@@ -6,7 +6,6 @@ takes beyond all steps is the kernel, the event loop and the client; clocks add 
 """
 
 import argparse
-import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -17,7 +16,7 @@ from benchmarks.environments import OURS, get_python
 from benchmarks.serving.load import Load
 from benchmarks.serving.report import describe_machine
 from benchmarks.serving.servers import Place, Server, build_our_server, run_by_app
-from benchmarks.serving.stand import Stand
+from benchmarks.serving.stand import Stand, choose_processors
 from benchmarks.serving.train import prepare
 
 CACHE = Path(__file__).parents[1] / "var" / "bench"
@@ -39,9 +38,7 @@ def build_timed_server(steps: Path) -> Server:
 
 def main() -> None:
     given = _parse_arguments()
-    processors = sorted(os.sched_getaffinity(0))
-    if len(processors) < 2:  # noqa: PLR2004  one each
-        raise SystemExit("two processors are needed: one for the server, one for wrk")
+    server, client = choose_processors()
     print(f"{describe_machine()}\n{given.connections} connections, {given.seconds} s\n")
     get_python(CACHE / "environments", OURS)
     models = prepare(CACHE / "models", TREES)
@@ -50,7 +47,7 @@ def main() -> None:
         steps.mkdir()
         stand = Stand(
             models=models, environments=CACHE / "environments", scratch=Path(scratch),
-            server=str(processors[0]), client=str(processors[1]),
+            server=server, client=client,
         )  # fmt: skip
         with stand.start(build_timed_server(steps), stand.server) as up:
             # warmed up with as many connections: the steps of these requests count too

@@ -6,7 +6,6 @@ each measurement to a file as it comes.
 """
 
 import argparse
-import os
 import shutil
 import signal
 import subprocess
@@ -21,7 +20,7 @@ from benchmarks.serving import batches, imported, neighbours, report, rounds
 from benchmarks.serving.load import Load
 from benchmarks.serving.measurements import MeasurementFile, read_medians
 from benchmarks.serving.servers import ECHO, MLFLOW, PEERS, Server, build_our_server
-from benchmarks.serving.stand import Stand, Up
+from benchmarks.serving.stand import Stand, Up, choose_processors
 from benchmarks.serving.train import prepare
 from rich.console import Console
 
@@ -49,9 +48,7 @@ def main() -> None:
             raise SystemExit(f"{program} is missing; on Debian and Ubuntu: apt-get install wrk util-linux")
     # read first: a wrong file is found before the measurement, and may be the one that is written
     before = read_medians(given.compare) if given.compare else {}
-    processors = sorted(os.sched_getaffinity(0))
-    if len(processors) < 2:  # noqa: PLR2004  one each
-        raise SystemExit("two processors are needed: one for the server, one for wrk")
+    server, client = choose_processors()
     machine = report.describe_machine()
     progress = ConsoleProgress(Console(stderr=True, soft_wrap=True))
     for name in sorted({environments.OURS, *(peer.environment for peer in PEERS if peer.name in given.only)}):
@@ -62,7 +59,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="servicio-ml-benchmark-") as scratch:
         stand = Stand(
             models=models, environments=CACHE / "environments", scratch=Path(scratch),
-            server=str(processors[0]), client=str(processors[1]),
+            server=server, client=client,
         )  # fmt: skip
         print(f"{machine}\n{TREES} trees, trained on {models.source}")
         print(f"{given.rounds} rounds of {given.seconds} s\n", flush=True)

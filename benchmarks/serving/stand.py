@@ -141,6 +141,18 @@ class Stand:
         self.load(up, connections=WARM_CONNECTIONS, seconds=WARM_SECONDS, processors=processors)
 
 
+def choose_processors() -> tuple[str, str]:
+    """Choose the processor of a server and that of the client.
+
+    Raises:
+        SystemExit: There is only one.
+    """
+    processors = sorted(os.sched_getaffinity(0))
+    if len(processors) < 2:  # noqa: PLR2004  one each
+        raise SystemExit("two processors are needed: one for the server, one for wrk")
+    return str(processors[0]), str(processors[1])
+
+
 @contextmanager
 def _resume(up: Up) -> Iterator[None]:
     up.running.resume()
