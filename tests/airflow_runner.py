@@ -92,6 +92,11 @@ class AirflowClient:
         found: list[dict[str, Any]] = self("GET", path)["dag_runs"]
         return found
 
+    def get_run(self, dag: str, run: str) -> dict[str, Any]:
+        """Return a run by its id."""
+        found: dict[str, Any] = self("GET", f"/api/v2/dags/{dag}/dagRuns/{quote(run)}")
+        return found
+
     def list_tasks(self, dag: str, run: str) -> list[dict[str, Any]]:
         """The task instances of a run."""
         path = f"/api/v2/dags/{dag}/dagRuns/{quote(run)}/taskInstances?limit=100"
