@@ -31,11 +31,7 @@ def _build_realised_alert(wait: str, wanted: str) -> AlertRule:
     found = (
         _compare_accuracy("realised", rows, wanted),
         _compare_f1("realised", wanted),
-        _add_metric_label(
-            f"model:mae_realised:value{{{wanted}}} > on ({WINDOWED}) {_select_limit('mae', wanted)} "
-            f"and on ({WINDOWED}) {rows} >= {limits.MIN_ROWS}",
-            "mae",
-        ),
+        _compare_error("realised", rows, wanted),
     )
     return AlertRule(
         name="PerformanceLow",
@@ -79,11 +75,28 @@ def _compare_accuracy(kind: str, rows: str, wanted: str) -> str:
 
 def _compare_f1(kind: str, wanted: str) -> str:
     rarest = f"min by ({WINDOWED}) (class:{kind}:rows{{{wanted}}})"
+    chance = _compute_chance(f"model:f1_macro_{kind}:variance", wanted)
     return _add_metric_label(
-        f"model:f1_macro_{kind}:ratio{{{wanted}}} < on ({WINDOWED}) {_select_limit('f1_macro', wanted)} "
+        f"model:f1_macro_{kind}:ratio{{{wanted}}} < on ({WINDOWED}) "
+        f"({_select_limit('f1_macro', wanted)} - on ({WINDOWED}) {chance}) "
         f"and on ({WINDOWED}) {rarest} >= {limits.MIN_ROWS}",
         "f1_macro",
     )
+
+
+def _compare_error(kind: str, rows: str, wanted: str) -> str:
+    chance = _compute_chance(f"model:mae_{kind}:variance", wanted)
+    return _add_metric_label(
+        f"model:mae_{kind}:value{{{wanted}}} > on ({WINDOWED}) "
+        f"({_select_limit('mae', wanted)} + on ({WINDOWED}) {chance}) "
+        f"and on ({WINDOWED}) {rows} >= {limits.MIN_ROWS}",
+        "mae",
+    )
+
+
+def _compute_chance(variance: str, wanted: str) -> str:
+    """Compute how far a metric may be beyond its limit by chance."""
+    return f"{limits.CONFIDENCE_DEVIATIONS} * sqrt({variance}{{{wanted}}} * {DESIGN_EFFECT})"
 
 
 def _select_limit(metric: str, wanted: str) -> str:

@@ -24,6 +24,7 @@ def build_base_records(step: str, windows: Sequence[str]) -> Iterator[RecordingR
         "cell:realised:increase5m": (CELL, "servicio_ml_realised_confusion_total"),
         "model:absolute_error_sum:increase5m": (VERSION, "servicio_ml_absolute_error_sum"),
         "model:absolute_error_count:increase5m": (VERSION, "servicio_ml_absolute_error_count"),
+        "model:squared_error_sum:increase5m": (VERSION, "servicio_ml_squared_error_total"),
         "model:label_lag_seconds_bucket:increase5m": ("model, le", "servicio_ml_label_lag_seconds_bucket"),
     }
     for name, (labels, metric) in sums.items():
@@ -69,18 +70,53 @@ def _build_class_expressions(kind: str, window: str, step: str) -> dict[str, str
         f"class:f1_{kind}:ratio": f"2 * {compute_ratio(f'{by_class} ({right})', f'{by_class} ({both})')}",
         f"model:accuracy_{kind}:ratio": compute_ratio(f"sum by ({VERSION}) ({right})", rows),
         f"model:f1_macro_{kind}:ratio": f'avg by ({VERSION}) (class:f1_{kind}:ratio{{window="{window}"}})',
+        **_build_f1_variance(kind, window, f"{by_class} ({both})", f"{predicted} unless {actual}"),
+    }
+
+
+def _build_f1_variance(kind: str, window: str, sides: str, wrong: str) -> dict[str, str]:
+    """Build the variance of the macro F1 of independent rows by the delta method.
+
+    A row that was predicted as a and is b changes the mean of K classes by (2·[a = b] / s_a - h_a - h_b) / K.
+    Here s_a are the predicted plus the actual rows of a, and h_a = F1_a / s_a. The sum of the squares over
+    the rows is Σ h_a (1 - F1_a) (2 - F1_a) + 2 Σ_{a≠b} n_ab h_a h_b, over K² (Takahashi et al. 2022, Applied
+    Intelligence 52).
+
+    Args:
+        kind: `expected` or `realised`.
+        window: Window of the records.
+        sides: Expression for the predicted plus the actual rows of each class.
+        wrong: Expression for the cells whose predicted and actual class differ.
+    """
+    f1, slope = (f'class:f1_{kind}:{name}{{window="{window}"}}' for name in ("ratio", "slope"))
+    of_side = {
+        side: f'on ({VERSION}, {side}) group_left () label_replace({slope}, "{side}", "$1", "label", "(.+)")'
+        for side in ("predicted", "actual")
+    }
+    alone = f"sum by ({VERSION}) ({slope} * (1 - {f1}) * (2 - {f1}))"
+    both = f"sum by ({VERSION}) (({wrong}) * {of_side['predicted']} * {of_side['actual']})"
+    return {
+        f"class:f1_{kind}:slope": f"sum by ({VERSION}, label) ({f1}) / ({sides} > 0)",
+        f"model:f1_macro_{kind}:variance": f"({alone} + 2 * ({both} or 0 * {alone})) "
+        f"/ count by ({VERSION}) ({f1}) ^ 2",
     }
 
 
 def _build_label_expressions(window: str, step: str) -> dict[str, str]:
     number = f"sum by ({VERSION}) ({sum_over_window('model:absolute_error_count:increase5m', window, step)})"
     errors = f"sum by ({VERSION}) ({sum_over_window('model:absolute_error_sum:increase5m', window, step)})"
+    squares = f"sum by ({VERSION}) ({sum_over_window('model:squared_error_sum:increase5m', window, step)})"
+    mae, rmse = (f'model:{name}_realised:value{{window="{window}"}}' for name in ("mae", "rmse"))
     cells = f'sum by ({VERSION}) (cell:realised:count{{window="{window}"}})'
     lags = (
         f"sum by (model, le) ({sum_over_window('model:label_lag_seconds_bucket:increase5m', window, step)})"
     )
     return {
         "model:mae_realised:value": f"{errors} / ({number} > 0)",
+        "model:rmse_realised:value": f"sqrt({squares} / ({number} > 0))",
+        # zero where squares were not counted yet: an alert then has no interval, and still its limit
+        "model:mae_realised:variance": f"sum by ({VERSION}) (clamp_min({rmse} ^ 2 - {mae} ^ 2, 0) "
+        f"or 0 * {mae}) / {number}",
         "model:labels:rows": f"{cells} > 0 or {number} > 0",
         "model:label_coverage:ratio": compute_ratio(
             f'sum by ({VERSION}) (model:labels:rows{{window="{window}"}})', _count_rows(window, step)

@@ -11,7 +11,8 @@ FIRING, PAGE = "firing", "page"
 PREDICTIONS = 'sum by (model) (increase(servicio_ml_predictions_total{protocol!="shadow"}[24h]))'
 PERFORMANCE_WINDOW = "7d"
 PERFORMANCE = (
-    f'{{__name__=~"model:(accuracy|f1_macro|mae)_(expected|realised):.+", window="{PERFORMANCE_WINDOW}"}}'
+    '{__name__=~"model:(accuracy|f1_macro|mae)_(expected|realised):(ratio|value)", '
+    f'window="{PERFORMANCE_WINDOW}"}}'
 )
 LIMITS = f'model:performance_limit:value{{window="{PERFORMANCE_WINDOW}"}}'
 ERRORS = frozenset({"mae"})

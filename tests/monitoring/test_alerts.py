@@ -192,8 +192,13 @@ def limit(metric: str, value: float) -> dict[str, str]:
     return {name: repeat_value(value), **write_champion()}
 
 
-def write_errors(number: float, mean: float) -> dict[str, str]:
+def write_errors(number: float, mean: float, deviation: float = 1) -> dict[str, str]:
+    """Errors of labelled rows; without a deviation, of a server that does not count squares."""
+    squares = number * (mean**2 + deviation**2)
+    counted = {format_series("servicio_ml_squared_error_total", **MINE, **TARGET): write_burst(squares)}
     return {
+        **(counted if deviation else {}),
+        **write_similar_rows(1),
         format_series("servicio_ml_absolute_error_sum", **MINE, **TARGET): write_burst(number * mean),
         format_series("servicio_ml_absolute_error_count", **MINE, **TARGET): write_burst(number),
     }
@@ -206,8 +211,10 @@ def build_performance_cases(alert: str, kind: str) -> tuple[Case, ...]:
     few = {**write_rows(99), **write_truth(kind, no_no=1, no_yes=49, yes_no=49)}
     chance = {**write_rows(100), **write_truth(kind, no_no=70, yes_no=30)}
     rare = {**write_rows(500), **write_truth(kind, no_no=410, no_yes=80, yes_yes=10)}
+    close = {**write_rows(500), **write_truth(kind, no_no=190, no_yes=60, yes_no=60, yes_yes=190)}
     common = {**write_rows(1000), **write_truth(kind, no_no=500, no_yes=400, yes_yes=100)}
     one_of_two = {**write_rows(500), **write_truth(kind, no_no=480, yes_no=20)}
+    alike = write_similar_rows(60)
     accuracy, f1 = limit("accuracy", 0.8), limit("f1_macro", 0.8)
     return (
         expect_firing(alert, "accuracy", {**often_wrong, **accuracy}, {**MINE, **DAY, "metric": "accuracy"}),
@@ -215,7 +222,15 @@ def build_performance_cases(alert: str, kind: str) -> tuple[Case, ...]:
         expect_silent(alert, "right enough", {**right, **accuracy}),
         expect_silent(alert, "too few labels", {**few, **accuracy, **f1}),
         expect_silent(alert, "no more than chance", {**chance, **accuracy}),
-        expect_silent(alert, "rows that are alike", {**often_wrong, **accuracy, **write_similar_rows(60)}),
+        expect_silent(alert, "rows that are alike", {**often_wrong, **accuracy, **alike}),
+        expect_silent(alert, "F1 no more than chance", {**close, **f1}),
+        expect_firing(
+            alert,
+            "F1 more than chance",
+            {**close, **limit("f1_macro", 0.83)},
+            {**MINE, **DAY, "metric": "f1_macro"},
+        ),
+        expect_silent(alert, "F1 of rows that are alike", {**common, **f1, **alike}),
         expect_silent(alert, "F1 of a rare class", {**rare, **f1}),
         expect_silent(alert, "F1 of a class that never came", {**one_of_two, **f1}),
         expect_silent(alert, "not the champion", replace_version({**often_wrong, **accuracy, **f1})),
@@ -250,6 +265,18 @@ MODELS = (
     *build_performance_cases("ExpectedPerformanceLow", "expected"),
     expect_firing(
         "PerformanceLow", "absolute error", {**write_errors(100, 21), **limit("mae", 20)},
+        {**MINE, **DAY, "metric": "mae"},
+    ),
+    expect_silent("PerformanceLow", "an error no larger than chance",
+        {**write_errors(100, 21, 4), **limit("mae", 20)}),
+    expect_firing(
+        "PerformanceLow", "an error larger than chance", {**write_errors(100, 21, 3), **limit("mae", 20)},
+        {**MINE, **DAY, "metric": "mae"},
+    ),
+    expect_silent("PerformanceLow", "errors of rows that are alike",
+        {**write_errors(100, 21, 3), **limit("mae", 20), **write_similar_rows(2)}),
+    expect_firing(
+        "PerformanceLow", "errors without squares", {**write_errors(100, 21, 0), **limit("mae", 20)},
         {**MINE, **DAY, "metric": "mae"},
     ),
     expect_silent("PerformanceLow", "small error", {**write_errors(100, 19), **limit("mae", 20)}),

@@ -12,13 +12,14 @@ from monitoring.generate import RULES, to_text
 from monitoring.rule import RecordingRule, RuleGroup, format_duration, parse_milliseconds
 from monitoring.rules import build_groups
 from monitoring.thresholds import LATENCY_SECONDS, WINDOWS
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
 from promtool import Expected, find_program, format_series, run
 from servicio_ml.domain.policy import DriftPolicy
 from servicio_ml.features.bins import build_level_bins, build_numeric_bins
 from servicio_ml.features.profile import ALL, ReferenceProfile, SeasonProfile, smooth
 from servicio_ml.features.window_drift import DriftColumn, WindowCounts, WindowDrift, evaluate_drift
+from servicio_ml.pipeline.drift.performance import compute_f1_macro_variance
 from servicio_ml.serving.metrics import HTTP_BUCKETS_SECONDS
 from servicio_ml.serving.models.bin_counts import BinCountsHeader
 from servicio_ml.serving.prediction.state_collector import _VersionFamilies
@@ -245,6 +246,9 @@ def test_performance_is_that_of_scikit_learn(kind: str, rows: int, tmp_path: Pat
             f"class:{kind}:rows", "label", {each: float(np.sum(actual == each)) for each in present}
         ),
     ]
+    codes = confusion_matrix(predicted, actual, labels=CLASSES).astype(float)
+    variance = compute_f1_macro_variance(codes)
+    expected.append(expect_values(f"model:f1_macro_{kind}:variance", "model", {"rain": variance}))
     if kind == "realised":
         expected.append(expect_values("model:labels:rows", "model", {"rain": rows}))
     assert run(select_groups("models"), series, expected, tmp_path) == ""
@@ -257,6 +261,8 @@ def test_the_absolute_error_is_the_mean_of_all_servers(tmp_path: Path) -> None:
         format_series("servicio_ml_absolute_error_count", **server, instance="a"): "0 10+0x2",
         format_series("servicio_ml_absolute_error_sum", **server, instance="b"): "0 9.5+0x2",
         format_series("servicio_ml_absolute_error_count", **server, instance="b"): "0 30+0x2",
+        format_series("servicio_ml_squared_error_total", **server, instance="a"): "0 400+0x2",
+        format_series("servicio_ml_squared_error_total", **server, instance="b"): "0 6.5+0x2",
         format_series("servicio_ml_label_lag_seconds_bucket", model="rain", le="360.0"): "0 0+0x2",
         format_series("servicio_ml_label_lag_seconds_bucket", model="rain", le="3600.0"): "0 40+0x2",
         format_series("servicio_ml_label_lag_seconds_bucket", model="rain", le="+Inf"): "0 40+0x2",
@@ -264,6 +270,10 @@ def test_the_absolute_error_is_the_mean_of_all_servers(tmp_path: Path) -> None:
     }
     expected = [
         expect_values("model:mae_realised:value", "model", {"rain": 70 / 40}),
+        expect_values("model:rmse_realised:value", "model", {"rain": (406.5 / 40) ** 0.5}),
+        expect_values(
+            "model:mae_realised:variance", "model", {"rain": (406.5 / 40 - (70 / 40) ** 2) / 40}
+        ),
         expect_values("model:labels:rows", "model", {"rain": 40}),
         expect_values("model:label_coverage:ratio", "model", {"rain": 0.25}),
         Expected(query="model:label_lag_seconds:p50", at="2h", samples={

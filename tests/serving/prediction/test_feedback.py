@@ -93,6 +93,7 @@ def test_number_of_a_regression(tmp_path: Path, regression_folder: Path) -> None
         report(made, each["prediction_id"], each["prediction"] + error)
     assert read_sample(made, "servicio_ml_absolute_error_sum", version="1") == pytest.approx(0.75)
     assert read_sample(made, "servicio_ml_absolute_error_count", version="1") == 3
+    assert read_sample(made, "servicio_ml_squared_error_total", version="1") == pytest.approx(0.3125)
     assert read_realised_confusion(made) == {}
 
 

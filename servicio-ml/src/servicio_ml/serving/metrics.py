@@ -10,6 +10,7 @@
 | servicio_ml_rejected_values_total | model, feature, reason |
 | servicio_ml_realised_confusion_total | model, version, predicted, actual |
 | servicio_ml_absolute_error_sum, servicio_ml_absolute_error_count | model, version |
+| servicio_ml_squared_error_total | model, version |
 | servicio_ml_label_lag_seconds | model |
 | servicio_ml_label_corrections_total | model, version |
 | servicio_ml_model_load_failures_total | model |
@@ -113,6 +114,10 @@ class Metrics:
         self.absolute_error = Summary(
             "servicio_ml_absolute_error", "|truth - prediction|, in the target's unit.", VERSION_LABELS,
             registry=families.registry,
+        )  # fmt: skip
+        self.squared_error = families.add_counter(
+            "servicio_ml_squared_error", "(truth - prediction)², in the square of the target's unit.",
+            VERSION_LABELS,
         )  # fmt: skip
         self.label_lag = families.add_histogram(
             "servicio_ml_label_lag_seconds", "Time from a prediction to its ground truth.", MODEL_LABELS,

@@ -35,6 +35,14 @@ class WindowPerformance:
     beyond: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorSums:
+    """Sums over rows of a regression: of the absolute errors, and of their squares."""
+
+    absolute: float
+    squared: float
+
+
 def compute_performance(
     reference: ReferenceProfile, seasons: Integers, expected: Numbers, truths: LabelledSample
 ) -> list[WindowPerformance]:
@@ -56,17 +64,29 @@ def compute_performance(
                 reference, seasons, "realised", compute_realised_confusion(truths, classes)
             )
         else:
-            value = float(np.abs(truths.truth - truths.answers.outcomes).mean())
-            max_error = _compute_limit(reference, seasons, "mae")
-            found.append(
-                WindowPerformance(
-                    metric="mae", source="realised", value=value, limit=max_error, rows=rows,
-                    beyond=rows >= MIN_EVALUATED_ROWS and not value <= max_error,
-                )
-            )  # fmt: skip
+            errors = np.abs(truths.truth - truths.answers.outcomes)
+            sums = ErrorSums(absolute=float(errors.sum()), squared=float((errors**2).sum()))
+            found.append(_compute_error_performance(reference, seasons, "realised", sums, rows))
     if expected.sum():
         found += _compute_class_performance(reference, seasons, "expected", expected)
     return found
+
+
+def compute_f1_macro_variance(confusion: Numbers) -> float:
+    """Compute the variance of the F1-macro of independent rows by the delta method.
+
+    The recording rule `model:f1_macro_realised:variance` has the formula and its source.
+
+    Args:
+        confusion: Rows `[classes, classes]`, predicted by actual.
+    """
+    sides = confusion.sum(axis=0) + confusion.sum(axis=1)
+    known = sides > 0
+    cells, sides = confusion[np.ix_(known, known)], sides[known]
+    slope = 2 * np.diag(cells) / sides**2
+    # what one row of each cell changes in the sum of the classes' F1
+    change = np.diag(2 / sides) - slope[:, None] - slope
+    return float((cells * change**2).sum() / len(sides) ** 2)
 
 
 def compute_confusion_scores(confusion: Numbers) -> dict[str, float]:
@@ -89,14 +109,27 @@ def _compute_class_performance(
     for metric, value in compute_confusion_scores(confusion).items():
         minimum = _compute_limit(reference, seasons, metric)
         accuracy = metric == "accuracy"
-        variance = reference.policy.design_effect * minimum * (1 - minimum) / rows
-        chance = MIN_DEVIATIONS * np.sqrt(variance) if accuracy else 0.0
+        variance = minimum * (1 - minimum) / rows if accuracy else compute_f1_macro_variance(confusion)
+        chance = MIN_DEVIATIONS * np.sqrt(reference.policy.design_effect * variance)
         enough = (rows if accuracy else rarest) >= MIN_EVALUATED_ROWS
         # written so that NaN is beyond
         yield WindowPerformance(
             metric=metric, source=source, value=value, limit=minimum, rows=round(rows),
             beyond=bool(enough and not value >= minimum - chance),
         )  # fmt: skip
+
+
+def _compute_error_performance(
+    reference: ReferenceProfile, seasons: Integers, source: str, sums: ErrorSums, rows: int
+) -> WindowPerformance:
+    """Compare the mean absolute error with its limit; the alerts judge by the same numbers."""
+    value, limit = sums.absolute / rows, _compute_limit(reference, seasons, "mae")
+    variance = max(sums.squared / rows - value**2, 0.0) / rows
+    chance = MIN_DEVIATIONS * np.sqrt(reference.policy.design_effect * variance)
+    return WindowPerformance(
+        metric="mae", source=source, value=value, limit=limit, rows=rows,
+        beyond=bool(rows >= MIN_EVALUATED_ROWS and not value <= limit + chance),
+    )  # fmt: skip
 
 
 def _compute_limit(reference: ReferenceProfile, seasons: Integers, metric: str) -> float:

@@ -129,6 +129,7 @@ class FeedbackRecorder:
         else:
             error = abs(labelled.actual - prediction.outcome)
             metrics.absolute_error.labels(*version).observe(error)
+            metrics.squared_error.labels(*version).inc(error**2)
 
 
 def _derive_shadow_id(prediction_id: str) -> str:
