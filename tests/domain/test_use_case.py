@@ -101,6 +101,14 @@ USE_CASE = UseCase(
         ),
         pytest.param({"event_date": "date"}, "'date' is named as a date or slice", id="event date"),
         pytest.param(
+            {"interval_group": "hue"},
+            "interval_group 'hue' is no field; fields are day, weight",
+            id="no group",
+        ),
+        pytest.param(
+            {"interval_group": "weight"}, "interval_group 'weight' has no levels", id="number as group"
+        ),
+        pytest.param(
             {"promotion": PromotionPolicy(metric="f1", floor=0, slices=("colour",))},
             "'colour' is named",
             id="slice",

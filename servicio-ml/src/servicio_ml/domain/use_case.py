@@ -247,6 +247,8 @@ class UseCase:
             feature. Empty for equal weights.
         objective: What the models of a regression are fitted to: `Quantile`, `Poisson` or `Tweedie`; None for
             the mean by squared errors. All candidates have the same, since it says what an answer means.
+        interval_group: Category or boolean field for each of whose levels intervals and label sets are
+            calibrated separately, so that they cover the truth of each as often; empty for all rows together.
         drift: Construction of the reference and thresholds.
         leaks: Action on features that predict the target by a single threshold.
         dialects: Formats of the raw file.
@@ -275,6 +277,7 @@ class UseCase:
     class_weights: str | Mapping[Label, Positive] = ""
     sample_weight: str = ""
     objective: Objective | None = None
+    interval_group: str = ""
     sample: SyntheticSample = field(default_factory=lambda: SyntheticSample(rows=2000))
     drift: DriftPolicy = field(default_factory=DriftPolicy)
     leaks: LeakagePolicy = LeakagePolicy.DROP

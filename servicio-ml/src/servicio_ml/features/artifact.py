@@ -17,12 +17,16 @@ from servicio_ml.features.isolated.worker_document import WORKER
 from servicio_ml.features.output import OutputTransform, Predictions
 from servicio_ml.features.profile import ReferenceProfile
 from servicio_ml.features.runtimes.scorer import OnnxScorer, Scorer
+from servicio_ml.features.uncertainty.uncertainty import ERROR_MODEL, UNCERTAINTY, Uncertainty
 
 MODEL, SCHEMA, OUTPUT = "model.onnx", "schema.json", "output.json"
 REFERENCE, GOLDEN, CARD = "reference.json", "golden.json", "card.md"
 # all six or none: a version that lacks a file is refused before it serves
 FILES = (MODEL, SCHEMA, OUTPUT, REFERENCE, GOLDEN, CARD)
-"""Files of an artifact; an isolated model has `WORKER` and a folder instead of `MODEL`."""
+"""Files of an artifact; an isolated model has `WORKER` and a folder instead of `MODEL`. A model that was
+calibrated on rows that it had not seen has `UNCERTAINTY`, too, and a regression `ERROR_MODEL`."""
+EXPECTED_ERROR = "expected_error"
+"""Golden answer of the model of errors."""
 # float32 sums differ in the last digits between processors, so equality would be too strict
 GOLDEN_TOLERANCE = 1e-5
 """Maximum difference of a probability, or relative difference of a number, on golden rows."""
@@ -40,6 +44,7 @@ class Artifact:
         golden: Golden records and the predictions expected for them.
         scorer: Model that computes the raw scores.
         identifier: Raw column whose text identifies a row, beside its fields; empty without one.
+        uncertainty: Uncertainty of its predictions; None where it was not calibrated.
     """
 
     name: str
@@ -49,6 +54,7 @@ class Artifact:
     golden: Mapping[str, Any]
     scorer: Scorer
     identifier: str = ""
+    uncertainty: Uncertainty | None = None
 
     def predict(self, matrix: Matrix) -> Predictions:
         """Predict for a matrix `[n, features]`.
@@ -57,6 +63,15 @@ class Artifact:
             ServingError: The model is isolated, and cannot score now or has failed on these rows.
         """
         return self.output.transform(self.scorer.score(matrix))
+
+    def build_golden(self, matrix: Matrix) -> list[dict[str, Any]]:
+        """Build the golden answers to a matrix `[n, features]`, with the expected error of a regression."""
+        predictions = self.predict(matrix)
+        answers = build_golden_answers(predictions)
+        if self.uncertainty is None or predictions.probabilities is not None:
+            return answers
+        errors = self.uncertainty.estimate_errors(matrix, predictions).tolist()
+        return [{**answer, EXPECTED_ERROR: error} for answer, error in zip(answers, errors, strict=True)]
 
     def check_golden_rows(
         self, encode: Callable[[Sequence[Mapping[str, Any]]], Matrix] | None = None
@@ -72,7 +87,7 @@ class Artifact:
         # checks encoder, graph and output together, on this machine and with these library versions
         with _translate_damage(self.name):
             records, expected = self.golden["records"], self.golden["answers"]
-            given = build_golden_answers(self.predict((encode or self.encoder.encode_records)(records)))
+            given = self.build_golden((encode or self.encoder.encode_records)(records))
             for row, (mine, theirs) in enumerate(zip(given, expected, strict=True)):
                 if not _is_close(mine, theirs):
                     raise ArtifactError(
@@ -118,9 +133,20 @@ def _load_documents(folder: Path, threads: int) -> Artifact:
         reference=ReferenceProfile.from_json(documents[REFERENCE]),
         golden=documents[GOLDEN],
         scorer=_open_scorer(folder, name, schema, output, threads),
+        uncertainty=_load_uncertainty(folder, threads),
         # models of earlier releases have none
         identifier=documents[SCHEMA].get(IDENTIFIER, ""),
     )
+
+
+def _load_uncertainty(folder: Path, threads: int) -> Uncertainty | None:
+    # models without calibration rows have none: imported ones, and those that are isolated
+    if not (folder / UNCERTAINTY).exists():
+        return None
+    document = _read_document(folder, UNCERTAINTY)
+    is_scored = document["error_model"] is not None
+    scorer = OnnxScorer(folder / ERROR_MODEL, threads=threads) if is_scored else None
+    return Uncertainty.from_json(document, scorer)
 
 
 def _open_scorer(
@@ -209,8 +235,9 @@ def _read_document(folder: Path, name: str) -> dict[str, Any]:
 
 
 def _is_close(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
+    names = [name for name in ("value", EXPECTED_ERROR) if name in theirs]
     pairs: Sequence[tuple[float, float]] = [
         *zip(mine.get("probabilities", ()), theirs.get("probabilities", ()), strict=True)
-    ] or [(mine["value"], theirs["value"])]
+    ] or [(mine[name], theirs[name]) for name in names]
     # absolute below 1 and relative above, so that one tolerance fits shares and prices
     return all(abs(a - b) <= GOLDEN_TOLERANCE * max(1.0, abs(b)) for a, b in pairs)

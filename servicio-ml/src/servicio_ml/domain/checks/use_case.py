@@ -51,6 +51,7 @@ def find_problems(use_case: "UseCase") -> Iterator[str]:
     yield from _find_candidate_problems(use_case)
     yield from _find_metric_problems(use_case)
     yield from _find_naming_problems(use_case)
+    yield from _find_group_problems(use_case)
     yield from _find_identifier_problems(use_case)
     yield from find_split_problems(use_case)
     yield from find_weight_problems(use_case)
@@ -121,6 +122,18 @@ def _find_naming_problems(use_case: "UseCase") -> Iterator[str]:
     for name in sorted(dates & set(fields)):
         if fields[name].optional:
             yield f"{name!r} orders rows in time, but is optional; a file without it could not be split"
+
+
+def _find_group_problems(use_case: "UseCase") -> Iterator[str]:
+    name, fields = use_case.interval_group, {each.name: each for each in use_case.schema.fields}
+    if not name:
+        return
+    if name not in fields:
+        yield f"interval_group {name!r} is no field; fields are {format_names(fields)}"
+    elif not fields[name].has_levels:
+        yield f"interval_group {name!r} has no levels; name a category or a boolean"
+    elif name in use_case.non_features:
+        yield f"interval_group {name!r} is no feature ({use_case.non_features[name]}), so requests lack it"
 
 
 def _find_identifier_problems(use_case: "UseCase") -> Iterator[str]:

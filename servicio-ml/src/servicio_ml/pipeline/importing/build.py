@@ -46,6 +46,8 @@ from servicio_ml.pipeline.training.export import LATENCY_ROWS, measure_latency, 
 from servicio_ml.pipeline.training.fitting import TrainingProblem
 from servicio_ml.pipeline.training.model_card import render_model_card
 from servicio_ml.pipeline.training.plots import draw_correlation, draw_importance, draw_plots
+from servicio_ml.pipeline.training.uncertainty.build import build_uncertainty
+from servicio_ml.pipeline.training.uncertainty.card import describe_uncertainty
 
 MAX_PROFILE_ROWS = 20_000
 """Maximum number of training rows that are scored for the reference profile."""
@@ -151,12 +153,17 @@ def build_imported_model(
     places = np.unique(np.linspace(0, len(problem.matrix) - 1, MAX_PROFILE_ROWS).astype(np.intp))
     raw = way.score(problem.matrix[places])
     output = _build_output(problem, places, raw, calibrated=given.calibrated)
-    metrics, classes = ({}, []) if test is None else _measure(problem, test, output, way.score(test.matrix))
+    raw_test = None if test is None else way.score(test.matrix)
+    metrics, classes = _measure(problem, test, output, raw_test)
     origin = describe_import(given.uri, given.files.kind, proof, way.latency_seconds)
-    card = render_model_card(problem, origin, metrics, classes)
+    # the process of an isolated model shall not be waited for by what only some requests ask for
+    uncertainty = build_uncertainty(problem, output, places, raw) if proof.onnx is not None else None
+    answers = None if raw_test is None else output.transform(raw_test)
+    described = describe_uncertainty(uncertainty, test, answers)
+    card = render_model_card(problem, origin, metrics, classes, described)
     reference = build_reference_profile(problem, output, places, raw)
     folder, figures = scratch / "artifact", scratch / "figures"
-    write_artifact(folder, problem, way.write_model, output, reference, card)
+    write_artifact(folder, problem, way.write_model, output, reference, card, uncertainty)
     draw_correlation(figures, problem.use_case, schema.names, problem.matrix)
     if test is not None:
         artifact = load_artifact(folder)
@@ -169,9 +176,11 @@ def build_imported_model(
 
 
 def _measure(
-    problem: TrainingProblem, test: Holdout, output: OutputTransform, raw: Floats
+    problem: TrainingProblem, test: Holdout | None, output: OutputTransform, raw: Floats | None
 ) -> tuple[dict[str, float], list[ClassMetrics]]:
-    """Compute every metric on the holdout, and those of each class."""
+    """Compute every metric on the holdout, and those of each class; none without ground truth."""
+    if test is None or raw is None:
+        return {}, []
     predictions = output.transform(raw)
     return (
         compute_holdout_metrics(problem, test, predictions, raw),

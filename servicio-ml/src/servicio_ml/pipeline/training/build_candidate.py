@@ -19,6 +19,11 @@ from servicio_ml.pipeline.training.dataset import Holdout
 from servicio_ml.pipeline.training.export import PARITY_TOLERANCE, ExportedModel, export_model, write_artifact
 from servicio_ml.pipeline.training.fitting import TrainingProblem, compute_scores, fit, score_out_of_fold
 from servicio_ml.pipeline.training.model_card import describe_candidate, render_model_card
+from servicio_ml.pipeline.training.uncertainty.build import (
+    build_uncertainty,
+    encode_unseen_rows,
+)
+from servicio_ml.pipeline.training.uncertainty.card import describe_uncertainty
 
 Floats = npt.NDArray[np.floating[Any]]
 # the drift policy has limits for these metrics, and serving can compute them from counts
@@ -97,13 +102,16 @@ def build_candidate(
     onnx = exported.onnx if exported.parity <= PARITY_TOLERANCE else None
     if onnx is not None:
         reference = build_reference_profile(problem, output, rows, raw)
+        uncertainty = build_uncertainty(problem, output, rows, raw, encode_unseen_rows(problem))
         text = render_model_card(
             problem, describe_candidate(problem, candidate, params, exported, source), metrics,
             compute_holdout_classes(problem, test, predictions),
+            describe_uncertainty(uncertainty, test, predictions),
         )  # fmt: skip
         write_artifact(
-            folder, problem, lambda place: (place / MODEL).write_bytes(onnx), output, reference, text
-        )
+            folder, problem, lambda place: (place / MODEL).write_bytes(onnx), output, reference, text,
+            uncertainty,
+        )  # fmt: skip
     return BuiltCandidate(
         candidate=candidate, params=params, validation=float(np.mean(values)),
         validation_error=compute_standard_error(values), metrics=metrics, predictions=predictions,

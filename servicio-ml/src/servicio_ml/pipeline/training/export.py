@@ -18,7 +18,6 @@ from servicio_ml.features.artifact import (
     OUTPUT,
     REFERENCE,
     SCHEMA,
-    build_golden_answers,
     load_artifact,
 )
 from servicio_ml.features.decoder import decode_records
@@ -31,6 +30,7 @@ from servicio_ml.pipeline.training.blending.blend import Blend
 from servicio_ml.pipeline.training.blending.graph import merge_models
 from servicio_ml.pipeline.training.estimators import OPSET, get_family
 from servicio_ml.pipeline.training.fitting import TrainingProblem, compute_scores
+from servicio_ml.pipeline.training.uncertainty.built import BuiltUncertainty
 
 # float32 against float64: sums over many trees differ in their last digits
 PARITY_TOLERANCE = 1e-4
@@ -68,7 +68,7 @@ def export_model(candidate: Candidate, estimator: Any, holdout: Matrix) -> Expor
     """
     nan = float("nan")
     try:
-        model = bytes(_convert(candidate.family, estimator, holdout.shape[1]).SerializeToString())
+        model = convert_estimator(candidate.family, estimator, holdout.shape[1])
         scorer = OnnxScorer(model)
     except Exception as error:  # noqa: BLE001  converters fail in many ways, and each makes the candidate ineligible
         reason = f"cannot be exported: {type(error).__name__}: {error}"
@@ -92,8 +92,13 @@ def _find_ineligibility(difference: float, latency: float, budget: float) -> str
     return ""
 
 
+def convert_estimator(family: str, estimator: Any, width: int) -> bytes:
+    """Convert an estimator of rows `[n, width]` to an ONNX model with one output, `scores`."""
+    return bytes(_convert(family, estimator, width).SerializeToString())
+
+
 def _convert(family: str, estimator: Any, width: int) -> Any:
-    """Convert an estimator to a model with one output, `scores`; a blend to one graph of all members."""
+    """Convert an estimator to a model with one output; a blend to one graph of all members."""
     if isinstance(estimator, Blend):
         models = [_convert(each.family, each.estimator, width) for each in estimator.members]
         return merge_models(models, [each.weight for each in estimator.members], OPSET, width)
@@ -144,6 +149,7 @@ def write_artifact(
     output: OutputTransform,
     reference: ReferenceProfile,
     card: str,
+    uncertainty: BuiltUncertainty | None = None,
 ) -> None:
     """Write the artifact folder; its golden answers are its own.
 
@@ -154,6 +160,7 @@ def write_artifact(
         output: Conversion of its scores.
         reference: Profile of the training rows.
         card: Model card.
+        uncertainty: Uncertainty of its answers; None where it is not calibrated.
 
     Raises:
         ArtifactError: The artifact predicts its golden rows differently the second time, or rejects one.
@@ -165,12 +172,14 @@ def write_artifact(
     _write_document(folder / OUTPUT, output.to_json())
     _write_document(folder / REFERENCE, reference.to_json())
     (folder / CARD).write_text(card)
+    if uncertainty is not None:
+        uncertainty.write(folder)
     name = problem.use_case.name
     records = select_golden_records(problem)
     _write_document(folder / GOLDEN, {"model": name, "records": records, "answers": []})
     # loaded from disk, so the recorded predictions are those of the written files
     artifact = load_artifact(folder)
-    given = build_golden_answers(artifact.predict(artifact.encoder.encode_records(records)))
+    given = artifact.build_golden(artifact.encoder.encode_records(records))
     _write_document(folder / GOLDEN, {"model": name, "records": records, "answers": given})
     load_artifact(folder).check_golden_rows()
 

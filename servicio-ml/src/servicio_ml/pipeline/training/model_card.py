@@ -54,8 +54,17 @@ def render_model_card(
     origin: ModelOrigin,
     metrics: Mapping[str, float],
     classes: Sequence[ClassMetrics],
+    uncertainty: Sequence[str],
 ) -> str:
-    """Render a Markdown card of a model version."""
+    """Render a Markdown card of a model version.
+
+    Args:
+        problem: The training rows.
+        origin: Where the model comes from.
+        metrics: Every metric on the holdout; none without ground truth.
+        classes: Metrics of each class on the holdout; none for two classes.
+        uncertainty: Lines about its intervals or sets.
+    """
     use_case = problem.use_case
     target = use_case.target
     number = "a number" if use_case.quantile is None else f"its {use_case.quantile:g} quantile, a number"
@@ -75,6 +84,10 @@ def render_model_card(
         *_render_metrics(metrics),
         "",
         *_render_classes(classes),
+        "## Uncertainty of its answers",
+        "",
+        *uncertainty,
+        "",
         "## Inputs",
         "",
         "| field | takes | what |",

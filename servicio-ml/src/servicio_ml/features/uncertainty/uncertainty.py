@@ -1,0 +1,139 @@
+"""Uncertainty document of an artifact: from an answer to its interval, or its set of labels."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from servicio_ml.features.encoder import Matrix
+from servicio_ml.features.output import POSITIVE, Predictions
+from servicio_ml.features.runtimes.scorer import Scorer
+from servicio_ml.features.uncertainty.conformity import ConformityTable
+from servicio_ml.features.uncertainty.error_model import ErrorModel
+from servicio_ml.features.uncertainty.probability_bounds import ProbabilityBounds
+from servicio_ml.features.uncertainty.row_groups import RowGroups
+
+UNCERTAINTY, ERROR_MODEL = "uncertainty.json", "error.onnx"
+LOWER, UPPER, LABEL_SET = "lower", "upper", "label_set"
+PROBABILITY_LOWER, PROBABILITY_UPPER = "probability_lower", "probability_upper"
+UncertaintyColumns = dict[str, npt.NDArray[Any]]
+"""By name: `lower` and `upper` of a regression; `label_set`, whether the set of a row has each label,
+`[n, classes]`, and of a binary model `probability_lower` and `probability_upper`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uncertainty:
+    """Calibrated uncertainty of one model version.
+
+    Attributes:
+        groups: Groups of rows that are calibrated separately.
+        table: Quantiles of the conformity scores by group.
+        error_model: Expected error of a regression; None for classes.
+        bounds: Bounds of a binary model's probability; None for others.
+        minimum: Minimum of a regression's target.
+        maximum: Maximum of a regression's target.
+    """
+
+    groups: RowGroups
+    table: ConformityTable
+    error_model: ErrorModel | None = None
+    bounds: ProbabilityBounds | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+
+    def compute_columns(self, matrix: Matrix, predictions: Predictions, level: float) -> UncertaintyColumns:
+        """Compute the columns of an answer at a level.
+
+        Args:
+            matrix: `[n, features]`, its derived columns filled.
+            predictions: Answers of the model to these rows.
+            level: Share of the rows whose truth is within, from 0.5 to 0.99.
+
+        Raises:
+            RequestError: There are too few calibration rows for the level.
+        """
+        quantiles = self.table.get_quantiles(level)
+        if predictions.probabilities is None:
+            return self._compute_interval(matrix, predictions, quantiles)
+        groups = self.groups.assign(matrix, compute_doubt(predictions.probabilities))
+        scores = compute_label_scores(predictions.probabilities, predictions.outcomes)
+        columns = {LABEL_SET: scores <= quantiles[groups][:, None]}
+        if self.bounds is None:
+            return columns
+        lower, upper = self.bounds.compute(predictions.probabilities[:, POSITIVE])
+        return {**columns, PROBABILITY_LOWER: lower, PROBABILITY_UPPER: upper}
+
+    def _compute_interval(
+        self, matrix: Matrix, predictions: Predictions, quantiles: npt.NDArray[Any]
+    ) -> UncertaintyColumns:
+        outcomes = predictions.outcomes
+        model = self._require_error_model()
+        difficulty = model.compute_difficulty(model.estimate_errors(matrix, outcomes))
+        half = quantiles[self.groups.assign(matrix, difficulty)] * difficulty
+        # the truth lies within the limits, so a bound beyond them says nothing
+        lower = np.clip(outcomes - half, self.minimum, self.maximum)
+        return {LOWER: lower, UPPER: np.clip(outcomes + half, self.minimum, self.maximum)}
+
+    def estimate_errors(self, matrix: Matrix, predictions: Predictions) -> npt.NDArray[Any]:
+        """Estimate |truth - answer| of a regression's answers, `[n]`, in the target's unit.
+
+        Args:
+            matrix: `[n, features]`, its derived columns filled.
+            predictions: Answers of the model to these rows.
+        """
+        return self._require_error_model().estimate_errors(matrix, predictions.outcomes)
+
+    def _require_error_model(self) -> ErrorModel:
+        if self.error_model is None:
+            raise TypeError("the model answers with classes, whose errors are no numbers")
+        return self.error_model
+
+    def to_json(self) -> dict[str, Any]:
+        parts = {name: getattr(self, name) for name in ("groups", "table", "error_model", "bounds")}
+        documents = {name: None if part is None else part.to_json() for name, part in parts.items()}
+        return {**documents, "minimum": self.minimum, "maximum": self.maximum}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any], scorer: Scorer | None) -> "Uncertainty":
+        """Build from a document; the scorer is that of `ERROR_MODEL`, where there is one."""
+        bounds, error = document["bounds"], document["error_model"]
+        return cls(
+            groups=RowGroups.from_json(document["groups"]),
+            table=ConformityTable.from_json(document["table"]),
+            error_model=None if error is None or scorer is None else ErrorModel.from_json(error, scorer),
+            bounds=None if bounds is None else ProbabilityBounds.from_json(bounds),
+            minimum=document["minimum"],
+            maximum=document["maximum"],
+        )
+
+
+def compute_doubt(probabilities: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Compute the difficulty of a row of a classifier, `[n]`: one minus its greatest probability."""
+    return np.asarray(1 - probabilities.max(axis=1))
+
+
+def compute_label_scores(probabilities: npt.NDArray[Any], outcomes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Compute the conformity score of each label, `[n, classes]`: a set holds those up to a quantile.
+
+    One minus the probability of the label, as in Sadinle, Lei and Wasserman, "Least ambiguous set-valued
+    classifiers with bounded error levels" (2019); 0 for the answered label, so that no set lacks it.
+    """
+    scores = 1 - probabilities
+    scores[np.arange(len(scores)), outcomes.astype(np.intp)] = 0.0
+    return np.asarray(scores)
+
+
+def mark_covered(columns: UncertaintyColumns, truth: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Mark the rows whose interval or set holds the truth, `[n]`.
+
+    Args:
+        columns: As of `Uncertainty.compute_columns`.
+        truth: `[n]`: numbers, or indices of labels; an index that is none is in no set.
+    """
+    if LOWER in columns:
+        return np.asarray((columns[LOWER] <= truth) & (truth <= columns[UPPER]))
+    members, codes = columns[LABEL_SET], truth.astype(np.intp)
+    known = (codes >= 0) & (codes < members.shape[1])
+    return np.asarray(known & members[np.arange(len(codes)), np.where(known, codes, 0)])

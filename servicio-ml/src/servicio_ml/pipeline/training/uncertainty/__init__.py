@@ -1,0 +1,1 @@
+"""Making the uncertainty document of a model from its answers to rows that it has not seen."""
