@@ -1,5 +1,7 @@
 """Dashboard of one model: its performance, labels, traffic, predictions and versions."""
 
+from collections.abc import Sequence
+
 from grafana.board import MODEL_VARIABLE, BoardEvent, BoardSection, BoardVariable, build_board
 from grafana.charts import ComparisonPanel
 from grafana.colours import BAD, GOOD, WARN
@@ -191,6 +193,21 @@ def _build_metric_panel(name: str, title: str) -> LinesPanel:
     )
 
 
+def _build_plain_panel(
+    record: str, title: str, unit: str, about: str, kinds: Sequence[str] = ("realised", "expected")
+) -> LinesPanel:
+    """Build a panel of a metric without a limit."""
+    return LinesPanel(
+        title,
+        unit,
+        about,
+        [
+            PanelQuery(f"max({filter_champions(select(record.format(kind=kind), MODEL, WINDOW))})", kind)
+            for kind in kinds
+        ],
+    )
+
+
 ERROR_LIMIT = select("model:performance_limit:value", MODEL, WINDOW, 'metric="mae"')
 PERFORMANCE = (
     LinesPanel(
@@ -257,6 +274,21 @@ PERFORMANCE = (
         ],
         width=6,
         alerts=["PerformanceLow"],
+    ),
+    _build_plain_panel(
+        "model:roc_auc_{kind}:ratio",
+        "ROC-AUC",
+        "percentunit",
+        "Area under the ROC curve of a binary champion, from counts by bin of the probability. Realised: from"
+        " ground truth. Expected: from its calibrated probabilities, before ground truth is known.",
+    ),
+    _build_plain_panel(
+        "model:rmse_{kind}:value",
+        "Root mean squared error",
+        "short",
+        "Root of the mean squared error of a regression's champion, in the unit of the target: larger than"
+        " the mean absolute error where few rows have large errors. Realised: from ground truth.",
+        kinds=("realised",),
     ),
 )
 LABELLED = f"sum by (version) ({select('model:labels:rows', MODEL, WINDOW)})"

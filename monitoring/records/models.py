@@ -12,8 +12,11 @@ from monitoring.promql import (
 )
 from monitoring.rule import RecordingRule, parse_milliseconds
 
+from servicio_ml.features.performance.rank_counts import ALL_BINS
+
 CELL = f"{VERSION}, predicted, actual"
 SEASON = f"{VERSION}, season"
+RANK = f"{VERSION}, bin"
 KINDS = ("expected", "realised")
 
 
@@ -27,6 +30,9 @@ def build_base_records(step: str, windows: Sequence[str]) -> Iterator[RecordingR
         "model:squared_error_sum:increase5m": (VERSION, "servicio_ml_squared_error_total"),
         "model:label_lag_seconds_bucket:increase5m": ("model, le", "servicio_ml_label_lag_seconds_bucket"),
     }
+    for kind in KINDS:
+        for side in ("positives", "negatives_below"):
+            sums[f"bin:{kind}_{side}:increase5m"] = (RANK, f"servicio_ml_{kind}_{side}_total")
     for name, (labels, metric) in sums.items():
         yield RecordingRule(name=name, expr=f"sum by ({labels}) ({compute_growth(metric, step)})")
     limits = "season_metric:performance_limit:value"
@@ -71,7 +77,19 @@ def _build_class_expressions(kind: str, window: str, step: str) -> dict[str, str
         f"model:accuracy_{kind}:ratio": compute_ratio(f"sum by ({VERSION}) ({right})", rows),
         f"model:f1_macro_{kind}:ratio": f'avg by ({VERSION}) (class:f1_{kind}:ratio{{window="{window}"}})',
         **_build_f1_variance(kind, window, f"{by_class} ({both})", f"{predicted} unless {actual}"),
+        f"model:roc_auc_{kind}:ratio": _build_roc_auc(kind, window, step),
     }
+
+
+def _build_roc_auc(kind: str, window: str, step: str) -> str:
+    """Build the share of the pairs of a positive and a negative in the right order; see `RankCounts`."""
+    positives, below = (
+        f"sum by ({RANK}) ({sum_over_window(f'bin:{kind}_{side}:increase5m', window, step)})"
+        for side in ("positives", "negatives_below")
+    )
+    negatives = sum_over_window(f'bin:{kind}_negatives_below:increase5m{{bin="{ALL_BINS}"}}', window, step)
+    right = f"sum by ({VERSION}) ({positives} * {below})"
+    return compute_ratio(right, f"(sum by ({VERSION}) ({positives}) * sum by ({VERSION}) ({negatives}))")
 
 
 def _build_f1_variance(kind: str, window: str, sides: str, wrong: str) -> dict[str, str]:

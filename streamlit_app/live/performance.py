@@ -6,7 +6,7 @@ from streamlit_app.client.prometheus import TimeSeries
 from streamlit_app.live.time_series import TimeRange, draw, query_series
 from streamlit_app.translation import t
 
-CLASS_METRICS = ("accuracy", "f1_macro")
+CLASS_METRICS, NUMBER_METRICS = ("accuracy", "f1_macro", "roc_auc"), ("mae", "rmse")
 Lines = list[tuple[str, TimeSeries]]
 
 
@@ -49,13 +49,15 @@ def _label_metric(metric: str) -> tuple[str, str]:
     return {
         "accuracy": (t("Accuracy"), t("Share (0 to 1)")),
         "f1_macro": (t("F1, mean of the classes"), t("F1 (0 to 1)")),
+        "roc_auc": ("ROC-AUC", t("Share (0 to 1)")),
         "mae": (t("Mean absolute error"), t("Unit of the prediction")),
+        "rmse": (t("Root mean squared error"), t("Unit of the prediction")),
     }[metric]
 
 
 def _query_metrics(selector: str, time_range: TimeRange) -> dict[str, Lines]:
     records = {metric: f"model:{metric}_{{kind}}:ratio" for metric in CLASS_METRICS}
-    records["mae"] = "model:mae_{kind}:value"
+    records |= {metric: f"model:{metric}_{{kind}}:value" for metric in NUMBER_METRICS}
     return {metric: _query_metric(metric, record, selector, time_range) for metric, record in records.items()}
 
 

@@ -17,6 +17,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 from promtool import Expected, find_program, format_series, run
 from servicio_ml.domain.policy import DriftPolicy
 from servicio_ml.features.bins import build_level_bins, build_numeric_bins
+from servicio_ml.features.performance.rank_counts import ALL_BINS, RANK_BINS, RankCounts, count_ranks
 from servicio_ml.features.profile import ALL, ReferenceProfile, SeasonProfile, smooth
 from servicio_ml.features.window_drift import DriftColumn, WindowCounts, WindowDrift, evaluate_drift
 from servicio_ml.pipeline.drift.performance import compute_f1_macro_variance
@@ -251,6 +252,35 @@ def test_performance_is_that_of_scikit_learn(kind: str, rows: int, tmp_path: Pat
     expected.append(expect_values(f"model:f1_macro_{kind}:variance", "model", {"rain": variance}))
     if kind == "realised":
         expected.append(expect_values("model:labels:rows", "model", {"rain": rows}))
+    assert run(select_groups("models"), series, expected, tmp_path) == ""
+
+
+def build_rank_series(kind: str, counts: RankCounts, instance: str) -> Iterator[tuple[str, str]]:
+    """Counters of the bins, as two servers export them: one has each bin, the other those with rows."""
+    for side, numbers in (("positives", counts.positives), ("negatives_below", counts.negatives_below)):
+        for bin_, number in zip((*RANK_BINS, ALL_BINS), numbers.tolist(), strict=False):
+            name = format_series(
+                f"servicio_ml_{kind}_{side}_total", **MINE, bin=bin_, instance=instance, job="servicio-ml"
+            )
+            if number or instance == "a":
+                yield name, f"0 {number!r}+0x2"
+
+
+@pytest.mark.parametrize("kind", ["expected", "realised"])
+@pytest.mark.parametrize("rows", [2, 5, 400])
+def test_the_area_under_the_curve_is_that_of_the_counts(kind: str, rows: int, tmp_path: Path) -> None:
+    random = np.random.default_rng(rows)
+    probabilities = random.uniform(size=rows)
+    truth = probabilities if kind == "expected" else np.arange(rows) % 2.0
+    parts = [count_ranks(probabilities[i::2], truth[i::2]) for i in range(2)]
+    series = dict(
+        line
+        for counts, instance in zip(parts, INSTANCES, strict=True)
+        for line in build_rank_series(kind, counts, instance)
+    )
+    wanted = parts[0].add(parts[1]).compute_roc_auc()
+    assert wanted is not None
+    expected = [expect_values(f"model:roc_auc_{kind}:ratio", "model", {"rain": wanted})]
     assert run(select_groups("models"), series, expected, tmp_path) == ""
 
 

@@ -73,6 +73,8 @@ def touch_everything(made: ServiceFixture) -> None:
     mine.in_progress.set(1)
     mine.rejected_values.labels("small", "weight", "range").inc()
     mine.realised_confusion.labels("small", 1, "no", "yes").inc()
+    mine.realised_positives.labels("small", 1, "0").inc()
+    mine.realised_negatives_below.labels("small", 1, "1").inc()
     mine.absolute_error.labels("small", 1).observe(0.5)
     mine.squared_error.labels("small", 1).inc(0.25)
     mine.label_lag.labels("small").observe(60)
@@ -110,7 +112,7 @@ def find_family_name(sample: str, known: Mapping[str, set[str]]) -> str:
 
 def test_what_is_scraped_is_what_the_table_says(made: ServiceFixture) -> None:
     known = parse_table()
-    assert len(known) == 36
+    assert len(known) == 40
     found: dict[str, set[str]] = {}
     for sample, values in scrape_samples(made.metrics).items():
         name = find_family_name(sample, known)

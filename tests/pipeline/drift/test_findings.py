@@ -93,9 +93,15 @@ def test_performance_is_that_of_the_textbook(
     values = {each.metric: each.value for each in find_drift(made).performance if each.source == "realised"}
     answers = made.artifact.predict(made.artifact.encoder.encode_frame(frame)).outcomes
     if task is Task.REGRESSION:
-        assert values == pytest.approx({"mae": metrics.mean_absolute_error(real, answers)})
+        mae, rmse = (
+            each(real, answers) for each in (metrics.mean_absolute_error, metrics.root_mean_squared_error)
+        )
+        assert values == pytest.approx({"mae": mae, "rmse": rmse})
         return
     f1 = metrics.f1_score(real, answers, average="macro")
+    if task is Task.BINARY:
+        scores = made.artifact.predict(made.artifact.encoder.encode_frame(frame)).binned_values
+        assert values.pop("roc_auc") == pytest.approx(metrics.roc_auc_score(real, scores), abs=0.02)
     assert values == pytest.approx({"accuracy": metrics.accuracy_score(real, answers), "f1_macro": f1})
 
 
@@ -189,5 +195,5 @@ class TestSample:
         some = sample_window(made.window, 10, np.random.default_rng(0))
         answers: Predictions = made.artifact.predict(made.artifact.encoder.encode_frame(frame))
         assert answers.probabilities is not None
-        assert some.confusion.sum(axis=0) == pytest.approx(answers.probabilities.sum(axis=0))
-        assert some.confusion.sum(axis=1) == pytest.approx(np.bincount(answers.outcomes.astype(int)))
+        assert some.expected.confusion.sum(axis=0) == pytest.approx(answers.probabilities.sum(axis=0))
+        assert some.expected.confusion.sum(axis=1) == pytest.approx(np.bincount(answers.outcomes.astype(int)))

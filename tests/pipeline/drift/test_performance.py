@@ -15,6 +15,7 @@ from servicio_ml.pipeline.drift.performance import (
     compute_f1_macro_variance,
     compute_performance,
 )
+from servicio_ml.pipeline.drift.window import WindowExpectation
 
 RESAMPLES = 4000
 CONFUSIONS = {
@@ -81,6 +82,8 @@ def test_a_loss_must_be_more_than_chance(
     for distance, beyond in ((0.9, False), (1.1, True)):
         truths = label(rows, share + away * distance * chance)
         classes = 2 if metric == "f1_macro" else 0
-        found = compute_performance(reference, np.array([rows]), np.zeros((classes, classes)), truths)
+        found = compute_performance(
+            reference, np.array([rows]), WindowExpectation(confusion=np.zeros((classes, classes))), truths
+        )
         [mine] = [each for each in found if each.metric == metric]
         assert mine.beyond is beyond

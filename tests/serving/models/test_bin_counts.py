@@ -14,6 +14,7 @@ from servicio_ml.domain.ports.registry import ModelVersion
 from servicio_ml.features.artifact import Artifact, load_artifact
 from servicio_ml.features.encoder import Matrix
 from servicio_ml.features.output import Predictions
+from servicio_ml.features.performance.rank_counts import RANK_BINS
 from servicio_ml.serving.models.bin_counts import (
     BUFFERED_ROWS,
     BinCounts,
@@ -130,7 +131,13 @@ def test_the_expected_confusion_is_the_sum_of_probabilities(artifact: Artifact, 
         matrix, Predictions(outcomes=outcomes, probabilities=probabilities)
     )
     [(head, counts)] = counts_folder.sum_versions()
-    assert head.split_counts(counts).confusion.tolist() == [[0.75, 0.25], [0.625, 1.375]]
+    split = head.split_counts(counts)
+    assert split.confusion.tolist() == [[0.75, 0.25], [0.625, 1.375]]
+    positives = dict(zip(RANK_BINS, split.ranks.positives, strict=True))
+    assert {bin_: number for bin_, number in positives.items() if number} == {
+        "0.182": 0.25, "0.5": 0.5, "0.818": 0.875
+    }  # fmt: skip
+    assert split.ranks.negatives.sum() == 3 - split.ranks.positives.sum()
 
 
 def test_rows_wait_until_there_are_enough(artifact: Artifact, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from services import ServiceFixture, create_service
@@ -12,6 +13,7 @@ from servicio_ml.domain.prediction import (
 )
 from servicio_ml.domain.promotion import CHALLENGER
 from servicio_ml.errors import InvalidError, NotReadyError, TooLargeError, UnknownPredictionError
+from servicio_ml.features.performance.rank_counts import ALL_BINS, RANK_BINS, count_ranks
 from servicio_ml.serving.models.loaded_model import PredictionResult
 from servicio_ml.serving.models.model_status import ChallengerTraffic
 from servicio_ml.serving.prediction.feedback import FeedbackRecorder
@@ -84,6 +86,24 @@ def test_only_the_first_truth_is_counted(tmp_path: Path, artifact_folder: Path) 
     assert read_sample(made, "servicio_ml_label_corrections_total", version="1") == 1
     assert read_sample(made, "servicio_ml_label_lag_seconds_count") == 2
     assert read_sample(made, "servicio_ml_label_lag_seconds_sum") == pytest.approx(2 * LAG)
+
+
+def test_ranks_of_two_classes(tmp_path: Path, artifact_folder: Path) -> None:
+    made = create_service(tmp_path, artifact_folder)
+    given = score_golden_rows(made)
+    documents = given.to_documents()
+    truths = ["yes" if i % 3 else "no" for i in range(len(documents))]
+    report_batch(made, *zip(given.ids, truths, strict=True))
+    # a correction is not counted again
+    report(made, given.ids[0], "yes")
+    counts = count_ranks(
+        np.array([each["probability"] for each in documents]),
+        np.array([float(each == "yes") for each in truths]),
+    )
+    for side, numbers in (("positives", counts.positives), ("negatives_below", counts.negatives_below)):
+        for bin_, number in zip((*RANK_BINS, ALL_BINS), numbers, strict=False):
+            found = read_sample(made, f"servicio_ml_realised_{side}_total", version="1", bin=bin_)
+            assert found == pytest.approx(number)
 
 
 def test_number_of_a_regression(tmp_path: Path, regression_folder: Path) -> None:

@@ -11,6 +11,7 @@
 | servicio_ml_realised_confusion_total | model, version, predicted, actual |
 | servicio_ml_absolute_error_sum, servicio_ml_absolute_error_count | model, version |
 | servicio_ml_squared_error_total | model, version |
+| servicio_ml_realised_positives_total, servicio_ml_realised_negatives_below_total | model, version, bin |
 | servicio_ml_label_lag_seconds | model |
 | servicio_ml_label_corrections_total | model, version |
 | servicio_ml_model_load_failures_total | model |
@@ -25,6 +26,7 @@
 | servicio_ml_feature_observations_total | model, version, feature, bin |
 | servicio_ml_prediction_observations_total | model, version, bin |
 | servicio_ml_expected_confusion_total | model, version, predicted, actual |
+| servicio_ml_expected_positives_total, servicio_ml_expected_negatives_below_total | model, version, bin |
 | servicio_ml_season_observations_total | model, version, season |
 | servicio_ml_reference_ratio | model, version, feature, bin, season |
 | servicio_ml_reference_rows | model, version, season |
@@ -40,7 +42,7 @@
 
 A season is the calendar month of a row (`01` to `12`) where the model's reference distinguishes months, else
 `all`. The reference shares and limits of a season are exported once it has rows. The feature `prediction` is
-the prediction itself.
+the prediction itself. The `bin` of positives and negatives is that of `features/performance/rank_counts.py`.
 """
 
 from collections.abc import Sequence
@@ -109,6 +111,14 @@ class Metrics:
         self.realised_confusion = families.add_counter(
             "servicio_ml_realised_confusion", "Rows with ground truth, by predicted and actual class.",
             (*VERSION_LABELS, "predicted", "actual"),
+        )  # fmt: skip
+        bins = (*VERSION_LABELS, "bin")
+        self.realised_positives = families.add_counter(
+            "servicio_ml_realised_positives", "Rows of the positive class, by their probability.", bins
+        )
+        self.realised_negatives_below = families.add_counter(
+            "servicio_ml_realised_negatives_below",
+            "Rows of the negative class that a positive of the bin exceeds.", bins,
         )  # fmt: skip
         # a summary: the buckets of a histogram would depend on the unit of the target
         self.absolute_error = Summary(

@@ -121,7 +121,7 @@ def build_findings(
 ) -> DriftFindings:
     """Judge the counts of a window by the reference."""
     reference = window.artifact.reference
-    found = compute_performance(reference, counts.seasons, some.confusion, truths)
+    found = compute_performance(reference, counts.seasons, some.expected, truths)
     return DriftFindings(
         window=window,
         drift=evaluate_drift(reference, counts),

@@ -8,10 +8,9 @@ import numpy as np
 from servicio_ml.domain.policy import MIN_DEVIATIONS, MIN_EVALUATED_ROWS
 from servicio_ml.features.bins import Integers, Numbers
 from servicio_ml.features.comparison import LabelledSample
+from servicio_ml.features.performance.error_sums import ErrorSums
 from servicio_ml.features.profile import ReferenceProfile
-from servicio_ml.pipeline.drift.window import (
-    compute_realised_confusion,
-)
+from servicio_ml.pipeline.drift.window import WindowExpectation, compute_realised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +18,10 @@ class WindowPerformance:
     """One metric of the window.
 
     Attributes:
-        metric: `accuracy`, `f1_macro` or `mae`.
-        source: `expected`, from the model's own probabilities, or `realised`, from ground truth.
+        metric: `accuracy`, `f1_macro`, `roc_auc`, `mae` or `rmse`.
+        source: `expected`, without ground truth, or `realised`, from ground truth.
         value: Value in the metric's unit.
-        limit: What the reference allows, its seasons weighted by the window's rows.
+        limit: Limit of the reference, its seasons weighted by the window's rows; None for a metric without.
         rows: Number of rows that it was measured on.
         beyond: Whether it is beyond the limit, on enough rows, and by more than chance.
     """
@@ -30,46 +29,45 @@ class WindowPerformance:
     metric: str
     source: str
     value: float
-    limit: float
     rows: int
-    beyond: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorSums:
-    """Sums over rows of a regression: of the absolute errors, and of their squares."""
-
-    absolute: float
-    squared: float
+    limit: float | None = None
+    beyond: bool = False
 
 
 def compute_performance(
-    reference: ReferenceProfile, seasons: Integers, expected: Numbers, truths: LabelledSample
+    reference: ReferenceProfile, seasons: Integers, expected: WindowExpectation, truths: LabelledSample
 ) -> list[WindowPerformance]:
-    """Each watched metric, as expected and as realised, beside its limit.
+    """Compute each metric, as expected and as realised, beside its limit.
 
     Args:
         reference: Has the limits.
         seasons: Rows of the window in each season.
-        expected: `[classes, classes]`, predicted by expected; empty in a regression.
+        expected: Expectation for the rows of the window.
         truths: Labelled rows of the window.
     """
-    found: list[WindowPerformance] = []
     # a model that was imported without ground truth has no limits
     if not all(each.performance for each in reference.seasons.values()):
-        return found
-    if rows := len(truths.truth):
-        if classes := len(expected):
-            found += _compute_class_performance(
-                reference, seasons, "realised", compute_realised_confusion(truths, classes)
-            )
-        else:
-            errors = np.abs(truths.truth - truths.answers.outcomes)
-            sums = ErrorSums(absolute=float(errors.sum()), squared=float((errors**2).sum()))
-            found.append(_compute_error_performance(reference, seasons, "realised", sums, rows))
-    if expected.sum():
-        found += _compute_class_performance(reference, seasons, "expected", expected)
-    return found
+        return []
+    realised = compute_realised(truths, len(expected.confusion))
+    return [
+        each
+        for source, sums in (("realised", realised), ("expected", expected))
+        for each in _compute_source_performance(reference, seasons, source, sums)
+    ]
+
+
+def _compute_source_performance(
+    reference: ReferenceProfile, seasons: Integers, source: str, sums: WindowExpectation
+) -> Iterator[WindowPerformance]:
+    if sums.confusion.sum():
+        yield from _compute_class_performance(reference, seasons, source, sums.confusion)
+    if sums.ranks and (auc := sums.ranks.compute_roc_auc()) is not None:
+        rows = round(sums.confusion.sum())
+        yield WindowPerformance(metric="roc_auc", source=source, value=auc, rows=rows)
+    if sums.errors and sums.errors.rows:
+        yield _compute_error_performance(reference, seasons, source, sums.errors)
+        rows = round(sums.errors.rows)
+        yield WindowPerformance(metric="rmse", source=source, value=sums.errors.rmse, rows=rows)
 
 
 def compute_f1_macro_variance(confusion: Numbers) -> float:
@@ -120,15 +118,14 @@ def _compute_class_performance(
 
 
 def _compute_error_performance(
-    reference: ReferenceProfile, seasons: Integers, source: str, sums: ErrorSums, rows: int
+    reference: ReferenceProfile, seasons: Integers, source: str, sums: ErrorSums
 ) -> WindowPerformance:
     """Compare the mean absolute error with its limit; the alerts judge by the same numbers."""
-    value, limit = sums.absolute / rows, _compute_limit(reference, seasons, "mae")
-    variance = max(sums.squared / rows - value**2, 0.0) / rows
-    chance = MIN_DEVIATIONS * np.sqrt(reference.policy.design_effect * variance)
+    limit = _compute_limit(reference, seasons, "mae")
+    chance = MIN_DEVIATIONS * np.sqrt(reference.policy.design_effect * sums.mae_variance)
     return WindowPerformance(
-        metric="mae", source=source, value=value, limit=limit, rows=rows,
-        beyond=bool(rows >= MIN_EVALUATED_ROWS and not value <= limit + chance),
+        metric="mae", source=source, value=sums.mae, limit=limit, rows=round(sums.rows),
+        beyond=bool(sums.rows >= MIN_EVALUATED_ROWS and not sums.mae <= limit + chance),
     )  # fmt: skip
 
 

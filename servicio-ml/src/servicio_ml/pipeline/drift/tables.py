@@ -29,9 +29,9 @@ def build_performance_rows(found: DriftFindings) -> list[tuple[str, ...]]:
         (
             f"{each.metric}, {each.source}",
             f"{each.value:.4g}",
-            f"{each.limit:.4g}",
+            "–" if each.limit is None else f"{each.limit:.4g}",
             f"{each.rows:,}",
-            BEYOND if each.beyond else OK,
+            "–" if each.limit is None else BEYOND if each.beyond else OK,
         )
         for each in found.performance
     ]

@@ -20,7 +20,8 @@ import numpy.typing as npt
 from servicio_ml.domain.ports.registry import ModelVersion
 from servicio_ml.features.artifact import Artifact
 from servicio_ml.features.encoder import Matrix
-from servicio_ml.features.output import Predictions
+from servicio_ml.features.output import BINARY_CLASSES, POSITIVE, Predictions
+from servicio_ml.features.performance.rank_counts import RANK_BINS, RankCounts, count_ranks
 from servicio_ml.features.profile import ReferenceProfile
 
 BUFFERED_ROWS = 256
@@ -49,18 +50,24 @@ class BinCountsHeader:
 
     @property
     def size(self) -> int:
-        """Number of counts: each feature's bins, the prediction's, the seasons, the expected confusion."""
-        return sum(self._lengths) + len(self.labels) ** 2
+        """Number of counts."""
+        return sum(self._lengths)
 
     @property
     def _lengths(self) -> list[int]:
-        return [*(len(each.labels) for each in self.reference.all_bins), len(self.reference.seasons)]
+        """Number of the bins of each feature and of the prediction, of seasons, cells and ranks."""
+        ranks = len(RANK_BINS) if len(self.labels) == BINARY_CLASSES else 0
+        bins = (len(each.labels) for each in self.reference.all_bins)
+        return [*bins, len(self.reference.seasons), len(self.labels) ** 2, ranks, ranks]
 
     def split_counts(self, counts: CountArray) -> "VersionCounts":
         """Split the counts of the file by their meaning."""
-        *bins, seasons, confusion = np.split(counts, np.cumsum(self._lengths))
+        *bins, seasons, confusion, positives, negatives = np.split(counts, np.cumsum(self._lengths)[:-1])
         side = len(self.labels)
-        return VersionCounts(columns=bins, seasons=seasons, confusion=confusion.reshape(side, side))
+        return VersionCounts(
+            columns=bins, seasons=seasons, confusion=confusion.reshape(side, side),
+            ranks=RankCounts(positives=positives, negatives=negatives),
+        )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
         document = {name: getattr(self, name) for name in ("model", "version", "run_id", "labels")}
@@ -80,11 +87,13 @@ class VersionCounts:
         columns: Counts by bin of each feature, then of the prediction.
         seasons: Rows by season.
         confusion: Expected confusion, `[predicted, actual]`.
+        ranks: Expected rows of both classes by their probability; without bins unless there are two classes.
     """
 
     columns: list[CountArray]
     seasons: CountArray
     confusion: CountArray
+    ranks: RankCounts
 
 
 class BinCounts:
@@ -131,6 +140,11 @@ class BinCounts:
         np.add(split.seasons, reference.count_seasons(matrix), out=split.seasons)
         if predictions.probabilities is not None:
             np.add.at(split.confusion, predictions.outcomes.astype(np.intp), predictions.probabilities)
+        if predictions.probabilities is not None and len(split.ranks.positives):
+            positive = predictions.probabilities[:, POSITIVE]
+            ranks = count_ranks(positive, positive)
+            np.add(split.ranks.positives, ranks.positives, out=split.ranks.positives)
+            np.add(split.ranks.negatives, ranks.negatives, out=split.ranks.negatives)
 
 
 class BinCountsFolder:

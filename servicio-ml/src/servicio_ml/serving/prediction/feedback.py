@@ -18,10 +18,8 @@ from servicio_ml.serving.prediction.feedback_documents import (
     GroundTruthInput,
 )
 from servicio_ml.serving.prediction.service import Service
+from servicio_ml.serving.prediction.truth_counts import count_truths
 from servicio_ml.serving.prediction.truth_identifiers import parse_truth_identifiers
-
-OTHER_LABEL = "other"
-"""Metric label of classes that the champion does not know: an older version may have had others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,33 +110,14 @@ class FeedbackRecorder:
                 # clocks of two machines may differ by some milliseconds
                 lag = max(0.0, each.at - each.prediction.at)
                 self.service.metrics.label_lag.labels(each.prediction.model).observe(lag)
-        for each in (*predicted, *shadowed):
-            if each is not None and each.new:
-                self._count(labels, each)
+        new = [each for each in (*predicted, *shadowed) if each is not None and each.new]
+        count_truths(self.service.metrics, labels, new)
         return predicted
-
-    def _count(self, labels: Sequence[str], labelled: LabelledPrediction) -> None:
-        """Count the first ground truth of a prediction; a counter cannot undo it after a correction."""
-        metrics, prediction = self.service.metrics, labelled.prediction
-        version = (prediction.model, str(prediction.version))
-        if labelled.revision > 1:
-            metrics.label_corrections.labels(*version).inc()
-        elif labels:
-            cell = (_name_label(labels, prediction.outcome), _name_label(labels, labelled.actual))
-            metrics.realised_confusion.labels(*version, *cell).inc()
-        else:
-            error = abs(labelled.actual - prediction.outcome)
-            metrics.absolute_error.labels(*version).observe(error)
-            metrics.squared_error.labels(*version).inc(error**2)
 
 
 def _derive_shadow_id(prediction_id: str) -> str:
     key, place = parse_prediction_id(prediction_id)
     return format_prediction_ids(derive_shadow_key(key), place, 1)[0]
-
-
-def _name_label(labels: Sequence[str], code: float) -> str:
-    return labels[int(code)] if 0 <= code < len(labels) else OTHER_LABEL
 
 
 def _build_receipt(

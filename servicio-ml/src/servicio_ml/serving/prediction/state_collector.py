@@ -6,6 +6,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from servicio_ml.domain.drift import compute_null_quantile
+from servicio_ml.features.performance.rank_counts import ALL_BINS, RANK_BINS, RankCounts
 from servicio_ml.features.profile import ReferenceProfile
 from servicio_ml.serving.metrics import PREDICTION_FEATURE, VERSION_LABELS
 from servicio_ml.serving.models.bin_counts import BinCountsFolder, BinCountsHeader, VersionCounts
@@ -72,6 +73,7 @@ class _VersionFamilies:
 
     def __init__(self) -> None:
         self._create_observations()
+        self._create_ranks()
         self._create_reference()
         self._create_limits()
 
@@ -90,6 +92,19 @@ class _VersionFamilies:
         )  # fmt: skip
         self.season_observations = CounterMetricFamily(
             "servicio_ml_season_observations", "Rows by season.", labels=[*VERSION_LABELS, "season"]
+        )
+
+    def _create_ranks(self) -> None:
+        labels = [*VERSION_LABELS, "bin"]
+        self.expected_positives = CounterMetricFamily(
+            "servicio_ml_expected_positives",
+            "Sum of the calibrated probabilities by their bin.",
+            labels=labels,
+        )
+        self.expected_negatives_below = CounterMetricFamily(
+            "servicio_ml_expected_negatives_below",
+            "Sum of the probabilities of the negative class that a positive of the bin exceeds.",
+            labels=labels,
         )
 
     def _create_reference(self) -> None:
@@ -129,6 +144,8 @@ class _VersionFamilies:
             self.feature_observations,
             self.prediction_observations,
             self.expected_confusion,
+            self.expected_positives,
+            self.expected_negatives_below,
             self.season_observations,
             self.reference_ratio,
             self.reference_rows,
@@ -153,6 +170,8 @@ class _VersionFamilies:
         for predicted, row in zip(header.labels, counts.confusion, strict=True):
             for actual, number in zip(header.labels, row, strict=True):
                 self.expected_confusion.add_metric([*mine, predicted, actual], number)
+        if len(counts.ranks.positives):
+            self._add_ranks(mine, counts.ranks)
 
     def _add_columns(
         self, version_labels: list[str], reference: ReferenceProfile, counts: VersionCounts
@@ -168,6 +187,12 @@ class _VersionFamilies:
                 bins=len(bins.labels), columns=len(reference.features), policy=reference.policy
             )
             self.quantile.add_metric([*version_labels, name], limit)
+
+    def _add_ranks(self, version_labels: list[str], ranks: RankCounts) -> None:
+        for label, number in zip(RANK_BINS, ranks.positives, strict=True):
+            self.expected_positives.add_metric([*version_labels, label], number)
+        for label, number in zip((*RANK_BINS, ALL_BINS), ranks.negatives_below, strict=True):
+            self.expected_negatives_below.add_metric([*version_labels, label], number)
 
     def _add_season(self, version_labels: list[str], reference: ReferenceProfile, name: str) -> None:
         season = reference.seasons[name]

@@ -1,0 +1,1 @@
+"""Counts that give the performance of any window of rows."""
