@@ -130,6 +130,7 @@ COMMANDS = frozenset({"backtest", "drift", "environment", "etl", "history", "key
 GIVEN_NAMES = frozenset(
     {
         "connection_made",
+        "data_received",
         "invocation_metadata",
         "lifespan",
         "pytest_configure",

@@ -80,10 +80,18 @@ def format_chunked(path: str, body: bytes, *, version: str = "1.1", trailer: byt
     return head + chunks + b"0\r\n" + trailer + b"\r\n"
 
 
-def send(server: WireServer, raw: bytes, *, bodiless: bool = False) -> tuple[int, dict[str, str], bytes]:
-    """Send bytes and return status, headers and body of the response; interim responses are read over."""
+def send(
+    server: WireServer, raw: bytes, *, bodiless: bool = False, predictions: int = 0
+) -> tuple[int, dict[str, str], bytes]:
+    """Send bytes and return status, headers and body of the response; interim responses are read over.
+
+    As many predictions as given are sent before, after which the connection knows their head.
+    """
     with server.connect() as line:
         line.socket.settimeout(SHORT_WAIT_SECONDS)
+        for _ in range(predictions):
+            line.send(format_bytes(PREDICT, TARGETS["fast path"].body))
+            assert line.read_response().status == 200
         line.send(raw)
         status, headers = line.read_head()
         while status == 100:
@@ -196,6 +204,19 @@ def test_a_head_is_taken_or_refused_alike(case: str, target: str, server: WireSe
     status, build = HEADS[case]
     answered, _, body = send(server, build(TARGETS[target]))
     assert answered == status, body
+
+
+@pytest.mark.parametrize("case", HEADS)
+def test_a_head_is_taken_or_refused_alike_after_predictions(case: str, server: WireServer) -> None:
+    status, build = HEADS[case]
+    answered, _, body = send(server, build(TARGETS["fast path"]), predictions=3)
+    assert answered == status, body
+
+
+@pytest.mark.parametrize("case", BODIES)
+def test_a_body_is_refused_alike_after_predictions(case: str, server: WireServer) -> None:
+    raw = format_bytes(PREDICT, BODIES[case](TARGETS["fast path"].body))
+    assert send(server, raw, predictions=3)[0] in {400, 422}
 
 
 @pytest.mark.parametrize("target", TARGETS)

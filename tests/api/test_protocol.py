@@ -13,8 +13,11 @@ import pytest
 
 from model_server import wait_until
 from servicio_ml.api import protocol
+from servicio_ml.api.known_head import KnownHead, find_known_head
 from servicio_ml.domain.prediction import parse_prediction_id
 from servicio_ml.serving.http.api_keys import ApiKey, ApiKeys, Scope, hash_key
+from servicio_ml.serving.http.asgi import Message
+from servicio_ml.serving.rest.predict import PredictTarget
 from wire import BODY_LIMIT, PREDICT, RECORD, WireResponse, WireServer, format_request, start_wire_server
 
 CONNECTIONS, REQUESTS = 32, 1000
@@ -78,6 +81,90 @@ def test_pipelined_requests_are_answered_in_order(server: WireServer) -> None:
             assert read_logged_weight(server, answer.document["prediction_id"]) == index / 4
     through_asgi = len(range(0, 20, 3))
     assert len(server.fast_paths) == 20 - through_asgi
+
+
+@pytest.fixture
+def known_heads(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Lengths of the requests whose head was known."""
+    found: list[bytes] = []
+    build = KnownHead.build_scope
+
+    def record(head: KnownHead, length: bytes) -> Message:
+        found.append(length)
+        return build(head, length)
+
+    monkeypatch.setattr(KnownHead, "build_scope", record)
+    return found
+
+
+def test_a_head_that_comes_again_is_parsed_once(server: WireServer, known_heads: list[bytes]) -> None:
+    weights = [0.5, 0.25, 0.125, -1.0, 0.0625]
+    requests = [format_request({**RECORD, "weight": weight}) for weight in weights]
+    with server.connect() as line:
+        for request, weight in zip(requests, weights, strict=True):
+            line.send(request)
+            answer = line.read_response()
+            assert read_logged_weight(server, answer.document["prediction_id"]) == weight
+    lengths = [b"%d" % len(request.partition(b"\r\n\r\n")[2]) for request in requests]
+    # the first may be the rest of something; the second is parsed and kept
+    assert known_heads == lengths[2:]
+
+
+def test_parts_and_followers_of_a_known_head(server: WireServer, known_heads: list[bytes]) -> None:
+    request, other = format_request(), format_request(headers=add_request_id("other"))
+    with server.connect() as line:
+        for packets, responses in (
+            ([request], 1), ([request], 1), ([request + request], 2),
+            ([request[:-1], request[-1:]], 1), ([other], 1),
+        ):  # fmt: skip
+            for packet in packets:
+                line.send(packet)
+            answers = [line.read_response() for _ in range(responses)]
+            assert [answer.status for answer in answers] == [200] * responses
+    assert answers[-1].headers["x-request-id"] == "other"
+    assert known_heads == []
+
+
+KNOWN = KnownHead(
+    start=b"POST /predict HTTP/1.1\r\ncontent-length: ", end=b"\r\nhost: a\r\n\r\n",
+    scope={"headers": [(b"content-length", b"2"), (b"host", b"a")], "state": {}}, length_place=0,
+    target=PredictTarget("/predict", "small", batch=False),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("length", "body", "found"),
+    [
+        (b"2", b"{}", b"2"),
+        (b"0", b"", b"0"),
+        (b"02", b"{}", b"02"),
+        (b"2", b"{}{", None),
+        (b"3", b"{}", None),
+        (b"", b"", None),
+        (b"+2", b"{}", None),
+        (b" 2", b"{}", None),
+        (b"2 ", b"{}", None),
+        (b"2, 2", b"{}", None),
+        ("٢".encode(), b"{}", None),
+        (b"2\r\nx: y", b"{}", None),
+        (b"100000", b"x" * 100_000, None),
+    ],
+)
+def test_only_another_length_is_a_known_head(length: bytes, body: bytes, found: bytes | None) -> None:
+    assert KNOWN.find_length(KNOWN.start + length + KNOWN.end + body) == found
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length:2\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2 \r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ],
+)
+def test_a_length_that_is_written_in_another_way_is_not_kept(head: str) -> None:
+    scope = {"headers": [(b"host", b"a"), (b"content-length", b"2")]}
+    assert find_known_head(head.encode() + b"{}", 2, scope, KNOWN.target) is None
 
 
 def test_very_many_pipelined_requests(server: WireServer) -> None:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from servicio_ml.api.known_head import KnownHead, find_known_head
 from servicio_ml.serving.gateway import Gateway, build_headers
 from servicio_ml.serving.http.asgi import Message
 from servicio_ml.serving.http.call import HttpCall, HttpResponse
@@ -24,6 +25,9 @@ class FastPathProtocol(HttpToolsProtocol):
 
     _fast_cycle: RequestResponseCycle | None = None
     _fast_target: PredictTarget | None = None
+    _known_head: KnownHead | None = None
+    # received data that begins with a request; empty where it may begin within one
+    _received = b""
     # a new connection has to send a request, too
     _is_receiving = True
     _receive_started = 0.0
@@ -46,6 +50,30 @@ class FastPathProtocol(HttpToolsProtocol):
             head = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n" % len(TOO_SLOW)
             self.transport.write(STATUS_LINE[408] + head + b"connection: close\r\n\r\n" + TOO_SLOW)
         self.transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        is_between = not self._is_receiving and cycle is not None and cycle.response_complete
+        head = self._known_head if is_between and not self.flow.write_paused else None
+        length = None if head is None else head.find_length(data)
+        if head is None or length is None:
+            self._received = data if is_between else b""
+            super().data_received(data)
+        else:
+            self._unset_keepalive_if_required()
+            self._handle_known(head, length, data)
+
+    def _handle_known(self, head: KnownHead, length: bytes, data: bytes) -> None:
+        """Handle a request whose head has been parsed before."""
+        self.cycle = RequestResponseCycle(
+            scope=cast(Any, head.build_scope(length)), transport=self.transport, flow=self.flow,
+            logger=self.logger, access_logger=self.access_logger, access_log=self.access_log,
+            # nobody waits for the body, so that the event of an earlier request will do
+            default_headers=self.server_state.default_headers, message_event=self.cycle.message_event,
+            expect_100_continue=False, keep_alive=True, on_response=self.on_response_complete,
+        )  # fmt: skip
+        self.cycle.more_body = False
+        self._submit_fast(self.cycle, self.app, head.target, data[len(data) - int(length) :])
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -81,11 +109,18 @@ class FastPathProtocol(HttpToolsProtocol):
 
     def _handle_fast(self, cycle: RequestResponseCycle, app: Any, target: PredictTarget) -> None:
         self._fast_cycle = None
+        body = bytes(cycle.body)
+        if cycle.keep_alive:
+            scope = cast(Message, cycle.scope)
+            self._known_head = find_known_head(self._received, len(body), scope, target)
+        self._received = b""
+        self._submit_fast(cycle, app, target, body)
 
+    def _submit_fast(self, cycle: RequestResponseCycle, app: Any, target: PredictTarget, body: bytes) -> None:
         def respond(call: HttpCall, response: HttpResponse) -> None:
             self._respond(cycle, call, response)
 
-        app.handle_fast(cast(Message, cycle.scope), target, bytes(cycle.body), respond)
+        app.handle_fast(cast(Message, cycle.scope), target, body, respond)
 
     def _respond(self, cycle: RequestResponseCycle, call: HttpCall, response: HttpResponse) -> None:
         if cycle.disconnected:

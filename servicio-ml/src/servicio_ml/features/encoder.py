@@ -40,6 +40,7 @@ class Encoder:
     Attributes:
         schema: Schema of the records.
         value_width: Number of values of a row before they are rounded: one for each field, and for each word.
+        value_columns: Number of the matrix's columns that hold values of fields; the others are derived.
     """
 
     def __init__(self, schema: FeatureSchema) -> None:
@@ -59,7 +60,8 @@ class Encoder:
         ]
         # values have no seconds: those of a date-time are a fraction
         self._shift = len(self._timed)
-        self.value_width = len(schema.owners) - self._shift
+        self.value_columns = len(schema.owners)
+        self.value_width = self.value_columns - self._shift
         # zeros in the place of the columns that are computed for the full batch at once
         self._room = (0.0,) * (self._width - len(schema.fields))
         names = schema.field_names

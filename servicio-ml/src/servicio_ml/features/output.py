@@ -17,10 +17,15 @@ class CalibrationTable:
 
     scores: tuple[float, ...]
     probabilities: tuple[float, ...]
+    _points: tuple[Floats, Floats] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # made once: of the tuples, NumPy would make them for each prediction
+        object.__setattr__(self, "_points", (np.array(self.scores), np.array(self.probabilities)))
 
     def __call__(self, scores: Floats) -> Floats:
         # linear between the points and constant beyond them, so probabilities stay within 0 and 1
-        return np.interp(scores, self.scores, self.probabilities)
+        return np.interp(scores, *self._points)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,7 +53,7 @@ class LoadedModel:
     @property
     def value_width(self) -> int:
         """Number of the matrix's columns that hold values of fields; the others are derived."""
-        return len(self.artifact.encoder.schema.owners)
+        return self.artifact.encoder.value_columns
 
     @property
     def labels(self) -> tuple[str, ...]:
