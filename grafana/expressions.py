@@ -63,7 +63,7 @@ def compute_margin(kind: str, *matchers: str) -> str:
     Of two metrics the smaller margin counts.
 
     Args:
-        kind: `realised` or `expected`; a regression has no expected error.
+        kind: `realised` or `expected`.
         matchers: Matchers of models and window.
     """
     same = "on (model, version, window)"
@@ -72,9 +72,8 @@ def compute_margin(kind: str, *matchers: str) -> str:
         f" - {same} group_left () {select(f'model:{metric}_{kind}:ratio', *matchers)})"
         for metric in ("accuracy", "f1_macro")
     ]
-    if kind == "realised":
-        limit = select("model:performance_limit:value", *matchers, metric="mae")
-        margins.append(f"1 - {select('model:mae_realised:value', *matchers)} / {same} group_right () {limit}")
+    limit = select("model:performance_limit:value", *matchers, metric="mae")
+    margins.append(f"1 - {select(f'model:mae_{kind}:value', *matchers)} / {same} group_right () {limit}")
     return f"min by (model) ({filter_champions(' or '.join(margins))})"
 
 

@@ -1,7 +1,5 @@
 """Dashboard of one model: its performance, labels, traffic, predictions and versions."""
 
-from collections.abc import Sequence
-
 from grafana.board import MODEL_VARIABLE, BoardEvent, BoardSection, BoardVariable, build_board
 from grafana.charts import ComparisonPanel
 from grafana.colours import BAD, GOOD, WARN
@@ -193,9 +191,7 @@ def _build_metric_panel(name: str, title: str) -> LinesPanel:
     )
 
 
-def _build_plain_panel(
-    record: str, title: str, unit: str, about: str, kinds: Sequence[str] = ("realised", "expected")
-) -> LinesPanel:
+def _build_plain_panel(record: str, title: str, unit: str, about: str) -> LinesPanel:
     """Build a panel of a metric without a limit."""
     return LinesPanel(
         title,
@@ -203,7 +199,7 @@ def _build_plain_panel(
         about,
         [
             PanelQuery(f"max({filter_champions(select(record.format(kind=kind), MODEL, WINDOW))})", kind)
-            for kind in kinds
+            for kind in ("realised", "expected")
         ],
     )
 
@@ -214,8 +210,8 @@ PERFORMANCE = (
         "Margin to the threshold",
         "percentunit",
         "Margin of the champion to its limit, whatever its metric; below 0 the limit is violated. Realised:"
-        " from ground truth. Expected: from its calibrated probabilities, before ground truth is known; not"
-        " for a regression.",
+        " from ground truth. Expected: from its calibrated probabilities or its model of the errors, before"
+        " ground truth is known.",
         [
             PanelQuery(compute_margin("realised", MODEL, WINDOW), "realised"),
             PanelQuery(compute_margin("expected", MODEL, WINDOW), "expected"),
@@ -264,16 +260,20 @@ PERFORMANCE = (
     LinesPanel(
         "Mean absolute error",
         "short",
-        "Mean absolute error of a regression's champion, from ground truth, in the unit of the target. Above"
-        " the dashed limit an alert pages.",
+        "Mean absolute error of a regression's champion, in the unit of the target. Realised: from ground"
+        " truth. Expected: from its model of the errors, before ground truth is known. Above the dashed limit"
+        " an alert pages.",
         [
             PanelQuery(
                 f"max({filter_champions(select('model:mae_realised:value', MODEL, WINDOW))})", "realised"
             ),
+            PanelQuery(
+                f"max({filter_champions(select('model:mae_expected:value', MODEL, WINDOW))})", "expected"
+            ),
             PanelQuery(f"max({filter_champions(ERROR_LIMIT)})", "limit", QueryRole.LIMIT),
         ],
         width=6,
-        alerts=["PerformanceLow"],
+        alerts=["PerformanceLow", "ExpectedPerformanceLow"],
     ),
     _build_plain_panel(
         "model:roc_auc_{kind}:ratio",
@@ -287,8 +287,8 @@ PERFORMANCE = (
         "Root mean squared error",
         "short",
         "Root of the mean squared error of a regression's champion, in the unit of the target: larger than"
-        " the mean absolute error where few rows have large errors. Realised: from ground truth.",
-        kinds=("realised",),
+        " the mean absolute error where few rows have large errors. Realised: from ground truth. Expected:"
+        " from its model of the errors, before ground truth is known.",
     ),
 )
 LABELLED = f"sum by (version) ({select('model:labels:rows', MODEL, WINDOW)})"
@@ -320,6 +320,7 @@ VERSIONS = (
             TableColumn("Expected accuracy", _select_version("model:accuracy_expected:ratio"), "percentunit"),
             TableColumn("F1", _select_version("model:f1_macro_realised:ratio"), "percentunit"),
             TableColumn("Absolute error", _select_version("model:mae_realised:value")),
+            TableColumn("Expected absolute error", _select_version("model:mae_expected:value")),
             TableColumn("Features drifted", _select_version("model:drifted_features:ratio"), "percentunit"),
         ],
     ),

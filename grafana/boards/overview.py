@@ -109,8 +109,8 @@ GLANCE = TablePanel(
     "short",
     "Champion of each model in the window. Margin: difference of accuracy or F1 to the threshold, or of the"
     " mean absolute error as a share of it; below 0 the threshold is violated, which pages if it is"
-    " significant. Realised: from ground truth. Expected: from the calibrated probabilities, before ground"
-    " truth is known. Empty cells: no labels or no rows yet.",
+    " significant. Realised: from ground truth. Expected: from the calibrated probabilities or a model of"
+    " the errors, before ground truth is known. Empty cells: no labels or no rows yet.",
     width=24,
     height=7,
     sort="State",

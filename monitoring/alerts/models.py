@@ -48,7 +48,12 @@ def _build_realised_alert(wait: str, wanted: str) -> AlertRule:
 
 def _build_expected_alert(wait: str, wanted: str) -> AlertRule:
     rows = f"sum by ({WINDOWED}) (cell:expected:count{{{wanted}}})"
-    found = (_compare_accuracy("expected", rows, wanted), _compare_f1("expected", wanted))
+    errors = f"sum by ({WINDOWED}) (model:errors_expected:rows{{{wanted}}})"
+    found = (
+        _compare_accuracy("expected", rows, wanted),
+        _compare_f1("expected", wanted),
+        _compare_error("expected", errors, wanted),
+    )
     return AlertRule(
         name="ExpectedPerformanceLow",
         expr=filter_champions(" or ".join(found)),
@@ -57,7 +62,7 @@ def _build_expected_alert(wait: str, wanted: str) -> AlertRule:
         cause="performance",
         summary="Model `{{ $labels.model }}`: expected {{ $labels.metric }} violates its limit",
         description="Model `{{ $labels.model }}` v{{ $labels.version }}: expected {{ $labels.metric }} is "
-        '{{ $value | printf "%.3g" }} over {{ $labels.window }} by the calibrated probabilities and violates '
+        '{{ $value | printf "%.3g" }} over {{ $labels.window }}, before ground truth is known, and violates '
         f"its limit{LIMIT_TEXT}. See the runbook.",
     )
 

@@ -18,6 +18,14 @@ CELL = f"{VERSION}, predicted, actual"
 SEASON = f"{VERSION}, season"
 RANK = f"{VERSION}, bin"
 KINDS = ("expected", "realised")
+ERROR_PREFIXES = {"expected": "expected_", "realised": ""}
+"""Prefix of the errors' metrics by kind."""
+ERROR_SUMS = {
+    "absolute_error_sum": "absolute_error_sum",
+    "absolute_error_count": "absolute_error_count",
+    "squared_error_sum": "squared_error_total",
+}
+"""Record of a sum of errors to its metric."""
 
 
 def build_base_records(step: str, windows: Sequence[str]) -> Iterator[RecordingRule]:
@@ -25,11 +33,11 @@ def build_base_records(step: str, windows: Sequence[str]) -> Iterator[RecordingR
     sums = {
         "cell:expected:increase5m": (CELL, "servicio_ml_expected_confusion_total"),
         "cell:realised:increase5m": (CELL, "servicio_ml_realised_confusion_total"),
-        "model:absolute_error_sum:increase5m": (VERSION, "servicio_ml_absolute_error_sum"),
-        "model:absolute_error_count:increase5m": (VERSION, "servicio_ml_absolute_error_count"),
-        "model:squared_error_sum:increase5m": (VERSION, "servicio_ml_squared_error_total"),
         "model:label_lag_seconds_bucket:increase5m": ("model, le", "servicio_ml_label_lag_seconds_bucket"),
     }
+    for prefix in ERROR_PREFIXES.values():
+        for record, metric in ERROR_SUMS.items():
+            sums[f"model:{prefix}{record}:increase5m"] = (VERSION, f"servicio_ml_{prefix}{metric}")
     for kind in KINDS:
         for side in ("positives", "negatives_below"):
             sums[f"bin:{kind}_{side}:increase5m"] = (RANK, f"servicio_ml_{kind}_{side}_total")
@@ -49,7 +57,10 @@ def build_window_records(window: str, step: str) -> Iterator[RecordingRule]:
     found = {
         name: expression
         for kind in KINDS
-        for name, expression in _build_class_expressions(kind, window, step).items()
+        for name, expression in {
+            **_build_class_expressions(kind, window, step),
+            **_build_error_expressions(kind, window, step),
+        }.items()
     }
     for name, expression in {
         **found,
@@ -120,21 +131,31 @@ def _build_f1_variance(kind: str, window: str, sides: str, wrong: str) -> dict[s
     }
 
 
+def _build_error_expressions(kind: str, window: str, step: str) -> dict[str, str]:
+    """Build the mean errors of a regression, and the variance of the absolute one for independent rows."""
+    errors, number, squares = (
+        f"sum by ({VERSION}) "
+        f"({sum_over_window(f'model:{ERROR_PREFIXES[kind]}{record}:increase5m', window, step)})"
+        for record in ERROR_SUMS
+    )
+    mae, rmse = (f'model:{name}_{kind}:value{{window="{window}"}}' for name in ("mae", "rmse"))
+    rows = f'model:errors_{kind}:rows{{window="{window}"}}'
+    return {
+        f"model:errors_{kind}:rows": number,
+        f"model:mae_{kind}:value": f"{errors} / ({number} > 0)",
+        f"model:rmse_{kind}:value": f"sqrt({squares} / ({number} > 0))",
+        # zero where squares were not counted yet: an alert then has no interval, and still its limit
+        f"model:mae_{kind}:variance": f"(clamp_min({rmse} ^ 2 - {mae} ^ 2, 0) or 0 * {mae}) / ({rows} > 0)",
+    }
+
+
 def _build_label_expressions(window: str, step: str) -> dict[str, str]:
-    number = f"sum by ({VERSION}) ({sum_over_window('model:absolute_error_count:increase5m', window, step)})"
-    errors = f"sum by ({VERSION}) ({sum_over_window('model:absolute_error_sum:increase5m', window, step)})"
-    squares = f"sum by ({VERSION}) ({sum_over_window('model:squared_error_sum:increase5m', window, step)})"
-    mae, rmse = (f'model:{name}_realised:value{{window="{window}"}}' for name in ("mae", "rmse"))
+    number = f'sum by ({VERSION}) (model:errors_realised:rows{{window="{window}"}})'
     cells = f'sum by ({VERSION}) (cell:realised:count{{window="{window}"}})'
     lags = (
         f"sum by (model, le) ({sum_over_window('model:label_lag_seconds_bucket:increase5m', window, step)})"
     )
     return {
-        "model:mae_realised:value": f"{errors} / ({number} > 0)",
-        "model:rmse_realised:value": f"sqrt({squares} / ({number} > 0))",
-        # zero where squares were not counted yet: an alert then has no interval, and still its limit
-        "model:mae_realised:variance": f"sum by ({VERSION}) (clamp_min({rmse} ^ 2 - {mae} ^ 2, 0) "
-        f"or 0 * {mae}) / {number}",
         "model:labels:rows": f"{cells} > 0 or {number} > 0",
         "model:label_coverage:ratio": compute_ratio(
             f'sum by ({VERSION}) (model:labels:rows{{window="{window}"}})', _count_rows(window, step)

@@ -15,8 +15,8 @@ def draw_history(model: str, version: int, time_range: TimeRange) -> None:
     st.subheader(t("Performance"))
     st.caption(
         t(
-            "Expected: from the calibrated probabilities. Realised: from the labels received. Each point "
-            "covers the rows of the preceding {window}.",
+            "Expected: from the calibrated probabilities, or from a model of the errors. Realised: from the "
+            "labels received. Each point covers the rows of the preceding {window}.",
             window=time_range.window,
         )
     )

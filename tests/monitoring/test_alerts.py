@@ -192,15 +192,15 @@ def limit(metric: str, value: float) -> dict[str, str]:
     return {name: repeat_value(value), **write_champion()}
 
 
-def write_errors(number: float, mean: float, deviation: float = 1) -> dict[str, str]:
-    """Errors of labelled rows; without a deviation, of a server that does not count squares."""
-    squares = number * (mean**2 + deviation**2)
-    counted = {format_series("servicio_ml_squared_error_total", **MINE, **TARGET): write_burst(squares)}
+def write_errors(number: float, mean: float, deviation: float = 1, prefix: str = "") -> dict[str, str]:
+    """Errors of rows; without a deviation, of a server that does not count squares."""
+    squares, start = number * (mean**2 + deviation**2), f"servicio_ml_{prefix}"
+    counted = {format_series(f"{start}squared_error_total", **MINE, **TARGET): write_burst(squares)}
     return {
         **(counted if deviation else {}),
         **write_similar_rows(1),
-        format_series("servicio_ml_absolute_error_sum", **MINE, **TARGET): write_burst(number * mean),
-        format_series("servicio_ml_absolute_error_count", **MINE, **TARGET): write_burst(number),
+        format_series(f"{start}absolute_error_sum", **MINE, **TARGET): write_burst(number * mean),
+        format_series(f"{start}absolute_error_count", **MINE, **TARGET): write_burst(number),
     }
 
 
@@ -237,6 +237,40 @@ def build_performance_cases(alert: str, kind: str) -> tuple[Case, ...]:
     )
 
 
+def build_error_cases(alert: str, prefix: str) -> tuple[Case, ...]:
+    """Cases that realised and expected errors have in common."""
+    return (
+        expect_firing(
+            alert,
+            "absolute error",
+            {**write_errors(100, 21, 1, prefix), **limit("mae", 20)},
+            {**MINE, **DAY, "metric": "mae"},
+        ),
+        expect_silent(
+            alert, "an error no larger than chance", {**write_errors(100, 21, 4, prefix), **limit("mae", 20)}
+        ),
+        expect_firing(
+            alert,
+            "an error larger than chance",
+            {**write_errors(100, 21, 3, prefix), **limit("mae", 20)},
+            {**MINE, **DAY, "metric": "mae"},
+        ),
+        expect_silent(
+            alert,
+            "errors of rows that are alike",
+            {**write_errors(100, 21, 3, prefix), **limit("mae", 20), **write_similar_rows(2)},
+        ),
+        expect_firing(
+            alert,
+            "errors without squares",
+            {**write_errors(100, 21, 0, prefix), **limit("mae", 20)},
+            {**MINE, **DAY, "metric": "mae"},
+        ),
+        expect_silent(alert, "small error", {**write_errors(100, 19, 1, prefix), **limit("mae", 20)}),
+        expect_silent(alert, "few errors", {**write_errors(99, 50, 1, prefix), **limit("mae", 20)}),
+    )
+
+
 def write_coverage(before: float, after: float, rows: str = "0+200x80") -> dict[str, str]:
     """Labels of 6 hours, in the first week and then."""
     metric = "servicio_ml_realised_confusion_total"
@@ -263,24 +297,11 @@ FORTNIGHT = {"at": "15d", "step": "6h"}
 MODELS = (
     *build_performance_cases("PerformanceLow", "realised"),
     *build_performance_cases("ExpectedPerformanceLow", "expected"),
-    expect_firing(
-        "PerformanceLow", "absolute error", {**write_errors(100, 21), **limit("mae", 20)},
-        {**MINE, **DAY, "metric": "mae"},
-    ),
-    expect_silent("PerformanceLow", "an error no larger than chance",
-        {**write_errors(100, 21, 4), **limit("mae", 20)}),
-    expect_firing(
-        "PerformanceLow", "an error larger than chance", {**write_errors(100, 21, 3), **limit("mae", 20)},
-        {**MINE, **DAY, "metric": "mae"},
-    ),
-    expect_silent("PerformanceLow", "errors of rows that are alike",
-        {**write_errors(100, 21, 3), **limit("mae", 20), **write_similar_rows(2)}),
-    expect_firing(
-        "PerformanceLow", "errors without squares", {**write_errors(100, 21, 0), **limit("mae", 20)},
-        {**MINE, **DAY, "metric": "mae"},
-    ),
-    expect_silent("PerformanceLow", "small error", {**write_errors(100, 19), **limit("mae", 20)}),
-    expect_silent("PerformanceLow", "few errors", {**write_errors(99, 50), **limit("mae", 20)}),
+    *build_error_cases("PerformanceLow", ""),
+    *build_error_cases("ExpectedPerformanceLow", "expected_"),
+    expect_silent("PerformanceLow", "expected errors",
+        {**write_errors(100, 21, 1, "expected_"), **limit("mae", 20)}),
+    expect_silent("ExpectedPerformanceLow", "realised errors", {**write_errors(100, 21), **limit("mae", 20)}),
     expect_silent("PerformanceLow", "no labels", {**write_rows(500), **limit("accuracy", 0.8)}),
     expect_firing("LabelCoverageLow", "labels stop", write_coverage(160, 0), MODEL, **FORTNIGHT),
     expect_silent("LabelCoverageLow", "labels go on", write_coverage(160, 140), **FORTNIGHT),

@@ -284,26 +284,37 @@ def test_the_area_under_the_curve_is_that_of_the_counts(kind: str, rows: int, tm
     assert run(select_groups("models"), series, expected, tmp_path) == ""
 
 
-def test_the_absolute_error_is_the_mean_of_all_servers(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "prefix"), [("realised", ""), ("expected", "expected_")])
+def test_errors_are_the_means_of_all_servers(kind: str, prefix: str, tmp_path: Path) -> None:
+    server = {**MINE, "job": "servicio-ml"}
+    sums = {
+        "absolute_error_sum": (60.5, 9.5), "absolute_error_count": (10, 30), "squared_error_total": (400, 6.5)
+    }  # fmt: skip
+    series = {
+        format_series(f"servicio_ml_{prefix}{name}", **server, instance=instance): f"0 {value}+0x2"
+        for name, values in sums.items()
+        for instance, value in zip(INSTANCES, values, strict=True)
+    }
+    expected = [
+        expect_values(f"model:errors_{kind}:rows", "model", {"rain": 40}),
+        expect_values(f"model:mae_{kind}:value", "model", {"rain": 70 / 40}),
+        expect_values(f"model:rmse_{kind}:value", "model", {"rain": (406.5 / 40) ** 0.5}),
+        expect_values(f"model:mae_{kind}:variance", "model", {"rain": (406.5 / 40 - (70 / 40) ** 2) / 40}),
+    ]
+    assert run(select_groups("models"), series, expected, tmp_path) == ""
+
+
+def test_labels_are_those_of_all_servers(tmp_path: Path) -> None:
     server = {**MINE, "job": "servicio-ml"}
     series = {
-        format_series("servicio_ml_absolute_error_sum", **server, instance="a"): "0 60.5+0x2",
         format_series("servicio_ml_absolute_error_count", **server, instance="a"): "0 10+0x2",
-        format_series("servicio_ml_absolute_error_sum", **server, instance="b"): "0 9.5+0x2",
         format_series("servicio_ml_absolute_error_count", **server, instance="b"): "0 30+0x2",
-        format_series("servicio_ml_squared_error_total", **server, instance="a"): "0 400+0x2",
-        format_series("servicio_ml_squared_error_total", **server, instance="b"): "0 6.5+0x2",
         format_series("servicio_ml_label_lag_seconds_bucket", model="rain", le="360.0"): "0 0+0x2",
         format_series("servicio_ml_label_lag_seconds_bucket", model="rain", le="3600.0"): "0 40+0x2",
         format_series("servicio_ml_label_lag_seconds_bucket", model="rain", le="+Inf"): "0 40+0x2",
         format_series("servicio_ml_season_observations_total", **server, season="all"): "0 160+0x2",
     }
     expected = [
-        expect_values("model:mae_realised:value", "model", {"rain": 70 / 40}),
-        expect_values("model:rmse_realised:value", "model", {"rain": (406.5 / 40) ** 0.5}),
-        expect_values(
-            "model:mae_realised:variance", "model", {"rain": (406.5 / 40 - (70 / 40) ** 2) / 40}
-        ),
         expect_values("model:labels:rows", "model", {"rain": 40}),
         expect_values("model:label_coverage:ratio", "model", {"rain": 0.25}),
         Expected(query="model:label_lag_seconds:p50", at="2h", samples={

@@ -34,7 +34,9 @@ def _build_table(*quantiles: float) -> ConformityTable:
 
 
 def _build_regression(**changes: Any) -> Uncertainty:
-    model = ErrorModel(scorer=_Scorer(), is_relative=True, ratio=2.0, floor=0.5, damping=1.0)
+    model = ErrorModel(
+        scorer=_Scorer(), is_relative=True, ratio=2.0, squared_ratio=1.5, floor=0.5, damping=1.0
+    )
     return Uncertainty(groups=RowGroups(), table=_build_table(3.0), error_model=model, **changes)
 
 
@@ -46,6 +48,9 @@ def test_an_interval_is_as_wide_as_the_expected_error() -> None:
     """Errors of 0.1 * 2 of the answer, at least 0.5, three of them on each side, within the limits."""
     built = _build_regression(minimum=0.0, maximum=150.0)
     assert built.estimate_errors(MATRIX, ANSWERS).round(5).tolist() == [2, 20, 0.2]
+    assert built.error_model is not None
+    sums = built.error_model.sum_errors(MATRIX, ANSWERS.outcomes)
+    assert (sums.rows, round(sums.absolute, 4), round(sums.squared, 4)) == (3, 22.2, 606.06)
     columns = built.compute_columns(MATRIX, ANSWERS, 0.9)
     assert columns["lower"].round(4).tolist() == [4, 40, 0]
     assert columns["upper"].round(4).tolist() == [16, 150, 2.5]
@@ -53,7 +58,9 @@ def test_an_interval_is_as_wide_as_the_expected_error() -> None:
 
 
 def test_damping_brings_widths_together() -> None:
-    model = ErrorModel(scorer=_Scorer(), is_relative=True, ratio=2.0, floor=0.5, damping=0.5)
+    model = ErrorModel(
+        scorer=_Scorer(), is_relative=True, ratio=2.0, squared_ratio=1.5, floor=0.5, damping=0.5
+    )
     assert model.compute_difficulty(np.array([4.0, 16.0, 0.0])).round(4).tolist() == [2, 4, 0.7071]
 
 

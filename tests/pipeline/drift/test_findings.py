@@ -105,6 +105,32 @@ def test_performance_is_that_of_the_textbook(
     assert values == pytest.approx({"accuracy": metrics.accuracy_score(real, answers), "f1_macro": f1})
 
 
+def test_expected_errors_are_those_of_the_error_model(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    made = create_drift_fixture(tmp_path, request.getfixturevalue("regression_folder"), Task.REGRESSION)
+    assert made.artifact.uncertainty is not None
+    frame = generate_rows(Task.REGRESSION, 400, seed=9)
+    made.log_predictions(frame)
+    matrix = made.artifact.encoder.encode_frame(frame)
+    errors = made.artifact.uncertainty.estimate_errors(matrix, made.artifact.predict(matrix))
+    found = {each.metric: each for each in find_drift(made).performance if each.source == "expected"}
+    assert found["mae"].value == pytest.approx(errors.mean())
+    assert found["rmse"].value > found["mae"].value
+    assert found["rmse"].limit is None
+    assert not found["mae"].beyond
+
+
+def test_expected_errors_beyond_the_limit_are_impact(tmp_path: Path, regression_folder: Path) -> None:
+    made = create_drift_fixture(tmp_path, regression_folder, Task.REGRESSION)
+    uncertainty = made.artifact.uncertainty
+    assert uncertainty is not None
+    assert uncertainty.error_model is not None
+    worse = replace(uncertainty, error_model=replace(uncertainty.error_model, ratio=10.0))
+    made.log_predictions(generate_rows(Task.REGRESSION, 400, seed=9))
+    window = replace(made.window, artifact=replace(made.artifact, uncertainty=worse))
+    findings = analyze_window(window, made.place.store)
+    assert findings.verdict is DriftVerdict.IMPACT
+
+
 def test_scores_leave_out_a_class_that_never_was() -> None:
     confusion = np.array([[5.0, 1, 0], [2, 4, 0], [0, 0, 0]])
     assert compute_confusion_scores(confusion) == pytest.approx(

@@ -10,12 +10,12 @@ from servicio_ml.features.bins import ColumnBins
 from servicio_ml.features.comparison import LabelledSample
 from servicio_ml.features.output import Predictions
 from servicio_ml.features.profile import ReferenceProfile, SeasonProfile
+from servicio_ml.pipeline.drift.expectation import WindowExpectation
 from servicio_ml.pipeline.drift.performance import (
     compute_confusion_scores,
     compute_f1_macro_variance,
     compute_performance,
 )
-from servicio_ml.pipeline.drift.window import WindowExpectation
 
 RESAMPLES = 4000
 CONFUSIONS = {

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -138,6 +139,33 @@ def test_the_expected_confusion_is_the_sum_of_probabilities(artifact: Artifact, 
         "0.182": 0.25, "0.5": 0.5, "0.818": 0.875
     }  # fmt: skip
     assert split.ranks.negatives.sum() == 3 - split.ranks.positives.sum()
+
+
+@pytest.mark.parametrize("rows", [3, 3 * BUFFERED_ROWS + 7])
+def test_the_expected_errors_are_those_of_the_error_model(
+    loaded: LoadArtifact, tmp_path: Path, rows: int
+) -> None:
+    artifact = loaded("regression_folder")
+    assert artifact.uncertainty is not None
+    matrix = build_matrix(artifact, rows)
+    answers = artifact.predict(matrix)
+    counts_folder = BinCountsFolder(tmp_path)
+    add_in_chunks(counts_folder.open(INFO, artifact), matrix, answers, [1, 300])
+    [(head, counts)] = counts_folder.sum_versions()
+    errors = artifact.uncertainty.estimate_errors(matrix, answers)
+    number, absolute, squared = head.split_counts(counts).errors
+    assert number == rows
+    assert absolute == pytest.approx(errors.sum())
+    assert squared > (errors**2).sum()
+
+
+def test_a_regression_without_an_error_model_counts_no_errors(loaded: LoadArtifact, tmp_path: Path) -> None:
+    artifact = replace(loaded("regression_folder"), uncertainty=None)
+    counts_folder = BinCountsFolder(tmp_path)
+    matrix = build_matrix(artifact, 5)
+    counts_folder.open(INFO, artifact).add(matrix, artifact.predict(matrix))
+    [(head, counts)] = counts_folder.sum_versions()
+    assert len(head.split_counts(counts).errors) == 0
 
 
 def test_rows_wait_until_there_are_enough(artifact: Artifact, tmp_path: Path) -> None:

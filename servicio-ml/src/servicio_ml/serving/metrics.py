@@ -27,6 +27,8 @@
 | servicio_ml_prediction_observations_total | model, version, bin |
 | servicio_ml_expected_confusion_total | model, version, predicted, actual |
 | servicio_ml_expected_positives_total, servicio_ml_expected_negatives_below_total | model, version, bin |
+| servicio_ml_expected_absolute_error_sum, servicio_ml_expected_absolute_error_count | model, version |
+| servicio_ml_expected_squared_error_total | model, version |
 | servicio_ml_season_observations_total | model, version, season |
 | servicio_ml_reference_ratio | model, version, feature, bin, season |
 | servicio_ml_reference_rows | model, version, season |

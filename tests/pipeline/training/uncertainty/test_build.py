@@ -83,6 +83,10 @@ def test_expected_errors_are_right_on_average_and_for_each_colour(numbers: Any) 
     estimated = artifact.uncertainty.estimate_errors(test.matrix, predictions)
     realised = np.abs(test.truth - predictions.outcomes)
     assert estimated.mean() == pytest.approx(realised.mean(), rel=0.08)
+    assert artifact.uncertainty.error_model is not None
+    sums = artifact.uncertainty.error_model.sum_errors(test.matrix, predictions.outcomes)
+    assert sums.mae == pytest.approx(float(estimated.mean()))
+    assert sums.rmse == pytest.approx(float(np.sqrt((realised**2).mean())), rel=0.1)
     for code in range(3):
         rows = test.matrix[:, SCHEMA.names.index("colour")] == code
         assert estimated[rows].mean() == pytest.approx(realised[rows].mean(), rel=0.25)

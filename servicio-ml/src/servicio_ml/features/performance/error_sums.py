@@ -17,6 +17,16 @@ class ErrorSums:
     absolute: float
     squared: float
 
+    def add(self, other: "ErrorSums | None") -> "ErrorSums":
+        """Add the sums over other rows, if any."""
+        if other is None:
+            return self
+        return ErrorSums(
+            rows=self.rows + other.rows,
+            absolute=self.absolute + other.absolute,
+            squared=self.squared + other.squared,
+        )
+
     @property
     def mae(self) -> float:
         """Mean absolute error."""

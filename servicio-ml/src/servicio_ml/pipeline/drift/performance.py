@@ -10,7 +10,7 @@ from servicio_ml.features.bins import Integers, Numbers
 from servicio_ml.features.comparison import LabelledSample
 from servicio_ml.features.performance.error_sums import ErrorSums
 from servicio_ml.features.profile import ReferenceProfile
-from servicio_ml.pipeline.drift.window import WindowExpectation, compute_realised
+from servicio_ml.pipeline.drift.expectation import WindowExpectation, compute_realised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

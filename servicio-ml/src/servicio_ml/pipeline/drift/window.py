@@ -12,10 +12,9 @@ from servicio_ml.domain.prediction import Chunk, LabelledPrediction, Purpose
 from servicio_ml.features.artifact import Artifact
 from servicio_ml.features.bins import Numbers
 from servicio_ml.features.comparison import LabelledSample
-from servicio_ml.features.output import BINARY_CLASSES, Predictions
-from servicio_ml.features.performance.error_sums import ErrorSums
-from servicio_ml.features.performance.rank_counts import RankCounts, count_ranks
+from servicio_ml.features.output import Predictions
 from servicio_ml.features.window_drift import read_blocks
+from servicio_ml.pipeline.drift.expectation import WindowExpectation, expect_performance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,21 +53,6 @@ class LoggedWindow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WindowExpectation:
-    """Sums over the rows of a window, expected or realised.
-
-    Attributes:
-        confusion: Rows `[classes, classes]`, predicted by actual; empty in a regression.
-        ranks: Rows of both classes by their probability; None unless there are two.
-        errors: Errors of a regression; None for classes.
-    """
-
-    confusion: Numbers
-    ranks: RankCounts | None = None
-    errors: ErrorSums | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WindowSample:
     """Some rows of a window, and the sum over all of them.
 
@@ -90,12 +74,10 @@ def sample_window(window: LoggedWindow, limit: int, random: np.random.Generator)
     """
     classes = len(window.artifact.output.labels)
     # summed over all rows in the pass that samples, so the estimate has no sampling error
-    confusion, ranks = np.zeros((classes, classes)), None
+    expected = WindowExpectation(confusion=np.zeros((classes, classes)))
     draws, matrix, outcomes, probabilities = _build_empty_sample(window, classes)
     for rows, answers in read_blocks(window.read_chunks()):
-        confusion += compute_expected_confusion(answers, classes)
-        if classes == BINARY_CLASSES:
-            ranks = count_ranks(answers.binned_values, answers.binned_values).add(ranks)
+        expected = expected.add(expect_performance(window.artifact, rows, answers))
         draws = np.concatenate([draws, random.random(len(rows))])
         matrix = np.concatenate([matrix, rows])
         outcomes = np.concatenate([outcomes, answers.outcomes])
@@ -108,30 +90,7 @@ def sample_window(window: LoggedWindow, limit: int, random: np.random.Generator)
                 each[kept] for each in (draws, matrix, outcomes, probabilities)
             )
     answers = Predictions(outcomes=outcomes, probabilities=probabilities if classes else None)
-    expected = WindowExpectation(confusion=confusion, ranks=ranks)
     return WindowSample(matrix=matrix, answers=answers, expected=expected)
-
-
-def compute_expected_confusion(answers: Predictions, classes: int) -> Numbers:
-    """`[classes, classes]`: of the rows that were answered with a class, how many of each are expected."""
-    if answers.probabilities is None:
-        return np.zeros((0, 0))
-    hot = answers.outcomes[:, None] == np.arange(classes)
-    found: Numbers = hot.T.astype(np.float64) @ answers.probabilities
-    return found
-
-
-def compute_realised(truths: LabelledSample, classes: int) -> WindowExpectation:
-    """Sum up the labelled rows of a model with this number of classes, 0 for a regression."""
-    outcomes, truth = truths.answers.outcomes, truths.truth
-    if not classes:
-        errors = np.abs(truth - outcomes)
-        sums = ErrorSums(rows=len(errors), absolute=float(errors.sum()), squared=float((errors**2).sum()))
-        return WindowExpectation(confusion=np.zeros((0, 0)), errors=sums)
-    cells = outcomes.astype(np.int64) * classes + truth.astype(np.int64)
-    confusion = np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
-    ranks = count_ranks(truths.answers.binned_values, truth) if classes == BINARY_CLASSES else None
-    return WindowExpectation(confusion=confusion.astype(np.float64), ranks=ranks)
 
 
 def sample_truths(truths: LabelledSample, limit: int, random: np.random.Generator) -> LabelledSample:

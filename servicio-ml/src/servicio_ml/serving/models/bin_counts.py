@@ -23,10 +23,13 @@ from servicio_ml.features.encoder import Matrix
 from servicio_ml.features.output import BINARY_CLASSES, POSITIVE, Predictions
 from servicio_ml.features.performance.rank_counts import RANK_BINS, RankCounts, count_ranks
 from servicio_ml.features.profile import ReferenceProfile
+from servicio_ml.features.uncertainty.error_model import ErrorModel
 
 BUFFERED_ROWS = 256
 """Number of rows that are counted at once: one by one they would cost as much as the prediction."""
 FLOAT_BYTES = 8
+ERRORS = 3
+"""Numbers of the errors: rows, sum of the absolute and of the squared ones."""
 CountArray = npt.NDArray[np.float64]
 
 
@@ -40,6 +43,7 @@ class BinCountsHeader:
         run_id: Id of the run that trained it.
         labels: Labels of the classes; empty for a regression.
         reference: Bins and shares of the training rows.
+        has_errors: Whether the version estimates the errors of its numbers.
     """
 
     model: str
@@ -47,6 +51,7 @@ class BinCountsHeader:
     run_id: str
     labels: tuple[str, ...]
     reference: ReferenceProfile
+    has_errors: bool = False
 
     @property
     def size(self) -> int:
@@ -55,22 +60,33 @@ class BinCountsHeader:
 
     @property
     def _lengths(self) -> list[int]:
-        """Number of the bins of each feature and of the prediction, of seasons, cells and ranks."""
+        """Number of the bins of each feature and of the prediction, of seasons, cells, ranks and errors."""
         ranks = len(RANK_BINS) if len(self.labels) == BINARY_CLASSES else 0
         bins = (len(each.labels) for each in self.reference.all_bins)
-        return [*bins, len(self.reference.seasons), len(self.labels) ** 2, ranks, ranks]
+        return [
+            *bins,
+            len(self.reference.seasons),
+            len(self.labels) ** 2,
+            ranks,
+            ranks,
+            ERRORS * self.has_errors,
+        ]
 
     def split_counts(self, counts: CountArray) -> "VersionCounts":
         """Split the counts of the file by their meaning."""
-        *bins, seasons, confusion, positives, negatives = np.split(counts, np.cumsum(self._lengths)[:-1])
+        *bins, seasons, confusion, positives, negatives, errors = np.split(
+            counts, np.cumsum(self._lengths)[:-1]
+        )
         side = len(self.labels)
         return VersionCounts(
             columns=bins, seasons=seasons, confusion=confusion.reshape(side, side),
-            ranks=RankCounts(positives=positives, negatives=negatives),
+            ranks=RankCounts(positives=positives, negatives=negatives), errors=errors,
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
-        document = {name: getattr(self, name) for name in ("model", "version", "run_id", "labels")}
+        document = {
+            name: getattr(self, name) for name in ("model", "version", "run_id", "labels", "has_errors")
+        }
         return {**document, "reference": self.reference.to_json()}
 
     @classmethod
@@ -88,19 +104,30 @@ class VersionCounts:
         seasons: Rows by season.
         confusion: Expected confusion, `[predicted, actual]`.
         ranks: Expected rows of both classes by their probability; without bins unless there are two classes.
+        errors: Rows with an expected error, and the sums of the expected absolute and squared errors; empty
+            for a version without.
     """
 
     columns: list[CountArray]
     seasons: CountArray
     confusion: CountArray
     ranks: RankCounts
+    errors: CountArray
 
 
 class BinCounts:
-    """Counts of one version in this process; safe to use from several threads."""
+    """Counts of one version in this process; safe to use from several threads.
 
-    def __init__(self, header: BinCountsHeader, counts: CountArray) -> None:
-        self.header = header
+    Args:
+        header: Description of the counts.
+        counts: Counts of the process, `[header.size]`, which are added to.
+        error_model: Model of the errors of a version that has one.
+    """
+
+    def __init__(
+        self, header: BinCountsHeader, counts: CountArray, error_model: ErrorModel | None = None
+    ) -> None:
+        self.header, self._error_model = header, error_model
         self._counts, self._split_counts = counts, header.split_counts(counts)
         # the event loop, the thread of large requests and the shadow thread add rows
         self._lock = threading.Lock()
@@ -140,6 +167,10 @@ class BinCounts:
         np.add(split.seasons, reference.count_seasons(matrix), out=split.seasons)
         if predictions.probabilities is not None:
             np.add.at(split.confusion, predictions.outcomes.astype(np.intp), predictions.probabilities)
+        if self._error_model is not None:
+            # here and not with the answer: one call for many rows costs a fraction
+            errors = self._error_model.sum_errors(matrix, predictions.outcomes)
+            np.add(split.errors, (errors.rows, errors.absolute, errors.squared), out=split.errors)
         if predictions.probabilities is not None and len(split.ranks.positives):
             positive = predictions.probabilities[:, POSITIVE]
             ranks = count_ranks(positive, positive)
@@ -157,9 +188,10 @@ class BinCountsFolder:
 
     def open(self, info: ModelVersion, artifact: Artifact) -> BinCounts:
         """Open the counts of a version in this process; a version that is loaded again keeps its file."""
+        error_model = None if artifact.uncertainty is None else artifact.uncertainty.error_model
         header = BinCountsHeader(
-            model=info.model, version=info.version, run_id=info.run_id,
-            labels=artifact.output.labels, reference=artifact.reference,
+            model=info.model, version=info.version, run_id=info.run_id, labels=artifact.output.labels,
+            reference=artifact.reference, has_errors=error_model is not None,
         )  # fmt: skip
         # a digest, as a model's name may hold characters that a file system refuses
         name = blake2b(f"{info.model}/{info.version}".encode(), digest_size=8).hexdigest()
@@ -174,7 +206,7 @@ class BinCountsFolder:
         draft = path.with_suffix(".draft")
         draft.write_text(json.dumps(header.to_json()))
         draft.replace(path.with_suffix(".json"))
-        opened = BinCounts(header, np.frombuffer(shared, dtype=np.float64))
+        opened = BinCounts(header, np.frombuffer(shared, dtype=np.float64), error_model)
         self._opened[path] = opened
         return opened
 

@@ -2,7 +2,12 @@
 
 from collections.abc import Callable, Iterator
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
 from prometheus_client.registry import Collector
 
 from servicio_ml.domain.drift import compute_null_quantile
@@ -74,6 +79,7 @@ class _VersionFamilies:
     def __init__(self) -> None:
         self._create_observations()
         self._create_ranks()
+        self._create_errors()
         self._create_reference()
         self._create_limits()
 
@@ -106,6 +112,16 @@ class _VersionFamilies:
             "Sum of the probabilities of the negative class that a positive of the bin exceeds.",
             labels=labels,
         )
+
+    def _create_errors(self) -> None:
+        self.expected_absolute_error = SummaryMetricFamily(
+            "servicio_ml_expected_absolute_error", "Expected |truth - prediction|, in the target's unit.",
+            labels=VERSION_LABELS,
+        )  # fmt: skip
+        self.expected_squared_error = CounterMetricFamily(
+            "servicio_ml_expected_squared_error",
+            "Expected (truth - prediction)², in the square of the target's unit.", labels=VERSION_LABELS,
+        )  # fmt: skip
 
     def _create_reference(self) -> None:
         self.reference_ratio = GaugeMetricFamily(
@@ -146,6 +162,8 @@ class _VersionFamilies:
             self.expected_confusion,
             self.expected_positives,
             self.expected_negatives_below,
+            self.expected_absolute_error,
+            self.expected_squared_error,
             self.season_observations,
             self.reference_ratio,
             self.reference_rows,
@@ -172,6 +190,10 @@ class _VersionFamilies:
                 self.expected_confusion.add_metric([*mine, predicted, actual], number)
         if len(counts.ranks.positives):
             self._add_ranks(mine, counts.ranks)
+        if header.has_errors:
+            rows, absolute, squared = counts.errors.tolist()
+            self.expected_absolute_error.add_metric(mine, count_value=rows, sum_value=absolute)
+            self.expected_squared_error.add_metric(mine, squared)
 
     def _add_columns(
         self, version_labels: list[str], reference: ReferenceProfile, counts: VersionCounts

@@ -90,13 +90,15 @@ def fit_error_model(
         scores[other] = _fit(rows[train], target[train], answers.weights[train], threads).predict(rows[other])
     onnx = convert_estimator("lightgbm", _fit(rows, target, answers.weights, threads), rows.shape[1])
     estimates = scores * units
-    ratio = _compute_ratio(answers, estimates)
+    ratio = _compute_ratio(answers.errors, estimates, answers.weights)
+    estimates *= ratio
     model = ErrorModel(
         scorer=OnnxScorer(onnx), is_relative=is_relative, ratio=ratio,
+        squared_ratio=_compute_ratio(answers.errors**2, estimates**2, answers.weights),
         floor=FLOOR_SHARE * float(np.average(answers.errors, weights=answers.weights)) or MIN_ERROR,
-        damping=choose_damping(answers, ratio * estimates),
+        damping=choose_damping(answers, estimates),
     )  # fmt: skip
-    return FittedErrors(onnx=onnx, model=model, estimates=ratio * estimates)
+    return FittedErrors(onnx=onnx, model=model, estimates=estimates)
 
 
 def _mask_columns(matrix: Matrix, inputs: Sequence[int]) -> Matrix:
@@ -116,9 +118,9 @@ def _fit(rows: Matrix, target: Floats, weights: Floats, threads: int) -> LGBMReg
     return model.fit(rows, target, sample_weight=weights)
 
 
-def _compute_ratio(answers: UnseenAnswers, estimates: Floats) -> float:
-    mean = float(np.average(estimates, weights=answers.weights))
-    return float(np.average(answers.errors, weights=answers.weights)) / mean if mean > 0 else 1.0
+def _compute_ratio(found: Floats, estimates: Floats, weights: Floats) -> float:
+    mean = float(np.average(estimates, weights=weights))
+    return float(np.average(found, weights=weights)) / mean if mean > 0 else 1.0
 
 
 def choose_damping(answers: UnseenAnswers, estimates: Floats) -> float:
