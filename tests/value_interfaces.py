@@ -83,7 +83,10 @@ VALUES_SCHEMA = FeatureSchema(fields=FIELDS)
 FIELD_BY_NAME = {each.name: each for each in FIELDS}
 ENCODER = Encoder(VALUES_SCHEMA)
 DECODER = Decoder(MODEL, ENCODER, MAX_ROWS, identifier="Number")
-LOADED = SimpleNamespace(model=MODEL, version=1, artifact=SimpleNamespace(encoder=ENCODER), decoder=DECODER)
+LOADED = SimpleNamespace(
+    model=MODEL, version=1, artifact=SimpleNamespace(encoder=ENCODER), decoder=DECODER,
+    resolve_level=lambda _: None,
+)  # fmt: skip
 USE_CASE = build_use_case(
     schema=FeatureSchema(fields=(_build_field("row", Kind.INTEGER, 1), *FIELDS)),
     event_date="",

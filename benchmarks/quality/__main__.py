@@ -3,6 +3,7 @@
     python -m benchmarks.quality protocols --data FOLDER [USE_CASE …]   # known results
     python -m benchmarks.quality shipped --data FOLDER [USE_CASE …]     # beside AutoGluon
     python -m benchmarks.quality tables [TABLE …]                       # drafts of public tables
+    python -m benchmarks.quality coverage --data FOLDER [USE_CASE …]    # intervals and sets of labels
 
 Each writes its lines into a Markdown file as it has them, and prints it.
 """
@@ -11,12 +12,13 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks.quality import compare_shipped, compare_tables, protocols
+from benchmarks.quality import compare_shipped, compare_tables, coverage, protocols
 
 PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "protocols": protocols.measure_protocols,
     "shipped": compare_shipped.compare_shipped,
     "tables": compare_tables.compare_tables,
+    "coverage": coverage.measure_coverage,
 }
 
 

@@ -61,6 +61,14 @@ SENT: dict[str, tuple[str, tuple[Any, ...], dict[str, Any], str, str, Any]] = {
         "predict_batch", ("m", [{}]), {"on_error": "partial", "version": 1},
         "POST", "/models/m/predict/batch?version=1&on_error=partial", [{}],
     ),
+    "interval": ("predict", ("m", {}), {"interval": 0.9}, "POST", "/models/m/predict?interval=0.9", {}),
+    "intervals": (
+        "predict_batch", ("m", [{}]), {"interval": 0.9, "version": 1},
+        "POST", "/models/m/predict/batch?version=1&interval=0.9&on_error=refuse", [{}],
+    ),
+    "enqueue for an interval": (
+        "enqueue", ("m", {}), {"interval": 0.5}, "POST", "/models/m/enqueue?interval=0.5", {},
+    ),
     "explain": ("explain", ("m", RECORD), {"version": 2}, "POST", "/models/m/explain?version=2", JSON_RECORD),
     "enqueue": ("enqueue", ("m", RECORD), {}, "POST", "/models/m/enqueue", JSON_RECORD),
     "enqueue for an alias": (

@@ -124,6 +124,19 @@ def test_other_rows_are_answered_beside_a_refused_one(call: Caller) -> None:
     assert framed.predictions["error"].to_list() == [None, bad.error]
 
 
+def test_sets_of_labels_with_their_level(call: Caller) -> None:
+    one = call("predict", "small", RECORD, interval=0.9)
+    batch = call("predict_batch", "small", [RECORD], interval=0.9)
+    framed = call("predict_frame", "small", pl.DataFrame([RECORD]), interval=0.9)
+    assert (one.interval, batch.interval, framed.interval) == (0.9, 0.9, 0.9)
+    assert one.label in one.label_set
+    assert one.probability_lower <= one.probability <= one.probability_upper
+    assert batch.predictions[0].label_set == one.label_set == framed.predictions["label_set"][0].to_list()
+    assert call("predict", "small", RECORD).label_set is None
+    with pytest.raises(BadRequestError, match=r"it takes a share from 0\.5 to 0\.99"):
+        call("predict", "small", RECORD, interval=2)
+
+
 def test_ground_truth_of_predictions(call: Caller) -> None:
     batch = call("predict_batch", "small", [RECORD, RECORD])
     first, second = (each.prediction_id for each in batch.predictions)

@@ -150,11 +150,18 @@ class AsyncClient:
         alias: str = "",
         client_key: str = "",
         on_error: OnError = "refuse",
+        interval: float | None = None,
     ) -> PredictionFrame[Frame]:
         """Predict the rows of a pandas or polars DataFrame or an Arrow table; see `predict_batch`."""
         return await self.send(
             operations.predict_frame(
-                model, frame, version=version, alias=alias, client_key=client_key, on_error=on_error
+                model,
+                frame,
+                version=version,
+                alias=alias,
+                client_key=client_key,
+                on_error=on_error,
+                interval=interval,
             )
         )
 

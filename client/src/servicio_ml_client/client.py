@@ -167,11 +167,18 @@ class Client:
         alias: str = "",
         client_key: str = "",
         on_error: OnError = "refuse",
+        interval: float | None = None,
     ) -> PredictionFrame[Frame]:
         """Predict the rows of a pandas or polars DataFrame or an Arrow table; see `predict_batch`."""
         return self.send(
             operations.predict_frame(
-                model, frame, version=version, alias=alias, client_key=client_key, on_error=on_error
+                model,
+                frame,
+                version=version,
+                alias=alias,
+                client_key=client_key,
+                on_error=on_error,
+                interval=interval,
             )
         )
 

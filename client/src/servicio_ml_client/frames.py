@@ -5,7 +5,7 @@ from typing import Any, Literal, cast
 
 from servicio_ml_client.predictions import Frame, PredictionFrame
 
-MODEL, VERSION, REFUSED = b"model", b"version", b"refused"
+MODEL, VERSION, REFUSED, INTERVAL = b"model", b"version", b"refused", b"interval"
 """Keys in the schema metadata of an answer."""
 Library = Literal["arrow", "polars", "pandas"]
 Table = Any
@@ -44,6 +44,7 @@ def read_frame(frame: Frame, body: bytes) -> PredictionFrame[Frame]:
         model=metadata[MODEL].decode(), version=int(metadata[VERSION]),
         predictions=_convert_from_table(frame, table.replace_schema_metadata(None)),
         refused=int(metadata[REFUSED]) if REFUSED in metadata else None,
+        interval=float(metadata[INTERVAL]) if INTERVAL in metadata else None,
     )  # fmt: skip
 
 

@@ -36,7 +36,13 @@ _MODELS = TypeAdapter(list[ModelState])
 
 
 def predict(
-    model: str, record: Record, *, version: int | None = None, alias: str = "", client_key: str = ""
+    model: str,
+    record: Record,
+    *,
+    version: int | None = None,
+    alias: str = "",
+    client_key: str = "",
+    interval: float | None = None,
 ) -> Call[Prediction]:
     """Predict a record; the server logs and counts the prediction.
 
@@ -46,9 +52,11 @@ def predict(
         version: Version that answers; not together with `alias`.
         alias: Alias of the version that answers; the champion by default.
         client_key: Key that decides whether the challenger answers, while it has a canary.
+        interval: Level of the interval, or of the set of labels, that the answer shall have, 0.5 to 0.99.
     """
     return Call(
-        method="POST", path=_build_path(model, "/predict"), query=_build_version_query(version, alias),
+        method="POST", path=_build_path(model, "/predict"),
+        query={**_build_version_query(version, alias), **_build_interval_query(interval)},
         body=_write_json(record), headers=_build_client_key(client_key), repeat=Repeat.IF_REFUSED,
         read=Prediction.model_validate_json,
     )  # fmt: skip
@@ -62,6 +70,7 @@ def predict_batch(
     alias: str = "",
     client_key: str = "",
     on_error: OnError = "refuse",
+    interval: float | None = None,
 ) -> Call[PredictionBatch]:
     """Predict records; the server logs and counts the predictions.
 
@@ -72,17 +81,27 @@ def predict_batch(
         alias: Alias of the version that answers; the champion by default.
         client_key: Key that decides whether the challenger answers, while it has a canary.
         on_error: `refuse` refuses the batch for one wrong value; `partial` answers the other rows.
+        interval: As in `predict`.
     """
     return Call(
         method="POST", path=_build_path(model, "/predict/batch"),
-        query={**_build_version_query(version, alias), "on_error": on_error},
+        query={
+            **_build_version_query(version, alias), **_build_interval_query(interval), "on_error": on_error
+        },
         body=_write_json(list(records)), headers=_build_client_key(client_key), repeat=Repeat.IF_REFUSED,
         read=PredictionBatch.model_validate_json,
     )  # fmt: skip
 
 
 def predict_frame(
-    model: str, frame: Frame, *, version: int | None, alias: str, client_key: str, on_error: OnError
+    model: str,
+    frame: Frame,
+    *,
+    version: int | None,
+    alias: str,
+    client_key: str,
+    on_error: OnError,
+    interval: float | None,
 ) -> Call[PredictionFrame[Frame]]:
     """Predict the rows of a frame, as `predict_batch` does; the answer is a frame of the same library.
 
@@ -93,10 +112,13 @@ def predict_frame(
         alias: Alias of the version that answers.
         client_key: Key that decides whether the challenger answers, while it has a canary.
         on_error: As in `predict_batch`.
+        interval: As in `predict`; a set of labels is a list.
     """
     return Call(
         method="POST", path=_build_path(model, "/predict/batch"),
-        query={**_build_version_query(version, alias), "on_error": on_error},
+        query={
+            **_build_version_query(version, alias), **_build_interval_query(interval), "on_error": on_error
+        },
         body=write_frame(frame), content_type=ARROW_STREAM, headers=_build_client_key(client_key),
         repeat=Repeat.IF_REFUSED, read=partial(read_frame, frame),
     )  # fmt: skip
@@ -113,7 +135,13 @@ def explain(
 
 
 def enqueue(
-    model: str, record: Record, *, version: int | None = None, alias: str = "", key: str = ""
+    model: str,
+    record: Record,
+    *,
+    version: int | None = None,
+    alias: str = "",
+    key: str = "",
+    interval: float | None = None,
 ) -> Call[EnqueuedMessage]:
     """Append a record to the stream of a model, for a stream worker to score.
 
@@ -123,9 +151,11 @@ def enqueue(
         version: Version that scores; not together with `alias`.
         alias: Alias of the version that scores; the champion by default.
         key: Key that the result has, too.
+        interval: As in `predict`.
     """
     return Call(
-        method="POST", path=_build_path(model, "/enqueue"), query=_build_version_query(version, alias),
+        method="POST", path=_build_path(model, "/enqueue"),
+        query={**_build_version_query(version, alias), **_build_interval_query(interval)},
         body=_write_json(record), headers=_build_client_key(key), repeat=Repeat.IF_UNSENT,
         read=EnqueuedMessage.model_validate_json,
     )  # fmt: skip
@@ -258,6 +288,10 @@ def _build_version_query(version: int | None, alias: str) -> Mapping[str, str]:
     if version is not None:
         return {"version": str(version)}
     return {"alias": alias} if alias else {}
+
+
+def _build_interval_query(interval: float | None) -> Mapping[str, str]:
+    return {} if interval is None else {"interval": str(interval)}
 
 
 def _build_client_key(key: str) -> Mapping[str, str]:

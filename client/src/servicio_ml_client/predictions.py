@@ -19,6 +19,16 @@ class Prediction(Document):
     """Probability of the positive class; None for other tasks."""
     probabilities: dict[str, float] | None = None
     """Probability of each of several classes; None for other tasks."""
+    lower: float | None = None
+    """Lower bound of the number of a regression; None unless asked with `interval`."""
+    upper: float | None = None
+    label_set: list[str] | None = None
+    """Labels that hold the true one as often as `interval` says; None unless asked."""
+    probability_lower: float | None = None
+    """Lower bound of `probability`; None unless asked with `interval`."""
+    probability_upper: float | None = None
+    interval: float | None = None
+    """Level of the interval or set."""
     model: str
     version: int
     prediction_id: str
@@ -32,6 +42,11 @@ class RowPrediction(Document):
     label: str | None = None
     probability: float | None = None
     probabilities: dict[str, float] | None = None
+    lower: float | None = None
+    upper: float | None = None
+    label_set: list[str] | None = None
+    probability_lower: float | None = None
+    probability_upper: float | None = None
     prediction_id: str | None
     error: str | None = None
     """Reason why the row is refused."""
@@ -43,6 +58,8 @@ class PredictionBatch(Document):
     model: str
     version: int
     predictions: list[RowPrediction]
+    interval: float | None = None
+    """Level of the intervals or sets; None unless asked with `interval`."""
     refused: int | None = None
     """Number of refused rows; None unless asked with `on_error="partial"`."""
     errors: list[Fault] | None = None
@@ -59,9 +76,11 @@ class PredictionFrame(Generic[Frame]):
         predictions: One row for each row, in the same order, with the columns of `RowPrediction`; a pandas
             frame keeps its index.
         refused: Number of refused rows; None unless asked with `on_error="partial"`.
+        interval: Level of the intervals or sets; None unless asked with `interval`.
     """
 
     model: str
     version: int
     predictions: Frame
     refused: int | None
+    interval: float | None = None

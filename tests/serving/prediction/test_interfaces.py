@@ -28,6 +28,7 @@ from servicio_ml.domain.schema import FeatureSchema, Kind
 from servicio_ml.domain.search import Candidate
 from servicio_ml.domain.stream import StreamKind, build_stream_name
 from servicio_ml.domain.use_case import Task
+from servicio_ml.errors import RequestError
 from servicio_ml.pipeline.reading.file_format import InputSpec
 from servicio_ml.pipeline.reading.input_file import inspect_file
 from servicio_ml.pipeline.scoring.run import ScoringJob, score_file
@@ -69,9 +70,17 @@ TYPES = {
     Kind.NUMBER: pl.Float64(),
 }
 TOLERANCE = 1e-5
+LEVEL = 0.9
 SECONDS = 30
-MUTATION = """mutation ($records: [JSON!]!) { predict(model: "small", records: $records) {
-    prediction label probability probabilities { label probability } model version } }"""
+MUTATION = """mutation ($records: [JSON!]!, $interval: Float) {
+    predict(model: "small", records: $records, interval: $interval) {
+    prediction label probability probabilities { label probability } model version
+    lower upper labelSet probabilityLower probabilityUpper interval } }"""
+GRAPHQL_NAMES = {
+    "labelSet": "label_set",
+    "probabilityLower": "probability_lower",
+    "probabilityUpper": "probability_upper",
+}
 ResultRows = list[dict[str, Any]]
 
 
@@ -82,6 +91,17 @@ class GoldenRows:
     made: ServiceFixture
     gateway: Gateway
     folder: Path
+    interval: float | None = None
+
+    @property
+    def query(self) -> str:
+        """Query of the level that is asked for."""
+        return "" if self.interval is None else f"interval={self.interval}"
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Parameters of a request of the inference protocol."""
+        return {} if self.interval is None else {"parameters": {"interval": self.interval}}
 
     @property
     def loaded_model(self) -> LoadedModel:
@@ -130,13 +150,15 @@ class GoldenRows:
 
     def post(self, path: str, body: object, media_type: str = "application/json") -> Any:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        answer = post(self.gateway, path, raw, {"Content-Type": media_type, "Accept": "application/json"})
+        headers = {"Content-Type": media_type, "Accept": "application/json"}
+        answer = post(self.gateway, path, raw, headers, self.query if PREDICT in path else "")
         assert answer.status == 200, answer.body
         return answer.document
 
 
 def _add_model(document: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> ResultRows:
-    return [{"model": document["model"], "version": document["version"], **row} for row in rows]
+    head = {name: document[name] for name in ("model", "version", "interval") if name in document}
+    return [{**head, **row} for row in rows]
 
 
 def predict_one_by_one(given: GoldenRows) -> ResultRows:
@@ -164,13 +186,14 @@ def predict_arrow(given: GoldenRows) -> ResultRows:
     table, sink = given.frame.to_arrow(), pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    answer = post(given.gateway, BATCH, sink.getvalue().to_pybytes(), {"Content-Type": arrow.STREAM_TYPE})
+    body, headers = sink.getvalue().to_pybytes(), {"Content-Type": arrow.STREAM_TYPE}
+    answer = post(given.gateway, BATCH, body, headers, given.query)
     assert answer.status == 200, answer.body
     result = pa.ipc.open_stream(answer.body).read_all()
-    head = {
-        "model": result.schema.metadata[b"model"].decode(),
-        "version": int(result.schema.metadata[b"version"]),
-    }
+    metadata = result.schema.metadata
+    head = {"model": metadata[b"model"].decode(), "version": int(metadata[b"version"])}
+    if b"interval" in metadata:
+        head["interval"] = float(metadata[b"interval"])
     return _add_model(head, result.to_pylist())
 
 
@@ -190,7 +213,7 @@ def infer_oip_fields(given: GoldenRows) -> ResultRows:
         }
         for name, values in given.columns.items()
     ]  # fmt: skip
-    return _read_tensors(given, given.post(INFER, {"inputs": inputs}))
+    return _read_tensors(given, given.post(INFER, {"inputs": inputs, **given.parameters}))
 
 
 def infer_oip_features(given: GoldenRows) -> ResultRows:
@@ -199,7 +222,7 @@ def infer_oip_features(given: GoldenRows) -> ResultRows:
     beside = [
         {"name": IDENTIFIER, "datatype": "BYTES", "shape": [len(data), 1], "data": given.identifiers}
     ] * bool(given.identifiers)
-    return _read_tensors(given, given.post(INFER, {"inputs": [features, *beside]}))
+    return _read_tensors(given, given.post(INFER, {"inputs": [features, *beside], **given.parameters}))
 
 
 def _read_tensors(given: GoldenRows, document: Mapping[str, Any]) -> ResultRows:
@@ -207,14 +230,17 @@ def _read_tensors(given: GoldenRows, document: Mapping[str, Any]) -> ResultRows:
     labels = given.loaded_model.labels
     outputs = {each["name"]: np.reshape(each["data"], each["shape"]).tolist() for each in document["outputs"]}
     head = {"model": document["model_name"], "version": int(document["model_version"])}
+    head |= document.get("parameters") or {}
     rows = [dict(zip(outputs, row, strict=True)) for row in zip(*outputs.values(), strict=True)]
     for row in rows:
         if labels:
             row["label"] = row["prediction"]
             row["prediction"] = labels.index(row["label"])
+        if "label_set" in row:
+            row["label_set"] = json.loads(row["label_set"])
         if "probabilities" in row:
             row["probabilities"] = dict(zip(labels, row["probabilities"], strict=True))
-    return _add_model(head, rows)
+    return [{**head, **row} for row in rows]
 
 
 def infer_oip_grpc(given: GoldenRows) -> ResultRows:
@@ -224,6 +250,8 @@ def infer_oip_grpc(given: GoldenRows) -> ResultRows:
     )  # fmt: skip
 
     request = pb.ModelInferRequest(model_name=MODEL, inputs=[features])
+    if given.interval is not None:
+        request.parameters["interval"].double_param = given.interval
     if given.identifiers:
         texts = request.inputs.add(name=IDENTIFIER, datatype="BYTES", shape=[len(given.identifiers)])
         # an empty text has no value
@@ -245,7 +273,11 @@ def infer_oip_grpc(given: GoldenRows) -> ResultRows:
         {"name": each.name, "shape": [*each.shape], "data": _read_contents(each.contents)}
         for each in result.outputs
     ]
-    document = {"model_name": result.model_name, "model_version": result.model_version, "outputs": outputs}
+    parameters = {name: each.double_param for name, each in result.parameters.items()}
+    document = {
+        "model_name": result.model_name, "model_version": result.model_version, "outputs": outputs,
+        "parameters": parameters,
+    }  # fmt: skip
     return _read_tensors(given, document)
 
 
@@ -254,9 +286,12 @@ def _read_contents(contents: pb.InferTensorContents) -> list[Any]:
 
 
 def predict_graphql(given: GoldenRows) -> ResultRows:
-    result = given.post("/graphql", {"query": MUTATION, "variables": {"records": given.records}})
+    variables = {"records": given.records, "interval": given.interval}
+    result = given.post("/graphql", {"query": MUTATION, "variables": variables})
+    assert "errors" not in result, result
     rows = [
-        {name: value for name, value in row.items() if value is not None} for row in result["data"]["predict"]
+        {GRAPHQL_NAMES.get(name, name): value for name, value in row.items() if value is not None}
+        for row in result["data"]["predict"]
     ]
     for row in rows:
         if shares := row.get("probabilities"):
@@ -267,8 +302,11 @@ def predict_graphql(given: GoldenRows) -> ResultRows:
 def predict_stream(given: GoldenRows) -> ResultRows:
     streams = MemoryStreams()
     broker = MemoryBroker(streams, "worker", given.made.clock)
-    sent = [broker.append(MODEL, {"record": json.dumps(record)}) for record in given.records]
+    level = {} if given.interval is None else {"interval": str(given.interval)}
+    sent = [broker.append(MODEL, {"record": json.dumps(record), **level}) for record in given.records]
     StreamWorker(given.made.service, broker).step(0)
+    dead = build_stream_name(MODEL, StreamKind.DEAD)
+    assert not streams.entries.get(dead), streams.entries[dead]
     results = streams.entries[build_stream_name(MODEL, StreamKind.RESULTS)]
     answers = {each["request"]: json.loads(each["answer"]) for each in results}
     return [answers[each] for each in sent]
@@ -286,6 +324,7 @@ def score_offline(given: GoldenRows) -> ResultRows:
         source=inspect_file(path, path.name),
         wanted=wanted,
         store=store,
+        level=loaded_model.resolve_level(given.interval),
     )
     score_file(job, SilentProgress(), lambda: 0.0)
     (output,) = store.list_keys("part-")
@@ -390,3 +429,54 @@ def _select_numbers(row: Mapping[str, Any]) -> dict[str, Any]:
     shares = {f"share of {label}": share for label, share in row.get("probabilities", {}).items()}
     numbers = {name: value for name, value in row.items() if isinstance(value, (int, float))}
     return {**numbers, **shares}
+
+
+@pytest.fixture(scope="module")
+def single_intervals(given: GoldenRows) -> ResultRows:
+    if given.loaded_model.artifact.uncertainty is None:
+        pytest.skip("an isolated model has none")
+    return _split_rows(predict_one_by_one(replace(given, interval=LEVEL)))
+
+
+@pytest.mark.parametrize("interface", INTERFACES)
+def test_every_interface_gives_the_same_intervals_and_sets(
+    interface: str, given: GoldenRows, single: ResultRows, single_intervals: ResultRows
+) -> None:
+    answers = _split_rows(INTERFACES[interface](replace(given, interval=LEVEL)))
+    uncertainty = given.loaded_model.artifact.uncertainty
+    assert uncertainty is not None
+    names = {*uncertainty.column_names, "interval"}
+    for mine, theirs, without in zip(answers, single_intervals, single, strict=True):
+        assert {name: value for name, value in mine.items() if name not in names} == without
+        assert (_select_texts(mine), mine.get("label_set")) == (
+            _select_texts(theirs),
+            theirs.get("label_set"),
+        )
+        assert _select_numbers(mine) == pytest.approx(_select_numbers(theirs), rel=TOLERANCE)
+        assert mine["interval"] == LEVEL
+        assert names <= mine.keys()
+        if "lower" in mine:
+            assert mine["lower"] < mine["prediction"] < mine["upper"]
+        else:
+            assert mine["label"] in mine["label_set"]
+
+
+@pytest.mark.parametrize("interface", INTERFACES)
+def test_every_interface_refuses_what_is_no_level_and_logs_nothing(interface: str, given: GoldenRows) -> None:
+    logged = {*given.made.log.written_chunks}
+    with pytest.raises((AssertionError, RequestError, grpc.aio.AioRpcError)) as caught:
+        INTERFACES[interface](replace(given, interval=1.5))
+    assert "it takes a share from 0.5 to 0.99, such as 0.9" in str(caught.value)
+    assert {*given.made.log.written_chunks} == logged
+
+
+@pytest.mark.parametrize("interface", INTERFACES)
+def test_every_interface_says_why_an_isolated_model_has_no_intervals(
+    interface: str, given: GoldenRows
+) -> None:
+    if given.loaded_model.artifact.uncertainty is not None:
+        pytest.skip("this model has them")
+    with pytest.raises((AssertionError, RequestError, grpc.aio.AioRpcError)) as caught:
+        INTERFACES[interface](replace(given, interval=LEVEL))
+    assert "interval 0.9 of small version 1" in str(caught.value)
+    assert "runs in a process of its own" in str(caught.value)

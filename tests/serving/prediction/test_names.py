@@ -54,7 +54,11 @@ SCHEMA = FeatureSchema(
 ENCODER = Encoder(SCHEMA)
 DECODER = Decoder("names", ENCODER, MAX_ROWS, identifier="PassengerId")
 LOADED: Any = SimpleNamespace(
-    model="names", version=1, artifact=SimpleNamespace(encoder=ENCODER), decoder=DECODER
+    model="names",
+    version=1,
+    artifact=SimpleNamespace(encoder=ENCODER),
+    decoder=DECODER,
+    resolve_level=lambda _: None,
 )
 NAN = np.nan
 MATRIX_ROW = [12.5, 3.0, 40.0, 1.0]

@@ -200,6 +200,10 @@ DialectName = Annotated[
 ModelThreads = Annotated[
     int, typer.Option(min=0, help="Number of threads of the model; 0 for one per processor.")
 ]
+IntervalLevel = Annotated[
+    str,
+    typer.Option(metavar="LEVEL", help="Add intervals, or sets of labels, of this level: 0.5 to 0.99."),
+]
 ForceScoring = Annotated[bool, typer.Option("--force", help="Delete the existing output.")]
 
 # logged predictions

@@ -7,6 +7,7 @@ from servicio_ml.cli.options import (
     Debug,
     DialectName,
     ForceScoring,
+    IntervalLevel,
     Json,
     KeptColumns,
     ModelThreads,
@@ -32,6 +33,7 @@ def score(
     keep: KeptColumns = None,
     dialect: DialectName = "",
     threads: ModelThreads = 0,
+    interval: IntervalLevel = "",
     force: ForceScoring = False,
     as_json: Json = False,
     debug: Debug = False,
@@ -51,13 +53,15 @@ def score(
         with bootstrap.open_source(here.settings, source) as path:
             examined = inspect_file(path, source)  # a wrong file is refused before MLflow is asked
             info, artifact = _load_version(here, name, version, threads or count_processors())
+            level = _resolve_level(artifact, info, interval)
             wanted = InputSpec(
                 schema=artifact.encoder.schema, use_case=use_case, keep_columns=tuple(keep or ()),
                 dialect_name=dialect,
             )  # fmt: skip
             job = ScoringJob(
-                info=info, artifact=artifact, source=examined, wanted=wanted, store=store, force=force
-            )
+                info=info, artifact=artifact, source=examined, wanted=wanted, store=store, force=force,
+                level=level,
+            )  # fmt: skip
             manifest = score_file(job, here.progress, time.monotonic)
         _show(here, manifest, store.uri)
         here.print_document({**manifest, "output": store.uri})
@@ -74,6 +78,13 @@ def _load_version(
     # an alias is resolved once: a promotion in between must not change the scoring version
     info = find_version(registry, model, wanted)
     return info, load_version(registry, info, threads=threads)
+
+
+def _resolve_level(artifact: "Artifact", info: "ModelVersion", interval: str) -> float | None:
+    from servicio_ml.features.uncertainty.uncertainty import resolve_level
+
+    name = f"{info.model} version {info.version}"
+    return resolve_level(artifact.uncertainty, name, interval) if interval else None
 
 
 def _find_use_case(name: str, here: CommandSession) -> UseCase | None:

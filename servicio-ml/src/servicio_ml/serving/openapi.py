@@ -10,6 +10,8 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from servicio_ml.domain.fields.identifier import IDENTIFIER
+from servicio_ml.features.uncertainty.levels import INTERVAL, MAX_LEVEL, MIN_LEVEL
+from servicio_ml.features.uncertainty.uncertainty import LABEL_SET
 from servicio_ml.serving.http.call import JSON
 from servicio_ml.serving.http.problems import PROBLEM_MEDIA_TYPE
 from servicio_ml.serving.models import arrow
@@ -68,6 +70,14 @@ ON_ERROR_PARAMETER: Mapping[str, Any] = {
     "description": "`refuse`: a value that its field does not take refuses the batch. `partial`: the row is "
     "answered with its `error` and null, beside the others.",
     "schema": {"enum": [*OnError], "default": OnError.REFUSE},
+}
+
+INTERVAL_PARAMETER: Mapping[str, Any] = {
+    "name": INTERVAL,
+    "in": "query",
+    "description": "Level of the interval of a number, or of the set of labels, that each answer shall have. "
+    "Refused by a model that was not calibrated.",
+    "schema": {"type": "number", "minimum": MIN_LEVEL, "maximum": MAX_LEVEL},
 }
 
 
@@ -140,7 +150,7 @@ def _describe_model(
     paths[path] = _build_operation(
         loaded_model, f"{name}_one", f"Predict one record of {loaded_model.model}",
         {JSON: {"schema": one, "example": example}},
-        {JSON: {"schema": answer}}, VERSION_PARAMETERS,
+        {JSON: {"schema": answer}}, [*VERSION_PARAMETERS, INTERVAL_PARAMETER],
     )  # fmt: skip
     paths[f"{path}/batch"] = _build_operation(
         loaded_model, f"{name}_many", f"Predict many records of {loaded_model.model}",
@@ -149,7 +159,7 @@ def _describe_model(
             **dict.fromkeys(arrow.READERS, binary),
         },
         {JSON: {"schema": _build_batch_schema(answer)}, arrow.STREAM_TYPE: binary},
-        [*VERSION_PARAMETERS, ON_ERROR_PARAMETER],
+        [*VERSION_PARAMETERS, INTERVAL_PARAMETER, ON_ERROR_PARAMETER],
     )  # fmt: skip
 
 
@@ -220,31 +230,47 @@ def _build_answer_schema(loaded_model: LoadedModel) -> dict[str, Any]:
     }
     return {
         "type": "object",
-        "properties": properties,
+        "properties": {**properties, **_build_uncertainty_schema(loaded_model)},
         "required": list(properties),
         "additionalProperties": False,
     }
 
 
+def _build_uncertainty_schema(loaded_model: LoadedModel) -> dict[str, Any]:
+    """Build the schemas of what an answer has beside with `interval`."""
+    uncertainty = loaded_model.artifact.uncertainty
+    if uncertainty is None:
+        return {}
+    labels = {"type": "array", "items": {"enum": list(loaded_model.labels)}, "minItems": 1}
+    each = {name: labels if name == LABEL_SET else {"type": "number"} for name in uncertainty.column_names}
+    return {**each, INTERVAL: INTERVAL_PARAMETER["schema"]}
+
+
 def _build_batch_schema(answer: Mapping[str, Any]) -> dict[str, Any]:
     """Build the schema of a batch: rows or columns, as in the request."""
     # model and version stand once above the rows, not in each of them
-    head = {name: answer["properties"][name] for name in ("model", "version")}
+    names = ("model", "version", INTERVAL)
+    head = {name: answer["properties"][name] for name in names if name in answer["properties"]}
+    required = answer["required"]
     row = {name: schema for name, schema in answer["properties"].items() if name not in head}
     partial = {name: {"anyOf": [schema, {"type": "null"}]} for name, schema in row.items()}
     why = {"type": ["string", "null"], "description": "Why the row is refused; null if it is scored."}
     number = {"type": "integer", "description": "Number of refused rows; with `on_error=partial` only."}
     refused = {"refused": number, "errors": PROBLEM_SCHEMA["properties"]["errors"]}
-    predictions = {"anyOf": [*_build_shapes(row), *_build_shapes({**partial, "error": why})]}
+    predictions = {
+        "anyOf": [*_build_shapes(row, required), *_build_shapes({**partial, "error": why}, required)]
+    }
     properties = {**head, "predictions": predictions}
-    return {"type": "object", "properties": {**properties, **refused}, "required": list(properties)}
+    needed = [name for name in properties if name != INTERVAL]
+    return {"type": "object", "properties": {**properties, **refused}, "required": needed}
 
 
-def _build_shapes(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _build_shapes(row: Mapping[str, Any], required: Sequence[str]) -> list[dict[str, Any]]:
     """Build the schemas of many rows: as objects, and as columns."""
-    rows = {"type": "array", "items": {"type": "object", "properties": row, "required": list(row)}}
+    needed = [name for name in row if name in required or name == "error"]
+    rows = {"type": "array", "items": {"type": "object", "properties": row, "required": needed}}
     lists = {name: {"type": "array", "items": schema} for name, schema in row.items()}
-    return [rows, {"type": "object", "properties": lists, "required": list(lists)}]
+    return [rows, {"type": "object", "properties": lists, "required": needed}]
 
 
 def build_request_body(

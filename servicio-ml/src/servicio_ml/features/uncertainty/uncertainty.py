@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from servicio_ml.errors import RequestError
 from servicio_ml.features.encoder import Matrix
 from servicio_ml.features.output import POSITIVE, Predictions
 from servicio_ml.features.runtimes.scorer import Scorer
 from servicio_ml.features.uncertainty.conformity import ConformityTable
 from servicio_ml.features.uncertainty.error_model import ErrorModel
+from servicio_ml.features.uncertainty.levels import INTERVAL, parse_level
 from servicio_ml.features.uncertainty.probability_bounds import ProbabilityBounds
 from servicio_ml.features.uncertainty.row_groups import RowGroups
 
@@ -76,6 +78,13 @@ class Uncertainty:
         lower = np.clip(outcomes - half, self.minimum, self.maximum)
         return {LOWER: lower, UPPER: np.clip(outcomes + half, self.minimum, self.maximum)}
 
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the columns of `compute_columns`."""
+        if self.error_model is not None:
+            return (LOWER, UPPER)
+        return (LABEL_SET,) if self.bounds is None else (LABEL_SET, PROBABILITY_LOWER, PROBABILITY_UPPER)
+
     def estimate_errors(self, matrix: Matrix, predictions: Predictions) -> npt.NDArray[Any]:
         """Estimate |truth - answer| of a regression's answers, `[n]`, in the target's unit.
 
@@ -107,6 +116,28 @@ class Uncertainty:
             minimum=document["minimum"],
             maximum=document["maximum"],
         )
+
+
+def resolve_level(uncertainty: Uncertainty | None, model: str, given: object) -> float:
+    """Resolve the parameter `interval` of a request to a level that a model answers.
+
+    Args:
+        uncertainty: Uncertainty of the model; None where it has none.
+        model: Name of the model, and its version.
+        given: Value of the parameter.
+
+    Raises:
+        RequestError: The value is no level, the model has no uncertainty, or too few rows for the level.
+    """
+    level = parse_level(given)
+    if uncertainty is None:
+        allowed = (
+            "ask without it: the model was not calibrated, as it has few rows with ground truth, or none, or"
+            " runs in a process of its own"
+        )
+        raise RequestError(f"{INTERVAL} {level:g} of {model}", allowed)
+    uncertainty.table.get_quantiles(level)
+    return level
 
 
 def compute_doubt(probabilities: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -43,6 +43,7 @@ class ScoringJob:
         store: Where the parts go.
         force: Whether what is there is thrown away.
         part_rows: Input rows of one part.
+        level: Level of the intervals or sets that answers have; None for answers without.
     """
 
     info: ModelVersion
@@ -52,6 +53,7 @@ class ScoringJob:
     store: ObjectStore
     force: bool = False
     part_rows: int = PART_ROWS
+    level: float | None = None
 
 
 def score_file(job: ScoringJob, progress: Progress, clock: Clock) -> Document:
@@ -147,6 +149,7 @@ def _build_identity(job: ScoringJob, layout: FileFormat) -> Document:
         "dialect": layout.dialect,
         "keep": [*layout.kept_columns.values()],
         "part_rows": job.part_rows,
+        "interval": job.level,
     }
 
 
@@ -158,7 +161,7 @@ def _score_remaining(
     Raises:
         SourceError: There is no row, or the file changed meanwhile.
     """
-    answering = RowScorer(job.info, job.artifact, batches.file_format.kept_columns)
+    answering = RowScorer(job.info, job.artifact, batches.file_format.kept_columns, job.level)
     done = sum(each["rows"] for each in output.record["parts"])
     pending: list[ScoredRowsResult] = []
     rows, started = 0, clock()

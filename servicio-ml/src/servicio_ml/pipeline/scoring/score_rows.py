@@ -14,12 +14,24 @@ from servicio_ml.features.artifact import Artifact
 from servicio_ml.features.check import SchemaChecker
 from servicio_ml.features.encoder import Matrix
 from servicio_ml.features.output import POSITIVE, Predictions, build_empty_predictions
+from servicio_ml.features.uncertainty.documents import list_label_sets
+from servicio_ml.features.uncertainty.levels import INTERVAL
+from servicio_ml.features.uncertainty.uncertainty import (
+    LABEL_SET,
+    LOWER,
+    PROBABILITY_LOWER,
+    PROBABILITY_UPPER,
+    UPPER,
+)
 from servicio_ml.pipeline.reading.columns import rename_clashing_columns
 from servicio_ml.pipeline.reading.expressions import describe_allowed_values
 from servicio_ml.pipeline.reading.text import LINE
 from servicio_ml.pipeline.reading.transform import REASON
 
-OWN = (SOURCE_LINE, "prediction", "label", "probability", "probabilities", "model", "version", "reason")
+OWN = (
+    SOURCE_LINE, "prediction", "label", "probability", "probabilities", LOWER, UPPER, LABEL_SET,
+    PROBABILITY_LOWER, PROBABILITY_UPPER, "model", "version", INTERVAL, "reason",
+)  # fmt: skip
 """Columns of the output; a kept column that is called so becomes `raw <name>`."""
 
 
@@ -29,7 +41,7 @@ class ScoredRowsResult:
 
     Attributes:
         answers: `line`, kept columns, `prediction`, `label` and `probability` or `probabilities` of a
-            classifier, `model`, `version`.
+            classifier, `model`, `version`; with a level, its columns and `interval`.
         rejected: `line`, kept columns, `reason`.
     """
 
@@ -53,10 +65,13 @@ class RowScorer:
         info: The version.
         artifact: Its model.
         kept: Working name to the column that is passed on.
+        level: Level of the intervals or sets that answers have; None for answers without.
     """
 
-    def __init__(self, info: ModelVersion, artifact: Artifact, kept: Mapping[str, str]) -> None:
-        self._info, self._artifact = info, artifact
+    def __init__(
+        self, info: ModelVersion, artifact: Artifact, kept: Mapping[str, str], level: float | None = None
+    ) -> None:
+        self._info, self._artifact, self._level = info, artifact, level
         self._checker = SchemaChecker(artifact.encoder.schema)
         # so that nothing is overwritten
         renamed = rename_clashing_columns([*kept.values()], OWN)
@@ -84,9 +99,24 @@ class RowScorer:
     def score(self, ready: PreparedRows) -> ScoredRowsResult:
         """Answer rows that are ready."""
         return ScoredRowsResult(
-            answers=ready.usable.select(*self._passed, *self._build_columns(self._predict(ready.matrix))),
+            answers=ready.usable.select(*self._passed, *self._build_answers(ready.matrix)),
             rejected=ready.rejected.select(*self._passed, pl.col(REASON).alias("reason")),
         )
+
+    def _build_answers(self, matrix: Matrix) -> list[pl.Series | pl.Expr]:
+        predictions = self._predict(matrix)
+        columns, uncertainty = self._build_columns(predictions), self._artifact.uncertainty
+        if self._level is None or uncertainty is None:
+            return columns
+        labels = self._artifact.output.labels
+        return [
+            *columns,
+            *(
+                _build_uncertainty_column(name, values, labels)
+                for name, values in uncertainty.compute_columns(matrix, predictions, self._level).items()
+            ),
+            pl.lit(self._level).alias(INTERVAL),
+        ]
 
     def _predict(self, matrix: Matrix) -> Predictions:
         labels = self._artifact.output.labels
@@ -115,6 +145,12 @@ class RowScorer:
             words = "it is missing" if missing else f"'{value}' is not {describe_allowed_values(field)}"
             found.setdefault(row, []).append(f"{field.name}: {words}")
         return pl.Series(["; ".join(words) for words in found.values()], dtype=pl.String)
+
+
+def _build_uncertainty_column(name: str, values: npt.NDArray[Any], labels: tuple[str, ...]) -> pl.Series:
+    if name != LABEL_SET:
+        return pl.Series(name, values, pl.Float64)
+    return pl.Series(name, list_label_sets({LABEL_SET: values}, labels), pl.List(pl.String))
 
 
 def _build_probability_columns(

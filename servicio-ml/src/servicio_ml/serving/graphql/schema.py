@@ -99,6 +99,7 @@ async def _predict(
     version: int | None = None,
     alias: str | None = None,
     on_error: str = OnError.REFUSE.value,
+    interval: float | None = None,
 ) -> list[PredictionType]:
     service, http_call = info.context.service, info.context.call
     # checked before decoding, which costs far more
@@ -112,13 +113,14 @@ async def _predict(
     loaded_model, purpose = await service.predictor.resolve(
         model, version_or_alias, http_call.client_key if http_call else ""
     )
+    level = loaded_model.resolve_level(interval)
     try:
         # json keeps NaN, which the decoder rejects; orjson would turn it into null, a missing value
         rows, _ = loaded_model.decoder.decode_batch(json.dumps({"records": records}).encode(), row_rule)
     except InvalidError as error:
         service.predictor.count_rejected(error)
         raise
-    result = await score_request(service.predictor, loaded_model, rows, Interface.GRAPHQL, purpose)
+    result = await score_request(service.predictor, loaded_model, rows, Interface.GRAPHQL, purpose, level)
     if isinstance(result, PartialResult):
         info.context.refused_rows.append(len(result.refusals.faults))
     return [build_prediction(document) for document in result.to_documents()]
@@ -141,7 +143,8 @@ class MutationType:
         resolver=_predict,
         description=f"Score at most {MAX_RECORDS} records by the champion, a version or an alias; every "
         "prediction is logged. `onError` is `refuse` (a value that its field does not take refuses all "
-        "records) or `partial` (the record has its `error`, and the others are scored).",
+        "records) or `partial` (the record has its `error`, and the others are scored). `interval` is the "
+        "level of the interval, or of the set of labels, that each answer shall have.",
     )
 
 

@@ -96,6 +96,19 @@ class PredictionType:
     probabilities: list[ClassProbability] | None = strawberry.field(
         default=None, description="Probability of each class, if there are more than two."
     )
+    lower: float | None = strawberry.field(
+        default=None, description="Lower bound of the number, with `interval`; `upper` is the other."
+    )
+    upper: float | None = None
+    label_set: list[str] | None = strawberry.field(
+        default=None, description="Labels that hold the true one as often as `interval` says."
+    )
+    probability_lower: float | None = strawberry.field(
+        default=None,
+        description="Lower bound of `probability`, with `interval`; `probabilityUpper` is the other.",
+    )
+    probability_upper: float | None = None
+    interval: float | None = strawberry.field(default=None, description="Level that was asked for.")
     model: str
     version: int
     prediction_id: str | None

@@ -1,10 +1,14 @@
 """Arrow and Parquet bodies; the library is loaded with the first request that has one."""
 
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from servicio_ml.errors import RequestError, TextEncodingError, TooLargeError
+from servicio_ml.features.uncertainty.levels import INTERVAL
+from servicio_ml.features.uncertainty.uncertainty import LABEL_SET
 from servicio_ml.serving.models.arrow_messages import compute_decoded_size, count_batches
 from servicio_ml.serving.models.loaded_model import PartialResult, PredictionResult
 from servicio_ml.serving.models.parquet_pages import read_pages
@@ -14,7 +18,7 @@ STREAM_TYPE, FILE_TYPE, PARQUET_TYPE = (
     "application/vnd.apache.arrow.file",
     "application/vnd.apache.parquet",
 )
-MODEL_KEY, VERSION_KEY, REFUSED_KEY = b"model", b"version", b"refused"
+MODEL_KEY, VERSION_KEY, REFUSED_KEY, INTERVAL_KEY = b"model", b"version", b"refused", INTERVAL.encode()
 """Keys in the schema metadata of a response."""
 MAX_DECODED_BYTES = 256 << 20
 """Maximum size of a body after decompression, in bytes."""
@@ -130,6 +134,8 @@ def write(result: PredictionResult) -> bytes:
 
     loaded_model = result.loaded_model
     metadata = {MODEL_KEY: loaded_model.model.encode(), VERSION_KEY: str(loaded_model.version).encode()}
+    if result.level is not None:
+        metadata[INTERVAL_KEY] = f"{result.level:g}".encode()
     if isinstance(result, PartialResult):
         refusals = result.refusals
         metadata[REFUSED_KEY] = str(len(refusals.faults)).encode()
@@ -163,4 +169,15 @@ def _build_table(result: PredictionResult) -> Table:
         else:
             each = [pa.array(column.copy()) for column in predictions.probabilities.T]
             columns["probabilities"] = pa.StructArray.from_arrays(each, names=list(loaded_model.labels))
+    for name, values in result.compute_uncertainty().items():
+        columns[name] = _build_sets(values, loaded_model.labels) if name == LABEL_SET else pa.array(values)
     return pa.table({**columns, "prediction_id": pa.array(result.ids, pa.string())})
+
+
+def _build_sets(members: Any, labels: Sequence[str]) -> Table:
+    """Build the column of the sets of labels from their members `[n, classes]`."""
+    import pyarrow as pa  # noqa: PLC0415  heavy
+
+    ends = np.concatenate([[0], np.cumsum(members.sum(axis=1))]).astype(np.int32)
+    values = pa.array(labels).take(pa.array(np.nonzero(members)[1]))
+    return pa.ListArray.from_arrays(pa.array(ends), values)

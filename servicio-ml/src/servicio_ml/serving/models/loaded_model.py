@@ -14,6 +14,9 @@ from servicio_ml.features.encoder import Matrix
 from servicio_ml.features.isolated.scorer import IsolatedScorer
 from servicio_ml.features.isolated.supervisor import WorkerListener
 from servicio_ml.features.output import POSITIVE, Predictions
+from servicio_ml.features.uncertainty.documents import build_documents
+from servicio_ml.features.uncertainty.levels import INTERVAL
+from servicio_ml.features.uncertainty.uncertainty import UncertaintyColumns, resolve_level
 from servicio_ml.serving.models.bin_counts import BinCounts
 from servicio_ml.serving.models.isolated.scoring_queue import ScoringQueue
 from servicio_ml.serving.models.request_decoder import Decoder
@@ -91,7 +94,17 @@ class LoadedModel:
     def score(self, key: bytes, matrix: Matrix) -> "ScoredBatch":
         """Fill the derived columns of a matrix `[n, features]` in place, and score it."""
         self.artifact.encoder.derive(matrix)
-        return ScoredBatch(self, key, self.artifact.predict(matrix))
+        return ScoredBatch(self, key, self.artifact.predict(matrix), matrix)
+
+    def resolve_level(self, given: object) -> float | None:
+        """Resolve the parameter `interval` of a request, which is None where it is absent.
+
+        Raises:
+            RequestError: It is no level, or this version does not answer it.
+        """
+        if given is None:
+            return None
+        return resolve_level(self.artifact.uncertainty, f"{self.model} version {self.version}", given)
 
 
 class ScoredBatch:
@@ -101,10 +114,13 @@ class ScoredBatch:
         loaded_model: Version that scored them.
         key: Key of the log chunk that holds them, 16 bytes.
         predictions: One prediction a row.
+        matrix: The rows, `[n, features]`, for those who ask how sure the predictions are.
     """
 
-    def __init__(self, loaded_model: LoadedModel, key: bytes, predictions: Predictions) -> None:
-        self.loaded_model, self.key, self.predictions = loaded_model, key, predictions
+    def __init__(
+        self, loaded_model: LoadedModel, key: bytes, predictions: Predictions, matrix: Matrix
+    ) -> None:
+        self.loaded_model, self.key, self.predictions, self.matrix = loaded_model, key, predictions, matrix
 
     # computed once for all requests that share the batch
     @cached_property
@@ -134,11 +150,13 @@ class PredictionResult:
         scored_batch: All rows of the same call of the model.
         start: Index of the first row in the batch.
         row_count: Number of rows.
+        level: Level of the intervals or sets that the request asks for; None where it does not.
     """
 
     scored_batch: ScoredBatch
     start: int
     row_count: int
+    level: float | None = None
 
     @property
     def loaded_model(self) -> LoadedModel:
@@ -151,8 +169,37 @@ class PredictionResult:
 
     @property
     def row_documents(self) -> list[dict[str, Any]]:
-        """Prediction, label and probability of each row."""
-        return self.scored_batch.row_documents[self.start : self.start + self.row_count]
+        """Prediction, label and probability of each row, and its uncertainty where it is asked for."""
+        return self.scored_documents
+
+    @property
+    def scored_documents(self) -> list[dict[str, Any]]:
+        """Documents of the scored rows."""
+        rows = self.scored_batch.row_documents[self.start : self.start + self.row_count]
+        if self.level is None:
+            return rows
+        more = build_documents(self.compute_uncertainty(), self.loaded_model.labels)
+        return [{**row, **columns} for row, columns in zip(rows, more, strict=True)]
+
+    @property
+    def answer_names(self) -> tuple[str, ...]:
+        """Names in the document of a row, without its prediction id."""
+        names, uncertainty = self.loaded_model.answer_names, self.loaded_model.artifact.uncertainty
+        return names if self.level is None or uncertainty is None else (*names, *uncertainty.column_names)
+
+    def compute_uncertainty(self) -> UncertaintyColumns:
+        """Compute the uncertainty of the scored rows; nothing where it is not asked for."""
+        uncertainty = self.loaded_model.artifact.uncertainty
+        if self.level is None or uncertainty is None:
+            return {}
+        matrix = self.scored_batch.matrix[self.start : self.start + self.row_count]
+        return uncertainty.compute_columns(matrix, self.predictions, self.level)
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """Model and version, and the level that was asked for."""
+        head = {"model": self.loaded_model.model, "version": self.loaded_model.version}
+        return head if self.level is None else {**head, INTERVAL: self.level}
 
     @property
     def ids(self) -> list[str]:
@@ -166,9 +213,9 @@ class PredictionResult:
 
     def to_documents(self) -> list[dict[str, Any]]:
         """Return one document a row, as every interface returns it."""
-        model, version = self.loaded_model.model, self.loaded_model.version
+        head = self.head
         return [
-            {**answer, "model": model, "version": version, "prediction_id": each}
+            {**answer, **head, "prediction_id": each}
             for answer, each in zip(self.row_documents, self.row_ids, strict=True)
         ]
 
@@ -193,8 +240,7 @@ class PartialResult(PredictionResult):
     @property
     def row_documents(self) -> list[dict[str, Any]]:
         """Prediction, label and probability of each row, null where it is refused, and its error."""
-        scored = self.scored_batch.row_documents[self.start : self.start + self.row_count]
-        rows = self.refusals.fill(scored, dict.fromkeys(self.loaded_model.answer_names))
+        rows = self.refusals.fill(self.scored_documents, dict.fromkeys(self.answer_names))
         return [{**row, "error": error} for row, error in zip(rows, self.refusals.errors, strict=True)]
 
     @property

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from servicio_ml.errors import RequestError
-from servicio_ml.serving.models.loaded_model import PartialResult, PredictionResult
+from servicio_ml.features.uncertainty.levels import INTERVAL
+from servicio_ml.serving.models.loaded_model import PredictionResult
 from servicio_ml.serving.models.row_faults import OnError, parse_on_error
 from servicio_ml.serving.oip import inference_pb2 as pb
-from servicio_ml.serving.oip.infer import REFUSED_PARAMETER, InferenceRequest
+from servicio_ml.serving.oip.infer import InferenceRequest, build_parameters
 from servicio_ml.serving.oip.tensor import (
     ARRAY_DTYPES,
     BOOL,
@@ -54,16 +55,18 @@ def read_request(message: pb.ModelInferRequest) -> InferenceRequest:
     outputs = [output.name for output in message.outputs]
     return InferenceRequest(
         id=message.id, inputs=inputs, outputs=outputs, wants_raw=lambda _: bool(raw),
-        on_error=_read_on_error(message),
+        on_error=parse_on_error(_read_parameter(message, ON_ERROR_PARAMETER, OnError.REFUSE)),
+        interval=_read_parameter(message, INTERVAL, None),
     )  # fmt: skip
 
 
-def _read_on_error(message: pb.ModelInferRequest) -> OnError:
-    if ON_ERROR_PARAMETER not in message.parameters:
-        return OnError.REFUSE
-    parameter = message.parameters[ON_ERROR_PARAMETER]
+def _read_parameter(message: pb.ModelInferRequest, name: str, default: object) -> object:
+    if name not in message.parameters:
+        return default
+    parameter = message.parameters[name]
     kind = parameter.WhichOneof("parameter_choice")
-    return parse_on_error(getattr(parameter, kind) if kind else None)
+    # one without a value is no parameter that is absent
+    return getattr(parameter, kind) if kind else ""
 
 
 def _read_raw(each: pb.ModelInferRequest.InferInputTensor, data: bytes) -> Tensor:
@@ -99,8 +102,11 @@ def write_response(
     message = pb.ModelInferResponse(
         model_name=result.loaded_model.model, model_version=str(result.loaded_model.version), id=inference.id
     )
-    if isinstance(result, PartialResult):
-        message.parameters[REFUSED_PARAMETER].int64_param = len(result.refusals.faults)
+    for name, value in build_parameters(result).items():
+        if isinstance(value, int):
+            message.parameters[name].int64_param = value
+        else:
+            message.parameters[name].double_param = value
     for tensor in tensors:
         output = message.outputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
         if inference.wants_raw(tensor.name):

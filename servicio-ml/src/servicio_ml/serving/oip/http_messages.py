@@ -9,8 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from servicio_ml.errors import RequestError, format_names
 from servicio_ml.serving.models.json_keys import RepeatedKeyError, check_keys, count_members
-from servicio_ml.serving.models.loaded_model import PartialResult, PredictionResult
-from servicio_ml.serving.oip.infer import REFUSED_PARAMETER, InferenceRequest
+from servicio_ml.serving.models.loaded_model import PredictionResult
+from servicio_ml.serving.oip.infer import InferenceRequest, build_parameters
 from servicio_ml.serving.oip.messages import InferInput, InferRequest
 from servicio_ml.serving.oip.tensor import Tensor, from_raw, from_values, to_raw, truncate_text
 
@@ -102,6 +102,7 @@ def read_request(document: InferRequest, binary: bytes) -> InferenceRequest:
         outputs=[output.name for output in document.outputs],
         wants_raw=wants_raw,
         on_error=document.parameters.on_error,
+        interval=document.parameters.interval,
     )
 
 
@@ -138,8 +139,8 @@ def write_response(
         outputs.append(output)
     header = {"model_name": result.loaded_model.model, "model_version": str(result.loaded_model.version)}
     optional: dict[str, Any] = {"id": inference.id} if inference.id else {}
-    if isinstance(result, PartialResult):
-        optional["parameters"] = {REFUSED_PARAMETER: len(result.refusals.faults)}
+    if parameters := build_parameters(result):
+        optional["parameters"] = parameters
     # orjson writes NaN as null, the JSON value for missing
     text = orjson.dumps({**header, **optional, "outputs": outputs})
     return b"".join([text, *binary]), len(text) if binary else None

@@ -117,6 +117,12 @@ class RequestParameters(StrictDocument):
         description="`refuse`: a value that its field does not take refuses the request. `partial`: the row "
         "is answered beside the others, with its problem in the output `error` and null in the others.",
     )
+    interval: Any = Field(
+        default=None,
+        description="Level, 0.5 to 0.99, of the intervals (outputs `lower`, `upper`) or of the sets of "
+        "labels (`label_set`, each a JSON list) that the answers shall have.",
+        json_schema_extra={"type": "number"},
+    )
 
 
 class InferRequest(StrictDocument):
@@ -145,7 +151,9 @@ class InferResponse(BaseModel):
     model_version: str
     id: str | None = None
     parameters: TensorParameters | None = Field(
-        default=None, description="`refused`: number of refused rows, if the request has `on_error: partial`."
+        default=None,
+        description="`refused`: number of refused rows, if the request has `on_error: partial`. `interval`: "
+        "the level, if the request has one.",
     )
     outputs: list[OutputTensor]
 

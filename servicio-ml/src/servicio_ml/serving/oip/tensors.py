@@ -5,6 +5,7 @@ their order: categories as the index of their level, dates as days since 1970-01
 with a fraction, NaN for missing values. The tensor `identifier` may stand beside them.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,6 +21,8 @@ from servicio_ml.features.check import shorten_number
 from servicio_ml.features.column_values import restore_limits
 from servicio_ml.features.kinds.dated_columns import count_days
 from servicio_ml.features.output import POSITIVE
+from servicio_ml.features.uncertainty.documents import list_label_sets
+from servicio_ml.features.uncertainty.uncertainty import LABEL_SET
 from servicio_ml.serving.models.loaded_model import LoadedModel, PartialResult, PredictionResult
 from servicio_ml.serving.models.row_faults import OnError, RequestRows, RowFaults, RowRefusals
 from servicio_ml.serving.oip.tensor import (
@@ -100,14 +103,30 @@ def describe_outputs(loaded_model: LoadedModel) -> list[Signature]:
     return [(PREDICTION, BYTES, [ANY_ROWS]), (PROBABILITIES, FP64, [ANY_ROWS, len(labels)]), named]
 
 
-def check_outputs(loaded_model: LoadedModel, names: Sequence[str], on_error: OnError) -> None:
-    """Check the names of requested outputs; `error` is one where refused rows are answered.
+def describe_uncertainty_outputs(loaded_model: LoadedModel) -> list[Signature]:
+    """Describe the outputs that a request with a level has beside the others."""
+    uncertainty = loaded_model.artifact.uncertainty
+    names = () if uncertainty is None else uncertainty.column_names
+    return [(name, BYTES if name == LABEL_SET else FP64, [ANY_ROWS]) for name in names]
+
+
+def check_outputs(
+    loaded_model: LoadedModel, names: Sequence[str], on_error: OnError, *, has_level: bool = False
+) -> None:
+    """Check the names of requested outputs.
+
+    Args:
+        loaded_model: Model of the request.
+        names: Requested names.
+        on_error: `error` is an output where refused rows are answered.
+        has_level: Whether the outputs of the uncertainty are there.
 
     Raises:
         RequestError: The model has no such output, or a name is repeated.
     """
     # a list, since the message shows the names in the order of the outputs
-    known = [name for name, *_ in describe_outputs(loaded_model)]
+    more = describe_uncertainty_outputs(loaded_model) if has_level else []
+    known = [name for name, *_ in (*describe_outputs(loaded_model), *more)]
     if on_error is OnError.PARTIAL:
         known.append(ERROR)
     for name in names:
@@ -122,14 +141,30 @@ def check_outputs(loaded_model: LoadedModel, names: Sequence[str], on_error: OnE
 def from_result(result: PredictionResult, names: Sequence[str]) -> list[Tensor]:
     """Build the requested output tensors, in that order; all outputs when none is named."""
     signatures = {name: (datatype, shape) for name, datatype, shape in describe_outputs(result.loaded_model)}
+    columns, labels = result.compute_uncertainty(), result.loaded_model.labels
+    tensors = {
+        name: _build_uncertainty_output(name, columns[name], labels)
+        if name in columns
+        else _build_output(result, name, *signatures[name])
+        for name in names or [*signatures, *columns]
+        if name != ERROR
+    }
     if not isinstance(result, PartialResult):
-        return [_build_output(result, name, *signatures[name]) for name in names or signatures]
+        return [*tensors.values()]
+    tensors = {name: _add_refused_rows(tensor, result.refusals) for name, tensor in tensors.items()}
     return [
-        _build_errors(result.refusals)
-        if name == ERROR
-        else _add_refused_rows(_build_output(result, name, *signatures[name]), result.refusals)
-        for name in names or [*signatures, ERROR]
+        _build_errors(result.refusals) if name == ERROR else tensors[name]
+        for name in names or [*tensors, ERROR]
     ]
+
+
+def _build_uncertainty_output(name: str, values: npt.NDArray[Any], labels: Sequence[str]) -> Tensor:
+    if name != LABEL_SET:
+        return Tensor(name=name, datatype=FP64, shape=(len(values),), values=values)
+    # sets differ in size, which no tensor can
+    sets = list_label_sets({LABEL_SET: values}, labels)
+    texts: list[str | None] = [json.dumps(each, ensure_ascii=False) for each in sets]
+    return Tensor(name=name, datatype=BYTES, shape=(len(texts),), values=texts)
 
 
 def _build_errors(refusals: RowRefusals) -> Tensor:

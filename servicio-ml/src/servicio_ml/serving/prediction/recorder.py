@@ -60,10 +60,11 @@ class RecordedBatch:
     def select_row(self, index: int, key: bytes) -> "RecordedBatch":
         """Return one row as a batch of its own, under its own key."""
         scored = self.scored_batch
+        matrix = self.matrix[index : index + 1]
         predictions = scored.predictions.select(slice(index, index + 1))
         return RecordedBatch(
-            scored_batch=ScoredBatch(scored.loaded_model, key, predictions),
-            matrix=self.matrix[index : index + 1],
+            scored_batch=ScoredBatch(scored.loaded_model, key, predictions, matrix),
+            matrix=matrix,
             protocol=self.protocol,
             purpose=self.purpose,
             row_indices=self.row_indices[:1],

@@ -6,13 +6,13 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from servicio_ml.domain.ports.broker import Broker
-from servicio_ml.domain.stream import KEY, RECORD, VERSION, StreamKind, build_stream_name
+from servicio_ml.domain.stream import INTERVAL, KEY, RECORD, VERSION, StreamKind, build_stream_name
 from servicio_ml.errors import BrokerError, InvalidError
 from servicio_ml.serving.http.call import JSON
 from servicio_ml.serving.http.route_access import Access, require
-from servicio_ml.serving.openapi import VERSION_PARAMETERS, describe_errors
+from servicio_ml.serving.openapi import INTERVAL_PARAMETER, VERSION_PARAMETERS, describe_errors
 from servicio_ml.serving.prediction.service import Service
-from servicio_ml.serving.rest.predict import parse_version_query
+from servicio_ml.serving.rest.predict import parse_predict_query
 
 NO_BROKER = "none"
 BODY_OPENAPI = {
@@ -47,14 +47,18 @@ def _add_enqueue_route(router: APIRouter, service: Service, broker: Broker | Non
         "/models/{model}/enqueue",
         status_code=202,
         responses=describe_errors(401, 403, 404, 413, 422, 503),
-        openapi_extra={"requestBody": BODY_OPENAPI, "parameters": [*VERSION_PARAMETERS, CLIENT_KEY_HEADER]},
+        openapi_extra={
+            "requestBody": BODY_OPENAPI,
+            "parameters": [*VERSION_PARAMETERS, INTERVAL_PARAMETER, CLIENT_KEY_HEADER],
+        },
     )
     @require(Access.PREDICT)
     async def enqueue(model: str, request: Request) -> EnqueuedMessage:
         """Check a record and append it to the model's stream."""
-        version = parse_version_query(request.scope["query_string"])
+        version, _, interval = parse_predict_query(request.scope["query_string"], batch=False)
         # without the key: a canary would be another version than the one that scores it
         loaded_model, _ = await service.predictor.resolve(model, version)
+        loaded_model.resolve_level(interval)
         if broker is None:
             raise BrokerError(NO_BROKER, "no broker is configured")
         body = await request.body()
@@ -66,7 +70,7 @@ def _add_enqueue_route(router: APIRouter, service: Service, broker: Broker | Non
             raise
         # the text itself is sent on, so that the worker decodes exactly what was checked
         fields = {RECORD: body.decode(), KEY: request.headers.get("x-client-key", "")}
-        if version:
-            fields[VERSION] = version
+        optional = {VERSION: version, INTERVAL: interval}
+        fields |= {name: value for name, value in optional.items() if value}
         message = await asyncio.to_thread(broker.append, model, fields)
         return EnqueuedMessage(message_id=message, stream=build_stream_name(model, StreamKind.REQUESTS))

@@ -5,7 +5,8 @@ prediction costs here in total.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
@@ -14,6 +15,7 @@ import orjson
 
 from servicio_ml.domain.prediction import Interface, Purpose
 from servicio_ml.errors import InvalidError, MediaTypeError, RequestError
+from servicio_ml.features.uncertainty.levels import INTERVAL
 from servicio_ml.serving.http.call import JSON, HttpCall, HttpResponse
 from servicio_ml.serving.http.problems import build_fault_documents
 from servicio_ml.serving.http.route_access import Access, require
@@ -48,6 +50,31 @@ class PredictTarget(NamedTuple):
     batch: bool
 
 
+class PredictQuery(NamedTuple):
+    """Query of a request to these routes.
+
+    Attributes:
+        version: Alias or version that answers; empty without one.
+        on_error: What a refused row of a batch does.
+        interval: Level that is asked for; None without one.
+    """
+
+    version: str = ""
+    on_error: OnError = OnError.REFUSE
+    interval: str | None = None
+
+
+NO_QUERY = PredictQuery()
+
+
+class BatchTarget(NamedTuple):
+    """Version that scores a batch, with the purpose that is logged and the level that is asked for."""
+
+    loaded_model: LoadedModel
+    purpose: Purpose
+    level: float | None
+
+
 @require(Access.PREDICT)
 class PredictRoutes:
     """The routes `/predict`, `/models/{model}/predict` and their `/batch`."""
@@ -79,13 +106,15 @@ class PredictRoutes:
             ServicioError: The request is refused, or cannot be scored.
         """
         # most requests have no query; parsing one costs as much as decoding a record
-        version_or_alias, on_error = "", OnError.REFUSE
-        if call.query:
-            version_or_alias, on_error = _parse_query(call.query, batch=target.batch)
-        loaded_model, purpose = await self._predictor.resolve(target.model, version_or_alias, call.client_key)
+        query = parse_predict_query(call.query, batch=target.batch) if call.query else NO_QUERY
+        loaded_model, purpose = await self._predictor.resolve(target.model, query.version, call.client_key)
+        # before a row is scored and logged
+        level = loaded_model.resolve_level(query.interval)
         if target.batch:
             try:
-                return await self._score_batch(call, loaded_model, purpose, body, on_error)
+                return await self._score_batch(
+                    call, BatchTarget(loaded_model, purpose, level), body, query.on_error
+                )
             except InvalidError as error:
                 self._predictor.count_rejected(error)
                 raise
@@ -93,7 +122,7 @@ class PredictRoutes:
         result = await self._predictor.score(
             loaded_model, rows.matrix, Interface.REST, purpose, rows.identifiers
         )
-        return _build_record_response(call, result)
+        return _build_record_response(call, result if level is None else replace(result, level=level))
 
     def submit(
         self, call: HttpCall, model: str, body: bytes, on_done: Callable[[HttpResponse | Exception], None]
@@ -127,8 +156,9 @@ class PredictRoutes:
             raise
 
     async def _score_batch(
-        self, call: HttpCall, loaded_model: LoadedModel, purpose: Purpose, body: bytes, on_error: OnError
+        self, call: HttpCall, target: "BatchTarget", body: bytes, on_error: OnError
     ) -> HttpResponse:
+        loaded_model = target.loaded_model
         call.details.update(model=loaded_model.model, version=loaded_model.version)
         content_type = call.headers.get(b"content-type", JSON.encode()).decode("latin-1")
         decode = _select_decoder(loaded_model, content_type, on_error)
@@ -136,18 +166,22 @@ class PredictRoutes:
         # large bodies leave the event loop: decoding alone would delay other requests
         if len(body) > MAX_BODY_BYTES_IN_LOOP:
             return await self._predictor.run_in_thread(
-                loaded_model, self._score_large_batch, loaded_model, purpose, decode, accept, body
+                loaded_model, self._score_large_batch, target, decode, accept, body
             )
         rows, write = decode(body)
-        result = await score_request(self._predictor, loaded_model, rows, Interface.REST, purpose)
+        result = await score_request(
+            self._predictor, loaded_model, rows, Interface.REST, target.purpose, target.level
+        )
         call.details["rows"] = len(rows.matrix)
         return _build_batch_response(result, write, accept)
 
     def _score_large_batch(
-        self, loaded_model: LoadedModel, purpose: Purpose, decode: "DecodeBatch", accept: str, body: bytes
+        self, target: "BatchTarget", decode: "DecodeBatch", accept: str, body: bytes
     ) -> HttpResponse:
         rows, write = decode(body)
-        result = score_request_sync(self._predictor, loaded_model, rows, Interface.REST, purpose)
+        result = score_request_sync(
+            self._predictor, target.loaded_model, rows, Interface.REST, target.purpose, target.level
+        )
         return _build_batch_response(result, write, accept)
 
 
@@ -168,25 +202,30 @@ def parse_version_query(query: bytes) -> str:
     Raises:
         RequestError: The query has other or several parameters, or its value is none.
     """
-    version_or_alias, _ = _parse_query(query, batch=False)
-    return version_or_alias
+    return _parse_query(query, ()).version
 
 
-def _parse_query(query: bytes, *, batch: bool) -> tuple[str, OnError]:
-    """Parse the alias or version of a query string, and what a refused row of a batch does.
+def parse_predict_query(query: bytes, *, batch: bool) -> PredictQuery:
+    """Parse the query string of a request to predict.
 
     Raises:
         RequestError: The query has other or repeated parameters, or a value is none.
     """
+    return _parse_query(query, (INTERVAL, ON_ERROR) if batch else (INTERVAL,))
+
+
+def _parse_query(query: bytes, others: Sequence[str]) -> PredictQuery:
     text = query.decode("latin-1")
     pairs = parse_qsl(text, keep_blank_values=True)
     values = dict(pairs)
-    on_error = values.pop(ON_ERROR, OnError.REFUSE) if batch else OnError.REFUSE
+    given = {name: values.pop(name) for name in others if name in values}
     # a mistyped parameter is refused: ignored, the champion would answer unnoticed
     if len(dict(pairs)) < len(pairs) or values.keys() - VERSION_PARAMETERS or len(values) > 1:
-        others = f", and {ON_ERROR}" if batch else ""
-        raise RequestError(f"query {text!r}", f"it takes either alias or version{others}")
-    return next((_check_version(*pair) for pair in values.items()), ""), parse_on_error(on_error)
+        beside = f", and {' and '.join(others)}" if others else ""
+        raise RequestError(f"query {text!r}", f"it takes either alias or version{beside}")
+    version = next((_check_version(*pair) for pair in values.items()), "")
+    on_error = parse_on_error(given.get(ON_ERROR, OnError.REFUSE))
+    return PredictQuery(version, on_error, given.get(INTERVAL))
 
 
 def _check_version(name: str, value: str) -> str:
@@ -235,8 +274,7 @@ def _format_columns(result: PredictionResult) -> HttpResponse:
 
 
 def _build_json_response(result: PredictionResult, predictions: Any) -> HttpResponse:
-    loaded_model = result.loaded_model
-    document = {"model": loaded_model.model, "version": loaded_model.version, "predictions": predictions}
+    document = {**result.head, "predictions": predictions}
     if isinstance(result, PartialResult):
         refused = result.refusals.faults
         faults = chain.from_iterable(refused[row] for row in sorted(refused))

@@ -14,6 +14,7 @@ import orjson
 from servicio_ml.domain.fields.identifier import normalize_identifiers
 from servicio_ml.domain.prediction import Interface, LoggedPrediction, derive_named_key, format_prediction_ids
 from servicio_ml.domain.stream import (
+    INTERVAL,
     KEY,
     RECORD,
     VERSION,
@@ -32,6 +33,7 @@ from servicio_ml.errors import (
     ModelWorkerError,
     NoSuchModelError,
     NotReadyError,
+    RequestError,
     WorkerFailure,
 )
 from servicio_ml.features.output import Predictions
@@ -152,8 +154,12 @@ class BatchScorer:
         except InvalidError as error:
             self._predictor.count_rejected(error)
             return _build_dead_letter(message, str(error))
+        except RequestError as error:
+            return _build_dead_letter(message, str(error))
 
     def _decode(self, loaded_model: LoadedModel, message: StreamMessage) -> RequestRows:
+        if (given := message.fields.get(INTERVAL)) is not None:
+            loaded_model.resolve_level(given)
         record = message.fields.get(RECORD)
         if record is None:
             fault = FieldError(
@@ -177,8 +183,12 @@ class BatchScorer:
             outcomes=np.array([logged.outcome]),
             probabilities=np.array([logged.probabilities]) if logged.probabilities else None,
         )
+        rows = self._decode_or_bury(loaded_model, replace(message, deliveries=1))
+        if isinstance(rows, DeadLetter):
+            return rows
+        loaded_model.artifact.encoder.derive(rows.matrix)
         key = derive_named_key(_build_row_name(logged.model, message))
-        batch = ScoredBatch(loaded_model, key, predictions)
+        batch = ScoredBatch(loaded_model, key, predictions, rows.matrix)
         return _build_result(message, PredictionResult(scored_batch=batch, start=0, row_count=1))
 
     def _load_version(self, model: str, version: str) -> LoadedModel:
@@ -202,6 +212,9 @@ def _compute_prediction_id(model: str, message: StreamMessage) -> str:
 
 
 def _build_result(message: StreamMessage, result: PredictionResult) -> StreamResult:
+    given = message.fields.get(INTERVAL)
+    if given is not None:
+        result = replace(result, level=result.loaded_model.resolve_level(given))
     (document,) = result.to_documents()
     answer = orjson.dumps(document).decode()
     return StreamResult(request=message.id, key=message.fields.get(KEY, ""), answer=answer)

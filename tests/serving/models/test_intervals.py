@@ -1,0 +1,74 @@
+"""Levels of intervals and sets in messages of a stream and requested outputs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services import ServiceFixture, create_service
+from servicio_ml.domain.stream import StreamKind, StreamMessage
+from servicio_ml.errors import RequestError
+from servicio_ml.serving.models.loaded_model import LoadedModel
+from servicio_ml.serving.models.row_faults import OnError
+from servicio_ml.serving.oip.tensors import check_outputs
+from servicio_ml.serving.stream.scorer import BatchScorer, MessageBatch
+
+LEVEL = 0.9
+
+
+@pytest.fixture(name="made", params=["artifact_folder", "regression_folder"])
+def _made(request: pytest.FixtureRequest, tmp_path: Path) -> ServiceFixture:
+    return create_service(tmp_path, request.getfixturevalue(request.param))
+
+
+def _get_model(made: ServiceFixture) -> LoadedModel:
+    return made.service.models.get_champion("small")
+
+
+def _get_record(made: ServiceFixture) -> Any:
+    return dict(_get_model(made).artifact.golden["records"][0])
+
+
+def test_a_redelivered_message_gets_the_same_interval_from_the_log(made: ServiceFixture) -> None:
+    fields = {"record": json.dumps(_get_record(made)), "interval": "0.9"}
+    message = StreamMessage(id="1-0", fields=fields)
+    scorer = BatchScorer(made.service)
+    first, again = (
+        scorer.compute_outcomes(MessageBatch(model="small", messages=[message], redelivered=redelivered))
+        for redelivered in (False, True)
+    )
+    assert first == again
+    assert json.loads(again[0].answer)["interval"] == LEVEL  # type: ignore[union-attr]  # a result
+
+
+def test_a_wrong_level_of_a_message_is_a_dead_letter_and_concerns_no_other(made: ServiceFixture) -> None:
+    record = json.dumps(_get_record(made))
+    messages = [
+        StreamMessage(id=f"{place}-0", fields={"record": record, **fields})
+        for place, fields in enumerate(({"interval": "2"}, {"interval": ""}, {"interval": "0.8"}, {}))
+    ]
+    outcomes = BatchScorer(made.service).compute_outcomes(
+        MessageBatch(model="small", messages=messages, redelivered=False)
+    )
+    kinds = {each.request: each.stream for each in outcomes}
+    dead, result = StreamKind.DEAD, StreamKind.RESULTS
+    assert kinds == {"0-0": dead, "1-0": dead, "2-0": result, "3-0": result}
+
+
+def test_requested_outputs_hold_those_of_the_level_only_with_one(made: ServiceFixture) -> None:
+    loaded_model = _get_model(made)
+    uncertainty = loaded_model.artifact.uncertainty
+    assert uncertainty is not None
+    names = uncertainty.column_names
+    check_outputs(loaded_model, names, OnError.REFUSE, has_level=True)
+    with pytest.raises(RequestError, match=f"output '{names[0]}' is not there"):
+        check_outputs(loaded_model, names, OnError.REFUSE)
+
+
+def test_a_level_is_absent_or_right(made: ServiceFixture) -> None:
+    loaded_model = _get_model(made)
+    assert loaded_model.resolve_level(None) is None
+    assert loaded_model.resolve_level("0.9") == LEVEL
+    with pytest.raises(RequestError, match="it takes a share"):
+        loaded_model.resolve_level("")
