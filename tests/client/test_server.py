@@ -30,6 +30,7 @@ from servicio_ml_client import (
     NoResponseError,
     NotFoundError,
     ProblemError,
+    RowPrediction,
     UnauthorizedError,
     UnavailableError,
 )
@@ -95,7 +96,7 @@ def test_lists_and_frames_get_the_same_answers(call: Caller, shelf: ModelShelf, 
 def _list_rows(frame: Any) -> list[dict[str, Any]]:
     """The rows of an answer, whatever its library, without their ids."""
     table = frame if isinstance(frame, pa.Table) else pa.table(frame)
-    absent = dict.fromkeys(("prediction", "label", "probability", "probabilities"))
+    absent = dict.fromkeys(RowPrediction.model_fields.keys() - {"prediction_id", "error"})
     return [
         {name: value for name, value in {**absent, **row}.items() if name in absent}
         for row in table.to_pylist()

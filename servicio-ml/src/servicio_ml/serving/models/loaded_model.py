@@ -100,7 +100,7 @@ class LoadedModel:
         """Resolve the parameter `interval` of a request, which is None where it is absent.
 
         Raises:
-            RequestError: It is no level, or this version does not answer it.
+            RequestError: The value is no level, or this version does not answer it.
         """
         if given is None:
             return None

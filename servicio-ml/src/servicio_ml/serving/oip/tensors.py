@@ -152,10 +152,8 @@ def from_result(result: PredictionResult, names: Sequence[str]) -> list[Tensor]:
     if not isinstance(result, PartialResult):
         return [*tensors.values()]
     tensors = {name: _add_refused_rows(tensor, result.refusals) for name, tensor in tensors.items()}
-    return [
-        _build_errors(result.refusals) if name == ERROR else tensors[name]
-        for name in names or [*tensors, ERROR]
-    ]
+    tensors[ERROR] = _build_errors(result.refusals)
+    return [tensors[name] for name in names or tensors]
 
 
 def _build_uncertainty_output(name: str, values: npt.NDArray[Any], labels: Sequence[str]) -> Tensor:
