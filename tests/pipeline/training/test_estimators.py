@@ -12,6 +12,7 @@ from servicio_ml.errors import UseCaseError
 from servicio_ml.features.artifact import FILES, MODEL, load_artifact
 from servicio_ml.features.encoder import Encoder
 from servicio_ml.features.output import OutputTransform
+from servicio_ml.features.runtimes.tree_table import get_table_path
 from servicio_ml.pipeline.training.build_candidate import build_reference_profile
 from servicio_ml.pipeline.training.dataset import build_problem
 from servicio_ml.pipeline.training.estimators import (
@@ -164,7 +165,8 @@ def test_an_artifact_answers_its_golden_rows(task: Task, tmp_path: Any) -> None:
     reference = build_reference_profile(made, output, rows, raw)
     folder = tmp_path / "a"
     write_artifact(folder, made, lambda place: (place / MODEL).write_bytes(onnx), output, reference, "# card")
-    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted(FILES)
+    table = get_table_path(folder / MODEL)
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, table.name])
     artifact = load_artifact(tmp_path / "a")
     artifact.check_golden_rows()
     assert any(value is None for record in artifact.golden["records"] for value in record.values())

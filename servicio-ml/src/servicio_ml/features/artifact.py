@@ -16,7 +16,8 @@ from servicio_ml.features.encoder import Encoder, Matrix
 from servicio_ml.features.isolated.worker_document import WORKER
 from servicio_ml.features.output import OutputTransform, Predictions
 from servicio_ml.features.profile import ReferenceProfile
-from servicio_ml.features.runtimes.scorer import OnnxScorer, Scorer
+from servicio_ml.features.runtimes.open_model import open_model
+from servicio_ml.features.runtimes.scorer import Scorer
 from servicio_ml.features.uncertainty.uncertainty import ERROR_MODEL, UNCERTAINTY, Uncertainty
 
 MODEL, SCHEMA, OUTPUT = "model.onnx", "schema.json", "output.json"
@@ -112,7 +113,7 @@ def load_artifact(folder: Path, *, threads: int = 1) -> Artifact:
 
     Args:
         folder: Folder with `FILES`, or those of an isolated model; it is not needed any more afterwards.
-        threads: Number of threads of ONNX Runtime in one call.
+        threads: Number of threads of the model in one call.
 
     Raises:
         ArtifactError: A file is missing or wrong.
@@ -122,7 +123,7 @@ def load_artifact(folder: Path, *, threads: int = 1) -> Artifact:
 
 
 def _load_documents(folder: Path, threads: int) -> Artifact:
-    # JSON and ONNX only: a pickle would run the code of whoever can write to the registry in this process
+    # no pickle: it would run the code of whoever can write to the registry in this process
     documents = {name: _read_document(folder, name) for name in (SCHEMA, OUTPUT, REFERENCE, GOLDEN)}
     name, schema = documents[GOLDEN]["model"], FeatureSchema.from_json(documents[SCHEMA])
     output = OutputTransform.from_json(documents[OUTPUT])
@@ -145,7 +146,7 @@ def _load_uncertainty(folder: Path, threads: int) -> Uncertainty | None:
         return None
     document = _read_document(folder, UNCERTAINTY)
     is_scored = document["error_model"] is not None
-    scorer = OnnxScorer(folder / ERROR_MODEL, threads=threads) if is_scored else None
+    scorer = open_model(folder / ERROR_MODEL, threads=threads) if is_scored else None
     return Uncertainty.from_json(document, scorer)
 
 
@@ -153,7 +154,7 @@ def _open_scorer(
     folder: Path, name: str, schema: FeatureSchema, output: OutputTransform, threads: int
 ) -> Scorer:
     if not (folder / WORKER).exists():
-        return OnnxScorer(folder / MODEL, threads=threads)
+        return open_model(folder / MODEL, threads=threads)
     if (folder / MODEL).exists():
         problem = f"it has both {MODEL} and {WORKER}, which may differ; register it again with one of them"
         raise ArtifactError(name, problem)
@@ -212,7 +213,7 @@ def load_version(registry: RegistryReader, info: ModelVersion, *, threads: int =
     Args:
         registry: Registry of the version.
         info: Version to load.
-        threads: Number of threads of ONNX Runtime in one call.
+        threads: Number of threads of the model in one call.
 
     Raises:
         ArtifactError: A file is missing or wrong, or a prediction for a golden row differs.

@@ -14,7 +14,7 @@ from servicio_ml.adapters.mlflow.connection import DATA_FOLDER, LOADER_MODULE
 from servicio_ml.domain.schema import FeatureSchema, Kind
 from servicio_ml.features.artifact import SCHEMA, Artifact, load_artifact
 
-RUNTIME_PACKAGES = ("numpy", "onnxruntime", "narwhals", "pandas")
+RUNTIME_PACKAGES = ("numpy", "onnxruntime", "llvmlite", "narwhals", "pandas")
 COLUMN_TYPES = {
     Kind.NUMBER: DataType.double,
     # a column of integers with a missing value reaches the model as float64

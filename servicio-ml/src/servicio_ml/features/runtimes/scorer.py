@@ -1,15 +1,17 @@
-"""What computes raw scores from the matrix: ONNX Runtime here; features/isolated has the other one."""
+"""What computes raw scores from the matrix: ONNX Runtime here; others walk over trees, or run a process."""
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from servicio_ml.errors import ArtifactError
 from servicio_ml.features.encoder import Matrix
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 INPUT_NAME, SCORES_NAME = "features", "scores"
 Scores = npt.NDArray[np.floating[Any]]
@@ -70,12 +72,15 @@ class OnnxScorer:
         return out
 
 
-def open_session(model: Path | bytes, *, threads: int = 1) -> ort.InferenceSession:
+def open_session(model: Path | bytes, *, threads: int = 1) -> "ort.InferenceSession":
     """Open an ONNX Runtime session on the CPU from a file or from bytes.
 
     Raises:
         ArtifactError: The content is no ONNX model.
     """
+    # it takes 25 MB, which a server of trees does not need
+    import onnxruntime as ort  # noqa: PLC0415
+
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     # parallel operators help graphs with branches only; here they would cost another thread pool

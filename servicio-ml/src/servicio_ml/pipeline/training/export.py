@@ -15,6 +15,7 @@ from servicio_ml.errors import ArtifactError
 from servicio_ml.features.artifact import (
     CARD,
     GOLDEN,
+    MODEL,
     OUTPUT,
     REFERENCE,
     SCHEMA,
@@ -26,11 +27,14 @@ from servicio_ml.features.output import OutputTransform
 from servicio_ml.features.profile import ReferenceProfile
 from servicio_ml.features.requests.request_models import build_record_model
 from servicio_ml.features.runtimes.scorer import SCORES_NAME, OnnxScorer, Scorer
+from servicio_ml.features.uncertainty.error_model import append_outcomes
+from servicio_ml.features.uncertainty.uncertainty import ERROR_MODEL
 from servicio_ml.pipeline.training.blending.blend import Blend
 from servicio_ml.pipeline.training.blending.graph import merge_models
 from servicio_ml.pipeline.training.estimators import OPSET, get_family
 from servicio_ml.pipeline.training.fitting import TrainingProblem, compute_scores
 from servicio_ml.pipeline.training.uncertainty.built import BuiltUncertainty
+from servicio_ml.pipeline.tree_table import write_tree_table
 
 # float32 against float64: sums over many trees differ in their last digits
 PARITY_TOLERANCE = 1e-4
@@ -167,6 +171,7 @@ def write_artifact(
     """
     folder.mkdir(parents=True)
     write_model(folder)
+    write_tree_table(folder / MODEL, problem.matrix)
     document = {**problem.setting.schema.to_json(), IDENTIFIER: problem.use_case.identifier}
     _write_document(folder / SCHEMA, document)
     _write_document(folder / OUTPUT, output.to_json())
@@ -174,6 +179,7 @@ def write_artifact(
     (folder / CARD).write_text(card)
     if uncertainty is not None:
         uncertainty.write(folder)
+        write_tree_table(folder / ERROR_MODEL, append_outcomes(problem.matrix, problem.truth))
     name = problem.use_case.name
     records = select_golden_records(problem)
     _write_document(folder / GOLDEN, {"model": name, "records": records, "answers": []})
