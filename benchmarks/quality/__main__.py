@@ -2,6 +2,7 @@
 
     python -m benchmarks.quality protocols --data FOLDER [USE_CASE …]   # known results
     python -m benchmarks.quality shipped --data FOLDER [USE_CASE …]     # beside AutoGluon
+    python -m benchmarks.quality expected --data FOLDER [USE_CASE …]    # before labels, beside NannyML
     python -m benchmarks.quality tables [TABLE …]                       # drafts of public tables
     python -m benchmarks.quality coverage --data FOLDER [USE_CASE …]    # intervals and sets of labels
 
@@ -13,10 +14,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks.quality import compare_shipped, compare_tables, coverage, protocols
+from benchmarks.quality.expected.compare_expected import compare_expected
 
 PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "protocols": protocols.measure_protocols,
     "shipped": compare_shipped.compare_shipped,
+    "expected": compare_expected,
     "tables": compare_tables.compare_tables,
     "coverage": coverage.measure_coverage,
 }

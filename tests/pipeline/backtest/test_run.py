@@ -134,6 +134,16 @@ class TestSmall:
         )
         assert 0 <= first.drifted_share <= 1
 
+    def test_a_month_reports_the_expected_error(self, regression_folder: Path, tmp_path: Path) -> None:
+        artifact = load_artifact(regression_folder)
+        assert artifact.uncertainty is not None
+        stream = _generate_stream(Task.REGRESSION, 2000)
+        *_, last = _replay_months(stream, artifact, tmp_path)
+        # March has a day more than the window
+        matrix = artifact.encoder.encode_frame(stream.rows.filter(stream.dates > date(2020, 3, 1)))
+        errors = artifact.uncertainty.estimate_errors(matrix, artifact.predict(matrix))
+        assert last.metrics["expected_mae"] == pytest.approx(errors.mean())
+
     @pytest.mark.parametrize(
         ("kind", "alert", "severity"),
         [
@@ -157,7 +167,7 @@ class TestSmall:
         fault = build_fault(FaultKind.LABELS, "2020-03", "", SCHEMA, stream.use_case.target)
         without = _replay_months(stream, artifact, tmp_path)
         months = _replay_months(fault.apply(stream), artifact, tmp_path)
-        assert list(months[0].metrics) == ["mae"]
+        assert list(months[0].metrics) == ["mae", "expected_mae"]
         assert {each.alert for each in find_caught_alerts(months, without, fault)} == {"PerformanceLow"}
 
 

@@ -30,13 +30,14 @@ from servicio_ml.pipeline.evaluate import compute_metric
 PAGE, TICKET = "page", "ticket"
 # the record that the alerts read, so that table and alerts cannot disagree
 DRIFTED = 'max(model:drifted_features:ratio{window="30d"})'
+ERROR = 'max(model:mae_expected:value{window="30d"})'
 SHOWN = {
     Task.BINARY: ("roc_auc", "accuracy", "f1_macro"),
     Task.MULTICLASS: ("roc_auc", "accuracy", "f1_macro"),
     Task.REGRESSION: ("mae",),
 }
 """Realised metrics that a month is summarised by, for each task."""
-EXPECTED = "expected_accuracy"
+EXPECTED, EXPECTED_ERROR = "expected_accuracy", "expected_mae"
 MONTH_TEXT = "%Y-%m"
 
 
@@ -49,7 +50,8 @@ class BacktestMonth:
         rows: Number of rows of the month.
         refused: Number of rows that were refused.
         labelled: Number of rows with ground truth.
-        metrics: Realised ones, and `EXPECTED` of a classifier; NaN where undefined.
+        metrics: Realised ones, and `EXPECTED` of a classifier or `EXPECTED_ERROR` of a regression, the latter
+            over the 30 days before the month's end; NaN where undefined.
         drifted_share: Share of drifted features over the 30 days before its end, 0–1; NaN when unknown.
         firings: Alerts that fired on one of its days, with those days only. One that has no start among them
             started before the month.
@@ -103,13 +105,16 @@ def run_backtest(
     )
     history.add(past.series)
     firings = evaluate_rules(rules, history, past.metric_names, past.span)
-    drifted = {
-        at: value
-        for each in history.query_range(DRIFTED, past.span)
-        for at, value in zip(each.times, each.values, strict=True)
+    recorded = {
+        query: {
+            at: value
+            for each in history.query_range(query, past.span)
+            for at, value in zip(each.times, each.values, strict=True)
+        }
+        for query in (DRIFTED, ERROR)
     }
     return [
-        _summarize_month(month, list(days), firings, drifted, stream.use_case.task)
+        _summarize_month(month, list(days), firings, recorded, stream.use_case.task)
         for month, days in groupby(past.days, key=lambda each: each.day.strftime(MONTH_TEXT))
     ]
 
@@ -142,7 +147,7 @@ def _summarize_month(
     month: str,
     days: Sequence[DayPredictions],
     firings: Sequence[FiringAlert],
-    drifted: Mapping[float, float],
+    recorded: Mapping[str, Mapping[float, float]],
     task: Task,
 ) -> BacktestMonth:
     answers, truths = _join_days(days)
@@ -156,13 +161,16 @@ def _summarize_month(
         # the mean probability of the given answers is the accuracy a calibrated model expects
         chosen = answers.probabilities[np.arange(len(truths)), answers.outcomes.astype(int)]
         metrics[EXPECTED] = float(chosen.mean())
+    end = get_midnight(days[-1].day) + DAY_SECONDS
+    if task is Task.REGRESSION:
+        metrics[EXPECTED_ERROR] = recorded[ERROR].get(end, float("nan"))
     return BacktestMonth(
         month=month,
         rows=len(truths) + refused,
         refused=refused,
         labelled=int(known.sum()),
         metrics=metrics,
-        drifted_share=drifted.get(get_midnight(days[-1].day) + DAY_SECONDS, float("nan")),
+        drifted_share=recorded[DRIFTED].get(end, float("nan")),
         firings=list(_filter_by_month(month, firings)),
     )
 
