@@ -11,6 +11,7 @@ import monitoring.records.drift as drift_records
 import monitoring.records.models as model_records
 import monitoring.records.pipelines as pipeline_records
 import monitoring.records.service as service_records
+import monitoring.records.tickets as ticket_records
 from monitoring.rule import AlertRule, RecordingRule, RuleGroup, multiply_duration, parse_milliseconds
 from monitoring.thresholds import MIN_ALERT_WINDOW, SERVICE_STEP_SHARE, STEP, WINDOWS
 
@@ -29,7 +30,7 @@ def build_groups(step: str = STEP, windows: Sequence[str] = WINDOWS) -> list[Rul
     short = multiply_duration(step, SERVICE_STEP_SHARE)
     return [
         _build_group(
-            "drift", step, _build_drift_records(step, windows), drift_alerts.build_alerts(step, long)
+            "drift", step, _build_drift_records(step, windows, long), drift_alerts.build_alerts(step, long)
         ),
         _build_group(
             "models", step, _build_model_records(step, windows), model_alerts.build_alerts(step, long)
@@ -59,10 +60,11 @@ def _build_group(
     return RuleGroup(name=name, interval=interval, rules=(*records, *alerts))
 
 
-def _build_drift_records(step: str, windows: Sequence[str]) -> Iterator[RecordingRule]:
+def _build_drift_records(step: str, windows: Sequence[str], long: Sequence[str]) -> Iterator[RecordingRule]:
     yield from drift_records.build_base_records(step, windows)
     for window in windows:
         yield from drift_records.build_window_records(window, step)
+    yield from ticket_records.build_ticket_records(step, long)
 
 
 def _build_model_records(step: str, windows: Sequence[str]) -> Iterator[RecordingRule]:

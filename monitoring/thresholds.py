@@ -4,7 +4,7 @@ Thresholds that depend on the model come from the server's metrics: the drift th
 limits of its use case's policy (`servicio_ml_drift_*`, `servicio_ml_performance_limit`).
 """
 
-from servicio_ml.domain.policy import MIN_DEVIATIONS, MIN_EVALUATED_ROWS
+from servicio_ml.domain.policy import MAX_MISSING_EXCESS, MIN_DEVIATIONS, MIN_EVALUATED_ROWS
 
 STEP = "5m"
 """Time between two evaluations of the rules about models, which a sample of a base record counts."""
@@ -52,10 +52,25 @@ MIN_ROWS = MIN_EVALUATED_ROWS
 """Minimum number of rows, or labelled rows, in an evaluated window; for F1 also those of the rarest class."""
 DRIFTED_SHARE = 0.3
 """Maximum share of drifted features (0–1)."""
-MISSING_EXCESS = 0.05
+MISSING_EXCESS = MAX_MISSING_EXCESS
 """Maximum excess of a feature's share of missing values over that of the reference (0–1)."""
 MISSING_DEVIATIONS = 4.0
 """Standard deviations from which on an excess of missing values is significant among dozens of features."""
+DRIFT_GROWTH, MISSING_GROWTH = 4, 2
+"""Factors between the levels of a PSI and of an excess of missing values, each of which raises a ticket once.
+
+A PSI grows with the square of a shift: four times the PSI is twice the shift.
+"""
+ACKNOWLEDGED_GROWTH = 2
+"""Factor by which a PSI or an excess of missing values may grow beyond what was acknowledged."""
+TICKET_MEMORY = "90d"
+"""Time for which the largest level of a feature is remembered: it raises its ticket once."""
+TICKET_HOLD = "7d"
+"""Time for which a ticket stays open after the last drift: one about the threshold does not come and go."""
+TICKET_FEATURES = 10
+"""Maximum number of features that a ticket names."""
+ACKNOWLEDGED_MEMORY = "15m"
+"""Time for which an acknowledgement holds without the server that exports it."""
 REJECTED_WINDOW = "1d"
 REJECTED_VALUES = 10
 """Minimum number of rejected values of a feature in `REJECTED_WINDOW` for an alert."""

@@ -18,7 +18,9 @@ from servicio_ml.serving.gateway import Gateway
 from servicio_ml.serving.http.access_log import AccessLog
 from servicio_ml.serving.http.api_keys import ApiKey, ApiKeys, Scope, hash_key
 from servicio_ml.serving.rest import alertmanager
+from servicio_ml.serving.retraining import acknowledgement_routes
 from servicio_ml.serving.retraining import routes as retraining
+from servicio_ml.serving.retraining.acknowledgements import Acknowledgements
 from servicio_ml.serving.retraining.decisions import RetrainingDecisions
 from servicio_ml.serving.retraining.hook import AlertHook
 
@@ -64,6 +66,7 @@ class HookFixture:
     log: MemoryDecisionLog
     retrainer: MemoryRetrainer
     decisions: RetrainingDecisions
+    acknowledgements: Acknowledgements
     gateway: Gateway
 
     def __call__(
@@ -94,9 +97,15 @@ def create_hook(
     decisions = RetrainingDecisions(
         log, policy, models, made.service.metrics.retraining_decisions, made.clock
     )
-    made.metrics.register(decisions)
+    acknowledgements = Acknowledgements(log, made.service.log, models, made.clock)
+    for each in (decisions, acknowledgements):
+        made.metrics.register(each)
     hook = None if closed else AlertHook(token=TOKEN, retrainer=retrainer, decisions=decisions)
-    routers = [alertmanager.build_routes(hook), retraining.build_routes(decisions, models)]
+    routers = [
+        alertmanager.build_routes(hook),
+        retraining.build_routes(decisions, acknowledgements, models),
+        acknowledgement_routes.build_routes(acknowledgements, made.service),
+    ]
     bits = random.Random(3).getrandbits  # noqa: S311  ids, no secrets
     gateway = Gateway(build_app(made.service, routers), made.service, AccessLog(BytesIO()), bits)
-    return HookFixture(made, log, retrainer, decisions, gateway)
+    return HookFixture(made, log, retrainer, decisions, acknowledgements, gateway)

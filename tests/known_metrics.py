@@ -57,7 +57,7 @@ SEAWEEDFS = {
 PROMETHEUS = {
     "up": (),
     "scrape_duration_seconds": (),
-    "ALERTS": ("alertname", "alertstate", "severity", "cause", "model", "feature"),
+    "ALERTS": ("alertname", "alertstate", "severity", "cause", "model", "feature", "raised"),
 }
 OTHER_SERVER_METRICS = {
     "servicio_ml_stream_lag": ("model",),

@@ -98,7 +98,7 @@ SHARED_CLASS_NAMES = {
 
 VERBS = frozenset(
     """
-    accept acquire add adopt advance analyze announce answer append apply assign attempt authorize
+    accept acknowledge acquire add adopt advance analyze announce answer append apply assign attempt authorize
     average avoid break build calibrate call can cast check checkpoint choose claim classify close
     collect compare complete compute conclude confirm connect convert copy count create cross decide
     declare decode delete deliver derive describe detect downgrade download draft draw drop encode

@@ -3,8 +3,17 @@
 from collections.abc import Iterator, Sequence
 
 import monitoring.thresholds as limits
-from monitoring.promql import DESIGN_EFFECT, VERSION, filter_champions
-from monitoring.rule import AlertRule, multiply_duration
+from monitoring.promql import VERSION, filter_champions
+from monitoring.records.tickets import (
+    FEATURES,
+    IMPACT,
+    MISSING,
+    TICKETS,
+    build_open_drift,
+    build_raised_name,
+    select_acknowledged,
+)
+from monitoring.rule import AlertRule, Cause, multiply_duration
 
 WAIT_STEPS = 3
 REJECTED = f'feature:rejected:count{{window="{limits.REJECTED_WINDOW}"'
@@ -13,71 +22,68 @@ REJECTED = f'feature:rejected:count{{window="{limits.REJECTED_WINDOW}"'
 def build_alerts(step: str, windows: Sequence[str]) -> Iterator[AlertRule]:
     """Build the alerts for these windows."""
     wait, wanted = multiply_duration(step, WAIT_STEPS), f'window=~"{"|".join(windows)}"'
-    yield from _build_drift_alerts(wait, wanted)
-    yield _build_missing_alert(wait, wanted)
+    yield from _build_ticket_alerts(wait, wanted)
     yield from _build_rejection_alerts(wait)
 
 
-def _build_drift_alerts(wait: str, wanted: str) -> Iterator[AlertRule]:
-    shifted = f"feature:psi:index{{%s, {wanted}}} >= feature:psi_threshold:index"
-    yield AlertRule(
-        name="FeatureDrift",
-        expr=_require_rows(shifted % 'feature!="prediction"', wanted),
-        wait=wait,
-        severity="ticket",
-        cause="drift",
-        summary="Model `{{ $labels.model }}`: feature `{{ $labels.feature }}` has drifted",
-        description="Model `{{ $labels.model }}` v{{ $labels.version }}: "
-        "the population stability index (PSI) of "
-        '`{{ $labels.feature }}` is {{ $value | printf "%.3g" }} over {{ $labels.window }} and exceeds its '
-        "threshold for this number of rows. See the runbook.",
-    )
-    yield AlertRule(
-        name="PredictionDrift",
-        expr=_require_rows(shifted % 'feature="prediction"', wanted),
-        wait=wait,
-        severity="ticket",
-        cause="drift",
+def _build_ticket_alerts(wait: str, wanted: str) -> Iterator[AlertRule]:
+    intro = "Model `{{ $labels.model }}` v{{ $labels.version }}: "
+    raised = "The ticket was raised on {{ $labels.raised }}; a feature that joins or grows raises it again."
+    yield _build_ticket(
+        "FeatureDrift", wait, "drift",
+        summary="Model `{{ $labels.model }}`: features have drifted",
+        description=f"{intro}features whose population stability index (PSI) exceeds its threshold for "
+        f"this number of rows, by PSI times importance:{_list_features(IMPACT)}. {raised} See the runbook.",
+    )  # fmt: skip
+    yield _build_ticket(
+        "PredictionDrift", wait, "drift",
         summary="Model `{{ $labels.model }}`: the predictions have drifted",
-        description="Model `{{ $labels.model }}` v{{ $labels.version }}: "
-        "the population stability index (PSI) of "
-        'the predictions is {{ $value | printf "%.3g" }} over {{ $labels.window }} and exceeds its threshold '
-        "for this number of rows. See the runbook.",
-    )
+        description=f"{intro}the population stability index (PSI) of the predictions exceeds its threshold "
+        f"for this number of rows. {raised} See the runbook.",
+    )  # fmt: skip
     yield AlertRule(
         name="DataDrift",
-        expr=_require_rows(f"model:drifted_features:ratio{{{wanted}}} >= {limits.DRIFTED_SHARE}", wanted),
+        expr=f"max by ({VERSION}) (count by ({VERSION}, window) ({build_open_drift(wanted, FEATURES)}) "
+        f"/ count by ({VERSION}, window) (feature:psi:index{{{FEATURES}, {wanted}}})) "
+        f">= {limits.DRIFTED_SHARE}",
         wait=wait,
         severity="ticket",
         cause="drift",
         summary="Model `{{ $labels.model }}`: many features have drifted",
-        description="Model `{{ $labels.model }}` v{{ $labels.version }}: {{ $value | humanizePercentage }} "
-        "of its features have drifted over {{ $labels.window }}; the limit is "
-        f"{limits.DRIFTED_SHARE:.0%}. See the runbook.",
+        description=f"{intro}{{{{ $value | humanizePercentage }}}} of its features have drifted; "
+        f"the limit is {limits.DRIFTED_SHARE:.0%}. See the runbook.",
     )
+    yield _build_ticket(
+        "MissingValues", wait, "sensor",
+        summary="Model `{{ $labels.model }}`: features are missing more often",
+        description=f"{intro}features that are missing in more rows than in the training rows of the same "
+        f"season, by at least {limits.MISSING_EXCESS:.0%} of the rows:{_list_features(MISSING)}. "
+        f"{raised} Check their source; see the runbook.",
+    )  # fmt: skip
 
 
-def _build_missing_alert(wait: str, wanted: str) -> AlertRule:
-    then = f"feature:missing_reference:ratio{{{wanted}}}"
-    noise = f"1 / model:observations:rows{{{wanted}}} + model:reference_uncertainty:ratio"
-    deviation = (
-        f"sqrt({then} * (1 - {then}) * on ({VERSION}, window) group_left () ({noise}) * {DESIGN_EFFECT})"
-    )
-    excess = f'(feature:missing:ratio{{{wanted}, feature!="prediction"}} - {then})'
+def _build_ticket(name: str, wait: str, cause: Cause, *, summary: str, description: str) -> AlertRule:
+    """Build the alert of a ticket, whose label `raised` is the day on which it was raised last."""
+    _, level, columns = TICKETS[name]
+    day = f"max by ({VERSION}) (max_over_time({build_raised_name(name)}[{limits.TICKET_MEMORY}]))"
+    now = f"{level}{{{columns}}}"
+    # an acknowledgement closes the ticket at once, also one that is held open
+    held = f"max_over_time({now}[{limits.TICKET_HOLD}]) unless on (model, feature) {select_acknowledged()}"
+    is_open = filter_champions(f"max by ({VERSION}) ({now} or {held})")
+    named = f'count_values by ({VERSION}) ("raised", {day} and on ({VERSION}) ({is_open}))'
+    # without a change for longer than the memory, the day is forgotten, but the drift is still there
+    unnamed = f'label_replace(0 * ({is_open}) + 1, "raised", "earlier", "", "")'
     return AlertRule(
-        name="MissingValues",
-        expr=_require_rows(
-            f"({excess} > {limits.MISSING_EXCESS}) > {limits.MISSING_DEVIATIONS} * {deviation}", wanted
-        ),
-        wait=wait,
-        severity="ticket",
-        cause="sensor",
-        summary="Model `{{ $labels.model }}`: feature `{{ $labels.feature }}` is missing more often",
-        description="Model `{{ $labels.model }}` v{{ $labels.version }}: the share of rows without "
-        "`{{ $labels.feature }}` over {{ $labels.window }} exceeds that of the training rows of the same "
-        f"season by {{{{ $value | humanizePercentage }}}}; the limit is {limits.MISSING_EXCESS:.0%}. "
-        "Check its source; see the runbook.",
-    )
+        name=name, expr=f"{named} or on ({VERSION}) {unnamed}", wait=wait, severity="ticket",
+        cause=cause, summary=summary, description=description,
+    )  # fmt: skip
+
+
+def _list_features(weight: str) -> str:
+    """List the features of a ticket in the language of templates: names and weights, the largest first."""
+    query = f"topk({limits.TICKET_FEATURES}, {weight}{{model='%s', version='%s', feature!='prediction'}})"
+    each = ' `{{ .Labels.feature }}` {{ . | value | printf "%.2g" }};'
+    return f'{{{{ range printf "{query}" $labels.model $labels.version | query }}}}{each}{{{{ end }}}}'
 
 
 def _build_rejection_alerts(wait: str) -> Iterator[AlertRule]:
@@ -113,9 +119,3 @@ def _build_rejection_alerts(wait: str) -> Iterator[AlertRule]:
         f"{period} because of `{{{{ $labels.feature }}}}` (reason: {{{{ $labels.reason }}}}); {limit}. "
         "See the runbook.",
     )
-
-
-def _require_rows(expression: str, wanted: str) -> str:
-    """Restrict an expression to champions with enough rows in the window."""
-    rows = f"model:observations:rows{{{wanted}}} >= {limits.MIN_ROWS}"
-    return f"{filter_champions(expression)} and on ({VERSION}, window) ({rows})"

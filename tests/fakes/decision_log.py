@@ -2,8 +2,9 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from servicio_ml.domain.drift import Acknowledgement
 from servicio_ml.domain.retraining import DecisionEntry, RetrainingHistory
 
 
@@ -12,6 +13,7 @@ class MemoryDecisionLog:
 
     def __init__(self) -> None:
         self._entries = defaultdict[str, list[DecisionEntry]](list)
+        self._acknowledgements = defaultdict[str, list[Acknowledgement]](list)
         self._lock = threading.Lock()
 
     def record(
@@ -27,3 +29,9 @@ class MemoryDecisionLog:
     def load_history(self, model: str, since: float) -> RetrainingHistory:
         entries = list(self._entries[model])
         return entries[:1] + [entry for entry in entries[1:] if entry.decided_at >= since]
+
+    def add_acknowledgement(self, entry: Acknowledgement) -> None:
+        self._acknowledgements[entry.model].insert(0, entry)
+
+    def load_acknowledgements(self, model: str) -> Sequence[Acknowledgement]:
+        return list(self._acknowledgements[model])

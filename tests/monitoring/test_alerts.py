@@ -129,22 +129,76 @@ HUNDRED_CALM = {
     **write_column("day", 248, 247, 5),
 }
 
+
+def write_gauge(metric: str, value: float, **names: str) -> dict[str, str]:
+    """Write a gauge that two servers export."""
+    return {
+        format_series(metric, **MODEL, **names, instance=each): repeat_value(value) for each in ("a", "b")
+    }
+
+
+def write_acknowledgement(feature: str, psi: float, missing: float = 0) -> dict[str, str]:
+    """Write the acknowledgement of a drift of this size, as two servers export it."""
+    sizes = {"servicio_ml_acknowledged_psi": psi, "servicio_ml_acknowledged_missing_ratio": missing}
+    return {
+        name: values
+        for metric, size in sizes.items()
+        for name, values in write_gauge(metric, size, feature=feature).items()
+    }
+
+
+def write_later(series: Series, steps: int) -> dict[str, str]:
+    """Write counts that grow some steps later than at once."""
+    return {name: values.replace("0 ", f"0x{steps} ", 1) for name, values in series.items()}
+
+
+TODAY = {"raised": "19700101"}
+JOINED = {"raised": "19700104"}
+WEEK = {"at": "5d", "step": "6h"}
+# of 500 rows: a PSI of 1.1
+WIND_PSI = 1.1
+
 DRIFT = (
-    expect_firing("FeatureDrift", "a bin holds nine tenths", SHIFTED, {**MINE, **DAY, "feature": "wind"}),
+    expect_firing("FeatureDrift", "a bin holds nine tenths", SHIFTED, {**MINE, **TODAY}),
+    expect_firing("FeatureDrift", "one ticket for two features",
+        {**SHIFTED, **write_column("sky", 450, 45, 5)}, {**MINE, **TODAY}),
+    expect_firing("FeatureDrift", "a drift that lasts is not raised again", SHIFTED, {**MINE, **TODAY},
+        **WEEK),
+    expect_firing("FeatureDrift", "a feature joins",
+        {**SHIFTED, **write_later(write_column("sky", 450, 45, 5), 12)}, {**MINE, **JOINED}, **WEEK),
+    expect_firing("FeatureDrift", "it has grown beyond what was acknowledged",
+        {**SHIFTED, **write_acknowledgement("wind", 0.4)}, {**MINE, **TODAY}),
+    expect_firing("FeatureDrift", "another feature is acknowledged",
+        {**SHIFTED, **write_column("sky", 450, 45, 5), **write_acknowledgement("sky", WIND_PSI)},
+        {**MINE, **TODAY}),
+    expect_silent("FeatureDrift", "it is acknowledged",
+        {**SHIFTED, **write_acknowledgement("wind", WIND_PSI)}),
+    expect_silent("FeatureDrift", "its values are missing: that is MissingValues",
+        {**write_rows(500), **write_column("wind", 50, 50, 400)}),
     expect_silent("FeatureDrift", "as in training", STEADY),
     expect_silent("FeatureDrift", "too few rows", SHORT),
     expect_silent("FeatureDrift", "not the champion", replace_version(SHIFTED)),
     expect_silent("FeatureDrift", "the prediction alone", PREDICTED),
-    expect_firing("PredictionDrift", "a bin holds nine tenths", PREDICTED,
-        {**MINE, **DAY, "feature": "prediction"}),
+    expect_firing("PredictionDrift", "a bin holds nine tenths", PREDICTED, {**MINE, **TODAY}),
+    expect_silent("PredictionDrift", "it is acknowledged",
+        {**PREDICTED, **write_acknowledgement("prediction", WIND_PSI)}),
     expect_silent("PredictionDrift", "a feature alone",
         {**SHIFTED, **write_column("prediction", 248, 247, 5)}),
     expect_silent("PredictionDrift", "not the champion", replace_version(PREDICTED)),
-    expect_firing("DataDrift", "one of two", {**SHIFTED, **write_column("sky", 248, 247, 5)},
-        {**MINE, **DAY}),
+    expect_firing("DataDrift", "one of two", {**SHIFTED, **write_column("sky", 248, 247, 5)}, MINE),
+    expect_silent("DataDrift", "the one of two is acknowledged",
+        {**SHIFTED, **write_column("sky", 248, 247, 5), **write_acknowledgement("wind", WIND_PSI)}),
     expect_silent("DataDrift", "one of four", {**SHIFTED, **HUNDRED_CALM}),
     expect_silent("DataDrift", "too few rows", SHORT),
-    expect_firing("MissingValues", "a fifth is missing", GAPS, {**MINE, **DAY, "feature": "wind"}),
+    expect_firing("MissingValues", "a fifth is missing", GAPS, {**MINE, **TODAY}),
+    expect_firing("MissingValues", "one ticket for two features",
+        {**GAPS, **write_column("sky", 200, 200, 100)}, {**MINE, **TODAY}),
+    expect_firing("MissingValues", "a feature joins",
+        {**GAPS, **write_later(write_column("sky", 200, 200, 100), 12)}, {**MINE, **JOINED}, **WEEK),
+    expect_firing("MissingValues", "more are missing than was acknowledged",
+        {**GAPS, **write_acknowledgement("wind", WIND_PSI, 0.08)}, {**MINE, **TODAY}),
+    expect_silent("MissingValues", "it is acknowledged",
+        {**GAPS, **write_acknowledgement("wind", WIND_PSI, 0.19)}),
     expect_silent("MissingValues", "as in training", STEADY),
     expect_silent("MissingValues", "four of a hundred more",
         {**write_rows(5000), **write_column("wind", 2375, 2375, 250)}),
@@ -284,13 +338,6 @@ def write_coverage(before: float, after: float, rows: str = "0+200x80") -> dict[
 def write_registered(days_ago: float) -> dict[str, str]:
     metric = "servicio_ml_champion_registered_timestamp_seconds"
     return {format_series(metric, **MINE, **TARGET): repeat_value(-days_ago * 86400)}
-
-
-def write_gauge(metric: str, value: float, **names: str) -> dict[str, str]:
-    """Write a gauge that two servers export."""
-    return {
-        format_series(metric, **MODEL, **names, instance=each): repeat_value(value) for each in ("a", "b")
-    }
 
 
 FORTNIGHT = {"at": "15d", "step": "6h"}

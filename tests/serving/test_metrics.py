@@ -18,6 +18,7 @@ from scipy.stats import chi2
 
 from fakes.decision_log import MemoryDecisionLog
 from services import ServiceFixture, create_service
+from servicio_ml.domain.drift import Acknowledgement
 from servicio_ml.domain.prediction import Interface
 from servicio_ml.features.artifact import REFERENCE
 from servicio_ml.lifecycle.retraining_policy import RetrainingPolicy
@@ -29,12 +30,23 @@ from servicio_ml.serving.metrics import (
 )
 from servicio_ml.serving.prediction.request_counts import METHODS, OTHER_METHOD, RequestCounts
 from servicio_ml.serving.prediction.state_collector import StateCollector
+from servicio_ml.serving.retraining.acknowledgements import Acknowledgements
 from servicio_ml.serving.retraining.decisions import RetrainingDecisions
 
 RECORD = {"day": "2020-01-31", "size": 1.5, "weight": 0.25, "colour": "green"}
 OWN_METRIC = re.compile(r"(http|servicio_ml)_")
 SAMPLE_SUFFIXES = ("_bucket", "_created", "_sum", "_count")
 """Suffixes that prometheus_client appends to a name; buckets also get the label `le`."""
+ACKNOWLEDGED = Acknowledgement(
+    model="small",
+    feature="size",
+    reason="it is known",
+    by="boss",
+    at=0,
+    until=2e9,
+    psi=0.5,
+    missing_excess=0.1,
+)
 EMPTY: Mapping[str, str] = {}
 
 
@@ -86,6 +98,11 @@ def touch_everything(made: ServiceFixture) -> None:
     )
     decisions.refresh()
     made.metrics.register(decisions)
+    log = MemoryDecisionLog()
+    log.add_acknowledgement(ACKNOWLEDGED)
+    acknowledgements = Acknowledgements(log, made.service.log, made.service.models, made.clock)
+    acknowledgements.refresh()
+    made.metrics.register(acknowledgements)
     mine.worker_up.labels("small", 1).set(1)
     mine.worker_restarts.labels("small", 1).inc()
     mine.worker_failures.labels("small", 1, "exit").inc()
@@ -115,7 +132,7 @@ def test_what_is_scraped_is_what_the_table_says(
 ) -> None:
     known = parse_table()
     regression = create_service(tmp_path / "regression", regression_folder)
-    assert len(known) == 43
+    assert len(known) == 46
     found: dict[str, set[str]] = {}
     samples = {**scrape_samples(regression.metrics), **scrape_samples(made.metrics)}
     for sample, values in samples.items():

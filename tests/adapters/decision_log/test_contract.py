@@ -12,6 +12,7 @@ from servicio_ml.adapters.decision_log.postgres import PostgresDecisionLog
 from servicio_ml.adapters.decision_log.sqlite import SqliteDecisionLog
 from servicio_ml.adapters.prediction_log.postgres.database import LogDatabase
 from servicio_ml.adapters.prediction_log.sqlite_files import get_decisions_path
+from servicio_ml.domain.drift import Acknowledgement
 from servicio_ml.domain.ports.decision_log import DecisionLog
 from servicio_ml.domain.retraining import (
     DecisionEntry,
@@ -76,8 +77,25 @@ def build_decision(
     )
 
 
+def build_acknowledgement(feature: str, at: float, model: str = "rain") -> Acknowledgement:
+    return Acknowledgement(
+        model=model, feature=feature, reason="the «sensor» left, 100 %", by="boss", at=at,
+        until=at + 86_400.5, psi=0.1 + 0.2, missing_excess=1 / 3,
+    )  # fmt: skip
+
+
 class TestDecisionLog:
     """The contract of the port."""
+
+    def test_acknowledgements_are_read_again_the_newest_first(self, opened: OpenLog) -> None:
+        log = opened()
+        # by the order of their records, also where a clock was set back
+        made = [build_acknowledgement("wind", NOW), build_acknowledgement("sky", NOW - 0.25)]
+        for each in (*made, build_acknowledgement("wind", NOW, "heart")):
+            log.add_acknowledgement(each)
+        assert list(opened().load_acknowledgements("rain")) == made[::-1]
+        assert list(log.load_acknowledgements("burnout")) == []
+        assert list(log.load_history("rain", 0)) == []
 
     def test_what_is_settled_is_read_again_the_newest_first(self, opened: OpenLog) -> None:
         log = opened()

@@ -18,6 +18,7 @@ from servicio_ml.serving.http.route_access import ATTRIBUTE, Access, RouteAccess
 from servicio_ml.serving.oip import inference_pb2 as pb
 from servicio_ml.serving.oip.grpc_service import InferenceService, build_handler
 from servicio_ml.serving.rest.predict import PredictRoutes
+from servicio_ml.serving.retraining.acknowledgements import Acknowledgements
 from servicio_ml.serving.retraining.decisions import RetrainingDecisions
 from servicio_ml.use_cases.catalogue import UserFolder
 
@@ -30,8 +31,10 @@ ADMIN_ROUTES = {
     *("/use-cases/{name}", "/use-cases/{name}/draft", "/use-cases/{name}/run", "/use-cases/{name}/training"),
     "/models/{model}/reload", "/model/reload", "/models/{model}/traffic", "/models/{model}/champion",
     "/models/{model}/predictions", "/models/{model}/quarantine", "/v2/repository/models/{model}/load",
-    "/v2/repository/models/{model}/unload",
+    "/v2/repository/models/{model}/unload", "/models/{model}/acknowledgements/{feature}",
 }  # fmt: skip
+READ_BY_ALL_ROUTES = {"/models/{model}/acknowledgements"}
+"""Routes that administrators write and every user reads."""
 GRPC_METHODS = [each.name for each in pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].methods]
 
 
@@ -50,8 +53,9 @@ def app(made: ServiceFixture) -> FastAPI:
     )
     ports = RouterPorts(
         history=cast(Any, None), set_tag=made.registry.set_model_tag, announce=lambda: None,
-        open_lake=MemoryObjectStore, broker=None, decisions=decisions, hook=None, scrape=bytes,
-        use_cases=UserFolder(None), drafter=MemoryDrafter(),
+        open_lake=MemoryObjectStore, broker=None, decisions=decisions,
+        acknowledgements=Acknowledgements(MemoryDecisionLog(), service.log, service.models, made.clock),
+        hook=None, scrape=bytes, use_cases=UserFolder(None), drafter=MemoryDrafter(),
     )  # fmt: skip
     return build_app(service, build_routers(service, ports))
 
@@ -79,7 +83,9 @@ def test_only_these_routes_are_public_or_for_administrators(app: FastAPI) -> Non
     assert {path for path, access in routes.items() if Access.PUBLIC in access} == PUBLIC_ROUTES
     assert {path for path, access in routes.items() if access == {Access.ADMIN}} == ADMIN_ROUTES
     assert {path for path, access in routes.items() if access == {Access.TOKEN}} == {"/hooks/alertmanager"}
-    others = routes.keys() - PUBLIC_ROUTES - ADMIN_ROUTES - {"/hooks/alertmanager"}
+    mixed = {path for path, access in routes.items() if len(access) > 1}
+    assert mixed - PUBLIC_ROUTES == READ_BY_ALL_ROUTES
+    others = routes.keys() - PUBLIC_ROUTES - ADMIN_ROUTES - READ_BY_ALL_ROUTES - {"/hooks/alertmanager"}
     assert all(routes[path] == {Access.PREDICT} for path in others)
     assert len(others) > 20
 

@@ -28,7 +28,9 @@ from servicio_ml.serving.rest import (
     what_if,
 )
 from servicio_ml.serving.rest.models import build_model_routes
+from servicio_ml.serving.retraining import acknowledgement_routes as acknowledgements
 from servicio_ml.serving.retraining import routes as retraining
+from servicio_ml.serving.retraining.acknowledgements import Acknowledgements
 from servicio_ml.serving.retraining.decisions import RetrainingDecisions
 from servicio_ml.serving.retraining.hook import AlertHook
 from servicio_ml.use_cases.catalogue import UserFolder
@@ -45,6 +47,7 @@ class RouterPorts:
         open_lake: Opens the lake.
         broker: Broker of the streams; None without one.
         decisions: Retraining decisions.
+        acknowledgements: Acknowledged drift.
         hook: Hook of Alertmanager; None without a token.
         scrape: Returns the metrics of all processes as text.
         use_cases: Folder of the user's use cases.
@@ -57,6 +60,7 @@ class RouterPorts:
     open_lake: Callable[[], ObjectStore]
     broker: Broker | None
     decisions: RetrainingDecisions
+    acknowledgements: Acknowledgements
     hook: AlertHook | None
     scrape: Callable[[], bytes]
     use_cases: UserFolder
@@ -80,7 +84,8 @@ def build_routers(service: Service, ports: RouterPorts) -> Sequence[APIRouter]:
         drafting.build_routes(ports.drafter, service.limits.body_bytes),
         enqueue.build_routes(service, ports.broker),
         alertmanager.build_routes(ports.hook),
-        retraining.build_routes(ports.decisions, service.models),
+        retraining.build_routes(ports.decisions, ports.acknowledgements, service.models),
+        acknowledgements.build_routes(ports.acknowledgements, service),
         graphql.build_routes(service),
         oip.build_routes(service, ports.announce),
     )

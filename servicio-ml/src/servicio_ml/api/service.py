@@ -19,6 +19,7 @@ from servicio_ml.serving.models.models import LoadedModels
 from servicio_ml.serving.prediction.predictor import Predictor
 from servicio_ml.serving.prediction.recorder import LogPolicy, Recorder
 from servicio_ml.serving.prediction.service import RequestLimits, Service
+from servicio_ml.serving.retraining.acknowledgements import Acknowledgements
 from servicio_ml.serving.retraining.decisions import RetrainingDecisions
 from servicio_ml.serving.retraining.hook import AlertHook, read_token
 from servicio_ml.settings import Settings
@@ -75,6 +76,11 @@ def build_decisions(settings: Settings, service: Service) -> RetrainingDecisions
     )
     log = bootstrap.open_decision_log(settings)
     return RetrainingDecisions(log, policy, service.models, service.metrics.retraining_decisions, time.time)
+
+
+def build_acknowledgements(settings: Settings, service: Service) -> Acknowledgements:
+    """Build the acknowledged drift of this process."""
+    return Acknowledgements(bootstrap.open_decision_log(settings), service.log, service.models, time.time)
 
 
 def build_hook(settings: Settings, decisions: RetrainingDecisions) -> AlertHook | None:

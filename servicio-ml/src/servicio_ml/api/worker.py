@@ -22,7 +22,13 @@ from servicio_ml import bootstrap
 from servicio_ml.api.memory import trim_memory
 from servicio_ml.api.metrics_endpoint import render_metrics
 from servicio_ml.api.routers import RouterPorts, build_routers
-from servicio_ml.api.service import SEED_BITS, build_decisions, build_hook, build_service
+from servicio_ml.api.service import (
+    SEED_BITS,
+    build_acknowledgements,
+    build_decisions,
+    build_hook,
+    build_service,
+)
 from servicio_ml.domain.ports.journal import Journal
 from servicio_ml.domain.ports.registry import RegistryReader
 from servicio_ml.lifecycle.step_times import ReadStepTimes, read_step_times
@@ -34,6 +40,7 @@ from servicio_ml.serving.metrics import Metrics
 from servicio_ml.serving.models.bin_counts import BinCountsFolder
 from servicio_ml.serving.prediction.service import Service
 from servicio_ml.serving.prediction.state_collector import StateCollector
+from servicio_ml.serving.retraining.acknowledgements import Acknowledgements
 from servicio_ml.serving.retraining.decisions import RetrainingDecisions
 from servicio_ml.serving.step_times import StepTimesCollector
 from servicio_ml.serving.stream.lag import StreamLagCollector
@@ -103,7 +110,8 @@ def create_app(plan: WorkerPlan) -> AsgiApp:
     journal = bootstrap.open_journal(plan.settings)
     service = build_service(plan.settings, registry, journal, bin_counts, metrics)
     worker = _Worker(
-        plan=plan, service=service, decisions=build_decisions(plan.settings, service), journal=journal,
+        plan=plan, service=service, decisions=build_decisions(plan.settings, service),
+        acknowledgements=build_acknowledgements(plan.settings, service), journal=journal,
         bin_counts=bin_counts, log=AccessLog(sys.stdout.buffer),
     )  # fmt: skip
     app = build_app(service, build_routers(service, _build_ports(worker, registry)), worker.run_lifespan)
@@ -124,6 +132,7 @@ def _build_ports(worker: "_Worker", registry: RegistryReader) -> RouterPorts:
     collectors: list[Collector] = [
         StateCollector(worker.bin_counts, worker.service.models, worker.journal.count_pending),
         worker.decisions,
+        worker.acknowledgements,
         StepTimesCollector(worker.service.models, _build_step_times(plan.settings, registry), time.time),
     ]
     if broker is not None:
@@ -137,7 +146,8 @@ def _build_ports(worker: "_Worker", registry: RegistryReader) -> RouterPorts:
     return RouterPorts(
         history=bootstrap.connect_model_history(plan.socket, plan.key), set_tag=registry.set_model_tag,
         announce=plan.announce, open_lake=lambda: bootstrap.open_lake(plan.settings), broker=broker,
-        decisions=worker.decisions, hook=build_hook(plan.settings, worker.decisions), scrape=scrape,
+        decisions=worker.decisions, acknowledgements=worker.acknowledgements,
+        hook=build_hook(plan.settings, worker.decisions), scrape=scrape,
         use_cases=UserFolder(plan.settings.use_cases_dir), drafter=bootstrap.create_drafter(plan.settings),
     )  # fmt: skip
 
@@ -167,6 +177,7 @@ class _Worker:
     plan: WorkerPlan
     service: Service
     decisions: RetrainingDecisions
+    acknowledgements: Acknowledgements
     journal: Journal
     bin_counts: BinCountsFolder
     log: AccessLog
@@ -253,6 +264,7 @@ class _Worker:
         except Exception:  # the loaded models go on answering after any error
             logger.exception("the registry could not be read")
         self.decisions.refresh()
+        self.acknowledgements.refresh()
 
 
 def _read_mtime(path: Path) -> float:

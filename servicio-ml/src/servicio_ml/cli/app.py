@@ -22,6 +22,7 @@ from servicio_ml.cli.importing import import_model
 from servicio_ml.cli.isolated import environment
 from servicio_ml.cli.prediction_log import predictions, view
 from servicio_ml.cli.step import app as step_app
+from servicio_ml.cli.tickets import acknowledge
 
 # imports alone create far more objects than the default of 700 between two collections
 COLLECT_AFTER = 100_000
@@ -50,6 +51,7 @@ app.command("score")(score.score)
 app.command("predictions")(predictions.write_predictions)
 app.command("predictions-view")(view.create_view)
 app.command("drift")(drift.drift)
+app.command("acknowledge")(acknowledge.acknowledge)
 app.command("report")(report.report)
 app.command("backtest")(backtest.backtest)
 app.command("environment")(environment.environment)

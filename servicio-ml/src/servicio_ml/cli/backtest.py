@@ -218,7 +218,7 @@ def _format_alerts(firings: "Iterable[FiringAlert]") -> str:
 def _format_alert(name: str, firings: "Sequence[FiringAlert]") -> str:
     days: Counter[str] = Counter()
     for each in firings:
-        days[each.labels.get("feature", "")] += len(each.times)
+        days.update({name: len(each.features.get(name, each.times)) for name in each.ranked_features})
     features = [feature for feature, _ in days.most_common() if feature not in {"", PREDICTION}]
     more = f", +{len(features) - SHOWN_FEATURES}" if len(features) > SHOWN_FEATURES else ""
     named = f"{name} ({', '.join(features[:SHOWN_FEATURES])}{more})" if features else name

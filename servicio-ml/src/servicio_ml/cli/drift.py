@@ -84,6 +84,8 @@ def show_findings(here: CommandSession, found: "DriftFindings", length: str) -> 
     if found.performance:
         here.print_table("performance", PERFORMANCE, build_performance_rows(found))
     here.print_line(f"verdict: {found.verdict}")
+    if found.proposal:
+        here.print_line(found.proposal)
 
 
 def _show_together(here: CommandSession, found: "DriftFindings") -> None:

@@ -226,6 +226,17 @@ PredictionsFile = Annotated[
 
 # drift and backtest
 WindowLength = Annotated[str, typer.Option("--window", help="Length of the window that ends now, 1h to 90d.")]
+AcceptedFeature = Annotated[
+    str,
+    typer.Argument(
+        metavar="FEATURE", help="Field, or `prediction`; without one, what is accepted is listed."
+    ),
+]
+AcceptedUntil = Annotated[
+    str, typer.Option(metavar="YYYY-MM-DD", help="Last day (UTC), at most 366 days ahead.")
+]
+AcceptReason = Annotated[str, typer.Option(metavar="TEXT", help="Why the drift is acceptable.")]
+EndAcknowledgement = Annotated[bool, typer.Option("--end", help="Accept the drift no longer.")]
 WindowVersion = Annotated[int | None, typer.Option(min=1, help="Version; the champion when not given.")]
 LabelledSource = Annotated[
     str,

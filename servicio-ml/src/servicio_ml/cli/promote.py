@@ -124,11 +124,12 @@ def build_context(here: CommandSession, tracker: Tracker, registry: Registry) ->
 
     return DecisionContext(
         tracker=tracker, registry=registry,
-        stats=bootstrap.create_stats(here.settings), clock=time.time, by=_get_user(),
+        stats=bootstrap.create_stats(here.settings), clock=time.time, by=get_user(),
     )  # fmt: skip
 
 
-def _get_user() -> str:
+def get_user() -> str:
+    """Return the name of the user of this process."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container may run as a number without a name

@@ -1,4 +1,4 @@
-"""Drift test of one column: population stability index against the reference and its threshold."""
+"""Drift test of one column: population stability index, its threshold, and a drift that people accept."""
 
 import math
 from collections.abc import Sequence
@@ -25,6 +25,46 @@ class DriftResult:
     psi: float
     threshold: float
     drifted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledgement:
+    """Drift of a feature that people know of and accept for some time; an end replaces it by an ended one.
+
+    Attributes:
+        model: Name of the model.
+        feature: Field, or `prediction`.
+        reason: Explanation for people.
+        by: Who acknowledged it, or ended it.
+        at: Time of the decision, in seconds since 1970.
+        until: Time from which it does not hold any more, in seconds since 1970.
+        psi: Population stability index at that time, the largest of the alerts' windows.
+        missing_excess: Share of missing values above that of the reference at that time (0–1), likewise.
+    """
+
+    model: str
+    feature: str
+    reason: str
+    by: str
+    at: float
+    until: float
+    psi: float
+    missing_excess: float
+
+    def is_held_at(self, now: float) -> bool:
+        """Check whether it holds at a time, in seconds since 1970."""
+        return self.at <= now < self.until
+
+    @property
+    def is_end(self) -> bool:
+        """Whether it is the end of an earlier acknowledgement."""
+        return self.until <= self.at
+
+
+def select_held(history: Sequence[Acknowledgement], now: float) -> list[Acknowledgement]:
+    """Select the acknowledgements that hold, of each feature the newest; `history` has the newest first."""
+    newest = {each.feature: each for each in reversed(history)}
+    return sorted((each for each in newest.values() if each.is_held_at(now)), key=lambda each: each.feature)
 
 
 def measure_drift(

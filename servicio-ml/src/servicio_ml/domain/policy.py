@@ -19,6 +19,8 @@ from servicio_ml.errors import UseCaseError, format_names
 # below it the standard error of an accuracy alone is about as large as its limit
 MIN_EVALUATED_ROWS = 100
 """Minimum number of labelled rows (of the rarest class for F1) to compare a performance with its limit."""
+MAX_MISSING_EXCESS = 0.05
+"""Maximum excess of a feature's share of missing values over that of the reference (0–1)."""
 MAX_BINS = 1000
 """Maximum number of quantile bins: each is a series of metrics."""
 MIN_DEVIATIONS = 3.09

@@ -25,6 +25,9 @@ class RetrainingDecision(StrEnum):
     IGNORED = "ignored"
     FAILED = "failed"
     FINISHED = "finished"
+    # about drift that people accept; these two have entries of their own
+    ACKNOWLEDGED = "acknowledged"
+    ACKNOWLEDGEMENT_ENDED = "acknowledgement_ended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,21 +1,18 @@
 """Bins of one column: the levels of a category; frequent values and quantiles of numbers."""
 
-import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from servicio_ml.domain.schema import Field, Kind
+from servicio_ml.domain.schema import Field
 
 Numbers = npt.NDArray[np.floating[Any]]
 Integers = npt.NDArray[np.int64]
 MIN_ROWS_TO_COMPARE = 4096
 """Minimum number of values for which a comparison with each edge is faster than a binary search per value."""
-UNLIMITED = (-math.inf, math.inf)
 MISSING_LABEL = "missing"
 """Label of the bin of missing values, the last one."""
 MIN_REST_BINS = 3
@@ -49,7 +46,7 @@ class ColumnBins:
 
     def _count_by_comparison(self, values: Numbers) -> Integers:
         """Count as `count` does, by comparing all values with each edge."""
-        # edges are values of training rows, so the comparison in float32 is exact
+        # edges are float32 numbers, as the values are, so the comparison is exact
         column = np.ascontiguousarray(values)
         missing = np.count_nonzero(np.isnan(column))
         reached = (np.count_nonzero(column >= bound) for bound in self.edges)
@@ -62,48 +59,35 @@ def build_field_bins(each: Field, values: Numbers, bins: int) -> ColumnBins:
     if each.has_levels:
         return build_level_bins(each.name, each.levels)
     # every date after the training rows is new, so quantile bins of a date would always drift
-    count = 1 if each.is_dated else bins
-    integers = each.kind is Kind.INTEGER
-    return build_numeric_bins(each.name, values, count, limits=each.limits, integers=integers)
+    return build_numeric_bins(each.name, values, 1 if each.is_dated else bins)
 
 
-def build_numeric_bins(
-    name: str,
-    values: Numbers,
-    bins: int,
-    *,
-    limits: tuple[float, float] = UNLIMITED,
-    integers: bool = False,
-) -> ColumnBins:
+def build_numeric_bins(name: str, values: Numbers, bins: int) -> ColumnBins:
     """Build bins of numbers `[n]`: one for each frequent value, quantiles for the rest.
 
     A value is frequent when it holds more than 1/`bins` of the known values, or when at most `bins` values
     occur at all. Without a bin of its own it would hide the rare values: a flag with 5 % ones, for example,
     has no quantile below its maximum.
 
+    Bins part half-way between two values that occur, so that each holds rows, and a value that is off by its
+    rounding stays in its bin. Only zero is exact where amounts follow.
+
     Args:
         name: Name of the column.
         values: Values `[n]`; NaN is missing.
         bins: Number of bins of values that do not repeat; 1 makes a single bin.
-        limits: Minimum and maximum that a value can have; no bin lies outside.
-        integers: Whether all values are whole.
     """
-    known = values[~np.isnan(values)]
-    if not len(known) or bins == 1:
+    distinct, counts = np.unique(values[~np.isnan(values)], return_counts=True)
+    if not len(distinct) or bins == 1:
         return ColumnBins(name=name, edges=(), labels=("any", MISSING_LABEL))
-    distinct, counts = np.unique(known, return_counts=True)
-    frequent = distinct if len(distinct) <= bins else distinct[counts > len(known) / bins]
-    # the bin of a frequent value ends at the next number of its type, so that it holds nothing else
-    ends = frequent + 1 if integers else _find_next(frequent)
-    fixed = {*frequent[frequent > limits[0]].tolist(), *ends[frequent < limits[1]].tolist()}
-    rest = known[~np.isin(known, frequent)]
-    edges = sorted(fixed.union(_split_rest(rest, fixed, bins, len(known))))
-    labels = (
-        _label_integer_bins(edges, limits)
-        if integers
-        else _label_bins(edges, dict(zip(ends.tolist(), frequent.tolist(), strict=True)))
-    )
-    return ColumnBins(name=name, edges=tuple(edges), labels=(*labels, MISSING_LABEL))
+    if len(distinct) == 1:
+        return _build_constant_bins(name, distinct)
+    is_frequent = (counts > counts.sum() / bins) | (len(distinct) <= bins)
+    is_start = is_frequent | np.isin(distinct, _find_cuts(distinct, counts, is_frequent, bins))
+    # a frequent value also ends its bin
+    is_start[1:] |= is_frequent[:-1]
+    is_start[0] = True
+    return _build_run_bins(name, distinct, np.flatnonzero(is_start))
 
 
 def build_quantile_bins(name: str, values: Numbers, bins: int) -> ColumnBins:
@@ -112,9 +96,44 @@ def build_quantile_bins(name: str, values: Numbers, bins: int) -> ColumnBins:
     The reference of a prediction comes from the models of the folds, whose frequent values are not those of
     the final model. Bins of their own would therefore always drift.
     """
-    known = values[~np.isnan(values)]
-    edges = sorted(_split_rest(known, (), bins, len(known)))
-    return ColumnBins(name=name, edges=tuple(edges), labels=(*_label_bins(edges, {}), MISSING_LABEL))
+    distinct, counts = np.unique(values[~np.isnan(values)], return_counts=True)
+    if not len(distinct):
+        return ColumnBins(name=name, edges=(), labels=("any", MISSING_LABEL))
+    cuts = _find_cuts(distinct, counts, np.zeros(len(distinct), dtype=bool), bins)
+    starts = np.flatnonzero(np.isin(distinct, cuts))
+    return _build_run_bins(name, distinct, np.union1d([0], starts).astype(np.intp))
+
+
+def _find_cuts(distinct: Numbers, counts: Integers, is_frequent: npt.NDArray[np.bool_], bins: int) -> Numbers:
+    """Find where bins of about `rows / bins` rows begin, among the values that are not frequent."""
+    rest = np.repeat(distinct[~is_frequent], counts[~is_frequent])
+    if not len(rest):
+        return rest
+    # at least some bins where nearly all rows have a frequent value: a shift of the few others shows, too
+    count = min(bins, max(MIN_REST_BINS, round(bins * len(rest) / counts.sum())))
+    # "higher" takes values that occur
+    cuts: Numbers = np.quantile(rest, np.linspace(0, 1, count + 1)[1:-1], method="higher")
+    return cuts
+
+
+def _build_run_bins(name: str, distinct: Numbers, starts: npt.NDArray[np.intp]) -> ColumnBins:
+    """Build one bin for each run of ascending values, which begins at one of `starts` (the first is 0)."""
+    firsts, lasts = distinct[starts], distinct[np.append(starts[1:], len(distinct)) - 1]
+    # in the type of the values, as counting compares; the middle itself belongs to the bin below it
+    middles = _find_next(lasts[:-1] + (firsts[1:] - lasts[:-1]) / 2)
+    # zero means none, and every amount is more: one that is small must not count as none
+    is_none = (firsts[:-1] == 0) & (lasts[:-1] == 0) & (firsts[1:] < lasts[1:])
+    edges = np.where(is_none, np.finfo(distinct.dtype).tiny, np.minimum(middles, firsts[1:]))
+    return ColumnBins(
+        name=name, edges=tuple(edges.tolist()), labels=(*_label_runs(firsts, lasts), MISSING_LABEL)
+    )
+
+
+def _build_constant_bins(name: str, value: Numbers) -> ColumnBins:
+    """Build the bins of a column with a single value, `[1]`: any other one is new."""
+    edges = (value.item(), _find_next(value).item())
+    shown = f"{value.item():.{MIN_LABEL_DIGITS}g}"
+    return ColumnBins(name=name, edges=edges, labels=(f"< {shown}", shown, f"> {shown}", MISSING_LABEL))
 
 
 def _find_next(values: Numbers) -> Numbers:
@@ -123,57 +142,16 @@ def _find_next(values: Numbers) -> Numbers:
     return np.where(values == 0, np.finfo(values.dtype).tiny, following)
 
 
-def _split_rest(rest: Numbers, fixed: Collection[float], bins: int, rows: int) -> Iterator[float]:
-    """Cut the values that are not frequent into bins of about `rows / bins` values.
-
-    Args:
-        rest: The values `[m]`.
-        fixed: Edges of the frequent values' bins.
-        bins: Number of bins of all rows.
-        rows: Number of all rows.
-    """
-    if not len(rest):
-        return
-    # at least some bins where nearly all rows have a frequent value: a shift of the few others shows, too
-    count = min(bins, max(MIN_REST_BINS, round(bins * len(rest) / rows)))
-    inner = np.linspace(0, 1, count + 1)[1:-1]
-    # "higher" takes observed values only, and repeated values must not make empty bins
-    for cut in np.unique(np.quantile(rest, inner, method="higher")).tolist():
-        start = max((edge for edge in fixed if edge <= cut), default=-math.inf)
-        # a cut at the minimum, or right above a frequent value, would leave an empty bin below it
-        if np.any((rest >= start) & (rest < cut)):
-            yield cut
-
-
-def _label_bins(edges: Sequence[float], end_values: Mapping[float, float]) -> Sequence[str]:
-    """Label the bins between ascending edges: the value of a bin with one value, else its limits.
-
-    Args:
-        edges: Inner edges.
-        end_values: Frequent value by the end of its bin, which is shown as that value.
-    """
-    if not edges:
+def _label_runs(firsts: Numbers, lasts: Numbers) -> list[str]:
+    """Label each run of values by its first and last one, which both lie in it; the outer runs are open."""
+    if len(firsts) == 1:
         return ["any"]
-    values = [end_values.get(edge, edge) for edge in edges]
-    shown = _show_distinct(values)
-    between = [low if low == high else f"{low} to {high}" for low, high in pairwise(shown)]
-    first = shown[0] if edges[0] in end_values else f"< {shown[0]}"
-    # a frequent value without an end is the maximum that a value can have
-    last = shown[-1] if edges[-1] in end_values.values() else f">= {shown[-1]}"
-    return [first, *between, f"> {shown[-1]}" if edges[-1] in end_values else last]
-
-
-def _label_integer_bins(edges: Sequence[float], limits: tuple[float, float]) -> Sequence[str]:
-    """Label the bins of integers between ascending edges, as `_label_bins` does."""
-    if not edges:
-        return ["any"]
-    shown = _show_distinct(edges)
-    bounds = [limits[0], *edges, limits[1] + 1]
-    texts = [f"< {shown[0]}", *(f"{low} to {high}" for low, high in pairwise(shown)), f">= {shown[-1]}"]
-    return [
-        f"{low:.0f}" if high - low == 1 else text
-        for (low, high), text in zip(pairwise(bounds), texts, strict=True)
-    ]
+    shown = _show_distinct([*firsts.tolist(), *lasts.tolist()])
+    low, high = shown[: len(firsts)], shown[len(firsts) :]
+    texts = [start if start == end else f"{start} to {end}" for start, end in zip(low, high, strict=True)]
+    first = texts[0] if low[0] == high[0] else f"<= {high[0]}"
+    last = texts[-1] if low[-1] == high[-1] else f">= {low[-1]}"
+    return [first, *texts[1:-1], last]
 
 
 def _show_distinct(values: Sequence[float]) -> list[str]:

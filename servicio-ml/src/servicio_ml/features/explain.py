@@ -1,4 +1,4 @@
-"""Contribution of each field of a record to its score, by sampled Shapley values.
+"""Contribution of each field of a record to its score, by sampled Shapley values; its effect on all rows.
 
 Štrumbelj and Kononenko (2014), "Explaining prediction models and individual predictions with feature
 contributions", with the reversed permutations of Mitchell et al. (2022), "Sampling permutations for Shapley
@@ -21,6 +21,8 @@ model (22 fields, 400 trees): 31 ms, and a root mean square error of .0015 where
 .125; one pair takes 9 ms and errs by .003."""
 # fixed: the same record must get the same explanation twice
 SEED = 0
+IMPORTANCE_ROWS = 100
+"""Number of rows behind the importance of a field: 22 fields take 2,300 scored rows."""
 Floats = npt.NDArray[np.float64]
 
 
@@ -82,6 +84,37 @@ def explain(
     return RecordExplanation(
         label=label, base=float(walks[:, 0].mean()), score=float(found[0]), contributions=contributions
     )
+
+
+def measure_importance(artifact: Artifact, matrix: Matrix, *, seed: int = SEED) -> tuple[float, ...]:
+    """Measure how much the score depends on each field: its mean absolute change with another row's value.
+
+    The score is the number, or the share of the probability that moves between the classes (half the sum of
+    the absolute changes; of two classes, that of the positive one). No ground truth is needed: the loss of
+    Fisher, Rudin and Dominici (2019), "All models are wrong, but many are useful", is the score's change.
+
+    Args:
+        artifact: Model.
+        matrix: Rows `[n, features]`, of which `IMPORTANCE_ROWS` are used; derived columns need not be filled.
+        seed: Seed of the choice and of the exchange of rows.
+    """
+    random = np.random.default_rng(seed)
+    chosen = random.permutation(len(matrix))[:IMPORTANCE_ROWS]
+    rows, others = matrix[chosen], matrix[np.roll(chosen, 1)]
+    owners = np.array(artifact.encoder.schema.owners)
+    fields, width = len(artifact.encoder.schema.fields), len(owners)
+    points = np.tile(rows, (fields + 1, 1))
+    for field in range(fields):
+        start = (field + 1) * len(rows)
+        columns = np.flatnonzero(owners == field)
+        points[start : start + len(rows), columns] = others[:, :width][:, columns]
+    artifact.encoder.derive(points)
+    predictions = artifact.predict(points)
+    scores = predictions.outcomes[:, None] if predictions.probabilities is None else predictions.probabilities
+    blocks = scores.reshape(fields + 1, len(rows), -1)
+    # of probabilities, what one class gains another one loses
+    share = 1.0 if predictions.probabilities is None else 0.5
+    return tuple((share * np.abs(blocks[1:] - blocks[0]).sum(axis=2).mean(axis=1)).tolist())
 
 
 def _draw_orders(fields: int, permutations: int, seed: int) -> npt.NDArray[np.intp]:

@@ -50,12 +50,15 @@ class ReferenceProfile:
         prediction: Bins of the positive class's probability, of a number, or one per class.
         seasons: References by season: `ALL` first, then the months (`01` to `12`) with enough rows.
         policy: Thresholds of drift.
+        importance: Mean absolute change of the score with another row's value of a field, by field; in
+            probability, or in the target's unit. Empty in models of earlier releases.
     """
 
     features: tuple[ColumnBins, ...]
     prediction: ColumnBins
     seasons: Mapping[str, SeasonProfile]
     policy: DriftPolicy
+    importance: tuple[float, ...] = ()
 
     @property
     def all_bins(self) -> tuple[ColumnBins, ...]:
@@ -83,6 +86,7 @@ class ReferenceProfile:
             "prediction": asdict(self.prediction),
             "seasons": {name: asdict(season) for name, season in self.seasons.items()},
             "policy": asdict(self.policy),
+            "importance": list(self.importance),
         }
 
     @classmethod
@@ -92,6 +96,7 @@ class ReferenceProfile:
             prediction=_build_bins_from_json(document["prediction"]),
             seasons={name: _build_season_from_json(each) for name, each in document["seasons"].items()},
             policy=DriftPolicy(**document["policy"]),
+            importance=tuple(document.get("importance", ())),
         )
 
 

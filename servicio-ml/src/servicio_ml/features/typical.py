@@ -11,7 +11,7 @@ from servicio_ml.domain.fields.date_time import parse_datetime, write_date
 from servicio_ml.domain.schema import Field, Kind
 from servicio_ml.domain.values import FIRST_DAY, LAST_DAY
 from servicio_ml.features.artifact import Artifact
-from servicio_ml.features.bins import ColumnBins
+from servicio_ml.features.bins import MIN_LABEL_DIGITS, ColumnBins
 from servicio_ml.features.kinds.dated_columns import count_days
 from servicio_ml.features.profile import ALL
 
@@ -90,11 +90,12 @@ def _find_bin(bins: ColumnBins, each: Field, value: Value) -> int:
 
 
 def _build_value_in_bin(each: Field, bins: ColumnBins, place: int) -> Value:
-    """Build a value of a bin without any golden row, from one of its edges."""
+    """Build a value of a bin without any golden row: the middle of its edges, or the edge of an open bin."""
     if not bins.edges:
         return each.example
-    bound = _round_edge(bins.edges[max(place - 1, 0)])
-    return int(bound) if each.kind is Kind.INTEGER else bound
+    low, high = bins.edges[max(place - 1, 0)], bins.edges[min(place, len(bins.edges) - 1)]
+    middle = _round_edge((low + high) / 2)
+    return round(middle) if each.kind is Kind.INTEGER else middle
 
 
 def _list_golden_values(artifact: Artifact, each: Field) -> list[Value]:
@@ -107,10 +108,9 @@ def _find_median(values: Sequence[Value]) -> Value:
 
 
 def _round_edge(bound: float) -> float:
-    """Round an edge to the shortest text of its float32: 12.1, not 12.100000381."""
-    rounded = np.float32(bound)
+    """Round an edge to the digits that people read: 12.1, not 12.100000381."""
     # the end of the bin of a frequent 0
-    return 0.0 if abs(rounded) <= np.finfo(np.float32).tiny else float(str(rounded))
+    return 0.0 if abs(bound) <= np.finfo(np.float32).tiny else float(f"{bound:.{MIN_LABEL_DIGITS}g}")
 
 
 def _build_steps(each: Field, low: float, high: float) -> list[float | int]:

@@ -23,6 +23,8 @@
 | servicio_ml_retraining_decisions_total | model, decision |
 | servicio_ml_retraining_budget_remaining | model |
 | servicio_ml_quarantined | model |
+| servicio_ml_acknowledged_psi | model, feature |
+| servicio_ml_acknowledged_missing_ratio | model, feature |
 | servicio_ml_feature_observations_total | model, version, feature, bin |
 | servicio_ml_prediction_observations_total | model, version, bin |
 | servicio_ml_expected_confusion_total | model, version, predicted, actual |
@@ -33,6 +35,7 @@
 | servicio_ml_reference_ratio | model, version, feature, bin, season |
 | servicio_ml_reference_rows | model, version, season |
 | servicio_ml_drift_quantile | model, version, feature |
+| servicio_ml_feature_importance | model, version, feature |
 | servicio_ml_drift_practical_psi | model, version |
 | servicio_ml_design_effect | model, version |
 | servicio_ml_performance_limit | model, version, metric, season |

@@ -1,15 +1,29 @@
 """The decision log in PostgreSQL, which all replicas share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from servicio_ml.adapters.decision_log.rows import COLUMNS, build_decision, build_row
+from servicio_ml.adapters.decision_log.rows import (
+    ACKNOWLEDGEMENT_COLUMNS,
+    COLUMNS,
+    build_acknowledgement,
+    build_acknowledgement_row,
+    build_decision,
+    build_row,
+)
 from servicio_ml.adapters.prediction_log.postgres.database import LogDatabase, PgConnection
+from servicio_ml.domain.drift import Acknowledgement
 from servicio_ml.domain.retraining import DecisionEntry, RetrainingHistory
 
 LOCK_SPACE = 0x5E42
 """First key of the advisory locks, one for each model."""
 LOCK = "SELECT pg_advisory_xact_lock(%s, hashtext(%s))"
 INSERT_DECISION = f"INSERT INTO retraining_decision ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s)"  # noqa: S608  constants
+INSERT_ACKNOWLEDGEMENT = (
+    f"INSERT INTO drift_acknowledgement ({ACKNOWLEDGEMENT_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608  constants
+)
+READ_ACKNOWLEDGEMENTS = (
+    f"SELECT {ACKNOWLEDGEMENT_COLUMNS} FROM drift_acknowledgement WHERE model = %s ORDER BY seq DESC"  # noqa: S608  constants
+)
 READ_HISTORY = f"""
 SELECT {COLUMNS} FROM retraining_decision
 WHERE model = %(model)s AND (
@@ -48,6 +62,18 @@ class PostgresDecisionLog:
 
     def load_history(self, model: str, since: float) -> RetrainingHistory:
         return self._database.run_in_transaction(lambda connection: _read_history(connection, model, since))
+
+    def add_acknowledgement(self, entry: Acknowledgement) -> None:
+        row = build_acknowledgement_row(entry)
+        self._database.run_in_transaction(
+            lambda connection: connection.execute(INSERT_ACKNOWLEDGEMENT.encode(), row)
+        )
+
+    def load_acknowledgements(self, model: str) -> Sequence[Acknowledgement]:
+        rows = self._database.run_in_transaction(
+            lambda connection: connection.execute(READ_ACKNOWLEDGEMENTS.encode(), (model,)).fetchall()
+        )
+        return [build_acknowledgement(row) for row in rows]
 
 
 def _read_history(connection: PgConnection, model: str, since: float) -> RetrainingHistory:

@@ -1,11 +1,14 @@
-"""Conversion between retraining decisions and table rows, the same in SQLite and in PostgreSQL."""
+"""Conversion between decisions and table rows, the same in SQLite and in PostgreSQL."""
 
 import json
 from typing import Any
 
+from servicio_ml.domain.drift import Acknowledgement
 from servicio_ml.domain.retraining import DecisionEntry, ModelAlert, RetrainingDecision
 
 COLUMNS = "model, at, decision, reason, reference, alerts"
+ACKNOWLEDGEMENT_COLUMNS = "model, feature, reason, author, at, ends_at, psi, missing_excess"
+AcknowledgementRow = tuple[str, str, str, str, float, float, float, float]
 DecisionRow = tuple[str, float, str, str, str, str]
 # stored names; they are older than those of the attributes
 ALERT_KEYS = {
@@ -42,3 +45,20 @@ def _build_document(alert: ModelAlert) -> dict[str, Any]:
 
 def _build_alert(document: dict[str, Any]) -> ModelAlert:
     return ModelAlert(**{ALERT_KEYS[key]: value for key, value in document.items()})
+
+
+def build_acknowledgement_row(entry: Acknowledgement) -> AcknowledgementRow:
+    """Build the values of `ACKNOWLEDGEMENT_COLUMNS`."""
+    return (
+        entry.model, entry.feature, entry.reason, entry.by, entry.at, entry.until, entry.psi,
+        entry.missing_excess,
+    )  # fmt: skip
+
+
+def build_acknowledgement(row: AcknowledgementRow) -> Acknowledgement:
+    """Build an acknowledgement from the values of `ACKNOWLEDGEMENT_COLUMNS`."""
+    model, feature, reason, author, at, ends_at, psi, missing_excess = row
+    return Acknowledgement(
+        model=model, feature=feature, reason=reason, by=author, at=at, until=ends_at, psi=psi,
+        missing_excess=missing_excess,
+    )  # fmt: skip

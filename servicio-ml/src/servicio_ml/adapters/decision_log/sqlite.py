@@ -1,11 +1,18 @@
 """The default decision log: a SQLite file that all processes of the machine write."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from servicio_ml.adapters.decision_log.rows import COLUMNS, build_decision, build_row
+from servicio_ml.adapters.decision_log.rows import (
+    ACKNOWLEDGEMENT_COLUMNS,
+    COLUMNS,
+    build_acknowledgement,
+    build_acknowledgement_row,
+    build_decision,
+    build_row,
+)
 from servicio_ml.adapters.prediction_log.schema import NewerSchemaError, StoreKind
 from servicio_ml.adapters.prediction_log.sqlite_files import (
     connect,
@@ -14,6 +21,7 @@ from servicio_ml.adapters.prediction_log.sqlite_files import (
     open_readonly,
     open_store,
 )
+from servicio_ml.domain.drift import Acknowledgement
 from servicio_ml.domain.retraining import DecisionEntry, RetrainingHistory
 from servicio_ml.errors import LogError
 
@@ -21,6 +29,12 @@ BUSY_SECONDS = 10.0
 """Timeout of waiting for the transaction of another process."""
 CHECKPOINT_PAGES = 1000
 INSERT_DECISION = f"INSERT INTO decision ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608  constants
+INSERT_ACKNOWLEDGEMENT = (
+    f"INSERT INTO acknowledgement ({ACKNOWLEDGEMENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  constants
+)
+READ_ACKNOWLEDGEMENTS = (
+    f"SELECT {ACKNOWLEDGEMENT_COLUMNS} FROM acknowledgement WHERE model = ? ORDER BY seq DESC"  # noqa: S608  constants
+)
 READ_HISTORY = f"""
 SELECT {COLUMNS} FROM decision
 WHERE model = ?1 AND (at >= ?2 OR seq = (SELECT max(seq) FROM decision WHERE model = ?1)) ORDER BY seq DESC
@@ -60,6 +74,16 @@ class SqliteDecisionLog:
     def load_history(self, model: str, since: float) -> RetrainingHistory:
         with self._translate_errors(), closing(open_readonly(self._path)) as connection:
             return _read_history(connection, model, since)
+
+    def add_acknowledgement(self, entry: Acknowledgement) -> None:
+        with self._translate_errors(), closing(connect(self._path, BUSY_SECONDS)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(INSERT_ACKNOWLEDGEMENT, build_acknowledgement_row(entry))
+            connection.execute("COMMIT")
+
+    def load_acknowledgements(self, model: str) -> Sequence[Acknowledgement]:
+        with self._translate_errors(), closing(open_readonly(self._path)) as connection:
+            return [build_acknowledgement(row) for row in connection.execute(READ_ACKNOWLEDGEMENTS, (model,))]
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:

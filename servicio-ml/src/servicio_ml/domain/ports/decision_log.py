@@ -1,13 +1,14 @@
-"""Port of the decision log on retraining."""
+"""Port of the decision log: retrainings, and drift that people accept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from servicio_ml.domain.drift import Acknowledgement
 from servicio_ml.domain.retraining import DecisionEntry, RetrainingHistory
 
 
 class DecisionLog(Protocol):
-    """Decisions on retraining, shared by all processes and replicas.
+    """Decisions on retraining and on drift, shared by all processes and replicas.
 
     Every method raises `LogError` when the store refuses and may be called from several threads::
 
@@ -26,4 +27,12 @@ class DecisionLog(Protocol):
 
     def load_history(self, model: str, since: float) -> RetrainingHistory:
         """Return the entries of a model since a time and its newest entry, the newest first."""
+        ...
+
+    def add_acknowledgement(self, entry: Acknowledgement) -> None:
+        """Add an acknowledgement, or the end of one; the newest of a feature counts."""
+        ...
+
+    def load_acknowledgements(self, model: str) -> Sequence[Acknowledgement]:
+        """Return all acknowledgements of a model and their ends, the newest first."""
         ...

@@ -1,7 +1,7 @@
 """Alerting and recording rules, evaluated over the past."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -9,6 +9,12 @@ from typing import Any
 from servicio_ml.domain.ports.metrics_history import NAME_LABEL, MetricSeries, MetricsHistory, TimeSpan
 from servicio_ml.errors import SettingsError, format_names
 from servicio_ml.pipeline.backtest.rule_files import AlertingRule, RuleSet
+
+TICKET_FEATURES = {
+    "FeatureDrift": 'feature:drift_open:index{feature!="prediction"}',
+    "MissingValues": "feature:missing_open:ratio",
+}
+"""Query for the features of a ticket that is about several of them, by the name of its alert."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,12 +26,29 @@ class FiringAlert:
         labels: Labels of the series and of the rule.
         times: Evaluations at which it fired, in seconds since 1970, ascending.
         starts: The `times` at which it started to fire.
+        features: The `times` at which a ticket was about each of its features, by feature.
     """
 
     alert: str
     labels: Mapping[str, str]
     times: Sequence[float]
     starts: Sequence[float]
+    features: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+    @property
+    def ranked_features(self) -> list[str]:
+        """The features that it is about, the one of the most days first."""
+        if "feature" in self.labels:
+            return [self.labels["feature"]]
+        return sorted(self.features, key=lambda name: (-len(self.features[name]), name))
+
+    def select_times(self, wanted: Callable[[float], bool]) -> "FiringAlert":
+        """Restrict it to some of its times."""
+        features = {name: [*filter(wanted, times)] for name, times in self.features.items()}
+        return replace(
+            self, times=[*filter(wanted, self.times)], starts=[*filter(wanted, self.starts)],
+            features={name: times for name, times in features.items() if times},
+        )  # fmt: skip
 
     @property
     def key(self) -> tuple[str, tuple[tuple[str, str], ...]]:
@@ -39,6 +62,7 @@ class FiringAlert:
             "first": get_previous_day(self.times[0]).isoformat(),
             "days": len(self.times),
             "began": len(self.starts),
+            "features": self.ranked_features,
         }
 
 
@@ -113,8 +137,23 @@ def evaluate_rules(
         firing
         for rule in rules.alerts
         if rule.reads & alive
-        for firing in _find_firings(rule, history.query_range(rule.query, span), span)
+        for firing in _add_features(
+            _find_firings(rule, history.query_range(rule.query, span), span), history, span
+        )
     ]
+
+
+def _add_features(
+    firings: Iterable[FiringAlert], history: MetricsHistory, span: TimeSpan
+) -> Iterator[FiringAlert]:
+    """Add to tickets the features that they are about."""
+    for each in firings:
+        if each.alert not in TICKET_FEATURES:
+            yield each
+            continue
+        found = history.query_range(TICKET_FEATURES[each.alert], span)
+        features = {series.labels["feature"]: series.times for series in found}
+        yield replace(each, features=features).select_times(set(each.times).__contains__)
 
 
 def _evaluate_record(rule: AlertingRule, history: MetricsHistory, span: TimeSpan) -> Iterator[MetricSeries]:

@@ -134,13 +134,25 @@ def find_caught_alerts(
     with_fault: Sequence[BacktestMonth], without: Sequence[BacktestMonth], fault: StreamFault
 ) -> list[FiringAlert]:
     """Alerts of the first month of a fault that the same month has not without it, the earliest first."""
-    # an alert that fires anyway does not show that the fault was noticed
-    known = {each.key for month in without if month.month == fault.month for each in month.firings}
-    fresh = [
-        each for month in with_fault if month.month == fault.month for each in month.firings
-        if each.key not in known
-    ]  # fmt: skip
+    # an alert that fires anyway does not show that the fault was noticed; nor does a feature of a ticket
+    before, after = (_list_firings(months, fault.month) for months in (without, with_fault))
+    known, named = {each.key for each in before}, _list_ticket_features(before)
+    found = [replace(each, features=_omit_features(each, named)) for each in after]
+    # a ticket that is raised on the same day without the fault names the broken feature too
+    fresh = (each for each in found if each.key not in known or (each.starts and each.features))
     return sorted(fresh, key=lambda each: each.times[0])
+
+
+def _list_firings(months: Sequence[BacktestMonth], wanted: str) -> list[FiringAlert]:
+    return [each for month in months if month.month == wanted for each in month.firings]
+
+
+def _list_ticket_features(firings: Sequence[FiringAlert]) -> set[tuple[str, str]]:
+    return {(each.alert, name) for each in firings for name in each.features}
+
+
+def _omit_features(firing: FiringAlert, named: set[tuple[str, str]]) -> dict[str, Sequence[float]]:
+    return {name: times for name, times in firing.features.items() if (firing.alert, name) not in named}
 
 
 def _summarize_month(
@@ -190,9 +202,6 @@ def _join_days(days: Sequence[DayPredictions]) -> tuple[Predictions | None, Trut
 
 def _filter_by_month(month: str, firings: Sequence[FiringAlert]) -> Iterator[FiringAlert]:
     for each in firings:
-        times, starts = (
-            [at for at in moments if get_previous_day(at).strftime(MONTH_TEXT) == month]
-            for moments in (each.times, each.starts)
-        )
-        if times:
-            yield replace(each, times=times, starts=starts)
+        mine = each.select_times(lambda at: get_previous_day(at).strftime(MONTH_TEXT) == month)
+        if mine.times:
+            yield mine

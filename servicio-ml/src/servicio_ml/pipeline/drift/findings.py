@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from servicio_ml.domain.policy import MIN_EVALUATED_ROWS
 from servicio_ml.domain.ports.object_store import ObjectStore
 from servicio_ml.errors import StoreError
 from servicio_ml.features.comparison import LabelledSample
@@ -71,12 +72,27 @@ class DriftFindings:
         together = self.classifier is not None and self.classifier.drifted
         return DriftVerdict.DRIFT if drifted or together else DriftVerdict.NONE
 
+    @property
+    def proposal(self) -> str:
+        """What to do about drift while the realised performance holds; empty where that is not known."""
+        # expected performance is no evidence here: under drift, its probabilities may be wrong themselves
+        realised = [each for each in self.performance if each.source == "realised"]
+        is_known = any(each.rows >= MIN_EVALUATED_ROWS for each in realised)
+        if self.verdict is not DriftVerdict.DRIFT or not is_known:
+            return ""
+        model = self.window.info.model
+        return (
+            "the realised performance holds: take these rows into model and reference by "
+            f"`servicio-ml etl {model}` and `servicio-ml train {model}`, and accept the drift until then by "
+            f"`servicio-ml acknowledge {model}`"
+        )
+
     def to_json(self) -> dict[str, Any]:
         return {
             "model": self.window.info.model, "version": self.window.info.version,
             "window": {"start": _format_time(self.window.start), "end": _format_time(self.window.end)},
             "rows": self.drift.rows, "reference_rows": round(self.drift.reference_rows),
-            "verdict": self.verdict, "drifted_share": self.drift.drifted_share,
+            "verdict": self.verdict, "proposal": self.proposal, "drifted_share": self.drift.drifted_share,
             "columns": [_convert_column(each, self.drift) for each in self.ranked],
             "performance": [asdict(each) for each in self.performance],
             "multivariate": None if self.classifier is None

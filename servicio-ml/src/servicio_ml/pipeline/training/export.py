@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from servicio_ml.features.artifact import (
 )
 from servicio_ml.features.decoder import decode_records
 from servicio_ml.features.encoder import Matrix
+from servicio_ml.features.explain import measure_importance
 from servicio_ml.features.output import OutputTransform
 from servicio_ml.features.profile import ReferenceProfile
 from servicio_ml.features.requests.request_models import build_record_model
@@ -185,6 +186,8 @@ def write_artifact(
     _write_document(folder / GOLDEN, {"model": name, "records": records, "answers": []})
     # loaded from disk, so the recorded predictions are those of the written files
     artifact = load_artifact(folder)
+    importance = measure_importance(artifact, problem.matrix)
+    _write_document(folder / REFERENCE, replace(reference, importance=importance).to_json())
     given = artifact.build_golden(artifact.encoder.encode_records(records))
     _write_document(folder / GOLDEN, {"model": name, "records": records, "answers": given})
     load_artifact(folder).check_golden_rows()

@@ -139,6 +139,11 @@ class _VersionFamilies:
         )
 
     def _create_limits(self) -> None:
+        self.importance = GaugeMetricFamily(
+            "servicio_ml_feature_importance",
+            "Mean absolute change of the score when the values of a field are exchanged between rows.",
+            labels=[*VERSION_LABELS, "feature"],
+        )
         self.practical_psi = GaugeMetricFamily(
             "servicio_ml_drift_practical_psi",
             "PSI below which drift is not worth a ticket.",
@@ -168,6 +173,7 @@ class _VersionFamilies:
             self.reference_ratio,
             self.reference_rows,
             self.quantile,
+            self.importance,
             self.practical_psi,
             self.design_effect,
             self.performance_limit,
@@ -209,6 +215,9 @@ class _VersionFamilies:
                 bins=len(bins.labels), columns=len(reference.features), policy=reference.policy
             )
             self.quantile.add_metric([*version_labels, name], limit)
+        # models of earlier releases have none
+        for bins, importance in zip(reference.features, reference.importance, strict=False):
+            self.importance.add_metric([*version_labels, bins.name], importance)
 
     def _add_ranks(self, version_labels: list[str], ranks: RankCounts) -> None:
         for label, number in zip(RANK_BINS, ranks.positives, strict=True):

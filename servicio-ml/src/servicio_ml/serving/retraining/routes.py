@@ -5,11 +5,14 @@ import asyncio
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
+from servicio_ml.domain.drift import Acknowledgement
 from servicio_ml.domain.retraining import DecisionEntry, RetrainingDecision, omit_settled_intents
+from servicio_ml.lifecycle.retraining_policy import format_time
 from servicio_ml.serving.http.call import CALL_KEY
 from servicio_ml.serving.http.route_access import Access, require
 from servicio_ml.serving.models.models import LoadedModels
 from servicio_ml.serving.openapi import describe_errors
+from servicio_ml.serving.retraining.acknowledgements import Acknowledgements
 from servicio_ml.serving.retraining.decisions import RetrainingDecisions
 
 
@@ -44,16 +47,30 @@ def build_state(entry: DecisionEntry) -> RetrainingDecisionState:
     )  # fmt: skip
 
 
-def build_routes(decisions: RetrainingDecisions, models: LoadedModels) -> APIRouter:
+def build_acknowledgement_decision(entry: Acknowledgement) -> RetrainingDecisionState:
+    """Build the document of an acknowledgement, or of the end of one, among the decisions."""
+    decision, what = RetrainingDecision.ACKNOWLEDGED, f"accepts the drift of {entry.feature}"
+    if entry.is_end:
+        decision, what = RetrainingDecision.ACKNOWLEDGEMENT_ENDED, f"ended that of {entry.feature}"
+    reason = f"{entry.by} {what} (PSI {entry.psi:.3g}) until {format_time(entry.until)}: {entry.reason}"
+    return RetrainingDecisionState(
+        model=entry.model, decision=decision, reason=reason, at=entry.at, reference=""
+    )
+
+
+def build_routes(
+    decisions: RetrainingDecisions, acknowledgements: Acknowledgements, models: LoadedModels
+) -> APIRouter:
     """Build the routes of quarantine and decisions.
 
     Args:
         decisions: Decision log and policy.
+        acknowledgements: Record of the acknowledged drift.
         models: Loaded models of this process.
     """
     router = APIRouter(tags=["retraining"])
     _add_quarantine_route(router, decisions, models)
-    _add_retraining_route(router, decisions, models)
+    _add_retraining_route(router, decisions, acknowledgements, models)
     return router
 
 
@@ -69,16 +86,29 @@ def _add_quarantine_route(router: APIRouter, decisions: RetrainingDecisions, mod
         return build_state(await asyncio.to_thread(decisions.lift_quarantine, model, by))
 
 
-def _add_retraining_route(router: APIRouter, decisions: RetrainingDecisions, models: LoadedModels) -> None:
+def _add_retraining_route(
+    router: APIRouter,
+    decisions: RetrainingDecisions,
+    acknowledgements: Acknowledgements,
+    models: LoadedModels,
+) -> None:
     @router.get("/models/{model}/retraining", responses=describe_errors(401, 403, 404, 503))
     @require(Access.PREDICT)
     async def get_retraining(model: str) -> RetrainingState:
-        """Get quarantine and budget of a model, and the decisions of the last 30 days."""
+        """Get quarantine and budget of a model, the decisions of the last 30 days, and accepted drift."""
         models.get_status(model)
         history = await asyncio.to_thread(decisions.load_history, model)
+        accepted = await asyncio.to_thread(acknowledgements.load_history, model)
         causes = {alert.name for alert in history[0].alerts if alert.causes_quarantine} if history else set()
         return RetrainingState(
             model=model, quarantined=bool(causes), quarantined_by=sorted(causes),
             budget_remaining=decisions.compute_remaining_budget(history),
-            decisions=[build_state(entry) for entry in omit_settled_intents(history)],
+            decisions=sorted(
+                [
+                    *(build_state(entry) for entry in omit_settled_intents(history)),
+                    *map(build_acknowledgement_decision, accepted),
+                ],
+                # stable: the log is in the order of its records, also where a clock was set back
+                key=lambda each: -each.at,
+            ),
         )  # fmt: skip
