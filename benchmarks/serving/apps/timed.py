@@ -17,7 +17,7 @@ from servicio_ml.adapters.prediction_log.journal import SqliteJournal
 from servicio_ml.api.protocol import FastPathProtocol
 from servicio_ml.features.encoder import Encoder
 from servicio_ml.features.output import OutputTransform
-from servicio_ml.features.runtimes.scorer import OnnxScorer
+from servicio_ml.features.runtimes.tree_scorer import TreeScorer
 from servicio_ml.serving.gateway import Gateway
 from servicio_ml.serving.models.bin_counts import BinCounts
 from servicio_ml.serving.models.request_decoder import Decoder
@@ -30,7 +30,7 @@ STEPS = (
     (Decoder, "decode_record", "decode and validate"),
     (Predictor, "_score_pending", "collect the requests of a turn"),
     (Encoder, "derive", "derived columns"),
-    (OnnxScorer, "score", "model"),
+    (TreeScorer, "score", "model"),
     (OutputTransform, "transform", "calibration and threshold"),
     (Recorder, "log", "log chunk"),
     (SqliteJournal, "write", "journal: commit"),
