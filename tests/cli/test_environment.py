@@ -21,6 +21,7 @@ from servicio_ml.features.isolated.scorer import IsolatedScorer
 from servicio_ml.features.isolated.worker_document import WORKER
 
 MODEL, PACKAGE = "unheard_of", "links_libraries"
+pytestmark = pytest.mark.slow
 WHEEL = f"{PACKAGE}-1.0-py3-none-any.whl"
 
 

@@ -17,6 +17,7 @@ from servicio_ml.features.isolated.environments import (
     set_environments_folder,
 )
 
+pytestmark = pytest.mark.slow
 WHEEL = "made_up-1.0-py3-none-any.whl"
 
 

@@ -16,6 +16,7 @@ from servicio_ml.features.isolated.scorer import write_table
 from servicio_ml.features.isolated.supervisor import ProcessSupervisor
 from servicio_ml.model_worker import messages
 
+pytestmark = pytest.mark.slow
 SECONDS = 60.0
 
 

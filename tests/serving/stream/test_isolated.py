@@ -14,6 +14,7 @@ from servicio_ml.domain.stream import StreamKind, build_stream_name
 from servicio_ml.errors import ServicioError
 from servicio_ml.serving.stream.worker import StreamWorker
 
+pytestmark = pytest.mark.slow
 MODEL = "small"
 WAIT_SECONDS, STEPS = 0.02, 3000
 
