@@ -81,6 +81,8 @@ COVERAGE_USUAL = 0.1
 """Minimum label coverage of the window before (0–1); below it, labels are not expected."""
 COVERAGE_LOSS = 0.5
 """Share of the label coverage of the window before (0–1) below which the alert fires."""
+INTERVAL_DEVIATION = 0.02
+"""Minimum difference between the coverage of intervals and the expected one (0–1) for an alert."""
 STALE_DAYS = 180
 """Maximum age of a champion since its registration, in days."""
 REJECTIONS_IN_A_ROW = 3

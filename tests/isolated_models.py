@@ -38,6 +38,7 @@ from servicio_ml.features.isolated.model_process import ModelProgram
 from servicio_ml.features.isolated.worker_document import MODEL_FOLDER, WORKER
 from servicio_ml.features.output import OutputTransform
 from servicio_ml.features.profile import UnseenRows, build_profile
+from servicio_ml.features.uncertainty.uncertainty import UNCERTAINTY
 from small_use_case import generate_rows
 from value_clipper import ValueClipper
 
@@ -142,6 +143,8 @@ def _complete_artifact(
         ],
     }  # fmt: skip
     (folder / WORKER).write_text(json.dumps(document))
+    # an import calibrates no model that runs in a process of its own
+    (folder / UNCERTAINTY).unlink(missing_ok=True)
     artifact = load_artifact(folder)
     golden = json.loads((folder / GOLDEN).read_text())
     matrix = artifact.encoder.encode_records(golden["records"])

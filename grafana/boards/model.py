@@ -230,6 +230,24 @@ PERFORMANCE = (
         alerts=["LabelCoverageLow"],
     ),
     LinesPanel(
+        "Coverage of intervals",
+        "percentunit",
+        "Share of the truths that intervals or label sets of 90 % hold. Expected: the share of the"
+        " calibration rows. An alert fires when both differ by more than chance. No data: no labels, or a"
+        " model without calibrated uncertainty.",
+        [
+            PanelQuery(select_champion("model:interval_coverage:ratio", MODEL, WINDOW), "covered"),
+            PanelQuery(
+                select_champion("model:interval_coverage_expected:ratio", MODEL, WINDOW),
+                "expected",
+                QueryRole.REFERENCE,
+            ),
+        ],
+        width=6,
+        top=1,
+        alerts=["IntervalCoverageWrong"],
+    ),
+    LinesPanel(
         "Delay of ground truth",
         "s",
         "Median time from a prediction to its label.",

@@ -23,6 +23,7 @@ def build_alerts(step: str, windows: Sequence[str]) -> Iterator[AlertRule]:
     yield _build_realised_alert(wait, wanted)
     yield _build_expected_alert(wait, wanted)
     yield _build_coverage_alert(wait, step)
+    yield _build_interval_alert(wait, wanted)
     yield from _build_governance_alerts(wait)
 
 
@@ -135,6 +136,31 @@ def _build_coverage_alert(wait: str, step: str) -> AlertRule:
         description=f"Model `{{{{ $labels.model }}}}`: {{{{ $value | humanizePercentage }}}} of the rows of "
         f"{window} have ground truth, less than {limits.COVERAGE_LOSS:.0%} of the share of the {window} "
         "before. Check its source; see the runbook.",
+    )
+
+
+def _build_interval_alert(wait: str, wanted: str) -> AlertRule:
+    rows, realised, expected = (
+        f"model:{name}{{{wanted}}}"
+        for name in ("intervals:rows", "interval_coverage:ratio", "interval_coverage_expected:ratio")
+    )
+    # a share of independent rows is binomial; intervals that are too wide are as wrong as narrow ones
+    chance = f"sqrt({expected} * (1 - {expected}) / on ({WINDOWED}) {rows} * {DESIGN_EFFECT})"
+    bound = f"clamp_min({limits.CONFIDENCE_DEVIATIONS} * {chance}, {limits.INTERVAL_DEVIATION})"
+    return AlertRule(
+        name="IntervalCoverageWrong",
+        expr=filter_champions(
+            f"{realised} and on ({WINDOWED}) abs({realised} - on ({WINDOWED}) {expected}) > on ({WINDOWED}) "
+            f"{bound} and on ({WINDOWED}) {rows} >= {limits.MIN_ROWS}"
+        ),
+        wait=wait,
+        severity="ticket",
+        cause="performance",
+        summary="Model `{{ $labels.model }}`: its intervals do not cover as often as they say",
+        description="Model `{{ $labels.model }}` v{{ $labels.version }}: by the ground truth of "
+        "{{ $labels.window }}, intervals or sets of 90 % hold {{ $value | humanizePercentage }} of the "
+        "truths; those of its calibration rows held a share from which this is further than chance. See the "
+        "runbook.",
     )
 
 

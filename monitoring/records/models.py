@@ -33,6 +33,8 @@ def build_base_records(step: str, windows: Sequence[str]) -> Iterator[RecordingR
     sums = {
         "cell:expected:increase5m": (CELL, "servicio_ml_expected_confusion_total"),
         "cell:realised:increase5m": (CELL, "servicio_ml_realised_confusion_total"),
+        "covered:intervals:increase5m": (f"{VERSION}, covered", "servicio_ml_interval_covered_total"),
+        "model:intervals_expected:increase5m": (VERSION, "servicio_ml_interval_expected_covered_total"),
         "model:label_lag_seconds_bucket:increase5m": ("model, le", "servicio_ml_label_lag_seconds_bucket"),
     }
     for prefix in ERROR_PREFIXES.values():
@@ -65,6 +67,7 @@ def build_window_records(window: str, step: str) -> Iterator[RecordingRule]:
     for name, expression in {
         **found,
         **_build_label_expressions(window, step),
+        **_build_interval_expressions(window, step),
         **_build_limit_expression(window, step),
     }.items():
         yield RecordingRule(name=name, expr=expression, labels={"window": window})
@@ -161,6 +164,19 @@ def _build_label_expressions(window: str, step: str) -> dict[str, str]:
             f'sum by ({VERSION}) (model:labels:rows{{window="{window}"}})', _count_rows(window, step)
         ),
         "model:label_lag_seconds:p50": compute_quantile(0.5, lags),
+    }
+
+
+def _build_interval_expressions(window: str, step: str) -> dict[str, str]:
+    """Build how often intervals and sets hold the truth, and how often they did on the calibration rows."""
+    base = "covered:intervals:increase5m"
+    held = sum_over_window(f'{base}{{covered="true"}}', window, step)
+    rows = f"sum by ({VERSION}) ({sum_over_window(base, window, step)})"
+    expected = f"sum by ({VERSION}) ({sum_over_window('model:intervals_expected:increase5m', window, step)})"
+    return {
+        "model:intervals:rows": f"{rows} > 0",
+        "model:interval_coverage:ratio": compute_ratio(f"sum by ({VERSION}) ({held})", rows),
+        "model:interval_coverage_expected:ratio": f"{expected} / ({rows} > 0)",
     }
 
 

@@ -241,6 +241,23 @@ def write_truth(kind: str, **cells: float) -> dict[str, str]:
     return found
 
 
+def write_intervals(rows: int, share: float, expected: float = 0.9) -> dict[str, str]:
+    """Labelled rows of which a share lies in its interval; expected is that of the calibration rows."""
+    counts = {"true": rows * share, "false": rows * (1 - share)}
+    metric, level = "servicio_ml_interval_covered_total", {"level": "0.9"}
+    series = {
+        format_series(metric, **MINE, **TARGET, **level, covered=text): write_burst(round(count))
+        for text, count in counts.items()
+    }
+    promised = "servicio_ml_interval_expected_covered_total"
+    return {
+        **series,
+        format_series(promised, **MINE, **TARGET, **level): write_burst(expected * rows),
+        **write_similar_rows(1),
+        **write_champion(),
+    }
+
+
 def limit(metric: str, value: float) -> dict[str, str]:
     name = format_series("servicio_ml_performance_limit", **MINE, **TARGET, metric=metric, season="all")
     return {name: repeat_value(value), **write_champion()}
@@ -349,6 +366,18 @@ MODELS = (
     expect_silent("PerformanceLow", "expected errors",
         {**write_errors(100, 21, 1, "expected_"), **limit("mae", 20)}),
     expect_silent("ExpectedPerformanceLow", "realised errors", {**write_errors(100, 21), **limit("mae", 20)}),
+    expect_firing("IntervalCoverageWrong", "too few", write_intervals(500, 0.8), {**MINE, **DAY}),
+    expect_firing("IntervalCoverageWrong", "too wide", write_intervals(1000, 0.99), {**MINE, **DAY}),
+    expect_firing("IntervalCoverageWrong", "none covered", write_intervals(100, 0), {**MINE, **DAY}),
+    expect_silent("IntervalCoverageWrong", "as often as on the calibration rows", write_intervals(500, 0.9)),
+    expect_silent("IntervalCoverageWrong", "no more than chance", write_intervals(500, 0.87)),
+    expect_silent("IntervalCoverageWrong", "a difference that does not matter",
+        write_intervals(100_000, 0.885)),
+    expect_silent("IntervalCoverageWrong", "sets of sure rows cover more", write_intervals(500, 0.96, 0.96)),
+    expect_silent("IntervalCoverageWrong", "few rows", write_intervals(98, 0.5)),
+    expect_silent("IntervalCoverageWrong", "rows that are alike",
+        {**write_intervals(500, 0.8), **write_similar_rows(30)}),
+    expect_silent("IntervalCoverageWrong", "not the champion", replace_version(write_intervals(500, 0.8))),
     expect_silent("PerformanceLow", "no labels", {**write_rows(500), **limit("accuracy", 0.8)}),
     expect_firing("LabelCoverageLow", "labels stop", write_coverage(160, 0), MODEL, **FORTNIGHT),
     expect_silent("LabelCoverageLow", "labels go on", write_coverage(160, 140), **FORTNIGHT),

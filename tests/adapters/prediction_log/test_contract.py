@@ -243,6 +243,18 @@ class TestPredictionLog:
         assert (found.purpose, found.outcome) == (Purpose.ANSWER, 0.125)
         assert found.probabilities == (0.125, 0.1875)
 
+    def test_features_are_found_by_id(self, logs: PredictionLogFixture) -> None:
+        first, second = build_chunk(places=(0, 4, 9), width=2), build_chunk(NOW + 1, rows=2, width=3)
+        logs.write(first, second)
+        ids = [*list_prediction_ids(first)[1:], *list_prediction_ids(second)]
+        rows = [
+            *np.frombuffer(first.features, "<f4").reshape(3, -1)[1:],
+            *np.frombuffer(second.features, "<f4").reshape(2, -1),
+        ]
+        found = logs.log.find_features([*ids, f"{ids[0][:-6]}000005", "no id"])
+        assert found == {each: row.tobytes() for each, row in zip(ids, rows, strict=True)}
+        assert logs.log.find_features([]) == {}
+
     def test_a_regression_has_no_probabilities(self, logs: PredictionLogFixture) -> None:
         made = build_chunk(classes=0)
         logs.write(made)

@@ -12,6 +12,8 @@
 | servicio_ml_absolute_error_sum, servicio_ml_absolute_error_count | model, version |
 | servicio_ml_squared_error_total | model, version |
 | servicio_ml_realised_positives_total, servicio_ml_realised_negatives_below_total | model, version, bin |
+| servicio_ml_interval_covered_total | model, version, level, covered |
+| servicio_ml_interval_expected_covered_total | model, version, level |
 | servicio_ml_label_lag_seconds | model |
 | servicio_ml_label_corrections_total | model, version |
 | servicio_ml_model_load_failures_total | model |
@@ -134,6 +136,15 @@ class Metrics:
             "servicio_ml_squared_error", "(truth - prediction)², in the square of the target's unit.",
             VERSION_LABELS,
         )  # fmt: skip
+        self.interval_covered = families.add_counter(
+            "servicio_ml_interval_covered", "Rows with ground truth, by whether interval or set holds it.",
+            (*VERSION_LABELS, "level", "covered"),
+        )  # fmt: skip
+        self.interval_expected = families.add_counter(
+            "servicio_ml_interval_expected_covered",
+            "Sum of the share of calibration rows whose interval or set holds the truth.",
+            (*VERSION_LABELS, "level"),
+        )
         self.label_lag = families.add_histogram(
             "servicio_ml_label_lag_seconds", "Time from a prediction to its ground truth.", MODEL_LABELS,
             LAG_BUCKETS_SECONDS,

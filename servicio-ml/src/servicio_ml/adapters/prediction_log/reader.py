@@ -16,6 +16,7 @@ from servicio_ml.adapters.prediction_log.rows import (
     build_chunk,
     group_places_by_key,
     keep_latest,
+    select_features,
     select_predictions,
 )
 from servicio_ml.adapters.prediction_log.sqlite_files import list_journals, open_readonly
@@ -84,6 +85,20 @@ def find_predictions(folder: Path, ids: Collection[str]) -> dict[str, LoggedPred
             for chunk in _read_by_key(connection, list(wanted)):
                 # a key is in one journal only, so it need not be looked up in the others
                 found.update((each.id, each) for each in select_predictions(chunk, wanted.pop(chunk.key)))
+    return found
+
+
+def find_features(folder: Path, ids: Collection[str]) -> dict[str, bytes]:
+    """Find the features of the predictions with the given ids in the journals.
+
+    Raises:
+        sqlite3.Error: SQLite refuses.
+    """
+    wanted, found = group_places_by_key(ids), dict[str, bytes]()
+    for path in list_journals(folder):
+        with closing(open_readonly(path)) as connection:
+            for chunk in _read_by_key(connection, list(wanted), COLUMNS):
+                found.update(select_features(chunk, wanted.pop(chunk.key)))
     return found
 
 
@@ -186,10 +201,12 @@ def _has_table(connection: sqlite3.Connection, name: str) -> bool:
     return connection.execute(HAS_TABLE, (name,)).fetchone() is not None
 
 
-def _read_by_key(connection: sqlite3.Connection, keys: Sequence[bytes]) -> Iterator[Chunk]:
+def _read_by_key(
+    connection: sqlite3.Connection, keys: Sequence[bytes], columns: str = WITHOUT_FEATURES
+) -> Iterator[Chunk]:
     if not is_journal(connection):
         return
     for batch in _split_values(keys):
         asked = ", ".join("?" * len(batch))
-        query = f"SELECT {WITHOUT_FEATURES} FROM chunk WHERE key IN ({asked})"  # noqa: S608  constants
+        query = f"SELECT {columns} FROM chunk WHERE key IN ({asked})"  # noqa: S608  constants
         yield from map(build_chunk, connection.execute(query, batch))

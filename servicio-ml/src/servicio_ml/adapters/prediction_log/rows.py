@@ -64,6 +64,16 @@ def keep_latest(
     return latest
 
 
+def select_features(chunk: Chunk, wanted: Collection[int]) -> Iterator[tuple[str, bytes]]:
+    """Select the ids and the features of the rows at the given places of a chunk."""
+    width = len(chunk.features) // max(chunk.rows, 1)
+    rows = {place: row for row, place in enumerate(np.frombuffer(chunk.places, dtype="<u4").tolist())}
+    for place in wanted:
+        if place in rows:
+            start = rows[place] * width
+            yield format_prediction_ids(chunk.key, place, 1)[0], chunk.features[start : start + width]
+
+
 def select_predictions(chunk: Chunk, wanted: Collection[int]) -> Iterator[LoggedPrediction]:
     """Select the logged predictions at the given places of a chunk, in order; its features are not read."""
     places = np.frombuffer(chunk.places, dtype="<u4")

@@ -7,6 +7,7 @@ from servicio_ml.adapters.prediction_log.rows import (
     group_places_by_key,
     keep_latest,
     list_identifiers,
+    select_features,
     select_predictions,
 )
 from servicio_ml.domain.prediction import (
@@ -42,6 +43,14 @@ class ScratchLog:
             for key, places in group_places_by_key(ids).items()
             if key in self.written_chunks
             for each in select_predictions(self.written_chunks[key], places)
+        }
+
+    def find_features(self, ids: Sequence[str]) -> Mapping[str, bytes]:
+        return {
+            each: features
+            for key, places in group_places_by_key(ids).items()
+            if key in self.written_chunks
+            for each, features in select_features(self.written_chunks[key], places)
         }
 
     def find_latest(self, model: str, identifiers: Sequence[str]) -> Mapping[str, LoggedPrediction]:

@@ -39,6 +39,10 @@ class SqlitePredictionLog:
         with self._translate_errors():
             return reader.find_predictions(self._folder, ids)
 
+    def find_features(self, ids: Sequence[str]) -> Mapping[str, bytes]:
+        with self._translate_errors():
+            return reader.find_features(self._folder, ids)
+
     def find_latest(self, model: str, identifiers: Sequence[str]) -> Mapping[str, LoggedPrediction]:
         with self._translate_errors():
             return reader.find_latest(self._folder, model, identifiers)

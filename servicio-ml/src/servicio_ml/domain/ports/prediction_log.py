@@ -31,6 +31,10 @@ class PredictionLog(Protocol):
         """Return the latest answer of a model for the row of each identifier; unknown ones are left out."""
         ...
 
+    def find_features(self, ids: Sequence[str]) -> Mapping[str, bytes]:
+        """Return the features of logged predictions by id, packed as in a chunk; unknown ids are left out."""
+        ...
+
     def read_chunks(
         self, model: str, start: float, end: float, purposes: Sequence[Purpose] = (Purpose.ANSWER,)
     ) -> Iterator[Chunk]:

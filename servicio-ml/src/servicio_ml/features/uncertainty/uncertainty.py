@@ -13,7 +13,7 @@ from servicio_ml.features.output import POSITIVE, Predictions
 from servicio_ml.features.runtimes.scorer import Scorer
 from servicio_ml.features.uncertainty.conformity import ConformityTable
 from servicio_ml.features.uncertainty.error_model import ErrorModel
-from servicio_ml.features.uncertainty.levels import INTERVAL, parse_level
+from servicio_ml.features.uncertainty.levels import DEFAULT_LEVEL, INTERVAL, parse_level
 from servicio_ml.features.uncertainty.probability_bounds import ProbabilityBounds
 from servicio_ml.features.uncertainty.row_groups import RowGroups
 
@@ -36,6 +36,8 @@ class Uncertainty:
         bounds: Bounds of a binary model's probability; None for others.
         minimum: Minimum of a regression's target.
         maximum: Maximum of a regression's target.
+        coverage: Share of the calibration rows that are covered at `DEFAULT_LEVEL`; sets of sure rows cover
+            more than the level.
     """
 
     groups: RowGroups
@@ -44,6 +46,7 @@ class Uncertainty:
     bounds: ProbabilityBounds | None = None
     minimum: float | None = None
     maximum: float | None = None
+    coverage: float = DEFAULT_LEVEL
 
     def compute_columns(self, matrix: Matrix, predictions: Predictions, level: float) -> UncertaintyColumns:
         """Compute the columns of an answer at a level.
@@ -79,6 +82,11 @@ class Uncertainty:
         return {LOWER: lower, UPPER: np.clip(outcomes + half, self.minimum, self.maximum)}
 
     @property
+    def needs_features(self) -> bool:
+        """Whether the columns depend on the features of a row, and not only on its answer."""
+        return self.error_model is not None or bool(self.groups.field)
+
+    @property
     def column_names(self) -> tuple[str, ...]:
         """Names of the columns of `compute_columns`."""
         if self.error_model is not None:
@@ -102,7 +110,8 @@ class Uncertainty:
     def to_json(self) -> dict[str, Any]:
         parts = {name: getattr(self, name) for name in ("groups", "table", "error_model", "bounds")}
         documents = {name: None if part is None else part.to_json() for name, part in parts.items()}
-        return {**documents, "minimum": self.minimum, "maximum": self.maximum}
+        numbers = {name: getattr(self, name) for name in ("minimum", "maximum", "coverage")}
+        return {**documents, **numbers}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any], scorer: Scorer | None) -> "Uncertainty":
@@ -115,6 +124,7 @@ class Uncertainty:
             bounds=None if bounds is None else ProbabilityBounds.from_json(bounds),
             minimum=document["minimum"],
             maximum=document["maximum"],
+            coverage=document["coverage"],
         )
 
 

@@ -58,6 +58,9 @@ LIST_VERSIONS = """
 SELECT DISTINCT version FROM prediction WHERE model = %s AND at >= %s AND at < %s AND purpose = ANY(%s)
 """
 FIND_BY_ID = f"SELECT {COLUMNS} FROM prediction WHERE prediction_id = ANY(%s::uuid[])"  # noqa: S608  constants
+FIND_FEATURES = """
+SELECT prediction_id::text, array_send(features) FROM prediction WHERE prediction_id = ANY(%s::uuid[])
+"""
 FIND_LATEST = f"""
 SELECT asked.text, {COLUMNS}
 FROM unnest(%s::text[]) AS asked (text) CROSS JOIN LATERAL (
@@ -135,6 +138,22 @@ class PostgresPredictionLog:
         missing = [each for each in known if each not in found]
         try:
             return found | reader.find_predictions(self._folder, missing)
+        except (sqlite3.Error, OSError) as error:
+            raise LogError(str(self._folder), describe_error(error)) from error
+
+    def find_features(self, ids: Sequence[str]) -> Mapping[str, bytes]:
+        # malformed ids are no UUID
+        known = [
+            each
+            for key, places in group_places_by_key(ids).items()
+            for place in places
+            for each in format_prediction_ids(key, place, 1)
+        ]
+        rows = self._query(FIND_FEATURES, (known,)) if known else []
+        found = {each: decode_arrays([features], 4) for each, features in rows}
+        missing = [each for each in known if each not in found]
+        try:
+            return found | reader.find_features(self._folder, missing)
         except (sqlite3.Error, OSError) as error:
             raise LogError(str(self._folder), describe_error(error)) from error
 

@@ -17,7 +17,12 @@ from servicio_ml.features.uncertainty.uncertainty import (
 from servicio_ml.pipeline.training.fitting import TrainingProblem
 from servicio_ml.pipeline.training.uncertainty.built import BuiltUncertainty
 from servicio_ml.pipeline.training.uncertainty.error_model import UnseenAnswers, fit_error_model
-from servicio_ml.pipeline.training.uncertainty.groups import build_table, group_by_difficulty, group_by_field
+from servicio_ml.pipeline.training.uncertainty.groups import (
+    build_table,
+    group_by_difficulty,
+    group_by_field,
+    measure_coverage,
+)
 from servicio_ml.pipeline.training.uncertainty.venn_abers import build_probability_bounds
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -64,13 +69,14 @@ def _build_of_numbers(
     difficulty = fitted.model.compute_difficulty(fitted.estimates)
     # without ranges of difficulty, which the error model and its damping stand for
     groups = group_by_field(schema, field, answers.matrix) if field else RowGroups()
-    assigned = groups.assign(answers.matrix, difficulty)
-    table = build_table(groups, assigned, answers.errors / difficulty, answers.weights)
+    assigned, scores = groups.assign(answers.matrix, difficulty), answers.errors / difficulty
+    table = build_table(groups, assigned, scores, answers.weights)
     # the exponential of a score is above 0, whatever the use case declares
     minimum = 0.0 if output.log and output.minimum is None else output.minimum
     uncertainty = Uncertainty(
-        groups=groups, table=table, error_model=fitted.model, minimum=minimum, maximum=output.maximum
-    )
+        groups=groups, table=table, error_model=fitted.model, minimum=minimum, maximum=output.maximum,
+        coverage=measure_coverage(table, assigned, scores, answers.weights),
+    )  # fmt: skip
     return BuiltUncertainty(uncertainty=uncertainty, rows=len(assigned), onnx=fitted.onnx)
 
 
@@ -81,11 +87,14 @@ def _build_of_classes(
     doubt, codes = compute_doubt(probabilities), answers.truth.astype(np.intp)
     groups = group_by_field(schema, field, answers.matrix) if field else group_by_difficulty(doubt)
     scores = compute_label_scores(probabilities, answers.outcomes)[np.arange(len(codes)), codes]
-    table = build_table(groups, groups.assign(answers.matrix, doubt), scores, answers.weights)
+    assigned = groups.assign(answers.matrix, doubt)
+    table = build_table(groups, assigned, scores, answers.weights)
+    coverage = measure_coverage(table, assigned, scores, answers.weights)
     bounds = None
     if problem.use_case.task is Task.BINARY:
         positive = codes == POSITIVE
         bounds = build_probability_bounds(probabilities[:, POSITIVE], positive, answers.weights)
     return BuiltUncertainty(
-        uncertainty=Uncertainty(groups=groups, table=table, bounds=bounds), rows=len(codes)
+        uncertainty=Uncertainty(groups=groups, table=table, bounds=bounds, coverage=coverage),
+        rows=len(codes),
     )

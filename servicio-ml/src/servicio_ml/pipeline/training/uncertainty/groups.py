@@ -12,6 +12,7 @@ from servicio_ml.features.uncertainty.conformity import (
     compute_effective_rows,
     compute_quantiles,
 )
+from servicio_ml.features.uncertainty.levels import DEFAULT_LEVEL
 from servicio_ml.features.uncertainty.row_groups import RowGroups
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -60,3 +61,16 @@ def build_table(
         rows=tuple(compute_effective_rows(weights[mask]) for mask in used),
         quantiles=tuple(compute_quantiles(scores[mask], weights[mask]) for mask in used),
     )
+
+
+def measure_coverage(
+    table: ConformityTable, assigned: npt.NDArray[np.intp], scores: Floats, weights: Floats
+) -> float:
+    """Measure the weighted share of the calibration rows that are covered at `DEFAULT_LEVEL`.
+
+    The level itself where there are too few rows for it.
+    """
+    if table.max_level < DEFAULT_LEVEL:
+        return DEFAULT_LEVEL
+    covered = scores <= table.get_quantiles(DEFAULT_LEVEL)[assigned]
+    return float(np.average(covered, weights=weights))
