@@ -134,11 +134,7 @@ def test_what_is_scraped_is_what_the_table_says(
 ) -> None:
     known = parse_table()
     regression = create_service(tmp_path / "regression", regression_folder)
-<<<<<<< HEAD
-    assert len(known) == 46
-=======
-    assert len(known) == 45
->>>>>>> 92db642 (Realised coverage of intervals and sets: counters, records, alert, panel and backtest)
+    assert len(known) == 48
     found: dict[str, set[str]] = {}
     samples = {**scrape_samples(regression.metrics), **scrape_samples(made.metrics)}
     for sample, values in samples.items():

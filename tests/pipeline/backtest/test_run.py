@@ -25,6 +25,7 @@ from servicio_ml.domain.ports.registry import ModelVersion
 from servicio_ml.domain.search import Candidate
 from servicio_ml.domain.use_case import Task
 from servicio_ml.features.artifact import Artifact, load_artifact
+from servicio_ml.features.uncertainty.uncertainty import mark_covered
 from servicio_ml.pipeline.backtest.fault_kinds import FaultKind
 from servicio_ml.pipeline.backtest.faults import build_fault
 from servicio_ml.pipeline.backtest.replay import DAY, get_midnight, replay_stream
@@ -133,6 +134,11 @@ class TestSmall:
         assert first.metrics["expected_accuracy"] == pytest.approx(
             answers.probabilities.max(axis=1).mean(), abs=0.01
         )
+        assert artifact.uncertainty is not None
+        columns = artifact.uncertainty.compute_columns(artifact.encoder.encode_frame(mine), answers, 0.9)
+        # labels come a day late, so that those of the month's last day are not counted in it
+        covered = mark_covered(columns, truth.to_numpy().astype(float)).mean()
+        assert first.metrics["interval_coverage"] == pytest.approx(covered, abs=0.01)
         assert 0 <= first.drifted_share <= 1
 
     def test_a_month_reports_the_expected_error(self, regression_folder: Path, tmp_path: Path) -> None:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from servicio_ml.domain.ports.metrics_history import MetricsHistory, TimeSpan
+from servicio_ml.domain.ports.metrics_history import MetricsHistory
 from servicio_ml.domain.ports.progress import Progress
 from servicio_ml.domain.ports.registry import ModelVersion
 from servicio_ml.domain.ports.tracker import Tracker
@@ -31,20 +31,14 @@ PAGE, TICKET = "page", "ticket"
 # the record that the alerts read, so that table and alerts cannot disagree
 DRIFTED = 'max(model:drifted_features:ratio{window="30d"})'
 ERROR = 'max(model:mae_expected:value{window="30d"})'
+COVERED = 'max(model:interval_coverage:ratio{window="30d"})'
 SHOWN = {
     Task.BINARY: ("roc_auc", "accuracy", "f1_macro"),
     Task.MULTICLASS: ("roc_auc", "accuracy", "f1_macro"),
     Task.REGRESSION: ("mae",),
 }
 """Realised metrics that a month is summarised by, for each task."""
-<<<<<<< HEAD
-EXPECTED, EXPECTED_ERROR = "expected_accuracy", "expected_mae"
-=======
-EXPECTED = "expected_accuracy"
-INTERVAL_COVERAGE = "interval_coverage"
-"""Share of the truths of 30 days that intervals or sets of 90 % held; NaN of a model without them."""
-COVERED = 'max(model:interval_coverage:ratio{window="30d"})'
->>>>>>> 92db642 (Realised coverage of intervals and sets: counters, records, alert, panel and backtest)
+EXPECTED, EXPECTED_ERROR, COVERAGE = "expected_accuracy", "expected_mae", "interval_coverage"
 MONTH_TEXT = "%Y-%m"
 
 
@@ -57,12 +51,9 @@ class BacktestMonth:
         rows: Number of rows of the month.
         refused: Number of rows that were refused.
         labelled: Number of rows with ground truth.
-<<<<<<< HEAD
-        metrics: Realised ones, and `EXPECTED` of a classifier or `EXPECTED_ERROR` of a regression, the latter
-            over the 30 days before the month's end; NaN where undefined.
-=======
-        metrics: Realised ones, `EXPECTED` of a classifier and `INTERVAL_COVERAGE`; NaN where undefined.
->>>>>>> 92db642 (Realised coverage of intervals and sets: counters, records, alert, panel and backtest)
+        metrics: Realised ones, `EXPECTED` of a classifier or `EXPECTED_ERROR` of a regression, and
+            `COVERAGE`, the share of the truths that intervals or sets of 90 % held; the latter two over the
+            30 days before the month's end. NaN where undefined.
         drifted_share: Share of drifted features over the 30 days before its end, 0–1; NaN when unknown.
         firings: Alerts that fired on one of its days, with those days only. One that has no start among them
             started before the month.
@@ -116,39 +107,18 @@ def run_backtest(
     )
     history.add(past.series)
     firings = evaluate_rules(rules, history, past.metric_names, past.span)
-<<<<<<< HEAD
     recorded = {
         query: {
             at: value
             for each in history.query_range(query, past.span)
             for at, value in zip(each.times, each.values, strict=True)
         }
-        for query in (DRIFTED, ERROR)
+        for query in (DRIFTED, ERROR, COVERED)
     }
     return [
         _summarize_month(month, list(days), firings, recorded, stream.use_case.task)
-=======
-    drifted, covered = (_query_by_time(history, query, past.span) for query in (DRIFTED, COVERED))
-    return [
-        _summarize_month(month, list(days), firings, MonthRecords(drifted, covered), stream.use_case.task)
->>>>>>> 92db642 (Realised coverage of intervals and sets: counters, records, alert, panel and backtest)
         for month, days in groupby(past.days, key=lambda each: each.day.strftime(MONTH_TEXT))
     ]
-
-
-class MonthRecords(NamedTuple):
-    """Values by time of the records that a month is summarised by."""
-
-    drifted: Mapping[float, float]
-    covered: Mapping[float, float]
-
-
-def _query_by_time(history: MetricsHistory, query: str, span: TimeSpan) -> dict[float, float]:
-    return {
-        at: value
-        for each in history.query_range(query, span)
-        for at, value in zip(each.times, each.values, strict=True)
-    }
 
 
 def read_reference_metrics(tracker: Tracker, info: ModelVersion, use_case: UseCase) -> dict[str, float]:
@@ -191,11 +161,7 @@ def _summarize_month(
     month: str,
     days: Sequence[DayPredictions],
     firings: Sequence[FiringAlert],
-<<<<<<< HEAD
     recorded: Mapping[str, Mapping[float, float]],
-=======
-    records: MonthRecords,
->>>>>>> 92db642 (Realised coverage of intervals and sets: counters, records, alert, panel and backtest)
     task: Task,
 ) -> BacktestMonth:
     answers, truths = _join_days(days)
@@ -210,23 +176,16 @@ def _summarize_month(
         chosen = answers.probabilities[np.arange(len(truths)), answers.outcomes.astype(int)]
         metrics[EXPECTED] = float(chosen.mean())
     end = get_midnight(days[-1].day) + DAY_SECONDS
-<<<<<<< HEAD
     if task is Task.REGRESSION:
         metrics[EXPECTED_ERROR] = recorded[ERROR].get(end, float("nan"))
-=======
-    metrics[INTERVAL_COVERAGE] = records.covered.get(end, float("nan"))
->>>>>>> 92db642 (Realised coverage of intervals and sets: counters, records, alert, panel and backtest)
+    metrics[COVERAGE] = recorded[COVERED].get(end, float("nan"))
     return BacktestMonth(
         month=month,
         rows=len(truths) + refused,
         refused=refused,
         labelled=int(known.sum()),
         metrics=metrics,
-<<<<<<< HEAD
         drifted_share=recorded[DRIFTED].get(end, float("nan")),
-=======
-        drifted_share=records.drifted.get(end, float("nan")),
->>>>>>> 92db642 (Realised coverage of intervals and sets: counters, records, alert, panel and backtest)
         firings=list(_filter_by_month(month, firings)),
     )
 
