@@ -37,17 +37,25 @@ def count_coverage(service: Service, found: Sequence[LabelledPrediction]) -> Non
     for (model, version), labelled in by_version.items():
         loaded_model = _load_version(service, model, version)
         uncertainty = None if loaded_model is None else loaded_model.artifact.uncertainty
-        if loaded_model is None or uncertainty is None or uncertainty.table.max_level < DEFAULT_LEVEL:
-            continue
-        known, matrix = _read_features(service, loaded_model, uncertainty, labelled)
-        if not known:
-            continue
-        columns = uncertainty.compute_columns(matrix, _stack_predictions(known), DEFAULT_LEVEL)
-        covered = int(mark_covered(columns, np.array([each.actual for each in known])).sum())
-        labels = (model, str(version), LEVEL_LABEL)
-        for text, number in (("true", covered), ("false", len(known) - covered)):
-            service.metrics.interval_covered.labels(*labels, text).inc(number)
-        service.metrics.interval_expected.labels(*labels).inc(uncertainty.coverage * len(known))
+        if loaded_model and uncertainty and uncertainty.table.max_level >= DEFAULT_LEVEL:
+            _count_version(service, loaded_model, uncertainty, labelled)
+
+
+def _count_version(
+    service: Service,
+    loaded_model: LoadedModel,
+    uncertainty: Uncertainty,
+    labelled: Sequence[LabelledPrediction],
+) -> None:
+    known, matrix = _read_features(service, loaded_model, uncertainty, labelled)
+    if not known:
+        return
+    columns = uncertainty.compute_columns(matrix, _stack_predictions(known), DEFAULT_LEVEL)
+    covered = int(mark_covered(columns, np.array([each.actual for each in known])).sum())
+    labels = (loaded_model.model, str(loaded_model.version), LEVEL_LABEL)
+    for text, number in (("true", covered), ("false", len(known) - covered)):
+        service.metrics.interval_covered.labels(*labels, text).inc(number)
+    service.metrics.interval_expected.labels(*labels).inc(uncertainty.coverage * len(known))
 
 
 def _load_version(service: Service, model: str, version: int) -> LoadedModel | None:
