@@ -1,6 +1,7 @@
 """Requests to the server about drift: the state of a window, and the latest report."""
 
 from datetime import datetime
+from urllib.parse import quote
 
 from pydantic import BaseModel
 
@@ -54,6 +55,22 @@ class DriftReport(BaseModel):
     rows: int
     verdict: str
     drifted_share: float
+    # reports of earlier releases have none
+    proposal: str = ""
+
+
+class Acknowledgement(BaseModel):
+    """Drift that administrators accept; it holds before `until`."""
+
+    feature: str
+    reason: str
+    by: str
+    until: datetime
+    psi: float
+
+
+class _AcknowledgementList(BaseModel):
+    held: list[Acknowledgement]
 
 
 class _FieldDescription(BaseModel):
@@ -84,3 +101,28 @@ def fetch_report(api: Transport, model: str) -> DriftReport:
 def fetch_report_html(api: Transport, model: str) -> str:
     """Fetch the latest report: several megabytes of HTML."""
     return api.request("GET", build_path(model, "/drift/report"), params={"format": "html"}).text
+
+
+def fetch_acknowledgements(api: Transport, model: str) -> list[Acknowledgement]:
+    """Fetch the accepted drift of a model, by feature."""
+    return api.fetch(_AcknowledgementList, "GET", build_path(model, "/acknowledgements")).held
+
+
+def acknowledge(api: Transport, model: str, feature: str, until: str, reason: str) -> Acknowledgement:
+    """Accept the drift of a feature.
+
+    Args:
+        api: Server.
+        model: Name of the model.
+        feature: Field, or `prediction`.
+        until: Last day, YYYY-MM-DD (UTC).
+        reason: Reason for the history.
+    """
+    body = {"feature": feature, "until": until, "reason": reason}
+    return api.fetch(Acknowledgement, "POST", build_path(model, "/acknowledgements"), body=body)
+
+
+def end_acknowledgement(api: Transport, model: str, feature: str) -> Acknowledgement:
+    """End the acknowledgement of a feature's drift."""
+    path = build_path(model, f"/acknowledgements/{quote(feature, safe='')}")
+    return api.fetch(Acknowledgement, "DELETE", path)

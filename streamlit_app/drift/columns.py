@@ -28,7 +28,7 @@ def draw(state: DriftState, descriptions: Mapping[str, str]) -> None:
         state: State of a window with rows.
         descriptions: Description of each field by name.
     """
-    columns, label = rank_columns(state), partial(_label_column, descriptions)
+    columns, label = rank_columns(state), partial(label_column, descriptions)
     _draw_ranking(columns, label)
     by_name = {each.name: each for each in columns}
     if st.session_state.get(COLUMN_KEY) not in by_name:
@@ -38,7 +38,8 @@ def draw(state: DriftState, descriptions: Mapping[str, str]) -> None:
     distribution.draw(column, label(column.name))
 
 
-def _label_column(descriptions: Mapping[str, str], name: str) -> str:
+def label_column(descriptions: Mapping[str, str], name: str) -> str:
+    """Label a column by its description."""
     return t("Prediction") if name == "prediction" else descriptions.get(name, name)
 
 

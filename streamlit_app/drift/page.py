@@ -1,11 +1,13 @@
 """The page Drift: comparison of the logged rows with the training rows, and the latest report."""
 
+from functools import partial
+
 import streamlit as st
 
 from streamlit_app import session
 from streamlit_app.client import drift as client
 from streamlit_app.client.drift import DriftState
-from streamlit_app.drift import columns, report
+from streamlit_app.drift import acknowledgements, columns, report
 from streamlit_app.errors import report_errors
 from streamlit_app.translation import format_count, t, translate
 
@@ -33,17 +35,24 @@ def draw_page() -> None:
 def _draw_window(model: str, window: str) -> None:
     state = session.read(client.fetch_state, model, window)
     _draw_summary(state)
-    if not state.rows:
-        st.info(
-            t(
-                "Version {version} has scored no rows in this window. Choose a longer window, or make a "
-                "prediction on the page Predict.",
-                version=state.version,
-            )
+    descriptions = {
+        name: translate(text) for name, text in session.read(client.fetch_descriptions, model).items()
+    }
+    if state.rows:
+        columns.draw(state, descriptions)
+    else:
+        _report_empty_window(state)
+    acknowledgements.draw(state, partial(columns.label_column, descriptions))
+
+
+def _report_empty_window(state: DriftState) -> None:
+    st.info(
+        t(
+            "Version {version} has scored no rows in this window. Choose a longer window, or make a "
+            "prediction on the page Predict.",
+            version=state.version,
         )
-        return
-    descriptions = session.read(client.fetch_descriptions, model)
-    columns.draw(state, {name: translate(text) for name, text in descriptions.items()})
+    )
 
 
 def _label_window(window: str) -> str:

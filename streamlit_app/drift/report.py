@@ -38,6 +38,14 @@ def draw(model: str) -> None:
             verdict=_label_verdict(report.verdict),
         )
     )
+    if report.proposal:
+        st.info(
+            t(
+                "The realised performance holds. Take these rows into model and reference by `servicio-ml "
+                "etl {model}` and `servicio-ml train {model}`, and accept the drift until then.",
+                model=model,
+            )
+        )
     if not st.toggle(t("Show the report (several MB)"), key="drift_report"):
         return
     html = session.read(client.fetch_report_html, model)

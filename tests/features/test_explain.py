@@ -14,7 +14,7 @@ from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.features.artifact import Artifact, load_artifact
 from servicio_ml.features.bins import ColumnBins
 from servicio_ml.features.encoder import Encoder, Matrix
-from servicio_ml.features.explain import explain, get_background
+from servicio_ml.features.explain import explain, get_background, measure_importance
 from servicio_ml.features.output import CalibrationTable, OutputTransform
 from servicio_ml.features.profile import ReferenceProfile
 from servicio_ml.features.runtimes.scorer import Runtime
@@ -207,3 +207,20 @@ def test_a_date_time_changes_with_its_seconds() -> None:
     matrix = artifact.encoder.encode_records([{"size": 1, "moment": "1970-01-03T00:01:00"}])
     others = artifact.encoder.encode_records([{"size": 0, "moment": "1970-01-01"}])
     assert explain(artifact, matrix, others).contributions == pytest.approx({"size": 2.0, "moment": 32.0})
+
+
+def test_importance_is_the_mean_change_of_the_score() -> None:
+    weights = np.array([0.0, 1.0, -2.0, 4.0])
+    found = measure_importance(build_artifact(lambda given: given @ weights), draw_matrix(2_000))
+    assert found[0] == 0
+    # two independent normal values differ by 2/√π on average
+    assert found == pytest.approx(np.abs(weights) * 2 / np.sqrt(np.pi), rel=0.25)
+    assert found[2] == pytest.approx(2 * found[1], rel=0.25)
+
+
+def test_importance_of_a_class_is_the_probability_that_moves(artifact_folder: Path) -> None:
+    artifact = load_artifact(artifact_folder)
+    found = dict(zip(artifact.encoder.schema.field_names, artifact.reference.importance, strict=True))
+    # size and weight determine the outcome, and the day does not (see small_use_case)
+    assert set(sorted(found, key=found.__getitem__)[-2:]) == {"size", "weight"}
+    assert all(0 <= each < 1 for each in found.values())

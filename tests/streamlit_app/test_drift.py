@@ -11,7 +11,10 @@ from streamlit_app.drift.report import embed_report
 
 pytestmark = pytest.mark.slow
 OpenPage = Callable[..., AppTest]
-PATH = "/models/small/drift"
+PATH, ACCEPTED = "/models/small/drift", "/models/small/acknowledgements"
+HELD = {
+    "feature": "weight", "reason": "new scales", "by": "boss", "until": "2026-12-01T00:00:00Z", "psi": 0.5,
+}  # fmt: skip
 WINDOW = {"start": "2026-11-20T00:00:00Z", "end": "2026-11-21T00:00:00Z"}
 REPORT = {"version": 3, "window": WINDOW, "rows": 1234, "verdict": "impact", "drifted_share": 0.5}
 
@@ -50,6 +53,7 @@ def drift(service: FakeServer) -> FakeServer:
     ]
     service.set_response("GET", "/models/small/schema", {"fields": fields})
     service.set_response("GET", PATH, build_state())
+    service.set_response("GET", ACCEPTED, {"model": "small", "held": [], "history": []})
     return service
 
 
@@ -93,6 +97,38 @@ def test_a_window_without_rows_is_reported(open_page: OpenPage, drift: FakeServe
     app = open_page("drift")
     assert "has scored no rows in this window" in app.info[0].value
     assert app.dataframe.len == 0
+
+
+def test_accepted_drift_is_shown_with_its_last_day(open_page: OpenPage, drift: FakeServer) -> None:
+    drift.set_response("GET", ACCEPTED, {"model": "small", "held": [HELD], "history": [HELD]})
+    drift.set_response("DELETE", f"{ACCEPTED}/weight", HELD)
+    app = open_page("drift")
+    accepted = read_tables(app)[-1]
+    assert accepted["Column"] == ["Weight of it"]
+    assert (accepted["Last day (UTC)"], accepted["Reason"]) == (["2026-11-30"], ["new scales"])
+    app.button(key="end_weight").click().run()
+    assert len(drift.find_calls("DELETE", f"{ACCEPTED}/weight")) == 1
+
+
+def test_a_drift_is_accepted_with_a_reason(open_page: OpenPage, drift: FakeServer) -> None:
+    drift.set_response("POST", ACCEPTED, HELD)
+    app = open_page("drift")
+    app.selectbox(key="accepted_feature").select("weight").run()
+    app.button(key="accept_drift").click().run()
+    assert "Enter a reason" in app.error[0].value
+    assert drift.find_calls("POST", ACCEPTED) == []
+    app.text_area(key="accepted_reason").set_value("new scales").run()
+    app.button(key="accept_drift").click().run()
+    [call] = drift.find_calls("POST", ACCEPTED)
+    assert (call.body["feature"], call.body["reason"]) == ("weight", "new scales")
+    assert call.body["until"] == f"{app.date_input(key='accepted_until').value:%Y-%m-%d}"
+    assert not app.exception
+
+
+def test_a_proposal_is_shown_with_its_commands(open_page: OpenPage, drift: FakeServer) -> None:
+    report = {**REPORT, "verdict": "drift", "proposal": "train"}
+    drift.set_response("GET", f"{PATH}/report", report)
+    assert "`servicio-ml train small`" in open_page("drift").info[0].value
 
 
 def test_a_missing_report_is_reported_with_its_command(open_page: OpenPage, drift: FakeServer) -> None:

@@ -55,6 +55,9 @@ def test_moved_rows_are_drift_and_come_first(made: DriftFixture) -> None:
     assert next(iter(findings.classifier.features)) == "weight"
     assert "day" not in findings.classifier.features
     assert findings.verdict is DriftVerdict.DRIFT
+    assert "`servicio-ml train small`" in findings.proposal
+    # without ground truth nobody knows whether the performance holds
+    assert replace(findings, performance=()).proposal == ""
 
 
 @pytest.mark.parametrize(
@@ -67,6 +70,7 @@ def test_wrong_answers_are_impact(count: int, impact: bool, made: DriftFixture) 
     )
     findings = find_drift(made)
     assert (findings.verdict is DriftVerdict.IMPACT) is impact
+    assert not (impact and findings.proposal)
     realised = {each.metric: each for each in findings.performance if each.source == "realised"}
     assert realised["accuracy"].rows == count
     assert realised["accuracy"].value < 0.3
