@@ -59,7 +59,7 @@ class DriftReport(BaseModel):
     proposal: str = ""
 
 
-class Acknowledgement(BaseModel):
+class AcceptedDrift(BaseModel):
     """Drift that administrators accept; it holds before `until`."""
 
     feature: str
@@ -69,8 +69,8 @@ class Acknowledgement(BaseModel):
     psi: float
 
 
-class _AcknowledgementList(BaseModel):
-    held: list[Acknowledgement]
+class _AcceptedDriftList(BaseModel):
+    held: list[AcceptedDrift]
 
 
 class _FieldDescription(BaseModel):
@@ -103,12 +103,12 @@ def fetch_report_html(api: Transport, model: str) -> str:
     return api.request("GET", build_path(model, "/drift/report"), params={"format": "html"}).text
 
 
-def fetch_acknowledgements(api: Transport, model: str) -> list[Acknowledgement]:
+def fetch_acknowledgements(api: Transport, model: str) -> list[AcceptedDrift]:
     """Fetch the accepted drift of a model, by feature."""
-    return api.fetch(_AcknowledgementList, "GET", build_path(model, "/acknowledgements")).held
+    return api.fetch(_AcceptedDriftList, "GET", build_path(model, "/acknowledgements")).held
 
 
-def acknowledge(api: Transport, model: str, feature: str, until: str, reason: str) -> Acknowledgement:
+def acknowledge(api: Transport, model: str, feature: str, until: str, reason: str) -> AcceptedDrift:
     """Accept the drift of a feature.
 
     Args:
@@ -119,10 +119,10 @@ def acknowledge(api: Transport, model: str, feature: str, until: str, reason: st
         reason: Reason for the history.
     """
     body = {"feature": feature, "until": until, "reason": reason}
-    return api.fetch(Acknowledgement, "POST", build_path(model, "/acknowledgements"), body=body)
+    return api.fetch(AcceptedDrift, "POST", build_path(model, "/acknowledgements"), body=body)
 
 
-def end_acknowledgement(api: Transport, model: str, feature: str) -> Acknowledgement:
+def end_acknowledgement(api: Transport, model: str, feature: str) -> AcceptedDrift:
     """End the acknowledgement of a feature's drift."""
     path = build_path(model, f"/acknowledgements/{quote(feature, safe='')}")
-    return api.fetch(Acknowledgement, "DELETE", path)
+    return api.fetch(AcceptedDrift, "DELETE", path)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from streamlit_app import session
 from streamlit_app.client import drift as client
-from streamlit_app.client.drift import Acknowledgement, DriftState
+from streamlit_app.client.drift import AcceptedDrift, DriftState
 from streamlit_app.errors import report_errors
 from streamlit_app.translation import t
 
@@ -36,7 +36,7 @@ def draw(state: DriftState, label: LabelColumn) -> None:
         _draw_end(state.model, held, label)
 
 
-def _build_table(held: list[Acknowledgement], label: LabelColumn) -> pd.DataFrame:
+def _build_table(held: list[AcceptedDrift], label: LabelColumn) -> pd.DataFrame:
     return pd.DataFrame(
         {
             t("Column"): [label(each.feature) for each in held],
@@ -69,7 +69,7 @@ def _draw_form(state: DriftState, label: LabelColumn) -> None:
         st.rerun()
 
 
-def _draw_end(model: str, held: list[Acknowledgement], label: LabelColumn) -> None:
+def _draw_end(model: str, held: list[AcceptedDrift], label: LabelColumn) -> None:
     for each in held:
         name = label(each.feature)
         if st.button(t("Accept the drift of {name} no longer", name=name), key=f"end_{each.feature}"):
