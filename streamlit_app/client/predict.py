@@ -12,6 +12,8 @@ InputRecord = Mapping[str, FieldValue]
 NUMBER, INTEGER, CATEGORY, BOOLEAN = "number", "integer", "category", "boolean"
 DATE, DATETIME, TEXT = "date", "datetime", "text"
 """Kinds of a field."""
+INTERVAL_LEVEL = 0.9
+"""Level that the form asks for where the model answers it."""
 BINARY, REGRESSION = "binary", "regression"
 """Tasks; the third is multiclass."""
 
@@ -59,7 +61,13 @@ class ModelSchema(BaseModel):
     description: str = ""
     unit: str = ""
     fields: list[FieldInfo]
+    max_interval: float | None = None
     places: FieldLocations | None
+
+    @property
+    def interval(self) -> float | None:
+        """Level of the interval or set that the form asks for; None where the model answers none."""
+        return None if self.max_interval is None else min(self.max_interval, INTERVAL_LEVEL)
 
     def find_field(self, name: str) -> FieldInfo:
         """Find a field by its name."""
@@ -73,6 +81,12 @@ class RecordPrediction(BaseModel):
     label: str | None = None
     probability: float | None = None
     probabilities: dict[str, float] = Field(default_factory=dict)
+    lower: float | None = None
+    upper: float | None = None
+    label_set: list[str] | None = None
+    probability_lower: float | None = None
+    probability_upper: float | None = None
+    interval: float | None = None
     prediction_id: str
 
 
@@ -136,9 +150,12 @@ def fetch_schema(api: Transport, model: str) -> ModelSchema:
     return api.fetch(ModelSchema, "GET", build_path(model, "/schema"))
 
 
-def predict(api: Transport, model: str, record: InputRecord) -> ModelPrediction:
-    """Predict a record; the server logs it."""
-    return api.fetch(ModelPrediction, "POST", build_path(model, "/predict"), body=dict(record))
+def predict(
+    api: Transport, model: str, record: InputRecord, interval: float | None = None
+) -> ModelPrediction:
+    """Predict a record, with an interval or a set of labels of a level; the server logs it."""
+    params = {} if interval is None else {"interval": interval}
+    return api.fetch(ModelPrediction, "POST", build_path(model, "/predict"), params=params, body=dict(record))
 
 
 def predict_batch(api: Transport, model: str, records: Sequence[InputRecord]) -> PredictionBatch:

@@ -51,7 +51,7 @@ def predict_record(schema: ModelSchema, record: Mapping[str, FieldValue]) -> Non
         UnreachableError: The server does not respond.
     """
     st.session_state.pop(_build_key(schema.model), None)
-    prediction = session.send(client.predict, schema.model, record)
+    prediction = session.send(client.predict, schema.model, record, schema.interval)
     latest = PredictedRecord(schema=schema, record=record, prediction=prediction)
     st.session_state[_build_key(schema.model)] = latest
 
@@ -101,8 +101,32 @@ def _draw_prediction(latest: PredictedRecord) -> None:
             )
         )
     right.metric(t("Version"), prediction.version)
+    if prediction.interval is not None:
+        st.caption(_describe_uncertainty(schema, prediction))
     st.caption(t("Prediction id, with which the ground truth can be sent later:"))
     st.code(prediction.prediction_id, language=None)
+
+
+def _describe_uncertainty(schema: ModelSchema, prediction: ModelPrediction) -> str:
+    """Describe the interval or the set of labels, and how exactly the probability is known."""
+    share = f"{100 * (prediction.interval or 0):g}"
+    if prediction.lower is not None and prediction.upper is not None:
+        return t(
+            "In {share} of 100 such cases, the true value lies between {lower} and {upper}.",
+            share=share,
+            lower=format_score(schema, prediction.lower),
+            upper=format_score(schema, prediction.upper),
+        )
+    labels = ", ".join(map(label_level, prediction.label_set or []))
+    text = t("In {share} of 100 such cases, the truth is one of: {labels}.", share=share, labels=labels)
+    if prediction.probability_lower is None or prediction.probability_upper is None:
+        return text
+    bounds = t(
+        "The probability is known to lie between {lower} and {upper}.",
+        lower=format_score(schema, prediction.probability_lower),
+        upper=format_score(schema, prediction.probability_upper),
+    )
+    return f"{text} {bounds}"
 
 
 def _draw_class_probabilities(latest: PredictedRecord) -> None:

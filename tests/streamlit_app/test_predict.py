@@ -229,6 +229,49 @@ def test_an_answer_that_is_a_number_has_its_unit(open_page: OpenPage, service: F
     assert read_metrics(submit(open_page("predict")))["Price asked"] == "409 334 INR"
 
 
+UNCERTAIN: dict[str, tuple[dict[str, Any], str]] = {
+    "regression": (
+        {"lower": 350_000.0, "upper": 470_000.0},
+        "In 90 of 100 such cases, the true value lies between 350 000 INR and 470 000 INR.",
+    ),
+    "binary": (
+        {"label_set": ["no", "yes"], "probability_lower": 0.41, "probability_upper": 0.45},
+        (
+            "In 90 of 100 such cases, the truth is one of: no, yes. "
+            "The probability is known to lie between 41.0 % and 45.0 %."
+        ),
+    ),
+    "multiclass": (
+        {"label_set": ["middle", "high"]}, "In 90 of 100 such cases, the truth is one of: middle, high."
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "schema", [BINARY, MULTICLASS, REGRESSION], ids=["binary", "multiclass", "regression"]
+)
+def test_the_answer_says_how_sure_it_is(
+    open_page: OpenPage, service: FakeServer, schema: dict[str, Any]
+) -> None:
+    prepare_server(service, {**schema, "max_interval": 0.99})
+    columns, text = UNCERTAIN[schema["task"]]
+    result = {**ANSWERS[schema["task"]], **columns, "interval": 0.9}
+    service.set_response(
+        "POST", "/models/small/predict", {**result, "model": "small", "version": 3, "prediction_id": ID}
+    )
+    app = submit(open_page("predict"))
+    assert text in [caption.value for caption in app.caption]
+    [call] = service.find_calls("POST", "/models/small/predict")
+    assert call.query == {"interval": "0.9"}
+
+
+def test_a_model_without_intervals_is_not_asked_for_one(open_page: OpenPage, model: FakeServer) -> None:
+    app = submit(open_page("predict"))
+    [call] = model.find_calls("POST", "/models/small/predict")
+    assert call.query == {}
+    assert not any("such cases" in caption.value for caption in app.caption)
+
+
 def test_the_largest_contributions_come_first(open_page: OpenPage, model: FakeServer) -> None:
     app = submit(open_page("predict"))
     table = app.dataframe[0].value

@@ -232,5 +232,7 @@ class SchemaState(Document):
     """Raw column that identifies a row; a record may have its text as `identifier` beside the fields. Null
     where records have none.
     """
+    max_interval: float | None
+    """Greatest level that `interval` may ask for; null for a version without any."""
     places: FieldLocations | None
     """Coordinates; null unless a field's levels are places."""

@@ -55,6 +55,9 @@ class SchemaState(BaseModel):
         description="Raw column that identifies a row; a record may have its text as `identifier` beside the "
         "fields. Null where records have none."
     )
+    max_interval: float | None = Field(
+        description="Greatest level that `interval` may ask for; null for a version without any."
+    )
     places: FieldLocations | None = Field(description="Coordinates; null unless a field's levels are places.")
 
 
@@ -80,8 +83,15 @@ def build_schema_state(loaded_model: LoadedModel) -> SchemaState:
             for each in schema.fields
         ],
         identifier=loaded_model.artifact.identifier or None,
+        max_interval=find_max_level(loaded_model),
         places=find_locations(schema),
     )  # fmt: skip
+
+
+def find_max_level(loaded_model: LoadedModel) -> float | None:
+    """Find the greatest level of intervals or sets; None where the version answers none."""
+    uncertainty = loaded_model.artifact.uncertainty
+    return None if uncertainty is None else uncertainty.table.max_level or None
 
 
 def find_locations(schema: FeatureSchema) -> FieldLocations | None:
