@@ -27,6 +27,10 @@ def _select_feature(record: str, *matchers: str) -> str:
     return f"max by (feature) ({filter_champions(select(record, MODEL, WINDOW, *matchers))})"
 
 
+def _select_open(record: str, *matchers: str) -> str:
+    return f"max by (feature) ({select(record, MODEL, *matchers)})"
+
+
 def _select_bins(record: str) -> str:
     return f"max by (bin) ({filter_champions(select(record, MODEL, WINDOW, FEATURE))})"
 
@@ -124,6 +128,26 @@ ONE = (
         top=1,
     ),
 )
+TICKETS = (
+    TablePanel(
+        "Features of the tickets",
+        "short",
+        "Features that the open tickets list, and those whose drift is acknowledged. Weight: PSI times the"
+        " importance of the feature.",
+        labels={"feature": "Feature"},
+        sort="Weight",
+        alerts=["FeatureDrift", "MissingValues"],
+        columns=[
+            TableColumn("Weight", _select_open("feature:drift_open:impact", FEATURES), "short"),
+            TableColumn("PSI", _select_open("feature:drift_open:index", FEATURES), "short"),
+            TableColumn("Missing in excess", _select_open("feature:missing_open:ratio"), "percentunit"),
+            TableColumn("PSI acknowledged", _select_open("servicio_ml_acknowledged_psi"), "short"),
+            TableColumn(
+                "Excess acknowledged", _select_open("servicio_ml_acknowledged_missing_ratio"), "percentunit"
+            ),
+        ],
+    ),
+)
 EXCESS = (
     f"{select('feature:missing:ratio', MODEL, WINDOW, FEATURES)}"
     f" - {select('feature:missing_reference:ratio', MODEL, WINDOW)}"
@@ -173,6 +197,7 @@ def build_drift_board() -> dashboard.Dashboard:
         "Drift of a model's features and predictions: which, since when, and how.",
         [
             BoardSection("Now", NOW),
+            BoardSection("Tickets", TICKETS),
             BoardSection("Features", EVERY),
             BoardSection("One feature", ONE),
             BoardSection("Missing and rejected values", MISSING),
