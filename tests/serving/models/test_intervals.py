@@ -1,14 +1,22 @@
 """Levels of intervals and sets in messages of a stream and requested outputs."""
 
 import json
+import random
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
+from asgi import post
 from services import ServiceFixture, create_service
 from servicio_ml.domain.stream import StreamKind, StreamMessage
 from servicio_ml.errors import RequestError
+from servicio_ml.serving.app import build_app
+from servicio_ml.serving.gateway import Gateway
+from servicio_ml.serving.http.access_log import AccessLog
+from servicio_ml.serving.models import arrow
 from servicio_ml.serving.models.loaded_model import LoadedModel
 from servicio_ml.serving.models.row_faults import OnError
 from servicio_ml.serving.oip.tensors import check_outputs
@@ -64,6 +72,25 @@ def test_requested_outputs_hold_those_of_the_level_only_with_one(made: ServiceFi
     check_outputs(loaded_model, names, OnError.REFUSE, has_level=True)
     with pytest.raises(RequestError, match=f"output '{names[0]}' is not there"):
         check_outputs(loaded_model, names, OnError.REFUSE)
+
+
+@pytest.mark.parametrize("media_type", ["application/json", arrow.STREAM_TYPE])
+def test_a_batch_whose_rows_are_all_refused_has_no_interval(made: ServiceFixture, media_type: str) -> None:
+    app = build_app(made.service, [])
+    gateway = Gateway(app, made.service, AccessLog(BytesIO()), random.Random(7).getrandbits)  # noqa: S311  ids
+    body = json.dumps({"records": [{**_get_record(made), "weight": 1000}]}).encode()
+    headers = {"Content-Type": "application/json", "Accept": media_type}
+    answer = post(gateway, "/models/small/predict/batch", body, headers, "interval=0.9&on_error=partial")
+    assert answer.status == 200, answer.body
+    if media_type == arrow.STREAM_TYPE:
+        [row] = pa.ipc.open_stream(answer.body).read_all().to_pylist()
+    else:
+        [row] = answer.document["predictions"]
+        assert answer.document["interval"] == LEVEL
+    uncertainty = _get_model(made).artifact.uncertainty
+    assert uncertainty is not None
+    assert {row[name] for name in uncertainty.column_names} == {None}
+    assert "weight" in row["error"]
 
 
 def test_a_level_is_absent_or_right(made: ServiceFixture) -> None:
