@@ -28,11 +28,16 @@ CHECKS = (
     "allow_header_conformance",
 )
 # not positive_data_acceptance: that a query has either alias or version, the document can only say in words
+# with on_error=partial a row that is refused is answered beside the others, with status 200
 # without a broker nothing can be put on a stream, and that is documented
 CONFIGURATION = """
 [[operations]]
 include-path-regex = "/enqueue$"
 checks.not_a_server_error.expected-statuses = ["2xx", "4xx", "503"]
+
+[[operations]]
+include-path-regex = "/predict/batch$"
+checks.negative_data_rejection.expected-statuses = ["200", "4xx", "5xx"]
 """
 PATH_VALUES = {"model": [*MODELS], "version": ["1", "champion"]}
 """Existing values of the path parameters; the fuzzer tries others, too."""
