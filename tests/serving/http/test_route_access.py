@@ -1,5 +1,6 @@
 """Access of routes: every route of the server declares it, and nothing is found without it."""
 
+import io
 from pathlib import Path
 from typing import Any, cast
 
@@ -7,6 +8,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from starlette.routing import Mount
 
+from asgi import call
 from fakes.decision_log import MemoryDecisionLog
 from fakes.drafter import MemoryDrafter
 from fakes.object_store import MemoryObjectStore
@@ -14,6 +16,8 @@ from services import ServiceFixture, create_service
 from servicio_ml.api.routers import RouterPorts, build_routers
 from servicio_ml.lifecycle.retraining_policy import RetrainingPolicy
 from servicio_ml.serving.app import build_app
+from servicio_ml.serving.gateway import Gateway
+from servicio_ml.serving.http.access_log import AccessLog
 from servicio_ml.serving.http.route_access import ATTRIBUTE, Access, RouteAccess, get_access, require
 from servicio_ml.serving.oip import inference_pb2 as pb
 from servicio_ml.serving.oip.grpc_service import InferenceService, build_handler
@@ -76,6 +80,16 @@ def test_every_route_of_the_document_declares_its_access(app: FastAPI, made: Ser
             known = predictions.resolve_path(path) is not None or (path, method.upper()) in declared
             assert known, f"{method} {path}"
     assert get_access(predictions) is Access.PREDICT
+
+
+def test_a_refusal_names_every_method_of_a_path(app: FastAPI, made: ServiceFixture) -> None:
+    gateway = Gateway(app, made.service, AccessLog(io.BytesIO()), lambda _: 1)
+    predictions = PredictRoutes(made.service)
+    for path, operations in app.openapi()["paths"].items():
+        answer = call(gateway, "TRACE", path.replace("{", "").replace("}", ""), "", b"", {})
+        assert answer.status == 405, path
+        methods = ["POST"] if predictions.resolve_path(path) else sorted(map(str.upper, operations))
+        assert answer.headers["allow"] == ", ".join(methods), path
 
 
 def test_only_these_routes_are_public_or_for_administrators(app: FastAPI) -> None:

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 Respond = Callable[[HttpCall, HttpResponse], None]
 REQUEST_ID_PATTERN = re.compile(r"[\x21-\x7e]{1,128}")
 REQUEST_ID_BITS = 64
+METHOD_NOT_ALLOWED = HTTPStatus.METHOD_NOT_ALLOWED.value
 MAX_PUBLIC_BODY_BYTES = 1 << 20
 """Maximum body of a request that needs no key, so that strangers take little memory."""
 
@@ -205,7 +206,8 @@ class Gateway:
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 call.status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", call.request_id.encode())]
+                added = [(b"x-request-id", call.request_id.encode())]
+                message["headers"] = self._complete_allow(call, message["headers"]) + added
             await send(message)
 
         access = self._access.find(call.method, call.path)
@@ -219,6 +221,16 @@ class Gateway:
             # the application raises an internal error again after it has sent the response
             logger.exception("call %s failed", call.request_id)
         call.route = getattr(scope.get("route"), "path", call.route)
+
+    def _complete_allow(
+        self, call: HttpCall, headers: list[tuple[bytes, bytes]]
+    ) -> list[tuple[bytes, bytes]]:
+        """Complete the methods of a 405: the framework names those of the path's first route only."""
+        methods = self._access.list_methods(call.path) if call.status == METHOD_NOT_ALLOWED else []
+        if not methods:
+            return headers
+        others = [(name, value) for name, value in headers if name != b"allow"]
+        return [*others, (b"allow", ", ".join(methods).encode())]
 
     def record_call(self, call: HttpCall) -> None:
         """Count and log a call after its response."""

@@ -94,12 +94,21 @@ class RouteAccess:
         found = self._find if len(path) > MAX_CACHED_CHARACTERS else self._find_cached
         return found(method, path)
 
-    def _find(self, method: str, path: str) -> Access:
-        matching = [
+    def list_methods(self, path: str) -> list[str]:
+        """List the methods that the operations of a path take, in order."""
+        # a page for browsers shares the path of its operations, and is none
+        operations = [each for each in self._match(path) if getattr(each.route, "include_in_schema", True)]
+        return sorted({method for each in operations for method in each.methods})
+
+    def _match(self, path: str) -> list[DeclaredRoute]:
+        return [
             each
             for each in self.routes
             if each.route.path_regex.match(path)  # type: ignore[attr-defined]  # `_describe` has checked it
         ]
+
+    def _find(self, method: str, path: str) -> Access:
+        matching = self._match(path)
         # the framework takes the first route that matches path and method, too
         first = next((each.access for each in matching if each.takes(method)), None)
         if first is not None:
