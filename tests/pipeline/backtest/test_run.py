@@ -174,8 +174,9 @@ class TestSmall:
         fault = build_fault(FaultKind.LABELS, "2020-03", "", SCHEMA, stream.use_case.target)
         without = _replay_months(stream, artifact, tmp_path)
         months = _replay_months(fault.apply(stream), artifact, tmp_path)
-        assert list(months[0].metrics) == ["mae", "expected_mae"]
-        assert {each.alert for each in find_caught_alerts(months, without, fault)} == {"PerformanceLow"}
+        assert list(months[0].metrics) == ["mae", "expected_mae", "interval_coverage"]
+        found = {each.alert for each in find_caught_alerts(months, without, fault)}
+        assert found == {"PerformanceLow", "IntervalCoverageWrong"}
 
 
 def _select_time(series: Sequence[MetricSeries], at: float) -> list[MetricSeries]:

@@ -91,17 +91,20 @@ def build_numeric_bins(name: str, values: Numbers, bins: int) -> ColumnBins:
 
 
 def build_quantile_bins(name: str, values: Numbers, bins: int) -> ColumnBins:
-    """Build quantile bins of predicted numbers `[n]`; repeated values give fewer than `bins` bins.
+    """Build quantile bins of numbers `[n]` whose frequent values mean nothing.
 
     The reference of a prediction comes from the models of the folds, whose frequent values are not those of
-    the final model. Bins of their own would therefore always drift.
+    the final model. Bins of their own would therefore always drift, and so would bins that part half-way
+    between two of them: the final model's values lie between.
     """
     distinct, counts = np.unique(values[~np.isnan(values)], return_counts=True)
     if not len(distinct):
         return ColumnBins(name=name, edges=(), labels=("any", MISSING_LABEL))
     cuts = _find_cuts(distinct, counts, np.zeros(len(distinct), dtype=bool), bins)
-    starts = np.flatnonzero(np.isin(distinct, cuts))
-    return _build_run_bins(name, distinct, np.union1d([0], starts).astype(np.intp))
+    starts = np.union1d([0], np.flatnonzero(np.isin(distinct, cuts))).astype(np.intp)
+    firsts, lasts = _split_runs(distinct, starts)
+    labels = (*_label_runs(firsts, lasts), MISSING_LABEL)
+    return ColumnBins(name=name, edges=tuple(firsts[1:].tolist()), labels=labels)
 
 
 def _find_cuts(distinct: Numbers, counts: Integers, is_frequent: npt.NDArray[np.bool_], bins: int) -> Numbers:
@@ -118,7 +121,7 @@ def _find_cuts(distinct: Numbers, counts: Integers, is_frequent: npt.NDArray[np.
 
 def _build_run_bins(name: str, distinct: Numbers, starts: npt.NDArray[np.intp]) -> ColumnBins:
     """Build one bin for each run of ascending values, which begins at one of `starts` (the first is 0)."""
-    firsts, lasts = distinct[starts], distinct[np.append(starts[1:], len(distinct)) - 1]
+    firsts, lasts = _split_runs(distinct, starts)
     # in the type of the values, as counting compares; the middle itself belongs to the bin below it
     middles = _find_next(lasts[:-1] + (firsts[1:] - lasts[:-1]) / 2)
     # zero means none, and every amount is more: one that is small must not count as none
@@ -127,6 +130,11 @@ def _build_run_bins(name: str, distinct: Numbers, starts: npt.NDArray[np.intp]) 
     return ColumnBins(
         name=name, edges=tuple(edges.tolist()), labels=(*_label_runs(firsts, lasts), MISSING_LABEL)
     )
+
+
+def _split_runs(distinct: Numbers, starts: npt.NDArray[np.intp]) -> tuple[Numbers, Numbers]:
+    """Return the first and the last value of each run of ascending values."""
+    return distinct[starts], distinct[np.append(starts[1:], len(distinct)) - 1]
 
 
 def _build_constant_bins(name: str, value: Numbers) -> ColumnBins:
