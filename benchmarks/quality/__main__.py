@@ -5,6 +5,7 @@
     python -m benchmarks.quality expected --data FOLDER [USE_CASE …]    # before labels, beside NannyML
     python -m benchmarks.quality tables [TABLE …]                       # drafts of public tables
     python -m benchmarks.quality coverage --data FOLDER [USE_CASE …]    # intervals and sets of labels
+    python -m benchmarks.quality power --data FOLDER [USE_CASE …]       # planted losses that alerts find
 
 Each writes its lines into a Markdown file as it has them, and prints it.
 """
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from benchmarks.quality import compare_shipped, compare_tables, coverage, protocols
 from benchmarks.quality.expected.compare_expected import compare_expected
+from benchmarks.quality.power.compare_power import measure_power
 
 PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "protocols": protocols.measure_protocols,
@@ -22,6 +24,7 @@ PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "expected": compare_expected,
     "tables": compare_tables.compare_tables,
     "coverage": coverage.measure_coverage,
+    "power": measure_power,
 }
 
 
