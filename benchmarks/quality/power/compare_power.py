@@ -24,6 +24,7 @@ from benchmarks.quality.power.losses import (
     Streams,
     apply_loss,
     build_streams,
+    can_plant,
 )
 from benchmarks.quality.power.pool import (
     Array,
@@ -183,12 +184,14 @@ def measure_years(monitors: Monitors, rng: np.random.Generator, per_month: int) 
 
 
 def list_losses(pool: Pool) -> list[Loss]:
-    return [
+    """List the losses that can be planted in streams of these rows."""
+    losses = [
         Loss(cause=cause, size=size, is_gradual=is_gradual)
         for cause in (CONCEPT, COVARIATE)
         for size in (CLASS_LOSSES if pool.has_classes else ERROR_LOSSES)
         for is_gradual in (False, True)
     ]
+    return [each for each in losses if can_plant(pool, each)]
 
 
 def describe(alerts: Array) -> str:

@@ -9,7 +9,7 @@ from benchmarks.quality.power.pool import DAYS_PER_MONTH, Array, Pool
 HISTORY_DAYS = 30
 """Days of a stream before the loss, which its longest window needs."""
 CONCEPT, COVARIATE = "concept", "harder rows"
-HARD_SHARE = 0.2
+HARD_SHARE = 0.05
 """Share of the rows of a month (0–1) with the largest expected loss, which are the harder ones."""
 
 
@@ -93,14 +93,12 @@ def draw_harder(pool: Pool, rng: np.random.Generator, rows: Array) -> Array:
 
 
 def compute_harder_share(pool: Pool, size: float) -> float:
-    """Compute the share of rows (0–1) that must be replaced by harder ones for a loss of this size.
-
-    Raises:
-        SystemExit: Even the harder rows alone are no such loss.
-    """
+    """Compute the share of rows to replace by harder ones for a loss of this size; above 1 in vain."""
     losses: Any = pool.losses
     growth = losses[np.concatenate(find_harder(pool))].mean() - losses.mean()
-    share = float(size * (1 if pool.has_classes else losses.mean()) / growth)
-    if not share <= 1:
-        raise SystemExit(f"the hardest {HARD_SHARE:.0%} of the rows are no loss of {size}")
-    return share
+    return float(size * (1 if pool.has_classes else losses.mean()) / growth)
+
+
+def can_plant(pool: Pool, loss: Loss) -> bool:
+    """Check whether the harder rows alone are such a loss; any concept can change."""
+    return loss.cause == CONCEPT or compute_harder_share(pool, loss.size) <= 1
