@@ -14,7 +14,7 @@ from pages_app import run_pages
 pytestmark = pytest.mark.slow
 TRAINING_MILLISECONDS = 300_000
 SENT_MILLISECONDS = 500
-ATTEMPTS, WRITTEN_MILLISECONDS = 4, 3_000
+ATTEMPTS, WRITTEN_MILLISECONDS = 8, 3_000
 
 
 @pytest.fixture(scope="module")
