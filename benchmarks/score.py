@@ -25,7 +25,9 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from servicio_ml import bootstrap
+from servicio_ml.features.artifact import MODEL as ONNX
 from servicio_ml.features.artifact import Artifact, load_artifact
+from servicio_ml.features.runtimes.scorer import OnnxScorer
 from servicio_ml.features.synthetic.sampler import draw_rows
 from servicio_ml.lifecycle.versions import find_version
 from servicio_ml.pipeline.reading.batches import BATCH_ROWS, open_batches
@@ -152,7 +154,8 @@ def run_case(name: str, folder: Path, rows: int) -> ScoringCost:
 
 def time_raw(folder: Path, rows: int) -> float:
     """Seconds that ONNX Runtime takes for this number of rows."""
-    artifact = load_artifact(folder / MODEL, threads=len(os.sched_getaffinity(0)))
+    artifact = load_artifact(folder / MODEL)
+    model = OnnxScorer(folder / MODEL / ONNX, threads=len(os.sched_getaffinity(0)))
     matrices, kept = [], 0
     for frame in prepare_case(folder, artifact):
         matrices.append(artifact.encoder.encode_frame(frame))
@@ -164,7 +167,7 @@ def time_raw(folder: Path, rows: int) -> float:
     done, started = 0, time.perf_counter()
     while done < rows:
         start = done % (len(matrix) - BATCH_ROWS) if len(matrix) > BATCH_ROWS else 0
-        done += len(artifact.scorer.score(matrix[start : start + min(BATCH_ROWS, rows - done)]))
+        done += len(model.score(matrix[start : start + min(BATCH_ROWS, rows - done)]))
     return time.perf_counter() - started
 
 

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from servicio_ml.features.artifact import Artifact, load_artifact
+from servicio_ml.features.artifact import MODEL, Artifact, load_artifact
 from servicio_ml.features.encoder import Matrix
+from servicio_ml.features.runtimes.scorer import OnnxScorer
 
 BATCH_ROWS = 10_000
 Floats = npt.NDArray[np.floating[Any]]
@@ -37,6 +38,11 @@ class Models:
         return load_artifact(self.folder / "artifact")
 
     @cached_property
+    def onnx(self) -> OnnxScorer:
+        """The model in ONNX Runtime, without its table of trees."""
+        return OnnxScorer(self.folder / "artifact" / MODEL)
+
+    @cached_property
     def matrix(self) -> Matrix:
         """The records as `[n, features]`."""
         return self.artifact.encoder.encode_records(self.records)
@@ -50,7 +56,7 @@ class Models:
     @cached_property
     def raw_answers(self) -> Floats:
         """`[n]`: the same, not calibrated, as the peers with a fast model inside must answer."""
-        return _select_positive(self.artifact.scorer.score(self.matrix))
+        return _select_positive(self.onnx.score(self.matrix))
 
     @cached_property
     def pipeline_answers(self) -> Floats:
