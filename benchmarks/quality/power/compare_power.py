@@ -48,7 +48,7 @@ SEED = 19
 PAGES = 2
 """Number of the detectors that page by default; they come first."""
 DETECTORS = (
-    "page, labels", "page, no labels", "limit 0, labels", "limit 0, no labels", "NannyML, labels",
+    "page, labels", "page, no labels", "tight limit, labels", "tight limit, no labels", "NannyML, labels",
     "NannyML, no labels", "Evidently, prediction", "Evidently, target",
 )  # fmt: skip
 
@@ -75,7 +75,7 @@ class Monitors:
         policy = self.reference.policy
         found = [
             pages.find_pages(sums, each, source)
-            for each in (policy, pages.build_strict_policy(policy))
+            for each in (policy, pages.build_tight_policy(policy))
             for source in pages.SOURCES
         ]
         for source in pages.SOURCES:
