@@ -25,6 +25,7 @@ from servicio_ml.features.runtimes.tree_table import (
     Link,
     TreeTable,
     get_table_path,
+    read_columns,
 )
 
 OPERATORS = {"TreeEnsembleClassifier": "class", "TreeEnsembleRegressor": "target"}
@@ -146,9 +147,11 @@ def _place_trees(
             zip(attributes["nodes_treeids"], attributes["nodes_nodeids"], strict=True)
         )
     }
+    # the first node of a tree is its root; of several values of a key the last one stays
+    roots = dict(reversed(places))
     nodes: list[tuple[float, int]] = []
     trees = [
-        _place_tree(attributes, leaves, places, tree, nodes)
+        _place_tree(attributes, leaves, places, (tree, roots[tree]), nodes)
         for tree in dict.fromkeys(attributes["nodes_treeids"])
     ]
     nodes.append((0.0, 1 << LEAF_BIT | len(nodes)))
@@ -157,11 +160,11 @@ def _place_trees(
 
 def _place_tree(
     attributes: Attributes, leaves: Mapping[tuple[int, int], tuple[int, float]],
-    places: Mapping[tuple[int, int], int], tree: int, nodes: list[tuple[float, int]],
+    places: Mapping[tuple[int, int], int], first: tuple[int, int], nodes: list[tuple[float, int]],
 ) -> _Tree:  # fmt: skip
-    root, depth, outputs = len(nodes), 0, set[int]()
+    (tree, root_node), root, depth, outputs = first, len(nodes), 0, set[int]()
     nodes.append((0.0, 0))
-    waiting = deque([(attributes["nodes_nodeids"][_find_root(attributes, tree)], root, 0)])
+    waiting = deque([(root_node, root, 0)])
     while waiting:
         node, place, depth = waiting.popleft()
         source = places[tree, node]
@@ -178,10 +181,6 @@ def _place_tree(
     if len(outputs) != 1:
         raise _UnknownTreesError
     return _Tree(root=root, depth=depth, output=outputs.pop())
-
-
-def _find_root(attributes: Attributes, tree: int) -> int:
-    return int(attributes["nodes_treeids"].index(tree))
 
 
 def _read_threshold(attributes: Attributes, place: int) -> float:
@@ -223,7 +222,7 @@ def _select_rows(matrix: Matrix, table: TreeTable) -> Matrix:
     random = np.random.default_rng(SEED)
     inner = table.nodes[table.nodes["link"] >> LEAF_BIT == 0]
     chosen = inner[random.permutation(len(inner))[:CHECKED_NODES]]
-    columns = chosen["link"] >> COLUMN_SHIFT & (MAX_COLUMNS - 1)
+    columns = read_columns(chosen["link"])
     plain = matrix[np.unique(np.linspace(0, len(matrix) - 1, CHECKED_ROWS).astype(np.intp))]
     parts = [plain]
     for value in (

@@ -15,7 +15,14 @@ from typing import Any
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from servicio_ml.features.runtimes.tree_table import COLUMN_SHIFT, LANES, LEAF_BIT, MISSING_LEFT_BIT
+from servicio_ml.features.runtimes.tree_table import (
+    COLUMN_SHIFT,
+    LANES,
+    LEAF_BIT,
+    MAX_COLUMNS,
+    MAX_NODES,
+    MISSING_LEFT_BIT,
+)
 
 NAME = "add_leaves"
 INT, LONG, FLOAT, DOUBLE = ir.IntType(32), ir.IntType(64), ir.FloatType(), ir.DoubleType()
@@ -117,9 +124,7 @@ def _take_step(builder: ir.IRBuilder, nodes: ir.Value, values: ir.Value, place: 
     """Return the index of the child of a node that the values of a row lead to."""
     node = _load(builder, nodes, place)
     link = builder.trunc(builder.lshr(node, LONG(INT.width)), INT)
-    column = builder.and_(
-        builder.lshr(link, INT(COLUMN_SHIFT)), INT((1 << MISSING_LEFT_BIT - COLUMN_SHIFT) - 1)
-    )
+    column = builder.and_(builder.lshr(link, INT(COLUMN_SHIFT)), INT(MAX_COLUMNS - 1))
     value = _load(builder, values, column)
     is_missing = builder.fcmp_unordered("uno", value, value)
     reasons = (
@@ -128,7 +133,7 @@ def _take_step(builder: ir.IRBuilder, nodes: ir.Value, values: ir.Value, place: 
         _read_bit(builder, link, LEAF_BIT),
     )
     goes_right = builder.not_(builder.or_(builder.or_(reasons[0], reasons[1]), reasons[2]))
-    return builder.add(builder.and_(link, INT((1 << COLUMN_SHIFT) - 1)), builder.zext(goes_right, INT))
+    return builder.add(builder.and_(link, INT(MAX_NODES - 1)), builder.zext(goes_right, INT))
 
 
 def _add_values(

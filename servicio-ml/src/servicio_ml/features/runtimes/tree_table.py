@@ -84,7 +84,7 @@ class TreeTable:
             0 < count <= MAX_NODES
             and _is_within(children, count)
             and _is_within(children[is_inner] + 1, count)
-            and _is_within(links >> COLUMN_SHIFT & (MAX_COLUMNS - 1), self.columns)
+            and _is_within(read_columns(links), self.columns)
             and _is_within(self.roots, count)
             and _is_within(self.depths, count)
             and _is_within(self.outputs, len(self.base))
@@ -104,6 +104,11 @@ class TreeTable:
         with np.load(path, allow_pickle=False) as file:
             arrays = {each.name: file[each.name] for each in fields(cls)}
         return cls(**{**arrays, "link": Link(str(arrays["link"])), "columns": int(arrays["columns"])})
+
+
+def read_columns(links: npt.NDArray[np.uint32]) -> npt.NDArray[np.integer[Any]]:
+    """Read the columns of links, `[n]`."""
+    return links >> COLUMN_SHIFT & (MAX_COLUMNS - 1)
 
 
 def _is_within(indices: npt.NDArray[Any], end: int) -> bool:

@@ -232,7 +232,6 @@ def build_routes(service: Service) -> APIRouter:
             document["extensions"] = {"refused": sum(context.refused_rows)}
         return Response(orjson.dumps(document), media_type=call.JSON)
 
-    # after the operations, whose method stands in the header Allow of a refusal
     add_page(router)
     return router
 
