@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from isolated_models import write_pipeline_artifact
+from servicio_ml.domain.fields.segment import Segment
 from servicio_ml.domain.search import Candidate
 from servicio_ml.domain.use_case import Task
 from servicio_ml.pipeline.training.build_candidate import build_candidate
@@ -81,7 +82,8 @@ def isolated_folder(artifact_folder: Path, tmp_path_factory: pytest.TempPathFact
 
 def _train_artifact(task: Task, tmp_path_factory: pytest.TempPathFactory, identifier: str = "") -> Path:
     candidate = Candidate(name="decision_tree", family="decision_tree", max_latency_seconds=1.0)
-    use_case = build_use_case(task, candidate, identifier=identifier)
+    segments = (Segment(field="colour", cells=task is Task.BINARY), Segment(field="weight", edges=(-1, 1)))
+    use_case = build_use_case(task, candidate, identifier=identifier, segments=segments)
     made = build_problem(use_case, SCHEMA, generate_rows(task, 300), seed=0, threads=1)
     test = build_holdout(use_case, SCHEMA, generate_rows(task, 100, seed=1))
     folder = tmp_path_factory.mktemp(task) / "model"

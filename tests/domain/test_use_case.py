@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from servicio_ml.domain.derived import Difference
+from servicio_ml.domain.fields.segment import Segment
 from servicio_ml.domain.policy import PromotionPolicy
 from servicio_ml.domain.sample import SyntheticSample
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind
@@ -107,6 +108,32 @@ USE_CASE = UseCase(
         ),
         pytest.param(
             {"interval_group": "weight"}, "interval_group 'weight' has no levels", id="number as group"
+        ),
+        pytest.param(
+            {"segments": ("hue",)}, "segment 'hue' is no field; fields are day, weight", id="no segment"
+        ),
+        pytest.param(
+            {"segments": ("weight",)},
+            r"segment 'weight' is a number; give its ranges: Segment\(field='weight', edges=",
+            id="number as segment",
+        ),
+        pytest.param(
+            {"segments": ("day",)}, "segment 'day' is a date; name a category", id="date as segment"
+        ),
+        pytest.param(
+            {"segments": (Segment(field="weight", edges=(1, 2)),) * 2},
+            "segments name a field twice: weight, weight",
+            id="segment twice",
+        ),
+        pytest.param(
+            {"segments": ("number",), "identifier": "number"},
+            "segment 'number' is the identifier",
+            id="identifier as segment",
+        ),
+        pytest.param(
+            {"segments": (Segment(field="weight", edges=tuple(range(1, 90)), cells=True),)},
+            "segments have 455 values .*; at most 250 are counted",
+            id="many segments",
         ),
         pytest.param(
             {"promotion": PromotionPolicy(metric="f1", floor=0, slices=("colour",))},

@@ -91,6 +91,10 @@ def touch_everything(made: ServiceFixture) -> None:
     mine.squared_error.labels("small", 1).inc(0.25)
     mine.interval_covered.labels("small", 1, "0.9", "true").inc()
     mine.interval_expected.labels("small", 1, "0.9").inc(0.9)
+    value = ("small", 1, "colour", "green")
+    for counter in (mine.segment_labels, mine.segment_loss, mine.segment_squared_loss, mine.segment_covered):
+        counter.labels(*value).inc()
+    mine.segment_confusion.labels(*value, "no", "yes").inc()
     mine.label_lag.labels("small").observe(60)
     mine.label_corrections.labels("small", 1).inc()
     mine.retraining_decisions.labels("small", "retrain").inc()
@@ -134,7 +138,7 @@ def test_what_is_scraped_is_what_the_table_says(
 ) -> None:
     known = parse_table()
     regression = create_service(tmp_path / "regression", regression_folder)
-    assert len(known) == 48
+    assert len(known) == 63
     found: dict[str, set[str]] = {}
     samples = {**scrape_samples(regression.metrics), **scrape_samples(made.metrics)}
     for sample, values in samples.items():

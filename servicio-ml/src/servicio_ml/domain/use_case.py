@@ -28,6 +28,7 @@ from servicio_ml.domain.checks.targets import describe_many_targets, find_target
 from servicio_ml.domain.checks.use_case import find_blend_problems, find_problems
 from servicio_ml.domain.defaults.attributes import build_title, fill_captions, fill_default
 from servicio_ml.domain.fields.columns import Columns
+from servicio_ml.domain.fields.segment import Segment
 from servicio_ml.domain.policy import DriftPolicy, LeakagePolicy, PromotionPolicy
 from servicio_ml.domain.sample import SyntheticSample
 from servicio_ml.domain.schema import FeatureSchema, Parse
@@ -249,6 +250,8 @@ class UseCase:
             the mean by squared errors. All candidates have the same, since it says what an answer means.
         interval_group: Category or boolean field for each of whose levels intervals and label sets are
             calibrated separately, so that they cover the truth of each as often; empty for all rows together.
+        segments: Fields by whose levels performance is watched, or `Segment`s where a number has ranges or a
+            field many levels.
         drift: Construction of the reference and thresholds.
         leaks: Action on features that predict the target by a single threshold.
         dialects: Formats of the raw file.
@@ -278,6 +281,7 @@ class UseCase:
     sample_weight: str = ""
     objective: Objective | None = None
     interval_group: str = ""
+    segments: tuple[str | Segment, ...] = ()
     sample: SyntheticSample = field(default_factory=lambda: SyntheticSample(rows=2000))
     drift: DriftPolicy = field(default_factory=DriftPolicy)
     leaks: LeakagePolicy = LeakagePolicy.DROP
@@ -322,6 +326,11 @@ class UseCase:
             self.sample_weight: "it weighs the rows",
         }
         return {name: reason for name, reason in reasons.items() if name}
+
+    @property
+    def watched_segments(self) -> tuple[Segment, ...]:
+        """Segments, also those that are given by the name of their field."""
+        return tuple(each if isinstance(each, Segment) else Segment(field=each) for each in self.segments)
 
     @property
     def quantile(self) -> float | None:

@@ -18,6 +18,7 @@ from servicio_ml.features.bins import (
     build_level_bins,
     build_quantile_bins,
 )
+from servicio_ml.features.performance.segments import SegmentProfile
 
 ALL = "all"
 """Season of all rows; the reference of a month with too few rows."""
@@ -52,6 +53,7 @@ class ReferenceProfile:
         policy: Thresholds of drift.
         importance: Mean absolute change of the score with another row's value of a field, by field; in
             probability, or in the target's unit. Empty in models of earlier releases.
+        segments: Segments of the use case; empty in models of earlier releases.
     """
 
     features: tuple[ColumnBins, ...]
@@ -59,6 +61,7 @@ class ReferenceProfile:
     seasons: Mapping[str, SeasonProfile]
     policy: DriftPolicy
     importance: tuple[float, ...] = ()
+    segments: tuple[SegmentProfile, ...] = ()
 
     @property
     def all_bins(self) -> tuple[ColumnBins, ...]:
@@ -87,6 +90,7 @@ class ReferenceProfile:
             "seasons": {name: asdict(season) for name, season in self.seasons.items()},
             "policy": asdict(self.policy),
             "importance": list(self.importance),
+            "segments": [each.to_json() for each in self.segments],
         }
 
     @classmethod
@@ -97,6 +101,7 @@ class ReferenceProfile:
             seasons={name: _build_season_from_json(each) for name, each in document["seasons"].items()},
             policy=DriftPolicy(**document["policy"]),
             importance=tuple(document.get("importance", ())),
+            segments=tuple(SegmentProfile.from_json(each) for each in document.get("segments", ())),
         )
 
 

@@ -14,6 +14,10 @@
 | servicio_ml_realised_positives_total, servicio_ml_realised_negatives_below_total | model, version, bin |
 | servicio_ml_interval_covered_total | model, version, level, covered |
 | servicio_ml_interval_expected_covered_total | model, version, level |
+| servicio_ml_segment_labels_total, servicio_ml_segment_loss_total | model, version, segment, value |
+| servicio_ml_segment_squared_loss_total | model, version, segment, value |
+| servicio_ml_segment_interval_covered_total | model, version, segment, value |
+| servicio_ml_segment_realised_confusion_total | model, version, segment, value, predicted, actual |
 | servicio_ml_label_lag_seconds | model |
 | servicio_ml_label_corrections_total | model, version |
 | servicio_ml_model_load_failures_total | model |
@@ -34,6 +38,14 @@
 | servicio_ml_expected_absolute_error_sum, servicio_ml_expected_absolute_error_count | model, version |
 | servicio_ml_expected_squared_error_total | model, version |
 | servicio_ml_season_observations_total | model, version, season |
+| servicio_ml_segment_predictions_total | model, version, segment, value |
+| servicio_ml_segment_missing_values_total | model, version, segment, value |
+| servicio_ml_segment_expected_loss_total | model, version, segment, value |
+| servicio_ml_segment_expected_confusion_total | model, version, segment, value, predicted, actual |
+| servicio_ml_segment_reference_rows, servicio_ml_segment_reference_loss | model, version, segment, value |
+| servicio_ml_segment_reference_variance, servicio_ml_segment_loss_limit | model, version, segment, value |
+| servicio_ml_segment_design_effect | model, version, segment |
+| servicio_ml_segment_deviations | model, version |
 | servicio_ml_reference_ratio | model, version, feature, bin, season |
 | servicio_ml_reference_rows | model, version, season |
 | servicio_ml_drift_quantile | model, version, feature |
@@ -50,6 +62,10 @@
 A season is the calendar month of a row (`01` to `12`) where the model's reference distinguishes months, else
 `all`. The reference shares and limits of a season are exported once it has rows. The feature `prediction` is
 the prediction itself. The `bin` of positives and negatives is that of `features/performance/rank_counts.py`.
+
+A segment is a field; its `value` is one of the levels or ranges that were fixed at training, `other` or
+`missing`. The loss of a row is 1 where its class is wrong, or its absolute error. Only segments that ask for
+cells have a confusion.
 """
 
 from collections.abc import Sequence
@@ -61,6 +77,7 @@ PREDICTION_FEATURE = "prediction"
 """Value of the label `feature` for the reference of the prediction itself."""
 MODEL_LABELS = ("model",)
 VERSION_LABELS = ("model", "version")
+SEGMENT_LABELS = (*VERSION_LABELS, "segment", "value")
 HTTP_BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 PREDICTION_BUCKETS_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5)
 HOUR_SECONDS = 3600
@@ -145,12 +162,25 @@ class Metrics:
             "Sum of the share of calibration rows whose interval or set holds the truth.",
             (*VERSION_LABELS, "level"),
         )
+        self._add_segment_metrics(families)
         self.label_lag = families.add_histogram(
             "servicio_ml_label_lag_seconds", "Time from a prediction to its ground truth.", MODEL_LABELS,
             LAG_BUCKETS_SECONDS,
         )  # fmt: skip
         self.label_corrections = families.add_counter(
             "servicio_ml_label_corrections", "Corrections of ground truth.", VERSION_LABELS
+        )
+
+    def _add_segment_metrics(self, families: "_Families") -> None:
+        def add(name: str, about: str, *labels: str) -> Counter:
+            return families.add_counter(f"servicio_ml_segment_{name}", about, (*SEGMENT_LABELS, *labels))
+
+        self.segment_labels = add("labels", "Rows with ground truth, by segment.")
+        self.segment_loss = add("loss", "Wrong classes, or sum of |truth - prediction|, by segment.")
+        self.segment_squared_loss = add("squared_loss", "Sum of (truth - prediction)², by segment.")
+        self.segment_covered = add("interval_covered", "Rows whose interval or set holds the truth.")
+        self.segment_confusion = add(
+            "realised_confusion", "Rows by predicted and actual class, by segment.", "predicted", "actual"
         )
 
     def _add_model_metrics(self, families: "_Families") -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from servicio_ml.domain.checks.attributes import SNAKE_CASE
 from servicio_ml.domain.checks.candidates import find_monotone_problems, find_objective_problems
 from servicio_ml.domain.checks.parsing import find_parse_problems, find_recode_problems
+from servicio_ml.domain.checks.segments import find_segment_problems
 from servicio_ml.domain.checks.splits import find_split_problems
 from servicio_ml.domain.checks.targets import find_target_parse_problems
 from servicio_ml.domain.checks.weights import find_weight_problems
@@ -52,6 +53,7 @@ def find_problems(use_case: "UseCase") -> Iterator[str]:
     yield from _find_metric_problems(use_case)
     yield from _find_naming_problems(use_case)
     yield from _find_group_problems(use_case)
+    yield from find_segment_problems(use_case)
     yield from _find_identifier_problems(use_case)
     yield from find_split_problems(use_case)
     yield from find_weight_problems(use_case)

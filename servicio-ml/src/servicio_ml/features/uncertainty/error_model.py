@@ -51,7 +51,10 @@ class ErrorModel:
 
     def sum_errors(self, matrix: Matrix, outcomes: Floats) -> ErrorSums:
         """Sum the expected errors of rows and their expected squares; see `estimate_errors`."""
-        errors = self.estimate_errors(matrix, outcomes)
+        return self.sum_estimates(self.estimate_errors(matrix, outcomes))
+
+    def sum_estimates(self, errors: Floats) -> ErrorSums:
+        """Sum estimated errors `[n]` and their expected squares."""
         squared = self.squared_ratio * float(errors @ errors)
         return ErrorSums(rows=len(errors), absolute=float(errors.sum()), squared=squared)
 

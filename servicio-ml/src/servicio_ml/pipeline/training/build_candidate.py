@@ -1,7 +1,7 @@
 """From chosen hyperparameters to a checked, calibrated, judged model artifact."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from servicio_ml.domain.search import Candidate
 from servicio_ml.domain.use_case import Task
 from servicio_ml.features.artifact import MODEL
 from servicio_ml.features.output import OutputTransform, Predictions
+from servicio_ml.features.performance.segments import SegmentProfile, UnseenLosses, build_segments
 from servicio_ml.features.profile import ReferenceProfile, UnseenRows, build_profile
 from servicio_ml.pipeline.evaluate import ClassMetrics, compute_class_metrics, compute_metric, compute_metrics
 from servicio_ml.pipeline.training.calibrate import build_calibrated_output, build_plain_output
@@ -181,4 +182,23 @@ def build_reference_profile(
         classes=problem.use_case.target.labels if task is Task.MULTICLASS else (),
         performance=compute_performance,
     )
-    return build_profile(problem.setting.schema, problem.matrix, problem.use_case.drift, unseen)
+    profile = build_profile(problem.setting.schema, problem.matrix, problem.use_case.drift, unseen)
+    return replace(profile, segments=_build_segments(problem, rows, predictions))
+
+
+def _build_segments(
+    problem: TrainingProblem, rows: npt.NDArray[np.int64], predictions: Predictions
+) -> tuple[SegmentProfile, ...]:
+    schema, use_case, truth = problem.setting.schema, problem.use_case, problem.truth[rows]
+    is_share = use_case.task is not Task.REGRESSION
+    errors = np.abs(predictions.outcomes - truth)
+    date = use_case.event_date or use_case.split_date
+    unseen = UnseenLosses(
+        rows=rows,
+        losses=np.where(np.isnan(truth), np.nan, errors > 0) if is_share else errors,
+        days=problem.matrix[rows, schema.names.index(date)] if date in schema.field_names else None,
+        is_share=is_share,
+    )
+    return build_segments(
+        schema, use_case.watched_segments, problem.matrix, unseen, use_case.drift.design_effect
+    )

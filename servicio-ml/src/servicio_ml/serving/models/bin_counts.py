@@ -22,6 +22,13 @@ from servicio_ml.features.artifact import Artifact
 from servicio_ml.features.encoder import Matrix
 from servicio_ml.features.output import BINARY_CLASSES, POSITIVE, Predictions
 from servicio_ml.features.performance.rank_counts import RANK_BINS, RankCounts, count_ranks
+from servicio_ml.features.performance.segment_counts import (
+    SegmentCounts,
+    compute_expected_losses,
+    compute_length,
+    count_segment,
+    split_segment,
+)
 from servicio_ml.features.profile import ReferenceProfile
 from servicio_ml.features.uncertainty.error_model import ErrorModel
 
@@ -60,7 +67,7 @@ class BinCountsHeader:
 
     @property
     def _lengths(self) -> list[int]:
-        """Number of the bins of each feature and of the prediction, of seasons, cells, ranks and errors."""
+        """Number of the bins of each feature and of the prediction, and of the other counts in order."""
         ranks = len(RANK_BINS) if len(self.labels) == BINARY_CLASSES else 0
         bins = (len(each.labels) for each in self.reference.all_bins)
         return [
@@ -70,17 +77,21 @@ class BinCountsHeader:
             ranks,
             ranks,
             ERRORS * self.has_errors,
+            *(compute_length(each, len(self.labels)) for each in self.reference.segments),
         ]
 
     def split_counts(self, counts: CountArray) -> "VersionCounts":
         """Split the counts of the file by their meaning."""
-        *bins, seasons, confusion, positives, negatives, errors = np.split(
-            counts, np.cumsum(self._lengths)[:-1]
-        )
-        side = len(self.labels)
+        columns, side = len(self.reference.all_bins), len(self.labels)
+        parts = np.split(counts, np.cumsum(self._lengths)[:-1])
+        bins, (seasons, confusion, positives, negatives, errors, *segments) = parts[:columns], parts[columns:]
         return VersionCounts(
             columns=bins, seasons=seasons, confusion=confusion.reshape(side, side),
             ranks=RankCounts(positives=positives, negatives=negatives), errors=errors,
+            segments=[
+                split_segment(profile, side, numbers)
+                for profile, numbers in zip(self.reference.segments, segments, strict=True)
+            ],
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
@@ -106,6 +117,7 @@ class VersionCounts:
         ranks: Expected rows of both classes by their probability; without bins unless there are two classes.
         errors: Rows with an expected error, and the sums of the expected absolute and squared errors; empty
             for a version without.
+        segments: Counts of each segment.
     """
 
     columns: list[CountArray]
@@ -113,6 +125,7 @@ class VersionCounts:
     confusion: CountArray
     ranks: RankCounts
     errors: CountArray
+    segments: list[SegmentCounts]
 
 
 class BinCounts:
@@ -167,15 +180,34 @@ class BinCounts:
         np.add(split.seasons, reference.count_seasons(matrix), out=split.seasons)
         if predictions.probabilities is not None:
             np.add.at(split.confusion, predictions.outcomes.astype(np.intp), predictions.probabilities)
-        if self._error_model is not None:
-            # here and not with the answer: one call for many rows costs a fraction
-            errors = self._error_model.sum_errors(matrix, predictions.outcomes)
-            np.add(split.errors, (errors.rows, errors.absolute, errors.squared), out=split.errors)
+        losses = self._add_losses(matrix, predictions)
+        self._add_segments(matrix, losses, predictions)
         if predictions.probabilities is not None and len(split.ranks.positives):
             positive = predictions.probabilities[:, POSITIVE]
             ranks = count_ranks(positive, positive)
             np.add(split.ranks.positives, ranks.positives, out=split.ranks.positives)
             np.add(split.ranks.negatives, ranks.negatives, out=split.ranks.negatives)
+
+    def _add_losses(self, matrix: Matrix, predictions: Predictions) -> CountArray:
+        """Compute the expected loss of each row, `[n]`, and add those of numbers; NaN where unknown."""
+        if predictions.probabilities is not None:
+            return compute_expected_losses(predictions)
+        if self._error_model is None:
+            return np.full(len(matrix), np.nan)
+        # here and not with the answer: one call for many rows costs a fraction
+        estimates = self._error_model.estimate_errors(matrix, predictions.outcomes).astype(np.float64)
+        errors, counts = self._error_model.sum_estimates(estimates), self._split_counts.errors
+        np.add(counts, (errors.rows, errors.absolute, errors.squared), out=counts)
+        return estimates
+
+    def _add_segments(self, matrix: Matrix, losses: CountArray, predictions: Predictions) -> None:
+        segments = self.header.reference.segments
+        if not segments:
+            return
+        fields = len(self.header.reference.features)
+        missing = np.isnan(matrix[:, :fields]).sum(axis=1).astype(np.float64)
+        for profile, counts in zip(segments, self._split_counts.segments, strict=True):
+            counts.add(count_segment(profile, matrix, missing, losses, predictions))
 
 
 class BinCountsFolder:

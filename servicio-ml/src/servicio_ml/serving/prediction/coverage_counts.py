@@ -1,4 +1,4 @@
-"""Counts of the intervals and sets that held the ground truth which has arrived.
+"""Counts of ground truth that has arrived by interval or set, and by segment.
 
 They are computed again from the logged features and predictions, so that a prediction costs nothing more.
 """
@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from servicio_ml.domain.prediction import LabelledPrediction
 from servicio_ml.errors import ServicioError
@@ -15,13 +16,16 @@ from servicio_ml.features.output import Predictions
 from servicio_ml.features.uncertainty.levels import DEFAULT_LEVEL
 from servicio_ml.features.uncertainty.uncertainty import Uncertainty, mark_covered
 from servicio_ml.serving.models.loaded_model import LoadedModel
+from servicio_ml.serving.prediction.segments.truths import count_segment_truths
 from servicio_ml.serving.prediction.service import Service
 
 LEVEL_LABEL = f"{DEFAULT_LEVEL:g}"
 
 
-def count_coverage(service: Service, found: Sequence[LabelledPrediction]) -> None:
-    """Count whether the interval or set of each prediction at `DEFAULT_LEVEL` holds its first ground truth.
+def count_logged_rows(service: Service, found: Sequence[LabelledPrediction]) -> None:
+    """Count predictions with their first ground truth by what their logged features say.
+
+    That is whether the interval or set at `DEFAULT_LEVEL` holds the truth, and the loss by segment.
 
     Args:
         service: Service of this process, whose log has the features.
@@ -35,27 +39,44 @@ def count_coverage(service: Service, found: Sequence[LabelledPrediction]) -> Non
         if each.revision == 1:
             by_version[each.prediction.model, each.prediction.version].append(each)
     for (model, version), labelled in by_version.items():
-        loaded_model = _load_version(service, model, version)
-        uncertainty = None if loaded_model is None else loaded_model.artifact.uncertainty
-        if loaded_model and uncertainty and uncertainty.table.max_level >= DEFAULT_LEVEL:
-            _count_version(service, loaded_model, uncertainty, labelled)
+        if loaded_model := _load_version(service, model, version):
+            _count_version(service, loaded_model, labelled)
 
 
 def _count_version(
-    service: Service,
-    loaded_model: LoadedModel,
-    uncertainty: Uncertainty,
-    labelled: Sequence[LabelledPrediction],
+    service: Service, loaded_model: LoadedModel, labelled: Sequence[LabelledPrediction]
 ) -> None:
-    known, matrix = _read_features(service, loaded_model, uncertainty, labelled)
+    uncertainty, segments = loaded_model.artifact.uncertainty, loaded_model.artifact.reference.segments
+    if uncertainty and uncertainty.table.max_level < DEFAULT_LEVEL:
+        uncertainty = None
+    if not uncertainty and not segments:
+        return
+    needs_features = bool(segments) or (uncertainty is not None and uncertainty.needs_features)
+    known, matrix = _read_features(service, loaded_model, labelled, needs_features=needs_features)
     if not known:
         return
-    columns = uncertainty.compute_columns(matrix, _stack_predictions(known), DEFAULT_LEVEL)
-    covered = int(mark_covered(columns, np.array([each.actual for each in known])).sum())
+    covered = None
+    if uncertainty:
+        covered = _mark_covered(uncertainty, matrix, known)
+        _count_covered(service, loaded_model, covered, uncertainty.coverage)
+    count_segment_truths(service.metrics, loaded_model, matrix, known, covered)
+
+
+def _mark_covered(
+    uncertainty: Uncertainty, matrix: Matrix, labelled: Sequence[LabelledPrediction]
+) -> npt.NDArray[np.bool_]:
+    columns = uncertainty.compute_columns(matrix, _stack_predictions(labelled), DEFAULT_LEVEL)
+    return mark_covered(columns, np.array([each.actual for each in labelled]))
+
+
+def _count_covered(
+    service: Service, loaded_model: LoadedModel, covered: npt.NDArray[np.bool_], expected: float
+) -> None:
     labels = (loaded_model.model, str(loaded_model.version), LEVEL_LABEL)
-    for text, number in (("true", covered), ("false", len(known) - covered)):
+    held = int(covered.sum())
+    for text, number in (("true", held), ("false", len(covered) - held)):
         service.metrics.interval_covered.labels(*labels, text).inc(number)
-    service.metrics.interval_expected.labels(*labels).inc(uncertainty.coverage * len(known))
+    service.metrics.interval_expected.labels(*labels).inc(expected * len(covered))
 
 
 def _load_version(service: Service, model: str, version: int) -> LoadedModel | None:
@@ -70,12 +91,13 @@ def _load_version(service: Service, model: str, version: int) -> LoadedModel | N
 def _read_features(
     service: Service,
     loaded_model: LoadedModel,
-    uncertainty: Uncertainty,
     labelled: Sequence[LabelledPrediction],
+    *,
+    needs_features: bool,
 ) -> tuple[Sequence[LabelledPrediction], Matrix]:
     """Read the matrix of the predictions that are still in the log; zeros where it does not matter."""
     encoder = loaded_model.artifact.encoder
-    if not uncertainty.needs_features:
+    if not needs_features:
         return labelled, np.zeros((len(labelled), len(encoder.schema.names)), dtype=np.float32)
     features = service.log.find_features([each.prediction.id for each in labelled])
     known = [each for each in labelled if each.prediction.id in features]

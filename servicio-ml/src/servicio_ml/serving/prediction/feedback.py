@@ -12,7 +12,7 @@ from servicio_ml.domain.prediction import (
 )
 from servicio_ml.errors import TooLargeError, UnknownPredictionError
 from servicio_ml.serving.prediction.actual_values import parse_actual_values
-from servicio_ml.serving.prediction.coverage_counts import count_coverage
+from servicio_ml.serving.prediction.coverage_counts import count_logged_rows
 from servicio_ml.serving.prediction.feedback_documents import (
     FeedbackReceipt,
     FeedbackStatus,
@@ -113,7 +113,7 @@ class FeedbackRecorder:
                 self.service.metrics.label_lag.labels(each.prediction.model).observe(lag)
         new = [each for each in (*predicted, *shadowed) if each is not None and each.new]
         count_truths(self.service.metrics, labels, new)
-        count_coverage(self.service, new)
+        count_logged_rows(self.service, new)
         return predicted
 
 

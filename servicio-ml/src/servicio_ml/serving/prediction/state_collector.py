@@ -16,6 +16,7 @@ from servicio_ml.features.profile import ReferenceProfile
 from servicio_ml.serving.metrics import PREDICTION_FEATURE, VERSION_LABELS
 from servicio_ml.serving.models.bin_counts import BinCountsFolder, BinCountsHeader, VersionCounts
 from servicio_ml.serving.models.models import LoadedModels
+from servicio_ml.serving.prediction.segments.families import SegmentFamilies
 
 BIN_LABELS = (*VERSION_LABELS, "feature", "bin")
 
@@ -35,10 +36,12 @@ class StateCollector(Collector):
         self._bin_counts, self._models, self._count_pending = bin_counts, models, count_pending
 
     def collect(self) -> Iterator[Metric]:
-        exported = _VersionFamilies()
-        for head, counts in self._bin_counts.sum_versions():
-            exported.add(head, head.split_counts(counts))
-        yield from exported.metrics
+        exported, segments = _VersionFamilies(), SegmentFamilies()
+        for head, numbers in self._bin_counts.sum_versions():
+            counts = head.split_counts(numbers)
+            exported.add(head, counts)
+            segments.add(head, counts)
+        yield from (*exported.metrics, *segments.metrics)
         yield from self._collect_champions()
         # counted by the journal, which all processes of the machine share
         yield GaugeMetricFamily(
