@@ -12,14 +12,16 @@ from hypothesis import strategies as st
 
 from servicio_ml.errors import ArtifactError
 from servicio_ml.features.encoder import Matrix
-from servicio_ml.features.runtimes.tree_scorer import BLOCK_ROWS, MAX_ROWS_KEEPING, TreeScorer
-from servicio_ml.features.runtimes.tree_table import (
+from servicio_ml.features.runtimes.tree_layout import (
     COLUMN_SHIFT,
     LANES,
     LEAF_BIT,
     MAX_COLUMNS,
     MAX_NODES,
     MISSING_LEFT_BIT,
+)
+from servicio_ml.features.runtimes.tree_scorer import BLOCK_ROWS, MAX_ROWS_KEEPING, TreeScorer
+from servicio_ml.features.runtimes.tree_table import (
     NODE,
     Link,
     TreeTable,

@@ -13,14 +13,16 @@ import onnx
 
 from servicio_ml.features.encoder import Matrix
 from servicio_ml.features.runtimes.scorer import INPUT_NAME, OnnxScorer
-from servicio_ml.features.runtimes.tree_scorer import TreeScorer
-from servicio_ml.features.runtimes.tree_table import (
+from servicio_ml.features.runtimes.tree_layout import (
     COLUMN_SHIFT,
     LANES,
     LEAF_BIT,
     MAX_COLUMNS,
     MAX_NODES,
     MISSING_LEFT_BIT,
+)
+from servicio_ml.features.runtimes.tree_scorer import TreeScorer
+from servicio_ml.features.runtimes.tree_table import (
     NODE,
     Link,
     TreeTable,

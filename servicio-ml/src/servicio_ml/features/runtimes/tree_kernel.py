@@ -1,36 +1,22 @@
-"""The kernel that walks the trees of a table, compiled by LLVM for the processor at hand.
-
-For each group of trees and each row, `LANES` trees go down one level in each step, without a branch: a leaf
-leads to itself until the deepest tree of its group has arrived. Branches that depend on the data cost more: a
-processor guesses them wrong, and then waits for the memory of one tree at a time.
-"""
+"""The kernel that walks the trees of a table: a function of machine code in the memory of this process."""
 
 import ctypes
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import mmap
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import llvmlite.binding as llvm
-from llvmlite import ir
+import numpy as np
 
-from servicio_ml.features.runtimes.tree_table import (
-    COLUMN_SHIFT,
-    LANES,
-    LEAF_BIT,
-    MAX_COLUMNS,
-    MAX_NODES,
-    MISSING_LEFT_BIT,
-)
-
-NAME = "add_leaves"
-INT, LONG, FLOAT, DOUBLE = ir.IntType(32), ir.IntType(64), ir.FloatType(), ir.DoubleType()
-# nodes, roots, depths, outputs, groups, matrix, columns, rows, sums, number of sums
-ARGUMENTS = (
-    LONG.as_pointer(), INT.as_pointer(), INT.as_pointer(), INT.as_pointer(), INT,
-    FLOAT.as_pointer(), INT, INT, DOUBLE.as_pointer(), INT,
-)  # fmt: skip
+PROGRAM = "servicio_ml.features.runtimes.tree_program"
+COMPILE_SECONDS = 60.0
+INT, POINTER = ctypes.c_int, ctypes.c_void_p
+ARGUMENTS = (POINTER, POINTER, POINTER, POINTER, INT, POINTER, INT, INT, POINTER, INT)
+"""Types of the function, as `tree_program` declares them."""
 Kernel = Callable[..., None]
 """Function of `ARGUMENTS` that adds the leaves of each row to its sums, `[rows, sums]`."""
 
@@ -42,115 +28,66 @@ class Kernels:
     Attributes:
         keeping: Keeps the interpreter, for few rows.
         releasing: Lets other threads run.
-        engine: Owner of the machine code.
+        owner: Owner of the machine code.
     """
 
     keeping: Kernel
     releasing: Kernel
-    engine: Any
+    owner: Any
 
 
 @cache
 def compile_kernels() -> Kernels:
-    """Compile the kernel, once a process, in about 20 ms."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    module = llvm.parse_assembly(str(build_module()))
-    module.verify()
-    machine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3
-    )
-    engine = llvm.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
-    address = engine.get_function_address(NAME)
-    types = [ctypes.c_int if each is INT else ctypes.c_void_p for each in ARGUMENTS]
+    """Compile the kernel, once a process.
+
+    On Linux a process of its own compiles it: LLVM takes 70 MB, and the kernel some 1,200 bytes.
+    """
+    try:
+        owner, address = load_code(_compile_apart())
+    except (OSError, subprocess.SubprocessError):
+        # no such process, or no file may be run from memory
+        owner, address = compile_here()
     return Kernels(
-        keeping=ctypes.PYFUNCTYPE(None, *types)(address),
-        releasing=ctypes.CFUNCTYPE(None, *types)(address),
-        engine=engine,
+        keeping=ctypes.PYFUNCTYPE(None, *ARGUMENTS)(address),
+        releasing=ctypes.CFUNCTYPE(None, *ARGUMENTS)(address),
+        owner=owner,
     )
 
 
-def build_module() -> ir.Module:
-    """Build the kernel in LLVM's intermediate representation: three loops, over groups, rows and levels."""
-    module = ir.Module(NAME)
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), ARGUMENTS), NAME)
-    nodes, roots, depths, outputs, groups, matrix, columns, rows, sums, width = function.args
-    builder = ir.IRBuilder(function.append_basic_block("entry"))
-    with _repeat(builder, groups) as group:
-        depth = _load(builder, depths, group)
-        output = _load(builder, outputs, group)
-        first = builder.mul(group, INT(LANES))
-        starts = [_load(builder, roots, builder.add(first, INT(lane))) for lane in range(LANES)]
-        with _repeat(builder, rows) as row:
-            values = builder.gep(matrix, [builder.mul(row, columns)])
-            places = _find_leaves(builder, nodes, values, depth, starts)
-            total = builder.gep(sums, [builder.add(builder.mul(row, width), output)])
-            builder.store(_add_values(builder, nodes, places, builder.load(total)), total)
-    builder.ret_void()
-    return module
+def load_code(code: bytes) -> tuple[Any, int]:
+    """Map machine code into memory, never writable, and return its owner and its address.
+
+    Raises:
+        OSError: The system refuses, or there is no code.
+    """
+    if sys.platform != "linux" or not code:
+        raise OSError("the code cannot be mapped")
+    with os.fdopen(os.memfd_create("servicio-ml-trees"), "wb") as file:
+        file.write(code)
+        file.flush()
+        mapped = mmap.mmap(file.fileno(), len(code), mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC)
+    owner = np.frombuffer(mapped, np.uint8)
+    return owner, owner.ctypes.data
 
 
-@contextmanager
-def _repeat(builder: ir.IRBuilder, count: ir.Value) -> Iterator[ir.Value]:
-    """Repeat the instructions of the context with 0, 1, … below the count, at least once."""
-    before, body = builder.block, builder.append_basic_block()
-    builder.branch(body)
-    builder.position_at_end(body)
-    index = builder.phi(INT)
-    index.add_incoming(INT(0), before)
-    yield index
-    following, after = builder.add(index, INT(1)), builder.append_basic_block()
-    index.add_incoming(following, builder.block)
-    builder.cbranch(builder.icmp_signed("<", following, count), body, after)
-    builder.position_at_end(after)
+def compile_here() -> tuple[Any, int]:
+    """Compile the kernel within this process, and return its owner and its address."""
+    import llvmlite.binding as llvm  # noqa: PLC0415  it takes memory
+
+    from servicio_ml.features.runtimes.tree_program import NAME, build_module, create_target  # noqa: PLC0415
+
+    machine = create_target()
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(str(build_module())), machine)
+    engine.finalize_object()
+    return engine, engine.get_function_address(NAME)
 
 
-def _find_leaves(
-    builder: ir.IRBuilder, nodes: ir.Value, values: ir.Value, depth: ir.Value, starts: Sequence[ir.Value]
-) -> list[ir.Value]:
-    """Go down from each start by as many levels as the depth, and return the index of each leaf."""
-    before = builder.block
-    with _repeat(builder, depth):
-        places = [builder.phi(INT) for _ in starts]
-        following = [_take_step(builder, nodes, values, place) for place in places]
-        for place, start, child in zip(places, starts, following, strict=True):
-            place.add_incoming(start, before)
-            place.add_incoming(child, builder.block)
-    return following
-
-
-def _take_step(builder: ir.IRBuilder, nodes: ir.Value, values: ir.Value, place: ir.Value) -> ir.Value:
-    """Return the index of the child of a node that the values of a row lead to."""
-    node = _load(builder, nodes, place)
-    link = builder.trunc(builder.lshr(node, LONG(INT.width)), INT)
-    column = builder.and_(builder.lshr(link, INT(COLUMN_SHIFT)), INT(MAX_COLUMNS - 1))
-    value = _load(builder, values, column)
-    is_missing = builder.fcmp_unordered("uno", value, value)
-    reasons = (
-        builder.fcmp_ordered("<=", value, _read_value(builder, node)),
-        builder.and_(is_missing, _read_bit(builder, link, MISSING_LEFT_BIT)),
-        _read_bit(builder, link, LEAF_BIT),
+def _compile_apart() -> bytes:
+    if sys.platform != "linux":
+        return b""
+    # -P: the working folder does not say what is imported
+    command = [sys.executable, "-P", "-m", PROGRAM]
+    done = subprocess.run(  # noqa: S603  our own program
+        command, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=COMPILE_SECONDS
     )
-    goes_right = builder.not_(builder.or_(builder.or_(reasons[0], reasons[1]), reasons[2]))
-    return builder.add(builder.and_(link, INT(MAX_NODES - 1)), builder.zext(goes_right, INT))
-
-
-def _add_values(
-    builder: ir.IRBuilder, nodes: ir.Value, places: Sequence[ir.Value], total: ir.Value
-) -> ir.Value:
-    for place in places:
-        total = builder.fadd(total, builder.fpext(_read_value(builder, _load(builder, nodes, place)), DOUBLE))
-    return total
-
-
-def _read_value(builder: ir.IRBuilder, node: ir.Value) -> ir.Value:
-    return builder.bitcast(builder.trunc(node, INT), FLOAT)
-
-
-def _read_bit(builder: ir.IRBuilder, link: ir.Value, bit: int) -> ir.Value:
-    return builder.trunc(builder.lshr(link, INT(bit)), ir.IntType(1))
-
-
-def _load(builder: ir.IRBuilder, start: ir.Value, index: ir.Value) -> ir.Value:
-    return builder.load(builder.gep(start, [index]))
+    return done.stdout

@@ -1,4 +1,4 @@
-"""Trees of a boosted model as one table of numbers, which a small kernel walks (tree_kernel.py).
+"""Trees of a boosted model as one table of numbers, which a small kernel walks (tree_program.py).
 
 A node takes 8 bytes: 4 of the threshold, or of the value of a leaf, and 4 with the column, the way of missing
 values and the index of the left child, whose sibling follows it. 400 trees of 63 leaves take 400 KB.
@@ -13,11 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from servicio_ml.errors import ArtifactError
+from servicio_ml.features.runtimes.tree_layout import (
+    COLUMN_SHIFT,
+    LANES,
+    LEAF_BIT,
+    MAX_COLUMNS,
+    MAX_NODES,
+)
 
-LANES = 8
-"""Number of trees that are walked at once: a processor waits for memory of all of them together."""
-LEAF_BIT, MISSING_LEFT_BIT, COLUMN_SHIFT = 31, 30, 20
-MAX_NODES, MAX_COLUMNS = 1 << COLUMN_SHIFT, 1 << (MISSING_LEFT_BIT - COLUMN_SHIFT)
 NODE = np.dtype([("value", "<f4"), ("link", "<u4")])
 Integers = npt.NDArray[np.int32]
 
