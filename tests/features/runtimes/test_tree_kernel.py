@@ -29,7 +29,7 @@ def walk_one_tree(kernels: Kernels) -> list[float]:
     addresses = [each.ctypes.data for each in arrays]
     for kernel in (kernels.keeping, kernels.releasing):
         kernel(*addresses, 1, matrix.ctypes.data, 1, 2, sums.ctypes.data, 1)
-    return sums.tolist()
+    return [*map(float, sums)]
 
 
 @ONLY_LINUX

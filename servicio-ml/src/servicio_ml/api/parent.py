@@ -10,6 +10,7 @@ from pathlib import Path
 from servicio_ml import bootstrap
 from servicio_ml.api.memory import MAX_ARENAS
 from servicio_ml.api.run_folder import create_run_folder
+from servicio_ml.api.worker_plan import PROTOCOL, WorkerPlan, create_app
 from servicio_ml.errors import SettingsError
 from servicio_ml.settings import Settings, get_variable
 from servicio_ml.use_cases.catalogue import UserFolder
@@ -73,9 +74,7 @@ def serve(settings: Settings) -> None:
 def _run_workers(settings: Settings, folder: Path) -> None:
     import uvicorn  # noqa: PLC0415  after the checks
 
-    from servicio_ml.api.protocol import FastPathProtocol  # noqa: PLC0415
     from servicio_ml.api.supervisor import Supervisor  # noqa: PLC0415  after the environment is set
-    from servicio_ml.api.worker import WorkerPlan, create_app  # noqa: PLC0415
 
     plan = WorkerPlan(
         settings=settings, folder=folder, key=secrets.token_bytes(KEY_BYTES), parent=os.getpid()
@@ -87,8 +86,7 @@ def _run_workers(settings: Settings, folder: Path) -> None:
         port=settings.port,
         workers=settings.workers,
         lifespan="on",
-        # the class is imported by each worker, which uvicorn spawns
-        http=FastPathProtocol,
+        http=PROTOCOL,
         access_log=False,
         log_config=None,
         server_header=False,
@@ -101,7 +99,9 @@ def _run_workers(settings: Settings, folder: Path) -> None:
     except SystemExit:
         problem = f"{settings.port} is taken on {settings.host}; stop what listens there or choose another"
         raise SettingsError(get_variable("port"), problem) from None
-    with closing(bootstrap.create_registry_link(settings, plan.socket, plan.key)), socket:
+    with socket:
         # migrated here once, so that no worker loads the migration library
         bootstrap.prepare_log(settings)
-        Supervisor(config, sockets=[socket]).run()
+        # it imports MLflow while the workers start
+        with closing(bootstrap.create_registry_link(settings, plan.socket, plan.key)):
+            Supervisor(config, sockets=[socket]).run()

@@ -29,6 +29,7 @@ from servicio_ml.api.service import (
     build_hook,
     build_service,
 )
+from servicio_ml.api.worker_plan import WorkerPlan
 from servicio_ml.domain.ports.journal import Journal
 from servicio_ml.domain.ports.registry import RegistryReader
 from servicio_ml.lifecycle.step_times import ReadStepTimes, read_step_times
@@ -61,44 +62,8 @@ SWITCH_SECONDS = 0.0005
 """Time that a thread may hold the interpreter while the event loop waits for it; Python's default is 5 ms."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerPlan:
-    """Settings and shared resources that the parent passes to each worker.
-
-    Attributes:
-        settings: Settings of the server.
-        folder: Run folder: metrics, bin counts and the registry's socket.
-        key: Authentication key of that socket.
-        parent: Process id of the parent; a worker stops when it is gone.
-    """
-
-    settings: Settings
-    folder: Path
-    key: bytes
-    parent: int
-
-    @property
-    def socket(self) -> Path:
-        """Socket of the parent's registry."""
-        return self.folder / "registry.sock"
-
-    @property
-    def metrics(self) -> Path:
-        """Folder of the files that prometheus_client shares between processes."""
-        return self.folder / "metrics"
-
-    @property
-    def reload_file(self) -> Path:
-        """File whose modification time makes every worker refresh its models."""
-        return self.folder / "reload"
-
-    def announce(self) -> None:
-        """Make every worker refresh its models."""
-        self.reload_file.touch()
-
-
-def create_app(plan: WorkerPlan) -> AsgiApp:
-    """Create the ASGI application of a worker."""
+def build_worker_app(plan: WorkerPlan) -> AsgiApp:
+    """Build the ASGI application of a worker."""
     # imported objects stay alive: collecting through them again and again would delay requests
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
