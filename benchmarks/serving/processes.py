@@ -24,10 +24,10 @@ LAST_PORT = 65535
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """Proportional set sizes in bytes: of all processes, and of the largest."""
+    """Proportional set sizes in bytes: of all processes, and of the largest that the first one started."""
 
     total: int
-    largest: int
+    largest_child: int
 
 
 class Running:
@@ -59,7 +59,8 @@ class Running:
 
     def measure_memory(self) -> Memory:
         sizes = [_read_pss(pid) for pid in self._list_pids()]
-        return Memory(total=sum(sizes), largest=max(sizes))
+        # a server that starts no worker is one itself
+        return Memory(total=sum(sizes), largest_child=max(sizes[1:] or sizes))
 
     def stop(self) -> None:
         """End it with every process that it has started."""

@@ -102,7 +102,7 @@ def _compare_rates(
 
 def measure_memory(found: Sequence[Measured]) -> Iterator[Row]:
     """Measure the memory of our one worker; the other table counts its parent with all servers' processes."""
-    megabytes = _select_ours(found).memory[-1].largest / BYTES_PER_MEGABYTE
+    megabytes = _select_ours(found).memory[-1].largest_child / BYTES_PER_MEGABYTE
     yield Row(what="worker's memory (PSS) after load", found=megabytes, unit="MB", maximum=MAX_MEGABYTES)
 
 
