@@ -73,6 +73,6 @@ def test_code_that_needs_other_functions_is_not_written(monkeypatch: pytest.Monk
         return module
 
     monkeypatch.setattr(tree_program, "build_module", build_call)
-    assert tree_program.emit_code() == b""
+    assert tree_program.compile_code() == b""
     with pytest.raises(OSError, match="cannot be mapped"):
         load_code(b"")

@@ -34,10 +34,10 @@ ARGUMENTS = (
 
 def main() -> None:
     """Write the machine code of the function to standard output; nothing when it cannot stand alone."""
-    sys.stdout.buffer.write(emit_code())
+    sys.stdout.buffer.write(compile_code())
 
 
-def emit_code() -> bytes:
+def compile_code() -> bytes:
     """Compile the function to machine code that runs wherever it is loaded.
 
     Returns:
