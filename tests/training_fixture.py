@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from fakes.decision_log import MemoryDecisionLog
 from fakes.registry import MemoryRegistry
 from fakes.tracker import MemoryTracker
 from servicio_ml.adapters.console import SilentProgress
@@ -47,7 +48,12 @@ class TrainingFixture:
             study_url=f"sqlite:///{self.folder}/studies.db",
         )  # fmt: skip
         self.decision_context = DecisionContext(
-            tracker=self.tracker, registry=self.registry, stats=NoStats(), clock=self.clock, by="tester"
+            tracker=self.tracker,
+            registry=self.registry,
+            stats=NoStats(),
+            clock=self.clock,
+            hold_champion=MemoryDecisionLog().hold_champion,
+            by="tester",
         )
 
     def publish(

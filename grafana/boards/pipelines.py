@@ -19,7 +19,7 @@ STATUS_COLOURS = {
     "later": NEUTRAL,
 }
 FINAL_STATUSES = 'fate!="read"'
-DECISIONS = {"promoted": GOOD, "rejected": ORANGE, "rolled_back": BAD}
+DECISIONS = {"promoted": GOOD, "rejected": ORANGE, "rolled_back": BAD, "set_outside": ORANGE}
 RETRAINING = {
     "retrain": GOOD,
     "finished": BLUE,

@@ -38,7 +38,12 @@ def format_number(value: float | None, digits: int = 4) -> str:
 
 def label_decision(decision: str) -> str:
     """Return the text of a decision."""
-    labels = {"promoted": t("promoted"), "rejected": t("rejected"), "rolled back": t("rolled back")}
+    labels = {
+        "promoted": t("promoted"),
+        "rejected": t("rejected"),
+        "rolled back": t("rolled back"),
+        "set outside": t("set in MLflow itself"),
+    }
     return labels.get(decision, decision)
 
 

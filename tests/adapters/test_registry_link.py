@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.decision_log import MemoryDecisionLog
 from fakes.registry import MemoryRegistry
 from fakes.tracker import MemoryTracker
 from servicio_ml.adapters.registry_link import (
@@ -56,7 +57,8 @@ def registry(tmp_path: Path) -> FailingRegistry:
 
 @pytest.fixture
 def records(tmp_path: Path, registry: FailingRegistry) -> ModelHistory:
-    return ModelHistory(MemoryTracker(tmp_path / "runs", lambda: 1.5), registry, NoStats(), lambda: 2.5)
+    tracker = MemoryTracker(tmp_path / "runs", lambda: 1.5)
+    return ModelHistory(tracker, registry, NoStats(), lambda: 2.5, MemoryDecisionLog().hold_champion)
 
 
 @pytest.fixture

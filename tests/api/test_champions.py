@@ -81,12 +81,11 @@ def champion_api(
 
 def test_a_champion_is_made_at_every_process_and_stands_in_the_history(champion_api: ChampionApi) -> None:
     champion_api.reset_champion(3)
-    before = len(champion_api.get(HISTORY).document["decisions"])
     made = champion_api.set_champion(1, instead_of=3)
     assert (made.status, made.document["champion"], made.document["problem"]) == (200, 1, "")
     found = champion_api.get(HISTORY).document
-    newest = found["decisions"][0]
-    assert len(found["decisions"]) == before + 1
+    newest, outside, *_ = found["decisions"]
+    assert (outside["decision"], outside["version"], outside["by"]) == ("set outside", 3, "unknown")
     assert (newest["version"], newest["against"], newest["by"], newest["reason"], newest["evidence"]) == (
         1, 3, "boss", REASON, None,
     )  # fmt: skip
@@ -96,6 +95,19 @@ def test_a_champion_is_made_at_every_process_and_stands_in_the_history(champion_
         return {champion_api.get("/models/small").document["champion"] for _ in range(20)}
 
     wait_until("every worker has it", lambda: list_answering() == {1})
+
+
+def test_a_champion_that_was_set_in_mlflow_gets_into_the_history(champion_api: ChampionApi) -> None:
+    champion_api.reset_champion(2)
+    assert champion_api.set_champion(1).status == 200
+    champion_api.reset_champion(2)
+
+    def list_newest() -> list[tuple[str, int, int | None]]:
+        decisions = champion_api.get(HISTORY).document["decisions"]
+        return [(each["decision"], each["version"], each["against"]) for each in decisions[:2]]
+
+    wanted = [("set outside", 2, 1), ("rolled back", 1, 2)]
+    wait_until("a worker has recorded it", lambda: list_newest() == wanted)
 
 
 def test_of_two_administrators_at_once_the_second_gets_a_conflict(champion_api: ChampionApi) -> None:

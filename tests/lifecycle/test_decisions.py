@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import count
@@ -10,15 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from fakes.decision_log import MemoryDecisionLog
 from fakes.registry import MemoryRegistry
 from fakes.tracker import MemoryTracker
+from servicio_ml.adapters.decision_log.sqlite import SqliteDecisionLog
 from servicio_ml.adapters.mlflow import MlflowRegistry, MlflowTracker, connect
 from servicio_ml.adapters.statsd import NoStats
 from servicio_ml.domain.ports.registry import ModelVersion, Registry
 from servicio_ml.domain.ports.tracker import Tracker
 from servicio_ml.domain.promotion import CHAMPION, PromotionDecision
 from servicio_ml.errors import NoSuchModelError, PromotionError, RegistryError, ServicioError
-from servicio_ml.lifecycle.admin_actions import set_champion
+from servicio_ml.lifecycle.admin_actions import record_outside_move, rollback, set_champion
 from servicio_ml.lifecycle.decision_history import build_tenures, list_decisions, list_tenures
 from servicio_ml.lifecycle.decisions import DecisionContext
 from servicio_ml.lifecycle.model_history import ModelHistory
@@ -49,7 +52,12 @@ class DecisionFixture:
 def _build_context(tracker: Tracker, registry: Registry) -> DecisionContext:
     ticks = count(1_000_000, 10)
     return DecisionContext(
-        tracker=tracker, registry=registry, stats=NoStats(), clock=lambda: float(next(ticks)), by="boss"
+        tracker=tracker,
+        registry=registry,
+        stats=NoStats(),
+        clock=lambda: float(next(ticks)),
+        hold_champion=MemoryDecisionLog().hold_champion,
+        by="boss",
     )
 
 
@@ -104,7 +112,9 @@ def test_a_registry_that_goes_away_leaves_no_history(
 
 
 def test_of_two_concurrent_administrators_one_gets_an_error(place: DecisionFixture) -> None:
-    records = ModelHistory(place.tracker, place.registry, NoStats(), place.clock)
+    records = ModelHistory(
+        place.tracker, place.registry, NoStats(), place.clock, MemoryDecisionLog().hold_champion
+    )
 
     def promote_version(version: int) -> str:
         try:
@@ -127,6 +137,7 @@ from servicio_ml.adapters.mlflow import MlflowRegistry, MlflowTracker, connect
 from servicio_ml.adapters.statsd import NoStats
 from servicio_ml.lifecycle.admin_actions import set_champion
 from servicio_ml.lifecycle.decisions import DecisionContext
+from servicio_ml.adapters.decision_log.sqlite import SqliteDecisionLog
 
 class Killed(MlflowRegistry):
     def set_alias(self, *given):
@@ -136,7 +147,8 @@ class Killed(MlflowRegistry):
 
 connection = connect("", Path(sys.argv[1]))
 context = DecisionContext(tracker=MlflowTracker(connection), registry=Killed(connection), stats=NoStats(),
-              clock=lambda: 1_000_015.0, by="killed")
+              clock=lambda: 1_000_015.0, by="killed",
+              hold_champion=SqliteDecisionLog(Path(sys.argv[1])).hold_champion)
 set_champion("small", 2, "killed", context)
 """
 
@@ -183,6 +195,51 @@ def test_what_a_killed_process_moved_is_in_the_history_of_the_next(
     back = set_champion(MODEL, 1, "no", context)
     assert (back.decision, back.champion) == (PromotionDecision.ROLLED_BACK, 2)
     assert [each.version for each in list_tenures(MODEL, tracker)] == [1, 2, 1]
+
+
+def test_a_champion_set_in_mlflow_is_recorded_once(place: DecisionFixture) -> None:
+    assert record_outside_move(MODEL, place.context) is None
+    place.registry.set_alias(MODEL, CHAMPION, 3)
+    found = record_outside_move(MODEL, place.context)
+    assert found is not None
+    assert (found.decision, found.challenger, found.champion, found.by) == (
+        PromotionDecision.SET_OUTSIDE, 3, 1, "unknown",
+    )  # fmt: skip
+    assert record_outside_move(MODEL, place.context) is None
+    assert [each.version for each in list_tenures(MODEL, place.tracker)] == [3, 1]
+
+
+@pytest.mark.parametrize("action", ["set_champion", "rollback"])
+def test_a_move_in_mlflow_is_in_the_history_of_the_next_decision(place: DecisionFixture, action: str) -> None:
+    back = action == "rollback"
+    set_champion(MODEL, 2, "because", place.context)
+    place.registry.set_alias(MODEL, CHAMPION, 3)
+    record = rollback(MODEL, None, place.context) if back else set_champion(MODEL, 1, "no", place.context)
+    # back to the champion before the one that MLflow was given
+    assert (record.champion, record.challenger) == (3, 2 if back else 1)
+    tenures = [each.version for each in list_tenures(MODEL, place.tracker)]
+    assert tenures == [record.challenger, 3, 2, 1]
+
+
+def test_two_replicas_move_one_champion(tmp_path: Path) -> None:
+    """Of administrators at two replicas, who have different versions in mind, one gets an error."""
+    place = DecisionFixture(tmp_path)
+    together = threading.Barrier(2)
+
+    def promote_version(version: int) -> str:
+        log = SqliteDecisionLog(tmp_path / "log")
+        context = replace(place.context, hold_champion=log.hold_champion, by=f"boss {version}")
+        together.wait()
+        try:
+            set_champion(MODEL, version, "mine", context, instead_of=1)
+        except PromotionError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(promote_version, (2, 3)))
+    assert sorted(map(bool, found)) == [False, True]
+    assert [each.version for each in list_tenures(MODEL, place.tracker)] == [2 if not found[0] else 3, 1]
 
 
 def test_a_champion_that_no_decision_named_ends_the_tenure_before(place: DecisionFixture) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.decision_log import MemoryDecisionLog
 from servicio_ml.adapters.statsd import NoStats
 from servicio_ml.domain.search import Candidate, Integer
 from servicio_ml.domain.use_case import Task
@@ -13,6 +14,8 @@ from servicio_ml.lifecycle.model_history import SIGNATURE, ModelHistory
 from servicio_ml.serving.rest.champion_documents import build_candidates_state, build_decision_state
 from small_use_case import build_use_case
 from training_fixture import TrainingFixture
+
+NO_OTHERS = MemoryDecisionLog().hold_champion
 
 SPACE = {"max_depth": Integer(low=2, high=5)}
 TREES = (
@@ -37,7 +40,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> TrainingFixture:
 
 @pytest.fixture
 def records(place: TrainingFixture) -> ModelHistory:
-    return ModelHistory(place.tracker, place.registry, NoStats(), place.clock)
+    return ModelHistory(
+        place.tracker, place.registry, NoStats(), place.clock, MemoryDecisionLog().hold_champion
+    )
 
 
 def test_decisions_come_with_their_evidence(records: ModelHistory, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +109,9 @@ def test_what_is_too_large_or_no_png_is_no_picture(place: TrainingFixture, tmp_p
     with place.tracker.open_run("odd", "fit") as run:
         run.log_artifact(tmp_path / "figures", "figures")
     place.registry.register("odd", tmp_path / "artifact", run_id=run.id, tags={})
-    records = ModelHistory(place.tracker, place.registry, NoStats(), place.clock)
+    records = ModelHistory(
+        place.tracker, place.registry, NoStats(), place.clock, MemoryDecisionLog().hold_champion
+    )
     assert records.list_pictures("odd", 1) == ["page"]
     with pytest.raises(NoSuchModelError, match="no PNG"):
         records.get_picture("odd", 1, "page")

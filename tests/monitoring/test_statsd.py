@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
 from documents import ROOT
+from fakes.decision_log import MemoryDecisionLog
 from model_server import wait_until
 from orchard_use_case import HEADER, build_row, build_rows, write_csv
 from servicio_ml.adapters.statsd import METRIC_PREFIX, StatsdStats
@@ -176,7 +177,7 @@ def test_every_decision_on_the_champion_is_counted(tmp_path: Path, exporter: Exp
     place = TrainingFixture(tmp_path)
     context = DecisionContext(
         tracker=place.tracker, registry=place.registry, stats=StatsdStats(HOST, exporter.port),
-        clock=place.clock, by="tester",
+        clock=place.clock, hold_champion=MemoryDecisionLog().hold_champion, by="tester",
     )  # fmt: skip
     made = place.publish(Task.BINARY)
     decided = []

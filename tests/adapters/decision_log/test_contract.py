@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from fakes import decision_log as memory
 from fakes.decision_log import MemoryDecisionLog
+from servicio_ml.adapters.decision_log import postgres, sqlite
 from servicio_ml.adapters.decision_log.postgres import PostgresDecisionLog
 from servicio_ml.adapters.decision_log.sqlite import SqliteDecisionLog
 from servicio_ml.adapters.prediction_log.postgres.database import LogDatabase
-from servicio_ml.adapters.prediction_log.sqlite_files import get_decisions_path
+from servicio_ml.adapters.prediction_log.sqlite_files import get_champion_lock_path, get_decisions_path
 from servicio_ml.domain.drift import Acknowledgement
 from servicio_ml.domain.ports.decision_log import DecisionLog
 from servicio_ml.domain.retraining import (
@@ -20,7 +22,7 @@ from servicio_ml.domain.retraining import (
     RetrainingDecision,
     RetrainingHistory,
 )
-from servicio_ml.errors import LogError
+from servicio_ml.errors import LogError, PromotionError
 from servicio_ml.lifecycle.retraining_policy import RetrainingPolicy, decide
 from servicio_ml.settings import Settings
 
@@ -29,6 +31,7 @@ ALERT = ModelAlert(
     name="DataDrift", cause="drift", severity="ticket", firing=True, started_at=NOW - 1.5, fingerprint="d"
 )
 OpenLog = Callable[[], DecisionLog]
+HOLDERS = (memory, sqlite, postgres)
 
 
 def open_in_memory(_folder: Path, _request: pytest.FixtureRequest) -> OpenLog:
@@ -164,6 +167,38 @@ class TestDecisionLog:
         ]
         assert [each.decision for each in opened().load_history("rain", 0)][-1] is RetrainingDecision.RETRAIN
 
+    def test_one_process_at_a_time_moves_a_champion(
+        self, opened: OpenLog, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for module in HOLDERS:
+            monkeypatch.setattr(module, "HOLD_SECONDS", 0.2)
+        first, second = opened(), opened()
+        with first.hold_champion("rain"), pytest.raises(PromotionError, match="in progress; try again"):
+            second.hold_champion("rain").__enter__()
+        with second.hold_champion("rain"):
+            assert second.record("rain", 0, lambda _: build_decision(NOW)) == build_decision(NOW)
+
+    def test_who_waits_for_a_champion_gets_it(self, opened: OpenLog) -> None:
+        workers, order, together = 4, list[str](), threading.Barrier(4)
+
+        def move(log: DecisionLog) -> None:
+            together.wait()
+            with log.hold_champion("rain"):
+                order.append("held")
+                # the others are given the processor while it is held
+                threading.Event().wait(0.02)
+                order.append("left")
+
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(move, [opened() for _ in range(workers)]))
+        assert order == ["held", "left"] * workers
+
+    def test_an_error_frees_the_champion(self, opened: OpenLog) -> None:
+        with pytest.raises(ArithmeticError), opened().hold_champion("rain"):
+            raise ArithmeticError
+        with opened().hold_champion("rain"):
+            pass
+
     def test_reading_does_not_wait_for_a_decision(self, opened: OpenLog) -> None:
         log = opened()
         if isinstance(log, MemoryDecisionLog):
@@ -183,6 +218,17 @@ def test_a_file_that_is_none_is_reported(folder: Path) -> None:
     get_decisions_path(folder).write_text("not a database, but long enough to look like a file of one" * 20)
     with pytest.raises(LogError, match="decisions"):
         SqliteDecisionLog(folder)
+
+
+def test_a_champion_moves_while_the_log_is_away(caplog: pytest.LogCaptureFixture, folder: Path) -> None:
+    away = PostgresDecisionLog(LogDatabase("postgresql://u:secret@127.0.0.1:1/log"))
+    broken = SqliteDecisionLog(folder)
+    get_champion_lock_path(folder).mkdir()
+    for log in (away, broken):
+        caplog.clear()
+        with log.hold_champion("rain"):
+            assert "the champion of rain may be moved by other replicas at the same time" in caplog.text
+            assert "secret" not in caplog.text
 
 
 def test_a_server_that_is_away_is_reported_when_it_is_asked() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from fakes.decision_log import MemoryDecisionLog
 from servicio_ml.adapters.statsd import NoStats
 from servicio_ml.domain.derived import Frequency, GroupMean, Lookup, TargetMean
 from servicio_ml.domain.promotion import PromotionDecision
@@ -206,7 +207,9 @@ def test_weights_reach_tuning_calibration_threshold_metrics_and_promotion(tmp_pa
     assert comparison["gain"] > 0.5 < min(each["gain"] for each in comparison["slices"])
     assert comparison["interval"][0] > 0.5
     assert decision.evidence["sample_weight"] == "exposure"
-    history = ModelHistory(place.tracker, place.registry, NoStats(), place.clock)
+    history = ModelHistory(
+        place.tracker, place.registry, NoStats(), place.clock, MemoryDecisionLog().hold_champion
+    )
     [shown, *_] = map(build_decision_state, history.list_decisions("small").decisions)
     assert shown.evidence is not None
     assert shown.evidence.sample_weight == "exposure"

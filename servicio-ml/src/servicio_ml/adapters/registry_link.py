@@ -20,7 +20,8 @@ from servicio_ml.lifecycle.model_history_reader import DecisionList, ModelHistor
 logger = logging.getLogger(__name__)
 REGISTRY_CALLS = frozenset({"list_models", "list_versions", "download", "get_model_tags", "set_model_tag"})
 HISTORY_CALLS = frozenset(
-    {"list_decisions", "get_candidates", "list_pictures", "get_picture", "get_card", "set_champion"}
+    {"list_decisions", "get_candidates", "list_pictures", "get_picture", "get_card"}
+    | {"set_champion", "record_outside_move"}
 )
 """Calls that a server needs; it registers no model, and moves an alias only with a decision record."""
 RegistryAndHistory = tuple[RegistryReader, ModelHistoryReader]
@@ -171,4 +172,8 @@ class RemoteModelHistory(_LinkClient):
         self, model: str, version: int, reason: str, by: str, instead_of: int | None = None
     ) -> DecisionRecord:
         found: DecisionRecord = self._call("set_champion", model, version, reason, by, instead_of)
+        return found
+
+    def record_outside_move(self, model: str) -> DecisionRecord | None:
+        found: DecisionRecord | None = self._call("record_outside_move", model)
         return found

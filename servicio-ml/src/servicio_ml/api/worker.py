@@ -32,6 +32,8 @@ from servicio_ml.api.service import (
 from servicio_ml.api.worker_plan import WorkerPlan
 from servicio_ml.domain.ports.journal import Journal
 from servicio_ml.domain.ports.registry import RegistryReader
+from servicio_ml.errors import ServicioError
+from servicio_ml.lifecycle.model_history_reader import ModelHistoryReader
 from servicio_ml.lifecycle.step_times import ReadStepTimes, read_step_times
 from servicio_ml.serving.app import build_app
 from servicio_ml.serving.gateway import Gateway
@@ -71,11 +73,12 @@ def build_worker_app(plan: WorkerPlan) -> AsgiApp:
     _init_logging()
     bootstrap.use_environments(plan.settings)
     registry = bootstrap.connect_registry(plan.socket, plan.key)
+    history = bootstrap.connect_model_history(plan.socket, plan.key)
     bin_counts, metrics = BinCountsFolder(plan.folder / "bin_counts"), Metrics(CollectorRegistry())
     journal = bootstrap.open_journal(plan.settings)
     service = build_service(plan.settings, registry, journal, bin_counts, metrics)
     worker = _Worker(
-        plan=plan, service=service, decisions=build_decisions(plan.settings, service),
+        plan=plan, service=service, history=history, decisions=build_decisions(plan.settings, service),
         acknowledgements=build_acknowledgements(plan.settings, service), journal=journal,
         bin_counts=bin_counts, log=AccessLog(sys.stdout.buffer),
     )  # fmt: skip
@@ -109,7 +112,7 @@ def _build_ports(worker: "_Worker", registry: RegistryReader) -> RouterPorts:
         return render_metrics(plan.metrics, collectors)
 
     return RouterPorts(
-        history=bootstrap.connect_model_history(plan.socket, plan.key), set_tag=registry.set_model_tag,
+        history=worker.history, set_tag=registry.set_model_tag,
         announce=plan.announce, open_lake=lambda: bootstrap.open_lake(plan.settings), broker=broker,
         decisions=worker.decisions, acknowledgements=worker.acknowledgements,
         hook=build_hook(plan.settings, worker.decisions), scrape=scrape,
@@ -141,6 +144,7 @@ def _start_tracing(worker: "_Worker", gateway: Gateway) -> AsgiApp:
 class _Worker:
     plan: WorkerPlan
     service: Service
+    history: ModelHistoryReader
     decisions: RetrainingDecisions
     acknowledgements: Acknowledgements
     journal: Journal
@@ -149,6 +153,7 @@ class _Worker:
     gateway: Gateway | None = None
     tracer_provider: "TracerProvider | None" = None
     refreshed: asyncio.Event = field(default_factory=asyncio.Event)
+    recorded_champions: dict[str, int] = field(default_factory=dict)
 
     def flush_request_counts(self) -> None:
         if self.gateway is not None:
@@ -200,6 +205,7 @@ class _Worker:
                 refreshed_at, reloaded_at = time.monotonic(), modified_at
                 await asyncio.to_thread(self._refresh)
                 self.refreshed.set()
+                await asyncio.to_thread(self._record_outside_moves)
             await asyncio.sleep(TICK_SECONDS)
 
     async def _tick(self) -> None:
@@ -230,6 +236,19 @@ class _Worker:
             logger.exception("the registry could not be read")
         self.decisions.refresh()
         self.acknowledgements.refresh()
+
+    def _record_outside_moves(self) -> None:
+        """Have the champions recorded that no decision named; each version is looked up once."""
+        for champion in self.service.models.list_champions():
+            name, version = champion.model, champion.version
+            if self.recorded_champions.get(name) == version:
+                continue
+            try:
+                self.history.record_outside_move(name)
+            except ServicioError as error:
+                logger.warning("the champion of %s was not compared with its decisions: %s", name, error)
+            else:
+                self.recorded_champions[name] = version
 
 
 def _read_mtime(path: Path) -> float:

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from servicio_ml.adapters.registry_link import RegistryLink, RemoteModelHistory, RemoteRegistry
+from servicio_ml.bootstrap.logs import open_decision_log
 from servicio_ml.bootstrap.services import create_stats
 from servicio_ml.domain.ports.registry import Registry, RegistryReader
 from servicio_ml.domain.ports.tracker import Tracker
@@ -41,7 +42,9 @@ def create_registry_link(settings: Settings, socket_path: Path, key: bytes) -> R
 
     def connect() -> tuple[Registry, ModelHistory]:
         tracker, registry = connect_mlflow(settings)
-        return registry, ModelHistory(tracker, registry, create_stats(settings), time.time)
+        return registry, ModelHistory(
+            tracker, registry, create_stats(settings), time.time, open_decision_log(settings).hold_champion
+        )
 
     return RegistryLink(socket_path, key, connect)
 

@@ -124,7 +124,8 @@ def build_context(here: CommandSession, tracker: Tracker, registry: Registry) ->
 
     return DecisionContext(
         tracker=tracker, registry=registry,
-        stats=bootstrap.create_stats(here.settings), clock=time.time, by=get_user(),
+        stats=bootstrap.create_stats(here.settings), clock=time.time,
+        hold_champion=bootstrap.open_decision_log(here.settings).hold_champion, by=get_user(),
     )  # fmt: skip
 
 

@@ -20,6 +20,8 @@ class PromotionDecision(StrEnum):
     REJECTED = "rejected"
     # a rollback is an administrator's action and passes no gates
     ROLLED_BACK = "rolled back"
+    # the alias was moved in MLflow itself
+    SET_OUTSIDE = "set outside"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

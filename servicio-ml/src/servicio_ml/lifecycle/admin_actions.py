@@ -4,12 +4,12 @@ from servicio_ml.domain.ports.registry import ModelVersion
 from servicio_ml.domain.ports.tracker import Tracker
 from servicio_ml.domain.promotion import CHAMPION, DecisionRecord, PromotionDecision
 from servicio_ml.errors import NoSuchModelError, PromotionError
-from servicio_ml.lifecycle.decision_history import list_tenures
+from servicio_ml.lifecycle.decision_history import SET_OUTSIDE, list_tenures
 from servicio_ml.lifecycle.decisions import (
     OPEN,
     STEP,
     DecisionContext,
-    apply_decision,
+    apply_held_decision,
     build_record_from_tags,
     count_decision,
     write_decision,
@@ -28,12 +28,14 @@ def rollback(model: str, to: int | None, context: DecisionContext) -> DecisionRe
         NoSuchModelError: The version does not exist, or there was no earlier champion.
         PromotionError: The version is the champion already.
     """
-    champion = context.registry.resolve(model, CHAMPION)
-    if champion is None:
-        raise NoSuchModelError(model, "champion", f"run `servicio-ml promote {model}` first")
-    version = to if to is not None else _get_previous_champion(model, champion.version, context.tracker)
-    reason = f"from version {champion.version}"
-    return _move_alias(model, champion, version, PromotionDecision.ROLLED_BACK, reason, context)
+    with context.hold_champion(model):
+        champion = context.registry.resolve(model, CHAMPION)
+        if champion is None:
+            raise NoSuchModelError(model, "champion", f"run `servicio-ml promote {model}` first")
+        _record_move(model, champion.version, context)
+        version = to if to is not None else _get_previous_champion(model, champion.version, context.tracker)
+        reason = f"from version {champion.version}"
+        return _move_alias(model, champion, version, PromotionDecision.ROLLED_BACK, reason, context)
 
 
 def set_champion(
@@ -42,7 +44,7 @@ def set_champion(
     """Make a version champion: a roll-back if it was champion before, else a promotion.
 
     A decision that a killed process applied without ending its run is closed first; if it is the same
-    decision, nothing else happens.
+    decision, nothing else happens. A move in MLflow itself is recorded first.
 
     Args:
         model: Name of the model.
@@ -53,13 +55,36 @@ def set_champion(
 
     Raises:
         NoSuchModelError: The version does not exist.
-        PromotionError: The version is the champion already, or the champion is not the expected one.
+        PromotionError: The version is the champion already, the champion is not the expected one, or another
+            process moves it.
+    """
+    with context.hold_champion(model):
+        return _set_held_champion(model, version, reason, context, instead_of)
+
+
+def record_outside_move(model: str, context: DecisionContext) -> DecisionRecord | None:
+    """Record that the alias was moved in MLflow itself; None where a decision named the champion.
+
+    Raises:
+        PromotionError: Another process moves it.
     """
     champion = context.registry.resolve(model, CHAMPION)
+    if champion is None or _is_recorded(model, champion.version, context):
+        return None
+    # looked up again: what moves it now has no finished decision yet
+    with context.hold_champion(model):
+        champion = context.registry.resolve(model, CHAMPION)
+        return _record_move(model, champion.version, context) if champion else None
+
+
+def _set_held_champion(
+    model: str, version: int, reason: str, context: DecisionContext, instead_of: int | None
+) -> DecisionRecord:
+    champion = context.registry.resolve(model, CHAMPION)
     now = champion.version if champion else None
-    closed = _close_interrupted_decision(model, now, context)
-    if closed is not None and now == version:
-        return closed
+    found = _record_move(model, now, context) if now is not None else None
+    if found is not None and found.decision is not PromotionDecision.SET_OUTSIDE and now == version:
+        return found
     # the new version itself is allowed, so that the error below says that it is the champion already
     if instead_of is not None and now not in {instead_of, version}:
         present = "no version" if now is None else f"version {now}"
@@ -87,16 +112,31 @@ def _move_alias(
         use_case=model, decision=decision, reason=reason, challenger=version,
         champion=champion.version if champion else None, by=context.by, at=context.clock(),
     )  # fmt: skip
-    return apply_decision(model, write_decision(record, context).run_id, context)
+    return apply_held_decision(model, write_decision(record, context).run_id, context)
 
 
-def _close_interrupted_decision(
-    model: str, champion: int | None, context: DecisionContext
-) -> DecisionRecord | None:
-    """End the run of the decision that made a version champion, if its process was killed before that."""
-    tenures = list_tenures(model, context.tracker)
-    if champion is None or (tenures and tenures[0].version == champion):
+def _record_move(model: str, champion: int, context: DecisionContext) -> DecisionRecord | None:
+    """Record how a version became champion: by a process that was killed since, or in MLflow."""
+    if _is_recorded(model, champion, context):
         return None
+    closed = _close_interrupted_decision(model, champion, context)
+    if closed is not None:
+        return closed
+    tenures = list_tenures(model, context.tracker)
+    record = DecisionRecord(
+        use_case=model, decision=PromotionDecision.SET_OUTSIDE, reason=SET_OUTSIDE, challenger=champion,
+        champion=tenures[0].version if tenures else None, by="unknown", at=context.clock(),
+    )  # fmt: skip
+    return apply_held_decision(model, write_decision(record, context).run_id, context)
+
+
+def _is_recorded(model: str, champion: int, context: DecisionContext) -> bool:
+    tenures = list_tenures(model, context.tracker)
+    return bool(tenures) and tenures[0].version == champion
+
+
+def _close_interrupted_decision(model: str, champion: int, context: DecisionContext) -> DecisionRecord | None:
+    """End the run of the decision that made a version champion, if its process was killed before that."""
     for run in context.tracker.find_runs(model, {"step": STEP, "challenger": str(champion)}):
         record = build_record_from_tags(model, run)
         if run.status == OPEN and record.decision is not PromotionDecision.REJECTED:

@@ -6,7 +6,8 @@ alias has moved, so a process killed in between leaves a decision that can be ap
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,12 +26,17 @@ JUDGED_TAG = "judged"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionContext:
-    """Ports that a decision uses, and the name of the person or program that decides."""
+    """Ports that a decision uses, and the name of the person or program that decides.
+
+    Attributes:
+        hold_champion: Holds the right to move the champion of a model, see `DecisionLog`.
+    """
 
     tracker: Tracker
     registry: Registry
     stats: Stats
     clock: Clock
+    hold_champion: Callable[[str], AbstractContextManager[None]]
     by: str
 
 
@@ -87,7 +93,9 @@ def read_decision(model: str, run_id: str, tracker: Tracker) -> DecisionRun:
 def apply_decision(
     model: str, run_id: str, context: DecisionContext, expected: PromotionDecision | None = None
 ) -> DecisionRecord:
-    """Move the alias as a record says and end its run; a decision that was applied before changes nothing.
+    """Move the alias as a record says and end its run, while no other process moves it.
+
+    A decision that was applied before changes nothing.
 
     Args:
         model: Name of the model.
@@ -98,6 +106,14 @@ def apply_decision(
     Raises:
         TrainingError: The decision is another one, or the champion has changed since.
     """
+    with context.hold_champion(model):
+        return apply_held_decision(model, run_id, context, expected)
+
+
+def apply_held_decision(
+    model: str, run_id: str, context: DecisionContext, expected: PromotionDecision | None = None
+) -> DecisionRecord:
+    """Apply a decision as `apply_decision` does, where the right to move the champion is held already."""
     record = read_decision(model, run_id, context.tracker).record
     if expected is not None and record.decision is not expected:
         problem = f"decision record {run_id} says {record.decision}, not {expected}: {record.reason}"

@@ -4,6 +4,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import PurePosixPath
@@ -15,7 +16,7 @@ from servicio_ml.domain.ports.stats import Stats
 from servicio_ml.domain.ports.tracker import Tracker
 from servicio_ml.domain.promotion import DecisionRecord
 from servicio_ml.errors import NoSuchModelError, format_names
-from servicio_ml.lifecycle.admin_actions import set_champion
+from servicio_ml.lifecycle.admin_actions import record_outside_move, set_champion
 from servicio_ml.lifecycle.decision_history import list_applied_runs
 from servicio_ml.lifecycle.decisions import FINISHED, DecisionContext, build_record_from_tags, read_decision
 from servicio_ml.lifecycle.model_history_reader import DecisionList, TrainingCandidates
@@ -42,27 +43,36 @@ class ModelHistory:
         registry: Source of the versions.
         stats: Receiver of the counts of decisions.
         clock: Source of the time.
+        hold_champion: Holds the right to move the champion of a model, see `DecisionLog`.
     """
 
-    def __init__(self, tracker: Tracker, registry: Registry, stats: Stats, clock: Clock) -> None:
-        self._tracker, self._registry, self._stats, self._clock = tracker, registry, stats, clock
-        self._champion_lock, self._cache_lock = threading.Lock(), threading.Lock()
+    def __init__(
+        self, tracker: Tracker, registry: Registry, stats: Stats, clock: Clock,
+        hold_champion: Callable[[str], AbstractContextManager[None]],
+    ) -> None:  # fmt: skip
+        self._tracker, self._registry = tracker, registry
+        self._build_context = partial(
+            DecisionContext, tracker=tracker, registry=registry, stats=stats, clock=clock,
+            hold_champion=hold_champion,
+        )  # fmt: skip
+        self._cache_lock = threading.Lock()
         self._cache: OrderedDict[tuple[str, ...], Any] = OrderedDict()
 
     def set_champion(
         self, model: str, version: int, reason: str, by: str, instead_of: int | None = None
     ) -> DecisionRecord:
-        """Make a version champion, see `admin_actions.set_champion`; concurrent calls run one after another.
+        """Make a version champion, see `admin_actions.set_champion`.
 
         Raises:
             NoSuchModelError: The version does not exist.
-            PromotionError: The version is the champion already, or the champion is not `instead_of`.
+            PromotionError: The version is the champion already, the champion is not `instead_of`, or another
+                process moves it.
         """
-        context = DecisionContext(
-            tracker=self._tracker, registry=self._registry, stats=self._stats, clock=self._clock, by=by
-        )
-        with self._champion_lock:
-            return set_champion(model, version, reason, context, instead_of)
+        return set_champion(model, version, reason, self._build_context(by=by), instead_of)
+
+    def record_outside_move(self, model: str) -> DecisionRecord | None:
+        """Record a champion that no decision named, see `admin_actions.record_outside_move`."""
+        return record_outside_move(model, self._build_context(by="unknown"))
 
     def list_decisions(self, model: str) -> DecisionList:
         """List the applied decisions, the newest `MAX_DECISIONS_WITH_EVIDENCE` with their evidence."""

@@ -1,21 +1,26 @@
 """The decision log in PostgreSQL, which all replicas share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 from servicio_ml.adapters.decision_log.rows import (
     ACKNOWLEDGEMENT_COLUMNS,
     COLUMNS,
+    HOLD_SECONDS,
     build_acknowledgement,
     build_acknowledgement_row,
     build_decision,
+    build_held_error,
     build_row,
+    warn_unheld,
 )
 from servicio_ml.adapters.prediction_log.postgres.database import LogDatabase, PgConnection
 from servicio_ml.domain.drift import Acknowledgement
 from servicio_ml.domain.retraining import DecisionEntry, RetrainingHistory
+from servicio_ml.errors import LogError
 
-LOCK_SPACE = 0x5E42
-"""First key of the advisory locks, one for each model."""
+LOCK_SPACE, CHAMPION_LOCK_SPACE = 0x5E42, 0x5E43
+"""First keys of the advisory locks, of which each model has one for its log and one for its champion."""
 LOCK = "SELECT pg_advisory_xact_lock(%s, hashtext(%s))"
 INSERT_DECISION = f"INSERT INTO retraining_decision ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s)"  # noqa: S608  constants
 INSERT_ACKNOWLEDGEMENT = (
@@ -62,6 +67,18 @@ class PostgresDecisionLog:
 
     def load_history(self, model: str, since: float) -> RetrainingHistory:
         return self._database.run_in_transaction(lambda connection: _read_history(connection, model, since))
+
+    @contextmanager
+    def hold_champion(self, model: str) -> Iterator[None]:
+        with ExitStack() as stack:
+            try:
+                lock = self._database.hold_lock(CHAMPION_LOCK_SPACE, model, HOLD_SECONDS)
+                stack.enter_context(lock)
+            except TimeoutError:
+                raise build_held_error(model) from None
+            except LogError as error:
+                warn_unheld(model, error)
+            yield
 
     def add_acknowledgement(self, entry: Acknowledgement) -> None:
         row = build_acknowledgement_row(entry)

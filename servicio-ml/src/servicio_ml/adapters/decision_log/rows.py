@@ -1,10 +1,16 @@
-"""Conversion between decisions and table rows, the same in SQLite and in PostgreSQL."""
+"""What both decision logs share: table rows, and messages about the right to move a champion."""
 
 import json
+import logging
 from typing import Any
 
 from servicio_ml.domain.drift import Acknowledgement
 from servicio_ml.domain.retraining import DecisionEntry, ModelAlert, RetrainingDecision
+from servicio_ml.errors import PromotionError
+
+logger = logging.getLogger(__name__)
+HOLD_SECONDS = 10.0
+"""Maximum wait for the right to move a champion."""
 
 COLUMNS = "model, at, decision, reason, reference, alerts"
 ACKNOWLEDGEMENT_COLUMNS = "model, feature, reason, author, at, ends_at, psi, missing_excess"
@@ -21,6 +27,16 @@ ALERT_KEYS = {
     "retrained": "retrained_at",
     "lifted": "quarantine_lifted",
 }
+
+
+def build_held_error(model: str) -> PromotionError:
+    """Build the error of a champion that another process moves."""
+    return PromotionError(model, "another promotion or rollback is in progress; try again when it is done")
+
+
+def warn_unheld(model: str, error: Exception) -> None:
+    """Warn that a champion moves without the right to it."""
+    logger.warning("the champion of %s may be moved by other replicas at the same time: %s", model, error)
 
 
 def build_row(entry: DecisionEntry) -> DecisionRow:

@@ -2,21 +2,25 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from servicio_ml.adapters.decision_log.rows import (
     ACKNOWLEDGEMENT_COLUMNS,
     COLUMNS,
+    HOLD_SECONDS,
     build_acknowledgement,
     build_acknowledgement_row,
     build_decision,
+    build_held_error,
     build_row,
+    warn_unheld,
 )
 from servicio_ml.adapters.prediction_log.schema import NewerSchemaError, StoreKind
 from servicio_ml.adapters.prediction_log.sqlite_files import (
     connect,
     describe_error,
+    get_champion_lock_path,
     get_decisions_path,
     open_readonly,
     open_store,
@@ -74,6 +78,21 @@ class SqliteDecisionLog:
     def load_history(self, model: str, since: float) -> RetrainingHistory:
         with self._translate_errors(), closing(open_readonly(self._path)) as connection:
             return _read_history(connection, model, since)
+
+    @contextmanager
+    def hold_champion(self, model: str) -> Iterator[None]:
+        # a file of its own: the decisions of all models would wait for MLflow
+        with ExitStack() as stack:
+            try:
+                lock = sqlite3.connect(
+                    get_champion_lock_path(self._path.parent), HOLD_SECONDS, isolation_level=None
+                )
+                stack.enter_context(closing(lock)).execute("BEGIN IMMEDIATE")
+            except sqlite3.Error as error:
+                if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_BUSY:
+                    raise build_held_error(model) from None
+                warn_unheld(model, error)
+            yield
 
     def add_acknowledgement(self, entry: Acknowledgement) -> None:
         with self._translate_errors(), closing(connect(self._path, BUSY_SECONDS)) as connection:

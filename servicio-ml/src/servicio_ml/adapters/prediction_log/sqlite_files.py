@@ -31,6 +31,11 @@ def get_decisions_path(folder: Path) -> Path:
     return folder / "decisions.db"
 
 
+def get_champion_lock_path(folder: Path) -> Path:
+    """Path of the file whose transaction is the right to move a champion; nothing is written to it."""
+    return folder / "champion-lock.db"
+
+
 def connect(path: Path, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
     """Open a connection for writing; the caller begins and ends transactions.
 

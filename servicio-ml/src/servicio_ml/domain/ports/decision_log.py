@@ -1,6 +1,7 @@
-"""Port of the decision log: retrainings, and drift that people accept."""
+"""Port of the decision log: retrainings, drift that people accept, and the right to move a champion."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from servicio_ml.domain.drift import Acknowledgement
@@ -27,6 +28,16 @@ class DecisionLog(Protocol):
 
     def load_history(self, model: str, since: float) -> RetrainingHistory:
         """Return the entries of a model since a time and its newest entry, the newest first."""
+        ...
+
+    def hold_champion(self, model: str) -> AbstractContextManager[None]:
+        """Hold the right to move a model's champion, which one process of all replicas has at a time.
+
+        A store that cannot be reached is no reason to refuse a rollback: the right is taken with a warning.
+
+        Raises:
+            PromotionError: Another process holds it for longer than some seconds.
+        """
         ...
 
     def add_acknowledgement(self, entry: Acknowledgement) -> None:

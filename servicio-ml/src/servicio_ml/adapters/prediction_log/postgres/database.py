@@ -3,7 +3,8 @@
 import logging
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -97,6 +98,38 @@ class LogDatabase:
             raise self._explain_timeout(error) from error
         except (psycopg.Error, NewerSchemaError) as error:
             raise self._translate_error(error) from error
+
+    @contextmanager
+    def hold_lock(self, space: int, name: str, seconds: float) -> Iterator[None]:
+        """Hold an advisory lock by a connection of its own, as long as the context and the connection last.
+
+        Args:
+            space: First key of the lock.
+            name: Name whose hash is the second key.
+            seconds: Maximum wait.
+
+        Raises:
+            TimeoutError: Another connection holds it.
+            LogError: The server cannot be reached.
+        """
+        try:
+            connection = self._connect()
+        except psycopg.Error as error:
+            raise self._translate_error(error) from error
+        try:
+            connection.execute(f"SET LOCAL lock_timeout = '{round(seconds * 1000)}ms'".encode())
+            connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (space, name))
+        except psycopg.errors.LockNotAvailable:
+            connection.close()
+            raise TimeoutError from None
+        except psycopg.Error as error:
+            connection.close()
+            raise self._translate_error(error) from error
+        try:
+            yield
+        finally:
+            # the end of the connection ends the transaction, which has written nothing
+            connection.close()
 
     def close(self) -> None:
         """Close all connections; the next transaction opens a new pool."""
