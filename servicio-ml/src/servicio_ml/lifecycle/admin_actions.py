@@ -85,14 +85,18 @@ def _set_held_champion(
     found = _record_move(model, now, context) if now is not None else None
     if found is not None and found.decision is not PromotionDecision.SET_OUTSIDE and now == version:
         return found
-    # the new version itself is allowed, so that the error below says that it is the champion already
+    # the new version itself is allowed: as champion already, it is refused with a message of its own
     if instead_of is not None and now not in {instead_of, version}:
-        present = "no version" if now is None else f"version {now}"
-        problem = f"{present} is champion, not version {instead_of}: refresh, then decide again"
-        raise PromotionError(model, problem)
+        raise _build_changed_error(model, now, instead_of)
     was_champion = any(each.version == version for each in list_tenures(model, context.tracker))
     decision = PromotionDecision.ROLLED_BACK if was_champion else PromotionDecision.PROMOTED
     return _move_alias(model, champion, version, decision, reason, context)
+
+
+def _build_changed_error(model: str, champion: int | None, expected: int) -> PromotionError:
+    present = "no version" if champion is None else f"version {champion}"
+    problem = f"{present} is champion, not version {expected}: refresh, then decide again"
+    return PromotionError(model, problem)
 
 
 def _move_alias(
