@@ -222,7 +222,6 @@ def test_a_move_in_mlflow_is_in_the_history_of_the_next_decision(place: Decision
 
 
 def test_two_replicas_move_one_champion(tmp_path: Path) -> None:
-    """Of administrators at two replicas, who have different versions in mind, one gets an error."""
     place = DecisionFixture(tmp_path)
     together = threading.Barrier(2)
 
