@@ -86,7 +86,7 @@ def find_worst_level(by: str) -> str:
 def count_alerts(severity: str) -> str:
     """Count the firing alerts; an alert for several versions or windows counts once."""
     found = select("ALERTS", alertstate="firing", severity=severity)
-    return f"count(count by (alertname, model, feature) ({found})) or vector(0)"
+    return f"count(count by (alertname, model, feature, segment, value) ({found})) or vector(0)"
 
 
 def sum_or_zero(expr: str) -> str:

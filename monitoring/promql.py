@@ -4,6 +4,7 @@ from monitoring.rule import format_duration, multiply_duration, parse_millisecon
 from monitoring.thresholds import MEMORY_STEPS
 
 VERSION = "model, version"
+SEGMENT = f"{VERSION}, segment, value"
 DESIGN_EFFECT = f"on ({VERSION}) group_left () max by ({VERSION}) (servicio_ml_design_effect)"
 """Expression for the design effect: the factor by which dependence of rows increases their variance."""
 

@@ -6,14 +6,16 @@ from typing import Any
 import monitoring.alerts.drift as drift_alerts
 import monitoring.alerts.models as model_alerts
 import monitoring.alerts.pipelines as pipeline_alerts
+import monitoring.alerts.segments as segment_alerts
 import monitoring.alerts.service as service_alerts
 import monitoring.records.drift as drift_records
 import monitoring.records.models as model_records
 import monitoring.records.pipelines as pipeline_records
+import monitoring.records.segments as segment_records
 import monitoring.records.service as service_records
 import monitoring.records.tickets as ticket_records
 from monitoring.rule import AlertRule, RecordingRule, RuleGroup, multiply_duration, parse_milliseconds
-from monitoring.thresholds import MIN_ALERT_WINDOW, SERVICE_STEP_SHARE, STEP, WINDOWS
+from monitoring.thresholds import MIN_ALERT_WINDOW, SEGMENT_WINDOWS, SERVICE_STEP_SHARE, STEP, WINDOWS
 
 
 def build_groups(step: str = STEP, windows: Sequence[str] = WINDOWS) -> list[RuleGroup]:
@@ -32,9 +34,7 @@ def build_groups(step: str = STEP, windows: Sequence[str] = WINDOWS) -> list[Rul
         _build_group(
             "drift", step, _build_drift_records(step, windows, long), drift_alerts.build_alerts(step, long)
         ),
-        _build_group(
-            "models", step, _build_model_records(step, windows), model_alerts.build_alerts(step, long)
-        ),
+        _build_group("models", step, _build_model_records(step, windows), _build_model_alerts(step, long)),
         _build_group(
             "service", short, service_records.build_records(short), service_alerts.build_alerts(short)
         ),
@@ -71,3 +71,16 @@ def _build_model_records(step: str, windows: Sequence[str]) -> Iterator[Recordin
     yield from model_records.build_base_records(step, windows)
     for window in windows:
         yield from model_records.build_window_records(window, step)
+    yield from segment_records.build_base_records(step)
+    for window in _select_segment_windows(windows):
+        yield from segment_records.build_window_records(window, step)
+
+
+def _build_model_alerts(step: str, long: Sequence[str]) -> Iterator[AlertRule]:
+    yield from model_alerts.build_alerts(step, long)
+    yield from segment_alerts.build_alerts(step, _select_segment_windows(long))
+
+
+def _select_segment_windows(windows: Sequence[str]) -> Sequence[str]:
+    """Select the windows of segments, or the longest one where none of these is wanted."""
+    return [each for each in windows if each in SEGMENT_WINDOWS] or [max(windows, key=parse_milliseconds)]

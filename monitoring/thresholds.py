@@ -5,6 +5,7 @@ limits of its use case's policy (`servicio_ml_drift_*`, `servicio_ml_performance
 """
 
 from servicio_ml.domain.policy import MAX_MISSING_EXCESS, MIN_DEVIATIONS, MIN_EVALUATED_ROWS
+from servicio_ml.features.performance.looks import WINDOW_DAYS
 
 STEP = "5m"
 """Time between two evaluations of the rules about models, which a sample of a base record counts."""
@@ -81,6 +82,10 @@ COVERAGE_USUAL = 0.1
 """Minimum label coverage of the window before (0–1); below it, labels are not expected."""
 COVERAGE_LOSS = 0.5
 """Share of the label coverage of the window before (0–1) below which the alert fires."""
+SEGMENT_WINDOWS = tuple(f"{days}d" for days in WINDOW_DAYS)
+"""Windows in which segments are evaluated; shorter ones hold few rows of a segment."""
+MIN_SEGMENT_ROWS = 20
+"""Minimum number of labelled rows of a segment's value; its threshold knows how few they are."""
 INTERVAL_DEVIATION = 0.02
 """Minimum difference between the coverage of intervals and the expected one (0–1) for an alert."""
 STALE_DAYS = 180

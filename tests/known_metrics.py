@@ -57,7 +57,17 @@ SEAWEEDFS = {
 PROMETHEUS = {
     "up": (),
     "scrape_duration_seconds": (),
-    "ALERTS": ("alertname", "alertstate", "severity", "cause", "model", "feature", "raised"),
+    "ALERTS": (
+        "alertname",
+        "alertstate",
+        "severity",
+        "cause",
+        "model",
+        "feature",
+        "raised",
+        "segment",
+        "value",
+    ),
 }
 OTHER_SERVER_METRICS = {
     "servicio_ml_stream_lag": ("model",),
@@ -69,7 +79,7 @@ OTHER_SERVER_METRICS = {
 ROW = re.compile(r"^\| ([\w, ]+?) \| ([\w, ]*)\|$", re.MULTILINE)
 RECORD_LABELS = {
     *("model", "version", "feature", "bin", "season", "window", "predicted", "actual", "label", "metric"),
-    *("reason", "route", "method", "protocol", "step", "use_case"),
+    *("reason", "route", "method", "protocol", "step", "use_case", "segment", "value"),
 }
 
 

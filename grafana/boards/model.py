@@ -309,6 +309,61 @@ PERFORMANCE = (
         " from its model of the errors, before ground truth is known.",
     ),
 )
+SEGMENT_WINDOW = f'window="{thresholds.SEGMENT_WINDOWS[-1]}"'
+MAX_SEGMENTS = 10
+"""Maximum number of lines of segments, those with the largest values."""
+
+
+def _select_segment(record: str, *matchers: str) -> str:
+    return f"max by (segment, value) ({filter_champions(select(record, MODEL, *matchers))})"
+
+
+SEGMENTS = (
+    LinesPanel(
+        "Loss of segments beyond chance",
+        "short",
+        "How many standard errors the loss of each value of a segment exceeds that of unseen rows by, over"
+        f" {thresholds.SEGMENT_WINDOWS[-1]}: the {MAX_SEGMENTS} largest. The dashed limit knows the number of"
+        " values, so that chance exceeds it anywhere in less than 5 % of the years. No data: no segments, or"
+        " no labels.",
+        [
+            PanelQuery(
+                f"topk({MAX_SEGMENTS}, {_select_segment('segment:loss:deviations', SEGMENT_WINDOW)})",
+                "{{segment}}: {{value}}",
+            ),
+            PanelQuery(
+                f"max({filter_champions(select('servicio_ml_segment_deviations', MODEL))})",
+                "limit",
+                QueryRole.LIMIT,
+            ),
+        ],
+        width=10,
+        alerts=["SegmentPerformanceLow"],
+    ),
+    TablePanel(
+        "Segments",
+        "short",
+        f"Rows of {thresholds.SEGMENT_WINDOWS[-1]} by value of the segments. Loss: share of wrong classes, or"
+        " mean absolute error. Reference: on rows that the model was not trained on. Beyond chance: as"
+        " beside. Missing: missing values of a row.",
+        width=14,
+        labels={"segment": "Segment", "value": "Value"},
+        sort="Beyond chance",
+        alerts=["SegmentPerformanceLow"],
+        columns=[
+            TableColumn("Rows", _select_segment("segment:predictions:rows", SEGMENT_WINDOW)),
+            TableColumn("Labels", _select_segment("segment:labels:rows", SEGMENT_WINDOW)),
+            TableColumn("Loss", _select_segment("segment:loss_realised:value", SEGMENT_WINDOW)),
+            TableColumn("Expected loss", _select_segment("segment:loss_expected:value", SEGMENT_WINDOW)),
+            TableColumn("Reference", _select_segment("servicio_ml_segment_reference_loss")),
+            TableColumn("Beyond chance", _select_segment("segment:loss:deviations", SEGMENT_WINDOW)),
+            TableColumn(
+                "Covered", _select_segment("segment:interval_coverage:ratio", SEGMENT_WINDOW), "percentunit"
+            ),
+            TableColumn("Missing", _select_segment("segment:missing_values:mean", SEGMENT_WINDOW)),
+        ],
+    ),
+)
 LABELLED = f"sum by (version) ({select('model:labels:rows', MODEL, WINDOW)})"
 SHADOWED = select("model:predictions:rate5m", MODEL, 'protocol="shadow"')
 MISSED = sum_or_zero(f"increase({select('servicio_ml_shadow_dropped_total', MODEL)}[1h])")
@@ -368,6 +423,7 @@ def build_model_board() -> dashboard.Dashboard:
         [
             BoardSection("Now", NOW),
             BoardSection("Performance", PERFORMANCE),
+            BoardSection("Segments", SEGMENTS),
             BoardSection("Traffic", TRAFFIC),
             BoardSection("Predictions", PREDICTIONS),
             BoardSection("Versions", VERSIONS),

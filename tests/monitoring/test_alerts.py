@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from monitoring.rule import AlertRule, RuleGroup
 from monitoring.rules import build_groups, list_alerts
-from monitoring.thresholds import STEP
+from monitoring.thresholds import SEGMENT_WINDOWS, STEP
 
 from promtool import Expected, format_series, run
 
@@ -357,6 +357,70 @@ def write_registered(days_ago: float) -> dict[str, str]:
     return {format_series(metric, **MINE, **TARGET): repeat_value(-days_ago * 86400)}
 
 
+def write_segment(
+    rows: float,
+    loss: float,
+    reference: float,
+    *,
+    squares: float = 0.0,
+    variance: float = 0.0,
+    effect: float = 1,
+) -> dict[str, str]:
+    """Ground truth of one value: `loss` wrong rows of `rows`, or the sum of their absolute errors.
+
+    Its error rate was `reference` on 2,000 unseen rows; of numbers the mean error, with a variance.
+    """
+    value = {**MINE, "segment": "site", "value": "Perth"}
+    series = {
+        format_series(f"servicio_ml_segment_{name}", **value, **TARGET): values
+        for name, values in {
+            "labels_total": write_burst(rows),
+            "loss_total": write_burst(loss),
+            "reference_rows": repeat_value(2000),
+            "reference_loss": repeat_value(reference),
+            "loss_limit": repeat_value(reference * 1.25 if variance else reference + 0.05),
+        }.items()
+    }
+    if variance:
+        name = format_series("servicio_ml_segment_squared_loss_total", **value, **TARGET)
+        series[name] = write_burst(squares)
+        name = format_series("servicio_ml_segment_reference_variance", **value, **TARGET)
+        series[name] = repeat_value(variance)
+    effects = format_series("servicio_ml_segment_design_effect", **MINE, **TARGET, segment="site")
+    deviations = format_series("servicio_ml_segment_deviations", **MINE, **TARGET)
+    return {
+        **series, effects: repeat_value(effect), deviations: repeat_value(4.6), **write_champion()
+    }  # fmt: skip
+
+
+PERTH = tuple({**MINE, "segment": "site", "value": "Perth", "window": window} for window in SEGMENT_WINDOWS)
+SEGMENTS = (
+    expect_firing("SegmentPerformanceLow", "many wrong", write_segment(117, 43, 0.15), *PERTH),
+    expect_silent("SegmentPerformanceLow", "no more than chance", write_segment(117, 34, 0.15)),
+    expect_silent("SegmentPerformanceLow", "as many as ever", write_segment(117, 18, 0.15)),
+    expect_silent("SegmentPerformanceLow", "none wrong", write_segment(117, 0, 0.15)),
+    expect_silent("SegmentPerformanceLow", "rows that are alike", write_segment(117, 43, 0.15, effect=2)),
+    expect_silent("SegmentPerformanceLow", "a loss that does not matter", write_segment(50_000, 9_500, 0.15)),
+    expect_firing("SegmentPerformanceLow", "all of a few wrong", write_segment(20, 20, 0.15), *PERTH),
+    expect_silent("SegmentPerformanceLow", "too few", write_segment(19, 19, 0.15)),
+    expect_silent("SegmentPerformanceLow", "not the champion", replace_version(write_segment(117, 43, 0.15))),
+    expect_firing(
+        "SegmentPerformanceLow",
+        "large errors",
+        write_segment(117, 187, 1.0, squares=600, variance=0.64),
+        *PERTH,
+    ),
+    expect_silent(
+        "SegmentPerformanceLow",
+        "errors no larger than by chance",
+        write_segment(117, 152, 1.0, squares=400, variance=0.64),
+    ),
+    expect_silent(
+        "SegmentPerformanceLow",
+        "one huge error",
+        write_segment(117, 187, 1.0, squares=7000, variance=0.64),
+    ),
+)
 FORTNIGHT = {"at": "15d", "step": "6h"}
 MODELS = (
     *build_performance_cases("PerformanceLow", "realised"),
@@ -574,7 +638,7 @@ PIPELINES = (
         write_decisions("0 1 2 2 3+0x200", "0 0 0 1+0x200")),
 )  # fmt: skip
 
-CASES = (*DRIFT, *MODELS, *SERVICE, *PIPELINES)
+CASES = (*DRIFT, *MODELS, *SEGMENTS, *SERVICE, *PIPELINES)
 
 
 @pytest.mark.slow
@@ -584,7 +648,10 @@ def test_an_alert(case: Case, tmp_path: Path) -> None:
     wanted = select_groups(case)
     state = {"alertname": alert.name, "alertstate": "firing"}
     common = {**state, "severity": alert.severity, "cause": alert.cause}
-    query = format_series("ALERTS", **state) + ' unless ALERTS{window=~"7d|30d"}'
+    query = format_series("ALERTS", **state)
+    # segments have no shorter windows
+    if case not in SEGMENTS:
+        query += ' unless ALERTS{window=~"7d|30d"}'
     samples = {format_series("ALERTS", **common, **each): 1.0 for each in case.firing}
     expected = Expected(query=query, at=case.at, samples=samples)
     assert run(wanted, case.series, [expected], tmp_path) == ""

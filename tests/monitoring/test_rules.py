@@ -11,7 +11,7 @@ import pytest
 from monitoring.generate import RULES, to_text
 from monitoring.rule import RecordingRule, RuleGroup, format_duration, parse_milliseconds
 from monitoring.rules import build_groups
-from monitoring.thresholds import LATENCY_SECONDS, WINDOWS
+from monitoring.thresholds import LATENCY_SECONDS, SEGMENT_WINDOWS, WINDOWS
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
 from promtool import Expected, find_program, format_series, run
@@ -90,8 +90,11 @@ def test_every_window_has_the_same_records() -> None:
         for rule in group.rules:
             if isinstance(rule, RecordingRule) and rule.labels:
                 names[rule.labels["window"]].add(rule.name)
-    assert len(set(map(frozenset, names.values()))) == 1
-    assert "feature:psi:index" in names["30d"]
+    segments = {name for name in names["30d"] if name.startswith("segment:")}
+    assert all(names[window] >= segments for window in SEGMENT_WINDOWS)
+    assert len({frozenset(found - segments) for found in names.values()}) == 1
+    assert not names["1h"] & segments
+    assert {"feature:psi:index", "segment:loss:deviations"} <= names["30d"]
 
 
 def draw_profile(random: np.random.Generator) -> ReferenceProfile:

@@ -15,12 +15,15 @@ import numpy.typing as npt
 from servicio_ml.domain.fields.segment import MISSING_VALUE, OTHER_VALUE, Segment
 from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.features.bins import Numbers
+from servicio_ml.features.performance.looks import WINDOW_DAYS
 
 Indices = npt.NDArray[np.intp]
 MIN_REFERENCE_ROWS = 30
 """Minimum number of unseen rows of a value; with fewer, its performance is not compared."""
-BLOCK_DAYS, MIN_BLOCKS = 7, 50
-"""Length of a block of the design effect, and the minimum number of blocks that it is measured by."""
+MIN_BLOCKS = 50
+"""Minimum number of blocks of time that the design effect is measured by."""
+MAX_BLOCKS = 1e6
+"""Above the number of blocks of a value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,7 @@ class SegmentProfile:
         rows: Number of rows that the model was not trained on, by value.
         losses: Mean loss of these rows by value; of few rows drawn a little towards that of all.
         variances: Variance of the loss of a row, by value.
-        design_effect: Variance of a value's mean loss in a week, relative to independent rows.
+        design_effect: Variance of a value's mean loss in a window, relative to that of independent rows.
     """
 
     field: str
@@ -165,16 +168,18 @@ def _measure_losses(
 def _measure_design_effect(
     places: Indices, losses: Numbers, means: Numbers, days: Numbers | None, effect: float
 ) -> float:
-    """Measure how much more the mean loss of a value varies between weeks than that of independent rows.
+    """Measure how much more the mean loss of a value varies between windows than that of independent rows.
 
-    Σ (S - n m)² / Σ n v over the weeks of all values, with the n losses S of a week of a value, their mean m
-    and variance v over all weeks (Kish 1965). It contains what the seasons change.
+    Σ (S - n m)² / Σ n v over the windows of all values, with the sum S of the n losses of a window, and the
+    mean m and variance v of the value's losses (Kish 1965); the largest of all lengths. It contains what the
+    seasons change.
     """
     if days is None or np.isnan(days).any():
         return effect
-    _, blocks = np.unique(places * 1e6 + days // BLOCK_DAYS, return_inverse=True)
-    if blocks.max() + 1 < MIN_BLOCKS:
-        return effect
-    deviations = losses - means[places]
-    sums = np.bincount(blocks, deviations)
-    return max(1.0, float(np.sum(sums**2) / np.sum(deviations**2)))
+    deviations, found = losses - means[places], [1.0]
+    for length in WINDOW_DAYS:
+        blocks = np.unique(places * MAX_BLOCKS + days // length, return_inverse=True)[1]
+        if blocks.max() + 1 < MIN_BLOCKS:
+            return effect
+        found.append(float(np.sum(np.bincount(blocks, deviations) ** 2) / np.sum(deviations**2)))
+    return max(found)
