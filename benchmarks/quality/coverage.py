@@ -27,6 +27,7 @@ from servicio_ml.domain.use_case import UseCase
 from servicio_ml.features.encoder import Matrix
 from servicio_ml.features.output import Predictions
 from servicio_ml.features.uncertainty.conformity import compute_quantiles
+from servicio_ml.features.uncertainty.label_scores import compute_doubt, compute_label_scores
 from servicio_ml.features.uncertainty.levels import DEFAULT_LEVEL
 from servicio_ml.features.uncertainty.uncertainty import (
     LABEL_SET,
@@ -34,8 +35,6 @@ from servicio_ml.features.uncertainty.uncertainty import (
     UPPER,
     Uncertainty,
     UncertaintyColumns,
-    compute_doubt,
-    compute_label_scores,
     mark_covered,
 )
 from servicio_ml.lifecycle.published import read_manifest
@@ -59,7 +58,7 @@ THIRDS = 3
 TIMED_ROWS, TIMED_RUNS = 20_000, 5
 COLUMNS = (
     "use case", "model", "calibration rows", "test rows", "coverage", "by third of the difficulty",
-    "mean size", "one size: coverage", "by third", "mean size", "narrower", "µs a row",
+    "mean size", "empty", "one size: coverage", "by third", "mean size", "narrower", "µs a row",
 )  # fmt: skip
 
 
@@ -164,9 +163,11 @@ def compute_one_size(model: CalibratedModel) -> UncertaintyColumns:
             LOWER: np.clip(answers.outcomes - half, *limits), UPPER: np.clip(answers.outcomes + half, *limits)
         }  # fmt: skip
     places = np.arange(len(truth)), truth.astype(int)
-    scores = compute_label_scores(unseen.probabilities, unseen.outcomes)[places]
+    # of the number 1, the answered label is in each set
+    scores = compute_label_scores(unseen.probabilities, unseen.outcomes, np.ones(len(truth)))[places]
     (limit,) = compute_quantiles(scores, weights, level)
-    return {LABEL_SET: compute_label_scores(answers.probabilities, answers.outcomes) <= limit}
+    numbers = np.ones(len(answers.outcomes))
+    return {LABEL_SET: compute_label_scores(answers.probabilities, answers.outcomes, numbers) <= limit}
 
 
 def add_line(
@@ -182,6 +183,7 @@ def add_line(
     lines.add(
         use_case.name, candidate.name, f"{len(models[0].unseen_truth):,}", rows,
         f"{found.covered.mean():.1%}", format_thirds(found.covered, order), f"{size:.4g}",
+        f"{(found.sizes == 0).mean():.1%}",
         f"{found.one_covered.mean():.1%}", format_thirds(found.one_covered, order), f"{one:.4g}",
         f"{1 - size / one:.0%}", f"{time_rows(models[0]):.1f}",
     )  # fmt: skip

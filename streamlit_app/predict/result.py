@@ -1,6 +1,6 @@
 """The latest prediction of a reader: requested once, kept in the session, drawn at every rerun."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import altair as alt
@@ -117,8 +117,7 @@ def _describe_uncertainty(schema: ModelSchema, prediction: ModelPrediction) -> s
             lower=format_score(schema, prediction.lower),
             upper=format_score(schema, prediction.upper),
         )
-    labels = ", ".join(map(label_level, prediction.label_set or []))
-    text = t("In {share} of 100 such cases, the truth is one of: {labels}.", share=share, labels=labels)
+    text = _describe_label_set(share, prediction.label_set or [])
     if prediction.probability_lower is None or prediction.probability_upper is None:
         return text
     bounds = t(
@@ -127,6 +126,17 @@ def _describe_uncertainty(schema: ModelSchema, prediction: ModelPrediction) -> s
         upper=format_score(schema, prediction.probability_upper),
     )
     return f"{text} {bounds}"
+
+
+def _describe_label_set(share: str, labels: Sequence[str]) -> str:
+    if labels:
+        names = ", ".join(map(label_level, labels))
+        return t("In {share} of 100 such cases, the truth is one of: {labels}.", share=share, labels=names)
+    return t(
+        "Such predictions are right in more than {share} of 100 cases. The set of labels is empty, so that"
+        " exactly {share} of 100 sets hold the truth.",
+        share=share,
+    )
 
 
 def _draw_class_probabilities(latest: PredictedRecord) -> None:

@@ -265,6 +265,17 @@ def test_the_answer_says_how_sure_it_is(
     assert call.query == {"interval": "0.9"}
 
 
+def test_an_empty_set_of_labels_is_explained(open_page: OpenPage, service: FakeServer) -> None:
+    prepare_server(service, {**MULTICLASS, "max_interval": 0.99})
+    result = {**ANSWERS["multiclass"], "label_set": [], "interval": 0.9}
+    service.set_response(
+        "POST", "/models/small/predict", {**result, "model": "small", "version": 3, "prediction_id": ID}
+    )
+    app = submit(open_page("predict"))
+    [text] = [each.value for each in app.caption if "The set of labels is empty" in each.value]
+    assert text.startswith("Such predictions are right in more than 90 of 100 cases.")
+
+
 def test_a_model_without_intervals_is_not_asked_for_one(open_page: OpenPage, model: FakeServer) -> None:
     app = submit(open_page("predict"))
     [call] = model.find_calls("POST", "/models/small/predict")

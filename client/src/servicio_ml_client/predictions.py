@@ -23,7 +23,7 @@ class Prediction(Document):
     """Lower bound of the number of a regression; None unless asked with `interval`."""
     upper: float | None = None
     label_set: list[str] | None = None
-    """Labels that hold the true one as often as `interval` says; None unless asked."""
+    """Labels that hold the true one as often as `interval` says, which may be none; None unless asked."""
     probability_lower: float | None = None
     """Lower bound of `probability`; None unless asked with `interval`."""
     probability_upper: float | None = None

@@ -17,7 +17,7 @@ SCORES = np.random.default_rng(0).permutation(np.arange(1.0, 100.0))
 def _build_table(rows: int) -> ConformityTable:
     scores = np.arange(1.0, rows + 1)
     return ConformityTable(
-        rows=(99.0, float(rows)),
+        rows=float(rows),
         quantiles=(compute_quantiles(SCORES, np.ones(99)), compute_quantiles(scores, np.ones(rows))),
     )
 

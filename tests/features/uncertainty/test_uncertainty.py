@@ -4,15 +4,17 @@ import json
 from typing import Any
 
 import numpy as np
+import pytest
 
 from servicio_ml.features.output import Predictions
 from servicio_ml.features.runtimes.scorer import Runtime
 from servicio_ml.features.uncertainty.conformity import ConformityTable
 from servicio_ml.features.uncertainty.error_model import ErrorModel
+from servicio_ml.features.uncertainty.label_scores import compute_label_scores, draw_row_numbers
 from servicio_ml.features.uncertainty.levels import LEVELS
 from servicio_ml.features.uncertainty.probability_bounds import ProbabilityBounds
 from servicio_ml.features.uncertainty.row_groups import RowGroups
-from servicio_ml.features.uncertainty.uncertainty import Uncertainty, compute_label_scores, mark_covered
+from servicio_ml.features.uncertainty.uncertainty import Uncertainty, mark_covered
 
 NAN = float("nan")
 
@@ -28,16 +30,16 @@ class _Scorer:
 
 
 def _build_table(*quantiles: float) -> ConformityTable:
-    return ConformityTable(
-        rows=(500.0,) * len(quantiles), quantiles=tuple((each,) * len(LEVELS) for each in quantiles)
-    )
+    return ConformityTable(rows=500.0, quantiles=tuple((each,) * len(LEVELS) for each in quantiles))
 
 
 def _build_regression(**changes: Any) -> Uncertainty:
     model = ErrorModel(
         scorer=_Scorer(), is_relative=True, ratio=2.0, squared_ratio=1.5, floor=0.5, damping=1.0
     )
-    return Uncertainty(groups=RowGroups(), table=_build_table(3.0), error_model=model, **changes)
+    return Uncertainty(
+        groups=RowGroups(), table=_build_table(3.0), error_model=model, value_columns=1, **changes
+    )
 
 
 MATRIX = np.array([[0.0], [1.0], [NAN]], dtype=np.float32)
@@ -67,8 +69,9 @@ def test_damping_brings_widths_together() -> None:
 def test_a_group_has_its_own_quantile_and_other_rows_share_one() -> None:
     groups = RowGroups(field="colour", column=0, codes=(0,))
     built = Uncertainty(
-        groups=groups, table=_build_table(1.0, 2.0), error_model=_build_regression().error_model
-    )
+        groups=groups, table=_build_table(1.0, 2.0), error_model=_build_regression().error_model,
+        value_columns=1,
+    )  # fmt: skip
     widths = np.ptp([*built.compute_columns(MATRIX, ANSWERS, 0.9).values()], axis=0)
     assert widths.round(4).tolist() == [2 * 2, 2 * 2 * 20, 2 * 2 * 0.5]
 
@@ -81,7 +84,7 @@ CLASSES = Predictions(outcomes=np.array([0.0, 1.0, 1.0]), probabilities=PROBABIL
 def test_a_set_holds_the_answer_and_what_is_as_likely_as_its_range_asks() -> None:
     groups = RowGroups(edges=(0.3,))
     bounds = ProbabilityBounds(edges=(0.5,), lower=(0.2, 0.6), upper=(0.3, 0.7))
-    built = Uncertainty(groups=groups, table=_build_table(0.0, 0.6), bounds=bounds)
+    built = Uncertainty(groups=groups, table=_build_table(0.0, 0.6), bounds=bounds, value_columns=1)
     columns = built.compute_columns(MATRIX, CLASSES, 0.9)
     assert columns["label_set"].tolist() == [[True, False], [True, True], [False, True]]
     assert columns["probability_lower"].tolist() == [0.1, 0.2, 0.6]
@@ -91,15 +94,53 @@ def test_a_set_holds_the_answer_and_what_is_as_likely_as_its_range_asks() -> Non
     assert mark_covered(columns, np.array([2.0, -1.0, 1.0])).tolist() == [False, False, True]
 
 
+def test_a_quantile_below_zero_leaves_out_the_answers_of_some_rows() -> None:
+    """Sets hold the answer in 80 of 100 sure rows, which ones is the rows' own; no doubtful set is empty."""
+    matrix = np.arange(4000, dtype=np.float32)[:, None]
+    doubtful = np.arange(4000) % 2 > 0
+    probabilities = np.where(doubtful[:, None], [0.6, 0.4], [0.9, 0.1])
+    predictions = Predictions(outcomes=np.zeros(4000), probabilities=probabilities)
+    built = Uncertainty(groups=RowGroups(edges=(0.3,)), table=_build_table(-0.2, 0.1), value_columns=1)
+    members = built.compute_columns(matrix, predictions, 0.9)["label_set"]
+    assert members[doubtful, 0].all()
+    assert members[~doubtful, 0].mean() == pytest.approx(0.8, abs=0.03)
+    assert not members[:, 1].any()
+    some = slice(100, 200)
+    alone = built.compute_columns(matrix[some], predictions.select(some), 0.9)["label_set"]
+    assert alone.tolist() == members[some].tolist()
+
+
 def test_the_answered_label_conforms_best() -> None:
-    scores = compute_label_scores(PROBABILITIES, CLASSES.outcomes)
-    assert scores.round(4).tolist() == [[0, 0.9], [0.45, 0], [0.65, 0]]
+    scores = compute_label_scores(PROBABILITIES, CLASSES.outcomes, np.array([0.0, 0.25, 1.0]))
+    assert scores.round(4).tolist() == [[-1, 0.9], [0.45, -0.75], [0.65, 0]]
     assert PROBABILITIES[0, 0] == 0.9
+
+
+def test_numbers_of_rows_are_uniform_and_each_value_counts() -> None:
+    rows = np.random.default_rng(0).normal(size=(5000, 3)).astype(np.float32)
+    # few values, as of categories, and rows that differ in one of them
+    rows[:, 1] = np.arange(5000) % 4
+    numbers = draw_row_numbers(rows)
+    assert np.histogram(numbers, bins=10, range=(0, 1))[0] == pytest.approx(np.full(10, 500), abs=100)
+    changed = rows.copy()
+    changed[:, 1] += 1
+    assert abs(np.corrcoef(numbers, draw_row_numbers(changed))[0, 1]) < 0.05
+    assert not np.isin(draw_row_numbers(rows[:, ::-1]), numbers).any()
+
+
+def test_equal_values_have_equal_numbers_whatever_their_bits() -> None:
+    """A missing value is one, with either sign; so is zero."""
+    rows = np.array([[NAN, 0.0, 2.0], [-NAN, -0.0, 2.0]], dtype=np.float32)
+    assert rows[0].tobytes() != rows[1].tobytes()
+    first, second = draw_row_numbers(rows)
+    assert first == second == draw_row_numbers(rows[1:])[0]
 
 
 def test_documents_survive_json() -> None:
     bounds = ProbabilityBounds(edges=(0.5,), lower=(0.2, 0.6), upper=(0.3, 0.7))
-    classes = Uncertainty(groups=RowGroups(edges=(0.3,)), table=_build_table(0.0, 0.6), bounds=bounds)
+    classes = Uncertainty(
+        groups=RowGroups(edges=(0.3,)), table=_build_table(0.0, 0.6), bounds=bounds, value_columns=1
+    )
     for built in (classes, _build_regression(minimum=0.0, maximum=150.0)):
         document = json.loads(json.dumps(built.to_json(), allow_nan=False))
         scorer = None if built.error_model is None else built.error_model.scorer

@@ -1,6 +1,5 @@
 """Coverage of intervals and sets, counted when ground truth arrives."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,12 +87,7 @@ def test_a_model_without_uncertainty_counts_nothing(tmp_path: Path, isolated_fol
 def test_the_expected_share_is_that_of_the_calibration_rows(
     artifact_folder: Path, regression_folder: Path
 ) -> None:
-    """A set is never empty, so that sets of sure rows cover more than the level."""
-    sets, intervals = (load_artifact(each).uncertainty for each in (artifact_folder, regression_folder))
-    assert isinstance(sets, Uncertainty)
-    assert isinstance(intervals, Uncertainty)
-    assert sets.coverage >= LEVEL
-    assert intervals.coverage == pytest.approx(LEVEL, abs=0.01)
-    assert not sets.needs_features
-    assert replace(sets, groups=replace(sets.groups, field="colour")).needs_features
-    assert intervals.needs_features
+    for folder in (artifact_folder, regression_folder):
+        uncertainty = load_artifact(folder).uncertainty
+        assert isinstance(uncertainty, Uncertainty)
+        assert uncertainty.coverage == pytest.approx(LEVEL, abs=0.02)

@@ -70,7 +70,7 @@ TYPES = {
     Kind.NUMBER: pl.Float64(),
 }
 TOLERANCE = 1e-5
-LEVEL = 0.9
+LEVEL = 0.6
 SECONDS = 30
 MUTATION = """mutation ($records: [JSON!]!, $interval: Float) {
     predict(model: "small", records: $records, interval: $interval) {
@@ -460,7 +460,10 @@ def test_every_interface_gives_the_same_intervals_and_sets(
         if "lower" in mine:
             assert mine["lower"] < mine["prediction"] < mine["upper"]
         else:
-            assert mine["label"] in mine["label_set"]
+            assert mine["label"] in mine["label_set"] or not mine["label_set"]
+    if "label_set" in names:
+        # sets of one size would not show how an interface writes the others
+        assert len({len(each["label_set"]) for each in answers}) > 1
 
 
 @pytest.mark.parametrize("interface", INTERFACES)
@@ -480,5 +483,5 @@ def test_every_interface_says_why_an_isolated_model_has_no_intervals(
         pytest.skip("this model has them")
     with pytest.raises((AssertionError, RequestError, grpc.aio.AioRpcError)) as caught:
         INTERFACES[interface](replace(given, interval=LEVEL))
-    assert "interval 0.9 of small version 1" in str(caught.value)
+    assert f"interval {LEVEL} of small version 1" in str(caught.value)
     assert "runs in a process of its own" in str(caught.value)

@@ -179,6 +179,8 @@ def _show(here: CommandSession, use_case: UseCase, made: "ImportedModel") -> Non
         here.print_line(f"runs in an isolated process: {made.proof.reason}")
     if made.proof.skipped:
         here.print_line(f"not compared: {made.proof.skipped} rows that the use case refuses")
+    if made.seen_rows:
+        here.print_line(f"uncertainty: {made.seen_rows}")
     here.print_line(f"one row takes {made.latency_seconds * MILLISECONDS:.3f} ms")
     if not made.metrics:
         return

@@ -22,30 +22,30 @@ class ConformityTable:
     """Quantile of the conformity scores of each group at each of `LEVELS`.
 
     Attributes:
-        rows: Number of calibration rows of each group; of unequal weights, their effective number.
-        quantiles: `[groups][levels]`; infinite where a group has too few rows for a level.
+        rows: Number of calibration rows; of unequal weights, their effective number.
+        quantiles: `[groups][levels]`; infinite where there are too few rows for a level.
     """
 
-    rows: tuple[float, ...]
+    rows: float
     quantiles: tuple[tuple[float, ...], ...]
 
     def get_quantiles(self, level: float) -> Floats:
         """Get the quantile of each group at a level, `[groups]`.
 
         Raises:
-            RequestError: A group has too few calibration rows for the level.
+            RequestError: There are too few calibration rows for the level.
         """
         place = bisect_left(LEVELS, level - ROUNDING)
         found = np.array([each[place] for each in self.quantiles])
         if not np.isfinite(found).all():
-            needed, rows = compute_needed_rows(LEVELS[place]), math.floor(min(self.rows))
+            needed, rows = compute_needed_rows(LEVELS[place]), math.floor(self.rows)
             problem = f"{INTERVAL} {level:g} needs {needed} calibration rows, and the model has {rows}"
             raise RequestError(problem, f"ask for at most {self.max_level:g}, or train on more rows")
         return found
 
     @property
     def max_level(self) -> float:
-        """Greatest level that every group has enough rows for; 0 without any."""
+        """Greatest level that there are enough rows for; 0 without any."""
         finite = np.isfinite(np.array(self.quantiles)).all(axis=0)
         return max((level for level, is_there in zip(LEVELS, finite, strict=True) if is_there), default=0.0)
 
@@ -59,7 +59,7 @@ class ConformityTable:
         quantiles = tuple(
             tuple(math.inf if each is None else each for each in row) for row in document["quantiles"]
         )
-        return cls(rows=tuple(document["rows"]), quantiles=quantiles)
+        return cls(rows=document["rows"], quantiles=quantiles)
 
 
 def compute_effective_rows(weights: Floats) -> float:

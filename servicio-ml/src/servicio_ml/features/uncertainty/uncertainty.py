@@ -13,6 +13,11 @@ from servicio_ml.features.output import POSITIVE, Predictions
 from servicio_ml.features.runtimes.scorer import Scorer
 from servicio_ml.features.uncertainty.conformity import ConformityTable
 from servicio_ml.features.uncertainty.error_model import ErrorModel
+from servicio_ml.features.uncertainty.label_scores import (
+    compute_doubt,
+    compute_label_scores,
+    draw_row_numbers,
+)
 from servicio_ml.features.uncertainty.levels import DEFAULT_LEVEL, INTERVAL, parse_level
 from servicio_ml.features.uncertainty.probability_bounds import ProbabilityBounds
 from servicio_ml.features.uncertainty.row_groups import RowGroups
@@ -36,8 +41,8 @@ class Uncertainty:
         bounds: Bounds of a binary model's probability; None for others.
         minimum: Minimum of a regression's target.
         maximum: Maximum of a regression's target.
-        coverage: Share of the calibration rows that are covered at `DEFAULT_LEVEL`; sets of sure rows cover
-            more than the level.
+        coverage: Share of the calibration rows that are covered at `DEFAULT_LEVEL`.
+        value_columns: Number of the matrix's first columns, the values of the fields.
     """
 
     groups: RowGroups
@@ -47,6 +52,7 @@ class Uncertainty:
     minimum: float | None = None
     maximum: float | None = None
     coverage: float = DEFAULT_LEVEL
+    value_columns: int
 
     def compute_columns(self, matrix: Matrix, predictions: Predictions, level: float) -> UncertaintyColumns:
         """Compute the columns of an answer at a level.
@@ -63,7 +69,9 @@ class Uncertainty:
         if predictions.probabilities is None:
             return self._compute_interval(matrix, predictions, quantiles)
         groups = self.groups.assign(matrix, compute_doubt(predictions.probabilities))
-        scores = compute_label_scores(predictions.probabilities, predictions.outcomes)
+        # derived columns are left out: their last bits may depend on the number of rows
+        numbers = draw_row_numbers(matrix[:, : self.value_columns])
+        scores = compute_label_scores(predictions.probabilities, predictions.outcomes, numbers)
         columns = {LABEL_SET: scores <= quantiles[groups][:, None]}
         if self.bounds is None:
             return columns
@@ -80,11 +88,6 @@ class Uncertainty:
         # the truth lies within the limits, so a bound beyond them says nothing
         lower = np.clip(outcomes - half, self.minimum, self.maximum)
         return {LOWER: lower, UPPER: np.clip(outcomes + half, self.minimum, self.maximum)}
-
-    @property
-    def needs_features(self) -> bool:
-        """Whether the columns depend on the features of a row, and not only on its answer."""
-        return self.error_model is not None or bool(self.groups.field)
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -110,7 +113,7 @@ class Uncertainty:
     def to_json(self) -> dict[str, Any]:
         parts = {name: getattr(self, name) for name in ("groups", "table", "error_model", "bounds")}
         documents = {name: None if part is None else part.to_json() for name, part in parts.items()}
-        numbers = {name: getattr(self, name) for name in ("minimum", "maximum", "coverage")}
+        numbers = {name: getattr(self, name) for name in ("minimum", "maximum", "coverage", "value_columns")}
         return {**documents, **numbers}
 
     @classmethod
@@ -125,6 +128,7 @@ class Uncertainty:
             minimum=document["minimum"],
             maximum=document["maximum"],
             coverage=document["coverage"],
+            value_columns=document["value_columns"],
         )
 
 
@@ -148,22 +152,6 @@ def resolve_level(uncertainty: Uncertainty | None, model: str, given: object) ->
         raise RequestError(f"{INTERVAL} {level:g} of {model}", allowed)
     uncertainty.table.get_quantiles(level)
     return level
-
-
-def compute_doubt(probabilities: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Compute the difficulty of a row of a classifier, `[n]`: one minus its greatest probability."""
-    return np.asarray(1 - probabilities.max(axis=1))
-
-
-def compute_label_scores(probabilities: npt.NDArray[Any], outcomes: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Compute the conformity score of each label, `[n, classes]`: a set holds those up to a quantile.
-
-    One minus the probability of the label, as in Sadinle, Lei and Wasserman, "Least ambiguous set-valued
-    classifiers with bounded error levels" (2019); 0 for the answered label, so that no set lacks it.
-    """
-    scores = 1 - probabilities
-    scores[np.arange(len(scores)), outcomes.astype(np.intp)] = 0.0
-    return np.asarray(scores)
 
 
 def mark_covered(columns: UncertaintyColumns, truth: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

@@ -16,7 +16,7 @@ from servicio_ml.errors import ModelFailureError, ModelImportError, ModelWorkerE
 from servicio_ml.features.artifact import MODEL, load_artifact
 from servicio_ml.features.encoder import Matrix
 from servicio_ml.features.isolated.worker_document import MODEL_FOLDER, WORKER, WorkerDocument
-from servicio_ml.features.output import OutputTransform
+from servicio_ml.features.output import OutputTransform, Predictions
 from servicio_ml.features.runtimes.scorer import OnnxScorer, Runtime
 from servicio_ml.pipeline.evaluate import ClassMetrics
 from servicio_ml.pipeline.importing.card import CANDIDATE, describe_import
@@ -33,6 +33,7 @@ from servicio_ml.pipeline.importing.parity import (
 )
 from servicio_ml.pipeline.importing.probe import MEMORY_BYTES, ModelProbe
 from servicio_ml.pipeline.importing.problem import ImportProblem
+from servicio_ml.pipeline.importing.seen_rows import describe_seen_rows
 from servicio_ml.pipeline.importing.table import ModelRows
 from servicio_ml.pipeline.importing.typed_rows import ModelInputs, TypedRows
 from servicio_ml.pipeline.training.build_candidate import (
@@ -47,10 +48,12 @@ from servicio_ml.pipeline.training.fitting import TrainingProblem
 from servicio_ml.pipeline.training.model_card import render_model_card
 from servicio_ml.pipeline.training.plots import draw_correlation, draw_importance, draw_plots
 from servicio_ml.pipeline.training.uncertainty.build import build_uncertainty
+from servicio_ml.pipeline.training.uncertainty.built import BuiltUncertainty
 from servicio_ml.pipeline.training.uncertainty.card import describe_uncertainty
 
 MAX_PROFILE_ROWS = 20_000
 """Maximum number of training rows that are scored for the reference profile."""
+UNSEEN_ROWS = "training rows of the import, which holds where the model has not seen them"
 WANTED = "--isolated was given"
 """Reason of a process of its own that the user wants."""
 Floats = npt.NDArray[np.floating[Any]]
@@ -109,6 +112,7 @@ class ImportedModel:
         metrics: Every metric on the holdout; none without ground truth.
         latency_seconds: Median time of one row.
         threshold: Threshold of a binary model.
+        seen_rows: Why its uncertainty is not calibrated on the training rows; empty where it is.
     """
 
     folder: Path
@@ -117,6 +121,7 @@ class ImportedModel:
     metrics: Mapping[str, float]
     latency_seconds: float
     threshold: float
+    seen_rows: str
 
     @property
     def runtime(self) -> Runtime:
@@ -156,10 +161,12 @@ def build_imported_model(
     raw_test = None if test is None else way.score(test.matrix)
     metrics, classes = _measure(problem, test, output, raw_test)
     origin = describe_import(given.uri, given.files.kind, proof, way.latency_seconds)
+    answers = None if raw_test is None else output.transform(raw_test)
     # the process of an isolated model shall not be waited for by what only some requests ask for
     uncertainty = build_uncertainty(problem, output, places, raw) if proof.onnx is not None else None
-    answers = None if raw_test is None else output.transform(raw_test)
-    described = describe_uncertainty(uncertainty, test, answers)
+    seen = _describe_seen_rows(problem, uncertainty, test, answers)
+    uncertainty = None if seen else uncertainty
+    described = [seen] if seen else describe_uncertainty(uncertainty, test, answers, UNSEEN_ROWS)
     card = render_model_card(problem, origin, metrics, classes, described)
     reference = build_reference_profile(problem, output, places, raw)
     folder, figures = scratch / "artifact", scratch / "figures"
@@ -171,8 +178,19 @@ def build_imported_model(
         draw_importance(figures, problem.use_case, artifact, test, way.latency_seconds)
     return ImportedModel(
         folder=folder, figures=figures, proof=proof, metrics=metrics, latency_seconds=way.latency_seconds,
-        threshold=output.threshold,
+        threshold=output.threshold, seen_rows=seen,
     )  # fmt: skip
+
+
+def _describe_seen_rows(
+    problem: TrainingProblem,
+    uncertainty: BuiltUncertainty | None,
+    test: Holdout | None,
+    answers: Predictions | None,
+) -> str:
+    if uncertainty is None or test is None or answers is None:
+        return ""
+    return describe_seen_rows(uncertainty, test, answers, problem.use_case.drift.design_effect)
 
 
 def _measure(

@@ -51,8 +51,7 @@ def _count_version(
         uncertainty = None
     if not uncertainty and not segments:
         return
-    needs_features = bool(segments) or (uncertainty is not None and uncertainty.needs_features)
-    known, matrix = _read_features(service, loaded_model, labelled, needs_features=needs_features)
+    known, matrix = _read_features(service, loaded_model, labelled)
     if not known:
         return
     covered = None
@@ -89,16 +88,10 @@ def _load_version(service: Service, model: str, version: int) -> LoadedModel | N
 
 
 def _read_features(
-    service: Service,
-    loaded_model: LoadedModel,
-    labelled: Sequence[LabelledPrediction],
-    *,
-    needs_features: bool,
+    service: Service, loaded_model: LoadedModel, labelled: Sequence[LabelledPrediction]
 ) -> tuple[Sequence[LabelledPrediction], Matrix]:
-    """Read the matrix of the predictions that are still in the log; zeros where it does not matter."""
+    """Read the matrix of the predictions that are still in the log."""
     encoder = loaded_model.artifact.encoder
-    if not needs_features:
-        return labelled, np.zeros((len(labelled), len(encoder.schema.names)), dtype=np.float32)
     features = service.log.find_features([each.prediction.id for each in labelled])
     known = [each for each in labelled if each.prediction.id in features]
     matrix = np.zeros((len(known), len(encoder.schema.names)), dtype=np.float32)

@@ -8,16 +8,18 @@ import numpy.typing as npt
 from servicio_ml.domain.use_case import Task
 from servicio_ml.features.encoder import Matrix
 from servicio_ml.features.output import POSITIVE, OutputTransform
-from servicio_ml.features.uncertainty.row_groups import RowGroups
-from servicio_ml.features.uncertainty.uncertainty import (
-    Uncertainty,
+from servicio_ml.features.uncertainty.label_scores import (
     compute_doubt,
     compute_label_scores,
+    draw_row_numbers,
 )
+from servicio_ml.features.uncertainty.row_groups import RowGroups
+from servicio_ml.features.uncertainty.uncertainty import Uncertainty
 from servicio_ml.pipeline.training.fitting import TrainingProblem
 from servicio_ml.pipeline.training.uncertainty.built import BuiltUncertainty
 from servicio_ml.pipeline.training.uncertainty.error_model import UnseenAnswers, fit_error_model
 from servicio_ml.pipeline.training.uncertainty.groups import (
+    assign_even_numbers,
     build_table,
     group_by_difficulty,
     group_by_field,
@@ -76,6 +78,7 @@ def _build_of_numbers(
     uncertainty = Uncertainty(
         groups=groups, table=table, error_model=fitted.model, minimum=minimum, maximum=output.maximum,
         coverage=measure_coverage(table, assigned, scores, answers.weights),
+        value_columns=len(schema.owners),
     )  # fmt: skip
     return BuiltUncertainty(uncertainty=uncertainty, rows=len(assigned), onnx=fitted.onnx)
 
@@ -86,8 +89,10 @@ def _build_of_classes(
     schema, field = problem.setting.schema, problem.use_case.interval_group
     doubt, codes = compute_doubt(probabilities), answers.truth.astype(np.intp)
     groups = group_by_field(schema, field, answers.matrix) if field else group_by_difficulty(doubt)
-    scores = compute_label_scores(probabilities, answers.outcomes)[np.arange(len(codes)), codes]
+    numbers = draw_row_numbers(answers.matrix[:, : len(schema.owners)])
     assigned = groups.assign(answers.matrix, doubt)
+    numbers = assign_even_numbers(numbers, assigned, codes == answers.outcomes)
+    scores = compute_label_scores(probabilities, answers.outcomes, numbers)[np.arange(len(codes)), codes]
     table = build_table(groups, assigned, scores, answers.weights)
     coverage = measure_coverage(table, assigned, scores, answers.weights)
     bounds = None
@@ -95,6 +100,8 @@ def _build_of_classes(
         positive = codes == POSITIVE
         bounds = build_probability_bounds(probabilities[:, POSITIVE], positive, answers.weights)
     return BuiltUncertainty(
-        uncertainty=Uncertainty(groups=groups, table=table, bounds=bounds, coverage=coverage),
+        uncertainty=Uncertainty(
+            groups=groups, table=table, bounds=bounds, coverage=coverage, value_columns=len(schema.owners)
+        ),
         rows=len(codes),
     )

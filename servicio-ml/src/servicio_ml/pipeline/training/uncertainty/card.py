@@ -22,7 +22,10 @@ NOT_CALIBRATED = (
 
 
 def describe_uncertainty(
-    built: BuiltUncertainty | None, test: Holdout | None, predictions: Predictions | None
+    built: BuiltUncertainty | None,
+    test: Holdout | None,
+    predictions: Predictions | None,
+    rows: str = "rows that the calibrated models had not seen",
 ) -> list[str]:
     """Describe how the intervals or sets of a model were calibrated, and how they do on the holdout.
 
@@ -30,12 +33,13 @@ def describe_uncertainty(
         built: The uncertainty; None where it was not calibrated.
         test: The holdout; None without ground truth.
         predictions: Answers to it; None without one.
+        rows: What the calibration rows are.
     """
     if built is None:
         return [NOT_CALIBRATED]
     table, groups = built.uncertainty.table, built.uncertainty.groups
     parts = f", by the level of `{groups.field}`" if groups.field else ""
-    lines = [f"- Calibrated on {built.rows} rows that the calibrated models had not seen{parts}."]
+    lines = [f"- Calibrated on {built.rows} {rows}{parts}."]
     if table.max_level < MAX_LEVEL:
         lines.append(f"- Levels above {table.max_level:g} are refused: there are too few rows for them.")
     if test is None or predictions is None or table.max_level < DEFAULT_LEVEL:

@@ -18,6 +18,8 @@ from servicio_ml.features.uncertainty.row_groups import RowGroups
 Floats = npt.NDArray[np.floating[Any]]
 MIN_GROUP_ROWS = 200
 """Minimum number of calibration rows of a group: 99 are needed for a level of 0.99."""
+MIN_RANGE_ROWS = 75
+"""Minimum number of calibration rows of a range of difficulty: 9 are needed for a level of 0.9."""
 MAX_RANGES = 5
 """Maximum number of ranges of difficulty."""
 
@@ -38,16 +40,46 @@ def group_by_field(schema: FeatureSchema, field: str, matrix: Matrix) -> RowGrou
 
 
 def group_by_difficulty(difficulty: Floats) -> RowGroups:
-    """Make ranges of difficulty with as many calibration rows each; one where there are few rows."""
-    ranges = int(np.clip(len(difficulty) // MIN_GROUP_ROWS, 1, MAX_RANGES))
-    edges = np.quantile(difficulty, np.arange(1, ranges) / ranges)
-    return RowGroups(edges=tuple(np.unique(edges).tolist()))
+    """Make ranges of difficulty with as many calibration rows each; one where there are few rows.
+
+    Rows of the same difficulty share a range, and a range that this leaves few rows joins another.
+    """
+    ranges = int(np.clip(len(difficulty) // MIN_RANGE_ROWS, 1, MAX_RANGES))
+    ranked = np.sort(difficulty)
+    starts = [0]
+    for edge in np.quantile(difficulty, np.arange(1, ranges) / ranges):
+        start = int(np.searchsorted(ranked, edge))
+        if min(start - starts[-1], len(ranked) - start) >= MIN_RANGE_ROWS:
+            starts.append(start)
+    return RowGroups(edges=tuple(ranked[starts[1:]].tolist()))
+
+
+def assign_even_numbers(
+    numbers: Floats, assigned: npt.NDArray[np.intp], right: npt.NDArray[np.bool_]
+) -> Floats:
+    """Spread the numbers of calibration rows evenly among the right answers of each group, in their order.
+
+    Drawn numbers would add their own chance to that of the rows: with a range of 75 rows whose answers are
+    right in 98 %, the coverage of sets of 90 % would have a standard error of 3.5 points instead of 1.5.
+
+    Args:
+        numbers: As of `draw_row_numbers`, `[n]`.
+        assigned: Group of each row, `[n]`.
+        right: Whether the answer is right, `[n]`.
+    """
+    spread = numbers.copy()
+    for group in np.unique(assigned):
+        rows = np.flatnonzero((assigned == group) & right)
+        spread[rows[np.argsort(numbers[rows])]] = (np.arange(len(rows)) + 0.5) / max(len(rows), 1)
+    return spread
 
 
 def build_table(
     groups: RowGroups, assigned: npt.NDArray[np.intp], scores: Floats, weights: Floats
 ) -> ConformityTable:
-    """Build the quantiles of each group; a group with few rows gets those of all rows.
+    """Build the quantiles of each group.
+
+    A group with few rows gets those of all rows, altogether or for the levels that it has too few rows for.
 
     Args:
         groups: The groups.
@@ -55,12 +87,16 @@ def build_table(
         scores: Conformity scores, `[n]`.
         weights: Weights of the rows, `[n]`.
     """
+    minimum = MIN_GROUP_ROWS if groups.field else MIN_RANGE_ROWS
     masks = [assigned == group for group in range(1 + max(len(groups.codes), len(groups.edges)))]
-    used = [mask if mask.sum() >= MIN_GROUP_ROWS else np.ones(len(scores), dtype=bool) for mask in masks]
-    return ConformityTable(
-        rows=tuple(compute_effective_rows(weights[mask]) for mask in used),
-        quantiles=tuple(compute_quantiles(scores[mask], weights[mask]) for mask in used),
-    )
+    of_all = np.array(compute_quantiles(scores, weights))
+    quantiles = []
+    for mask in masks:
+        own = np.array(compute_quantiles(scores[mask], weights[mask])) if mask.sum() >= minimum else of_all
+        # a wider level covers no less, wherever its quantile is from
+        joined = np.maximum.accumulate(np.where(np.isfinite(own), own, of_all))
+        quantiles.append(tuple(joined.tolist()))
+    return ConformityTable(rows=compute_effective_rows(weights), quantiles=tuple(quantiles))
 
 
 def measure_coverage(
