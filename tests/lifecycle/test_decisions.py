@@ -19,11 +19,11 @@ from servicio_ml.adapters.mlflow import MlflowRegistry, MlflowTracker, connect
 from servicio_ml.adapters.statsd import NoStats
 from servicio_ml.domain.ports.registry import ModelVersion, Registry
 from servicio_ml.domain.ports.tracker import Tracker
-from servicio_ml.domain.promotion import CHAMPION, PromotionDecision
+from servicio_ml.domain.promotion import CHAMPION, DecisionRecord, PromotionDecision
 from servicio_ml.errors import NoSuchModelError, PromotionError, RegistryError, ServicioError
 from servicio_ml.lifecycle.admin_actions import record_outside_move, rollback, set_champion
 from servicio_ml.lifecycle.decision_history import build_tenures, list_decisions, list_tenures
-from servicio_ml.lifecycle.decisions import DecisionContext
+from servicio_ml.lifecycle.decisions import DecisionContext, DecisionRun, write_decision
 from servicio_ml.lifecycle.model_history import ModelHistory
 
 MODEL = "small"
@@ -207,6 +207,19 @@ def test_a_champion_set_in_mlflow_is_recorded_once(place: DecisionFixture) -> No
     )  # fmt: skip
     assert record_outside_move(MODEL, place.context) is None
     assert [each.version for each in list_tenures(MODEL, place.tracker)] == [3, 1]
+
+
+def test_what_is_recorded_moves_nothing(place: DecisionFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def move_and_write(record: DecisionRecord, context: DecisionContext) -> DecisionRun:
+        place.registry.set_alias(MODEL, CHAMPION, 2)
+        return write_decision(record, context)
+
+    place.registry.set_alias(MODEL, CHAMPION, 3)
+    # MLflow moves it again while the record is written
+    monkeypatch.setattr("servicio_ml.lifecycle.admin_actions.write_decision", move_and_write)
+    record = record_outside_move(MODEL, place.context)
+    assert record is not None
+    assert (record.challenger, place.champion) == (3, 2)
 
 
 @pytest.mark.parametrize("action", ["set_champion", "rollback"])

@@ -202,6 +202,9 @@ class _Worker:
                 modified_at != reloaded_at
                 or time.monotonic() - refreshed_at >= self.plan.settings.poll_seconds
             ):
+                if modified_at != reloaded_at:
+                    # a champion may have been another one since, and be so again
+                    self.recorded_champions.clear()
                 refreshed_at, reloaded_at = time.monotonic(), modified_at
                 await asyncio.to_thread(self._refresh)
                 self.refreshed.set()

@@ -121,7 +121,8 @@ def apply_held_decision(
     if context.tracker.get_run(run_id).status == FINISHED:
         return record
     with context.tracker.open_run(model, "", resume=run_id) as run:
-        if record.decision is not PromotionDecision.REJECTED:
+        # what was set outside has moved already, and may have moved on
+        if record.decision not in {PromotionDecision.REJECTED, PromotionDecision.SET_OUTSIDE}:
             _refuse_stale(record, context)
             context.registry.set_alias(model, CHAMPION, record.challenger)
         # the history follows the moves of the alias, so the time of the move replaces that of the record
