@@ -32,7 +32,7 @@ def build_groups(step: str = STEP, windows: Sequence[str] = WINDOWS) -> list[Rul
     short = multiply_duration(step, SERVICE_STEP_SHARE)
     return [
         _build_group(
-            "drift", step, _build_drift_records(step, windows, long), drift_alerts.build_alerts(step, long)
+            "drift", step, _build_drift_records(step, windows, long), drift_alerts.build_alerts(step)
         ),
         _build_group("models", step, _build_model_records(step, windows), _build_model_alerts(step, long)),
         _build_group(

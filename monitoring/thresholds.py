@@ -53,6 +53,8 @@ MIN_ROWS = MIN_EVALUATED_ROWS
 """Minimum number of rows, or labelled rows, in an evaluated window; for F1 also those of the rarest class."""
 DRIFTED_SHARE = 0.3
 """Maximum share of drifted features (0–1)."""
+DRIFTED_SHARE_END = DRIFTED_SHARE / 2
+"""Share of drifted features below which their alert ends at once; above, it ends after `TICKET_HOLD`."""
 MISSING_EXCESS = MAX_MISSING_EXCESS
 """Maximum excess of a feature's share of missing values over that of the reference (0–1)."""
 MISSING_DEVIATIONS = 4.0

@@ -1,15 +1,14 @@
 """Alerts about the rows: drift, missing values and rejected values."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import monitoring.thresholds as limits
 from monitoring.promql import VERSION, filter_champions
 from monitoring.records.tickets import (
-    FEATURES,
     IMPACT,
     MISSING,
     TICKETS,
-    build_open_drift,
+    build_lasting_share,
     build_raised_name,
     select_acknowledged,
 )
@@ -19,14 +18,14 @@ WAIT_STEPS = 3
 REJECTED = f'feature:rejected:count{{window="{limits.REJECTED_WINDOW}"'
 
 
-def build_alerts(step: str, windows: Sequence[str]) -> Iterator[AlertRule]:
-    """Build the alerts for these windows."""
-    wait, wanted = multiply_duration(step, WAIT_STEPS), f'window=~"{"|".join(windows)}"'
-    yield from _build_ticket_alerts(wait, wanted)
+def build_alerts(step: str) -> Iterator[AlertRule]:
+    """Build the alerts; their records have the windows."""
+    wait = multiply_duration(step, WAIT_STEPS)
+    yield from _build_ticket_alerts(wait)
     yield from _build_rejection_alerts(wait)
 
 
-def _build_ticket_alerts(wait: str, wanted: str) -> Iterator[AlertRule]:
+def _build_ticket_alerts(wait: str) -> Iterator[AlertRule]:
     intro = "Model `{{ $labels.model }}` v{{ $labels.version }}: "
     raised = "The ticket was raised on {{ $labels.raised }}; a feature that joins or grows raises it again."
     yield _build_ticket(
@@ -43,9 +42,7 @@ def _build_ticket_alerts(wait: str, wanted: str) -> Iterator[AlertRule]:
     )  # fmt: skip
     yield AlertRule(
         name="DataDrift",
-        expr=f"max by ({VERSION}) (count by ({VERSION}, window) ({build_open_drift(wanted, FEATURES)}) "
-        f"/ count by ({VERSION}, window) (feature:psi:index{{{FEATURES}, {wanted}}})) "
-        f">= {limits.DRIFTED_SHARE}",
+        expr=build_lasting_share(),
         wait=wait,
         severity="ticket",
         cause="drift",

@@ -14,6 +14,7 @@ from monitoring.rule import RecordingRule, multiply_duration
 COLUMN = f"{VERSION}, feature"
 DRIFT, MISSING = "feature:drift_open:index", "feature:missing_open:ratio"
 IMPACT = "feature:drift_open:impact"
+DRIFTED_SHARE = "model:drift_open:ratio"
 FEATURES, PREDICTION = 'feature!="prediction"', 'feature="prediction"'
 ACKNOWLEDGED = "servicio_ml_acknowledged_psi"
 TICKETS = {
@@ -37,6 +38,9 @@ def build_ticket_records(step: str, windows: Sequence[str]) -> Iterator[Recordin
         DRIFT: f"max by ({COLUMN}) ({build_open_drift(wanted)}) unless on ({COLUMN}) {MISSING}",
         # without importances, as in models of earlier releases, the index alone is the weight
         IMPACT: f"{DRIFT} * {importance} or {DRIFT}",
+        DRIFTED_SHARE: f"max by ({VERSION}) ("
+        f"count by ({VERSION}, window) ({build_open_drift(wanted, FEATURES)}) "
+        f"/ count by ({VERSION}, window) (feature:psi:index{{{FEATURES}, {wanted}}}))",
         "feature:missing_open:level": compute_level(
             MISSING, f"{limits.MISSING_EXCESS}", limits.MISSING_GROWTH
         ),
@@ -51,6 +55,19 @@ def build_open_drift(wanted: str, columns: str = "") -> str:
     chosen = ", ".join(filter(None, (wanted, columns)))
     drifted = f"feature:psi:index{{{chosen}}} >= feature:psi_threshold:index"
     return _omit_acknowledged(require_rows(drifted, wanted), ACKNOWLEDGED)
+
+
+def build_lasting_share() -> str:
+    """Select the share of drifted features that is beyond its limit, or was so and has hardly fallen.
+
+    One feature at its threshold is enough to carry the share over its limit and back: without the hold, each
+    time would be a new alert, and would ask for a retraining.
+    """
+    limit, hold = limits.DRIFTED_SHARE, limits.TICKET_HOLD
+    held = (
+        f"{DRIFTED_SHARE} >= {limits.DRIFTED_SHARE_END} and max_over_time({DRIFTED_SHARE}[{hold}]) >= {limit}"
+    )
+    return f"{DRIFTED_SHARE} >= {limit} or ({held})"
 
 
 def build_missing_excess(wanted: str) -> str:

@@ -119,6 +119,8 @@ def write_refused(number: float, feature: str, reason: str) -> dict[str, str]:
 
 
 SHIFTED = {**write_rows(500), **write_column("wind", 450, 45, 5)}
+# a PSI of 0.15
+SLIGHT = {**write_rows(500), **write_column("wind", 340, 155, 5)}
 STEADY = {**write_rows(500), **write_column("wind", 248, 247, 5)}
 GAPS = {**write_rows(500), **write_column("wind", 200, 200, 100)}
 PREDICTED = {**write_rows(500), **write_column("prediction", 450, 45, 5)}
@@ -152,11 +154,48 @@ def write_later(series: Series, steps: int) -> dict[str, str]:
     return {name: values.replace("0 ", f"0x{steps} ", 1) for name, values in series.items()}
 
 
+def add_rows(before: Series, after: Series, steps: int) -> dict[str, str]:
+    """Add counts that come some steps later to those that come at once, and remain."""
+    later = {name: int(values.split("+")[0].split()[1]) for name, values in after.items() if "0 " in values}
+    found = {}
+    for name, values in {**after, **before}.items():
+        first = int(values.split("+")[0].split()[1]) if values.startswith("0 ") else None
+        grown = f"0 {first}+0x{steps} {first + later.get(name, 0)}+0x200" if first is not None else values
+        found[name] = grown
+    return found
+
+
+def repeat_rows(series: Series, steps: int) -> dict[str, str]:
+    """Repeat counts at each of some steps."""
+    return {
+        name: f"0+{values.split('+')[0].split()[1]}x{steps}"
+        if values.startswith("0 ")
+        else values.replace("x200", f"x{steps}")
+        for name, values in series.items()
+    }
+
+
+def write_late_gauge(series: Series, steps: int) -> dict[str, str]:
+    """Write gauges that are there some steps later."""
+    return {name: f"_x{steps} {values}" for name, values in series.items()}
+
+
 TODAY = {"raised": "19700101"}
 JOINED = {"raised": "19700104"}
 WEEK = {"at": "5d", "step": "6h"}
 # of 500 rows: a PSI of 1.1
 WIND_PSI = 1.1
+CALM = (248, 247, 5)
+TWO_OF_FOUR = {
+    **SHIFTED, **write_column("sky", 450, 45, 5), **write_column("rain", *CALM), **write_column("day", *CALM)
+}  # fmt: skip
+THREE_OF_EIGHT = {
+    **SHIFTED, **write_column("sky", 450, 45, 5), **write_column("rain", 450, 45, 5),
+    **{name: values for each in "abcde" for name, values in write_column(each, *CALM).items()},
+}  # fmt: skip
+SKY_ACKNOWLEDGED, RAIN_ACKNOWLEDGED = (
+    write_late_gauge(write_acknowledgement(each, WIND_PSI), 8) for each in ("sky", "rain")
+)
 
 DRIFT = (
     expect_firing("FeatureDrift", "a bin holds nine tenths", SHIFTED, {**MINE, **TODAY}),
@@ -166,6 +205,12 @@ DRIFT = (
         **WEEK),
     expect_firing("FeatureDrift", "a feature joins",
         {**SHIFTED, **write_later(write_column("sky", 450, 45, 5), 12)}, {**MINE, **JOINED}, **WEEK),
+    expect_firing("FeatureDrift", "a feature grows", add_rows(SLIGHT, SHIFTED, 12), {**MINE, **JOINED},
+        **WEEK),
+    expect_firing("FeatureDrift", "more rows of the same drift are no growth", add_rows(SLIGHT, SLIGHT, 12),
+        {**MINE, **TODAY}, **WEEK),
+    expect_firing("FeatureDrift", "it lasts for longer than anybody remembers", repeat_rows(SHIFTED, 400),
+        {**MINE, "raised": "earlier"}, at="95d", step="6h"),
     expect_firing("FeatureDrift", "it has grown beyond what was acknowledged",
         {**SHIFTED, **write_acknowledgement("wind", 0.4)}, {**MINE, **TODAY}),
     expect_firing("FeatureDrift", "another feature is acknowledged",
@@ -189,6 +234,12 @@ DRIFT = (
     expect_silent("DataDrift", "the one of two is acknowledged",
         {**SHIFTED, **write_column("sky", 248, 247, 5), **write_acknowledgement("wind", WIND_PSI)}),
     expect_silent("DataDrift", "one of four", {**SHIFTED, **HUNDRED_CALM}),
+    expect_firing("DataDrift", "one of four is left of two", {**TWO_OF_FOUR, **SKY_ACKNOWLEDGED}, MINE,
+        **WEEK),
+    expect_silent("DataDrift", "one of eight is left of three",
+        {**THREE_OF_EIGHT, **SKY_ACKNOWLEDGED, **RAIN_ACKNOWLEDGED}, **WEEK),
+    expect_silent("DataDrift", "one of four is left for more than a week",
+        {**TWO_OF_FOUR, **SKY_ACKNOWLEDGED}, at="12d", step="6h"),
     expect_silent("DataDrift", "too few rows", SHORT),
     expect_firing("MissingValues", "a fifth is missing", GAPS, {**MINE, **TODAY}),
     expect_firing("MissingValues", "one ticket for two features",
