@@ -62,6 +62,7 @@ class ModelSchema(BaseModel):
     unit: str = ""
     fields: list[FieldInfo]
     max_interval: float | None = None
+    outlier_limit: float | None = None
     places: FieldLocations | None
 
     @property
@@ -87,6 +88,8 @@ class RecordPrediction(BaseModel):
     probability_lower: float | None = None
     probability_upper: float | None = None
     interval: float | None = None
+    outlier_score: float | None = None
+    outlier_limit: float | None = None
     prediction_id: str
 
 
@@ -151,10 +154,12 @@ def fetch_schema(api: Transport, model: str) -> ModelSchema:
 
 
 def predict(
-    api: Transport, model: str, record: InputRecord, interval: float | None = None
+    api: Transport, model: str, record: InputRecord, interval: float | None = None, *, outlier: bool = False
 ) -> ModelPrediction:
-    """Predict a record, with an interval or a set of labels of a level; the server logs it."""
-    params = {} if interval is None else {"interval": interval}
+    """Predict a record, with an interval or set of labels, and an outlier score; the server logs it."""
+    params: dict[str, float | str] = {} if interval is None else {"interval": interval}
+    if outlier:
+        params["outlier"] = "true"
     return api.fetch(ModelPrediction, "POST", build_path(model, "/predict"), params=params, body=dict(record))
 
 

@@ -51,7 +51,9 @@ def predict_record(schema: ModelSchema, record: Mapping[str, FieldValue]) -> Non
         UnreachableError: The server does not respond.
     """
     st.session_state.pop(_build_key(schema.model), None)
-    prediction = session.send(client.predict, schema.model, record, schema.interval)
+    prediction = session.send(
+        client.predict, schema.model, record, schema.interval, outlier=schema.outlier_limit is not None
+    )
     latest = PredictedRecord(schema=schema, record=record, prediction=prediction)
     st.session_state[_build_key(schema.model)] = latest
 
@@ -103,6 +105,8 @@ def _draw_prediction(latest: PredictedRecord) -> None:
     right.metric(t("Version"), prediction.version)
     if prediction.interval is not None:
         st.caption(_describe_uncertainty(schema, prediction))
+    if prediction.outlier_score is not None and prediction.outlier_limit is not None:
+        _draw_outlier_score(prediction.outlier_score, prediction.outlier_limit)
     st.caption(t("Prediction id, with which the ground truth can be sent later:"))
     st.code(prediction.prediction_id, language=None)
 
@@ -137,6 +141,21 @@ def _describe_label_set(share: str, labels: Sequence[str]) -> str:
         " exactly {share} of 100 sets hold the truth.",
         share=share,
     )
+
+
+def _draw_outlier_score(score: float, limit: float) -> None:
+    """Draw a warning for a record unlike the training rows, else the score."""
+    numbers = {"score": f"{score:.3f}", "limit": f"{limit:.3f}"}
+    if score > limit:
+        st.warning(
+            t(
+                "This record is unlike the training rows: its outlier score is {score}, above the limit "
+                "{limit}. Check its values; the model may be wrong.",
+                **numbers,
+            )
+        )
+    else:
+        st.caption(t("Outlier score: {score}, below the limit {limit}.", **numbers))
 
 
 def _draw_class_probabilities(latest: PredictedRecord) -> None:

@@ -151,6 +151,7 @@ class AsyncClient:
         client_key: str = "",
         on_error: OnError = "refuse",
         interval: float | None = None,
+        outlier: bool = False,
     ) -> PredictionFrame[Frame]:
         """Predict the rows of a pandas or polars DataFrame or an Arrow table; see `predict_batch`."""
         return await self.send(
@@ -162,6 +163,7 @@ class AsyncClient:
                 client_key=client_key,
                 on_error=on_error,
                 interval=interval,
+                outlier=outlier,
             )
         )
 

@@ -168,6 +168,7 @@ class Client:
         client_key: str = "",
         on_error: OnError = "refuse",
         interval: float | None = None,
+        outlier: bool = False,
     ) -> PredictionFrame[Frame]:
         """Predict the rows of a pandas or polars DataFrame or an Arrow table; see `predict_batch`."""
         return self.send(
@@ -179,6 +180,7 @@ class Client:
                 client_key=client_key,
                 on_error=on_error,
                 interval=interval,
+                outlier=outlier,
             )
         )
 

@@ -5,7 +5,9 @@ from typing import Any, Literal, cast
 
 from servicio_ml_client.predictions import Frame, PredictionFrame
 
-MODEL, VERSION, REFUSED, INTERVAL = b"model", b"version", b"refused", b"interval"
+MODEL, VERSION, REFUSED, INTERVAL, OUTLIER_LIMIT = (
+    b"model", b"version", b"refused", b"interval", b"outlier_limit",
+)  # fmt: skip
 """Keys in the schema metadata of an answer."""
 Library = Literal["arrow", "polars", "pandas"]
 Table = Any
@@ -45,6 +47,7 @@ def read_frame(frame: Frame, body: bytes) -> PredictionFrame[Frame]:
         predictions=_convert_from_table(frame, table.replace_schema_metadata(None)),
         refused=int(metadata[REFUSED]) if REFUSED in metadata else None,
         interval=float(metadata[INTERVAL]) if INTERVAL in metadata else None,
+        outlier_limit=float(metadata[OUTLIER_LIMIT]) if OUTLIER_LIMIT in metadata else None,
     )  # fmt: skip
 
 

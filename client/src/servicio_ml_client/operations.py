@@ -43,6 +43,7 @@ def predict(
     alias: str = "",
     client_key: str = "",
     interval: float | None = None,
+    outlier: bool = False,
 ) -> Call[Prediction]:
     """Predict a record; the server logs and counts the prediction.
 
@@ -53,10 +54,11 @@ def predict(
         alias: Alias of the version that answers; the champion by default.
         client_key: Key that decides whether the challenger answers, while it has a canary.
         interval: Level of the interval, or of the set of labels, that the answer shall have, 0.5 to 0.99.
+        outlier: Whether the answer shall have an outlier score.
     """
     return Call(
         method="POST", path=_build_path(model, "/predict"),
-        query={**_build_version_query(version, alias), **_build_interval_query(interval)},
+        query={**_build_version_query(version, alias), **_build_detail_query(interval, outlier=outlier)},
         body=_write_json(record), headers=_build_client_key(client_key), repeat=Repeat.IF_REFUSED,
         read=Prediction.model_validate_json,
     )  # fmt: skip
@@ -71,6 +73,7 @@ def predict_batch(
     client_key: str = "",
     on_error: OnError = "refuse",
     interval: float | None = None,
+    outlier: bool = False,
 ) -> Call[PredictionBatch]:
     """Predict records; the server logs and counts the predictions.
 
@@ -82,11 +85,13 @@ def predict_batch(
         client_key: Key that decides whether the challenger answers, while it has a canary.
         on_error: `refuse` refuses the batch for one wrong value; `partial` answers the other rows.
         interval: As in `predict`.
+        outlier: As in `predict`.
     """
     return Call(
         method="POST", path=_build_path(model, "/predict/batch"),
         query={
-            **_build_version_query(version, alias), **_build_interval_query(interval), "on_error": on_error
+            **_build_version_query(version, alias), **_build_detail_query(interval, outlier=outlier),
+            "on_error": on_error,
         },
         body=_write_json(list(records)), headers=_build_client_key(client_key), repeat=Repeat.IF_REFUSED,
         read=PredictionBatch.model_validate_json,
@@ -102,6 +107,7 @@ def predict_frame(
     client_key: str,
     on_error: OnError,
     interval: float | None,
+    outlier: bool,
 ) -> Call[PredictionFrame[Frame]]:
     """Predict the rows of a frame, as `predict_batch` does; the answer is a frame of the same library.
 
@@ -113,11 +119,13 @@ def predict_frame(
         client_key: Key that decides whether the challenger answers, while it has a canary.
         on_error: As in `predict_batch`.
         interval: As in `predict`; a set of labels is a list.
+        outlier: As in `predict`.
     """
     return Call(
         method="POST", path=_build_path(model, "/predict/batch"),
         query={
-            **_build_version_query(version, alias), **_build_interval_query(interval), "on_error": on_error
+            **_build_version_query(version, alias), **_build_detail_query(interval, outlier=outlier),
+            "on_error": on_error,
         },
         body=write_frame(frame), content_type=ARROW_STREAM, headers=_build_client_key(client_key),
         repeat=Repeat.IF_REFUSED, read=partial(read_frame, frame),
@@ -142,6 +150,7 @@ def enqueue(
     alias: str = "",
     key: str = "",
     interval: float | None = None,
+    outlier: bool = False,
 ) -> Call[EnqueuedMessage]:
     """Append a record to the stream of a model, for a stream worker to score.
 
@@ -152,10 +161,11 @@ def enqueue(
         alias: Alias of the version that scores; the champion by default.
         key: Key that the result has, too.
         interval: As in `predict`.
+        outlier: As in `predict`.
     """
     return Call(
         method="POST", path=_build_path(model, "/enqueue"),
-        query={**_build_version_query(version, alias), **_build_interval_query(interval)},
+        query={**_build_version_query(version, alias), **_build_detail_query(interval, outlier=outlier)},
         body=_write_json(record), headers=_build_client_key(key), repeat=Repeat.IF_UNSENT,
         read=EnqueuedMessage.model_validate_json,
     )  # fmt: skip
@@ -290,8 +300,9 @@ def _build_version_query(version: int | None, alias: str) -> Mapping[str, str]:
     return {"alias": alias} if alias else {}
 
 
-def _build_interval_query(interval: float | None) -> Mapping[str, str]:
-    return {} if interval is None else {"interval": str(interval)}
+def _build_detail_query(interval: float | None, *, outlier: bool) -> Mapping[str, str]:
+    query = {} if interval is None else {"interval": str(interval)}
+    return {**query, "outlier": "true"} if outlier else query
 
 
 def _build_client_key(key: str) -> Mapping[str, str]:

@@ -29,6 +29,10 @@ class Prediction(Document):
     probability_upper: float | None = None
     interval: float | None = None
     """Level of the interval or set."""
+    outlier_score: float | None = None
+    """How unusual the record is, 0 to 1; None unless asked with `outlier`."""
+    outlier_limit: float | None = None
+    """Score above which a record is an outlier."""
     model: str
     version: int
     prediction_id: str
@@ -47,6 +51,7 @@ class RowPrediction(Document):
     label_set: list[str] | None = None
     probability_lower: float | None = None
     probability_upper: float | None = None
+    outlier_score: float | None = None
     prediction_id: str | None
     error: str | None = None
     """Reason why the row is refused."""
@@ -60,6 +65,8 @@ class PredictionBatch(Document):
     predictions: list[RowPrediction]
     interval: float | None = None
     """Level of the intervals or sets; None unless asked with `interval`."""
+    outlier_limit: float | None = None
+    """Score above which a row is an outlier; None unless asked with `outlier`."""
     refused: int | None = None
     """Number of refused rows; None unless asked with `on_error="partial"`."""
     errors: list[Fault] | None = None
@@ -77,6 +84,7 @@ class PredictionFrame(Generic[Frame]):
             frame keeps its index.
         refused: Number of refused rows; None unless asked with `on_error="partial"`.
         interval: Level of the intervals or sets; None unless asked with `interval`.
+        outlier_limit: Score above which a row is an outlier; None unless asked with `outlier`.
     """
 
     model: str
@@ -84,3 +92,4 @@ class PredictionFrame(Generic[Frame]):
     predictions: Frame
     refused: int | None
     interval: float | None = None
+    outlier_limit: float | None = None

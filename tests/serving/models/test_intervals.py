@@ -13,6 +13,7 @@ from asgi import post
 from services import ServiceFixture, create_service
 from servicio_ml.domain.stream import StreamKind, StreamMessage
 from servicio_ml.errors import RequestError
+from servicio_ml.features.outliers.answer_details import NO_DETAILS, AnswerDetails
 from servicio_ml.serving.app import build_app
 from servicio_ml.serving.gateway import Gateway
 from servicio_ml.serving.http.access_log import AccessLog
@@ -69,18 +70,20 @@ def test_requested_outputs_hold_those_of_the_level_only_with_one(made: ServiceFi
     uncertainty = loaded_model.artifact.uncertainty
     assert uncertainty is not None
     names = uncertainty.column_names
-    check_outputs(loaded_model, names, OnError.REFUSE, has_level=True)
+    check_outputs(loaded_model, names, OnError.REFUSE, AnswerDetails(level=LEVEL))
     with pytest.raises(RequestError, match=f"output '{names[0]}' is not there"):
         check_outputs(loaded_model, names, OnError.REFUSE)
 
 
 @pytest.mark.parametrize("media_type", ["application/json", arrow.STREAM_TYPE])
-def test_a_batch_whose_rows_are_all_refused_has_no_interval(made: ServiceFixture, media_type: str) -> None:
+def test_a_batch_whose_rows_are_all_refused_has_no_details(made: ServiceFixture, media_type: str) -> None:
     app = build_app(made.service, [])
     gateway = Gateway(app, made.service, AccessLog(BytesIO()), random.Random(7).getrandbits)  # noqa: S311  ids
     body = json.dumps({"records": [{**_get_record(made), "weight": 1000}]}).encode()
     headers = {"Content-Type": "application/json", "Accept": media_type}
-    answer = post(gateway, "/models/small/predict/batch", body, headers, "interval=0.9&on_error=partial")
+    answer = post(
+        gateway, "/models/small/predict/batch", body, headers, "interval=0.9&outlier=true&on_error=partial"
+    )
     assert answer.status == 200, answer.body
     if media_type == arrow.STREAM_TYPE:
         [row] = pa.ipc.open_stream(answer.body).read_all().to_pylist()
@@ -89,13 +92,13 @@ def test_a_batch_whose_rows_are_all_refused_has_no_interval(made: ServiceFixture
         assert answer.document["interval"] == LEVEL
     uncertainty = _get_model(made).artifact.uncertainty
     assert uncertainty is not None
-    assert {row[name] for name in uncertainty.column_names} == {None}
+    assert {row[name] for name in (*uncertainty.column_names, "outlier_score")} == {None}
     assert "weight" in row["error"]
 
 
 def test_a_level_is_absent_or_right(made: ServiceFixture) -> None:
     loaded_model = _get_model(made)
-    assert loaded_model.resolve_level(None) is None
-    assert loaded_model.resolve_level("0.9") == LEVEL
+    assert loaded_model.resolve_details(None, None) == NO_DETAILS
+    assert loaded_model.resolve_details("0.9", None) == AnswerDetails(level=LEVEL)
     with pytest.raises(RequestError, match="it takes a share"):
-        loaded_model.resolve_level("")
+        loaded_model.resolve_details("", None)

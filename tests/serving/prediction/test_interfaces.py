@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import grpc
 import numpy as np
@@ -72,12 +73,14 @@ TYPES = {
 TOLERANCE = 1e-5
 LEVEL = 0.6
 SECONDS = 30
-MUTATION = """mutation ($records: [JSON!]!, $interval: Float) {
-    predict(model: "small", records: $records, interval: $interval) {
+MUTATION = """mutation ($records: [JSON!]!, $interval: Float, $outlier: Boolean) {
+    predict(model: "small", records: $records, interval: $interval, outlier: $outlier) {
     prediction label probability probabilities { label probability } model version
-    lower upper labelSet probabilityLower probabilityUpper interval } }"""
+    lower upper labelSet probabilityLower probabilityUpper interval outlierScore outlierLimit } }"""
 GRAPHQL_NAMES = {
     "labelSet": "label_set",
+    "outlierScore": "outlier_score",
+    "outlierLimit": "outlier_limit",
     "probabilityLower": "probability_lower",
     "probabilityUpper": "probability_upper",
 }
@@ -92,16 +95,23 @@ class GoldenRows:
     gateway: Gateway
     folder: Path
     interval: float | None = None
+    outlier: object = None
 
     @property
     def query(self) -> str:
-        """Query of the level that is asked for."""
-        return "" if self.interval is None else f"interval={self.interval}"
+        """Query of the details that are asked for."""
+        return urlencode({name: json.dumps(value) for name, value in self.details.items()})
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """Parameters by which details are asked for."""
+        asked = {"interval": self.interval, "outlier": self.outlier}
+        return {name: value for name, value in asked.items() if value is not None}
 
     @property
     def parameters(self) -> dict[str, Any]:
         """Parameters of a request of the inference protocol."""
-        return {} if self.interval is None else {"parameters": {"interval": self.interval}}
+        return {"parameters": self.details} if self.details else {}
 
     @property
     def loaded_model(self) -> LoadedModel:
@@ -157,7 +167,9 @@ class GoldenRows:
 
 
 def _add_model(document: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> ResultRows:
-    head = {name: document[name] for name in ("model", "version", "interval") if name in document}
+    head = {
+        name: document[name] for name in ("model", "version", "interval", "outlier_limit") if name in document
+    }
     return [{**head, **row} for row in rows]
 
 
@@ -192,8 +204,8 @@ def predict_arrow(given: GoldenRows) -> ResultRows:
     result = pa.ipc.open_stream(answer.body).read_all()
     metadata = result.schema.metadata
     head = {"model": metadata[b"model"].decode(), "version": int(metadata[b"version"])}
-    if b"interval" in metadata:
-        head["interval"] = float(metadata[b"interval"])
+    names = {"interval", "outlier_limit"}
+    head |= {name: float(metadata[name.encode()]) for name in names if name.encode() in metadata}
     return _add_model(head, result.to_pylist())
 
 
@@ -252,6 +264,10 @@ def infer_oip_grpc(given: GoldenRows) -> ResultRows:
     request = pb.ModelInferRequest(model_name=MODEL, inputs=[features])
     if given.interval is not None:
         request.parameters["interval"].double_param = given.interval
+    if isinstance(given.outlier, bool):
+        request.parameters["outlier"].bool_param = given.outlier
+    elif given.outlier is not None:
+        request.parameters["outlier"].string_param = str(given.outlier)
     if given.identifiers:
         texts = request.inputs.add(name=IDENTIFIER, datatype="BYTES", shape=[len(given.identifiers)])
         # an empty text has no value
@@ -286,7 +302,7 @@ def _read_contents(contents: pb.InferTensorContents) -> list[Any]:
 
 
 def predict_graphql(given: GoldenRows) -> ResultRows:
-    variables = {"records": given.records, "interval": given.interval}
+    variables = {"records": given.records, "interval": given.interval, "outlier": given.outlier}
     result = given.post("/graphql", {"query": MUTATION, "variables": variables})
     if "errors" in result:
         raise AssertionError(result["errors"][0]["message"])
@@ -303,8 +319,8 @@ def predict_graphql(given: GoldenRows) -> ResultRows:
 def predict_stream(given: GoldenRows) -> ResultRows:
     streams = MemoryStreams()
     broker = MemoryBroker(streams, "worker", given.made.clock)
-    level = {} if given.interval is None else {"interval": str(given.interval)}
-    sent = [broker.append(MODEL, {"record": json.dumps(record), **level}) for record in given.records]
+    details = {name: json.dumps(value) for name, value in given.details.items()}
+    sent = [broker.append(MODEL, {"record": json.dumps(record), **details}) for record in given.records]
     StreamWorker(given.made.service, broker).step(0)
     dead = build_stream_name(MODEL, StreamKind.DEAD)
     if streams.entries.get(dead):
@@ -326,7 +342,7 @@ def score_offline(given: GoldenRows) -> ResultRows:
         source=inspect_file(path, path.name),
         wanted=wanted,
         store=store,
-        level=loaded_model.resolve_level(given.interval),
+        details=loaded_model.resolve_details(given.interval, given.outlier),
     )
     score_file(job, SilentProgress(), lambda: 0.0)
     (output,) = store.list_keys("part-")
@@ -369,8 +385,11 @@ def clashing_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=TASKS.values(), ids=[*TASKS])
 def given(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> GoldenRows:
-    folder = tmp_path_factory.mktemp("interfaces")
-    made = create_service(folder, request.getfixturevalue(request.param))
+    return _build_golden_rows(tmp_path_factory.mktemp("interfaces"), request.getfixturevalue(request.param))
+
+
+def _build_golden_rows(folder: Path, artifact: Path) -> GoldenRows:
+    made = create_service(folder, artifact)
     app = build_app(made.service, [oip.build_routes(made.service), graphql.build_routes(made.service)])
     gateway = Gateway(app, made.service, AccessLog(BytesIO()), random.Random(7).getrandbits)  # noqa: S311  ids, no secrets
     return GoldenRows(made=made, gateway=gateway, folder=folder)
@@ -485,3 +504,57 @@ def test_every_interface_says_why_an_isolated_model_has_no_intervals(
         INTERFACES[interface](replace(given, interval=LEVEL))
     assert f"interval {LEVEL} of small version 1" in str(caught.value)
     assert "runs in a process of its own" in str(caught.value)
+
+
+@pytest.mark.parametrize("interface", INTERFACES)
+def test_every_interface_gives_the_same_outlier_scores(
+    interface: str, given: GoldenRows, single: ResultRows
+) -> None:
+    answers = _split_rows(INTERFACES[interface](replace(given, outlier=True)))
+    outliers = given.loaded_model.artifact.outliers
+    assert outliers is not None
+    artifact = given.loaded_model.artifact
+    expected = outliers.compute_scores(artifact.encoder.encode_records(artifact.golden["records"]))
+    assert [each.pop("outlier_score") for each in answers] == pytest.approx(expected.tolist(), abs=TOLERANCE)
+    assert {each.pop("outlier_limit") for each in answers} == {outliers.limit}
+    assert answers == single
+
+
+@pytest.mark.parametrize("interface", INTERFACES)
+def test_a_request_without_outlier_scores_gets_none(
+    interface: str, given: GoldenRows, single: ResultRows
+) -> None:
+    assert _split_rows(INTERFACES[interface](replace(given, outlier=False))) == single
+
+
+@pytest.mark.parametrize("interface", INTERFACES)
+def test_every_interface_refuses_what_is_no_flag_and_logs_nothing(interface: str, given: GoldenRows) -> None:
+    logged = {*given.made.log.written_chunks}
+    with pytest.raises((AssertionError, RequestError, grpc.aio.AioRpcError)) as caught:
+        INTERFACES[interface](replace(given, outlier="maybe"))
+    # GraphQL has a type for it
+    expected = "Boolean cannot represent a non boolean value" if interface == "GraphQL" else "true or false"
+    assert expected in str(caught.value)
+    assert {*given.made.log.written_chunks} == logged
+
+
+@pytest.fixture(scope="module")
+def few_rows(tmp_path_factory: pytest.TempPathFactory) -> GoldenRows:
+    """The golden rows of a version with too few training rows for outlier scores."""
+    tree, folder = Candidate(name="decision_tree", family="decision_tree"), tmp_path_factory.mktemp("few")
+    use_case = build_use_case(Task.BINARY, tree)
+    train, test = (generate_rows(Task.BINARY, 90, seed=i) for i in range(2))
+    problem = build_problem(use_case, SCHEMA, train, seed=0, threads=1)
+    holdout = build_holdout(use_case, SCHEMA, test)
+    build_candidate(problem, holdout, tree, {"max_depth": 4}, folder / "model", "test")
+    return _build_golden_rows(folder, folder / "model")
+
+
+@pytest.mark.parametrize("interface", INTERFACES)
+def test_every_interface_says_that_a_version_has_no_outlier_scores(
+    interface: str, few_rows: GoldenRows
+) -> None:
+    with pytest.raises((AssertionError, RequestError, grpc.aio.AioRpcError)) as caught:
+        INTERFACES[interface](replace(few_rows, outlier=True))
+    assert "outlier scores of small version 1" in str(caught.value)
+    assert "few training rows" in str(caught.value)

@@ -204,6 +204,9 @@ IntervalLevel = Annotated[
     str,
     typer.Option(metavar="LEVEL", help="Add intervals, or sets of labels, of this level: 0.5 to 0.99."),
 ]
+OutlierScores = Annotated[
+    bool, typer.Option("--outlier", help="Add the outlier score of each row, and its limit.")
+]
 ForceScoring = Annotated[bool, typer.Option("--force", help="Delete the existing output.")]
 
 # logged predictions

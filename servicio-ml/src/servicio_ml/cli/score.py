@@ -12,6 +12,7 @@ from servicio_ml.cli.options import (
     KeptColumns,
     ModelThreads,
     ModelVersionOrAlias,
+    OutlierScores,
     ScoringInput,
     ScoringOutput,
     UseCaseName,
@@ -34,6 +35,7 @@ def score(
     dialect: DialectName = "",
     threads: ModelThreads = 0,
     interval: IntervalLevel = "",
+    outlier: OutlierScores = False,
     force: ForceScoring = False,
     as_json: Json = False,
     debug: Debug = False,
@@ -53,14 +55,16 @@ def score(
         with bootstrap.open_source(here.settings, source) as path:
             examined = inspect_file(path, source)  # a wrong file is refused before MLflow is asked
             info, artifact = _load_version(here, name, version, threads or count_processors())
-            level = _resolve_level(artifact, info, interval)
+            details = artifact.resolve_details(
+                f"{info.model} version {info.version}", interval or None, outlier
+            )
             wanted = InputSpec(
                 schema=artifact.encoder.schema, use_case=use_case, keep_columns=tuple(keep or ()),
                 dialect_name=dialect,
             )  # fmt: skip
             job = ScoringJob(
                 info=info, artifact=artifact, source=examined, wanted=wanted, store=store, force=force,
-                level=level,
+                details=details,
             )  # fmt: skip
             manifest = score_file(job, here.progress, time.monotonic)
         _show(here, manifest, store.uri)
@@ -78,13 +82,6 @@ def _load_version(
     # an alias is resolved once: a promotion in between must not change the scoring version
     info = find_version(registry, model, wanted)
     return info, load_version(registry, info, threads=threads)
-
-
-def _resolve_level(artifact: "Artifact", info: "ModelVersion", interval: str) -> float | None:
-    from servicio_ml.features.uncertainty.uncertainty import resolve_level
-
-    name = f"{info.model} version {info.version}"
-    return resolve_level(artifact.uncertainty, name, interval) if interval else None
 
 
 def _find_use_case(name: str, here: CommandSession) -> UseCase | None:

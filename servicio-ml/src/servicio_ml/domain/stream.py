@@ -8,9 +8,10 @@ from enum import StrEnum
 # one group: the broker then delivers each request to one worker only
 GROUP = "servicio_ml"
 """Consumer group that all workers share."""
-RECORD, KEY, VERSION, INTERVAL = "record", "key", "version", "interval"
+RECORD, KEY, VERSION, INTERVAL, OUTLIER = "record", "key", "version", "interval", "outlier"
 """Fields of a request: one record as JSON, a key that the result echoes to the sender, the alias or version
-that scores it (the champion without one), and the level of the interval or set that the result shall have."""
+that scores it (the champion without one), the level of the interval or set that the result shall have, and
+whether it shall have an outlier score."""
 # refusing is visible to the sender, whereas trimming the stream would lose accepted requests
 MAX_BACKLOG = 100_000
 """Maximum number of waiting requests of one model; further ones are refused, none is dropped."""

@@ -37,6 +37,8 @@
 | servicio_ml_expected_positives_total, servicio_ml_expected_negatives_below_total | model, version, bin |
 | servicio_ml_expected_absolute_error_sum, servicio_ml_expected_absolute_error_count | model, version |
 | servicio_ml_expected_squared_error_total | model, version |
+| servicio_ml_outliers_total | model, version, outlier |
+| servicio_ml_outlier_expected_ratio | model, version |
 | servicio_ml_season_observations_total | model, version, season |
 | servicio_ml_segment_predictions_total | model, version, segment, value |
 | servicio_ml_segment_missing_values_total | model, version, segment, value |

@@ -10,6 +10,8 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from servicio_ml.domain.fields.identifier import IDENTIFIER
+from servicio_ml.features.outliers.answer_details import OUTLIER_PARAMETER
+from servicio_ml.features.outliers.outlier_model import OUTLIER_LIMIT, OUTLIER_SCORE
 from servicio_ml.features.uncertainty.levels import INTERVAL, MAX_LEVEL, MIN_LEVEL
 from servicio_ml.features.uncertainty.uncertainty import LABEL_SET
 from servicio_ml.serving.http.call import JSON
@@ -79,6 +81,14 @@ INTERVAL_PARAMETER: Mapping[str, Any] = {
     "Refused by a model that was not calibrated.",
     "schema": {"type": "number", "minimum": MIN_LEVEL, "maximum": MAX_LEVEL},
 }
+
+OUTLIER_FLAG: Mapping[str, Any] = {
+    "name": OUTLIER_PARAMETER,
+    "in": "query",
+    "description": "Whether each answer shall have an outlier score. Refused by a version without one.",
+    "schema": {"type": "boolean", "default": False},
+}
+DETAIL_PARAMETERS = (INTERVAL_PARAMETER, OUTLIER_FLAG)
 
 
 def describe_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -150,7 +160,7 @@ def _describe_model(
     paths[path] = _build_operation(
         loaded_model, f"{name}_one", f"Predict one record of {loaded_model.model}",
         {JSON: {"schema": one, "example": example}},
-        {JSON: {"schema": answer}}, [*VERSION_PARAMETERS, INTERVAL_PARAMETER],
+        {JSON: {"schema": answer}}, [*VERSION_PARAMETERS, *DETAIL_PARAMETERS],
     )  # fmt: skip
     paths[f"{path}/batch"] = _build_operation(
         loaded_model, f"{name}_many", f"Predict many records of {loaded_model.model}",
@@ -159,7 +169,7 @@ def _describe_model(
             **dict.fromkeys(arrow.READERS, binary),
         },
         {JSON: {"schema": _build_batch_schema(answer)}, arrow.STREAM_TYPE: binary},
-        [*VERSION_PARAMETERS, INTERVAL_PARAMETER, ON_ERROR_PARAMETER],
+        [*VERSION_PARAMETERS, *DETAIL_PARAMETERS, ON_ERROR_PARAMETER],
     )  # fmt: skip
 
 
@@ -230,26 +240,28 @@ def _build_answer_schema(loaded_model: LoadedModel) -> dict[str, Any]:
     }
     return {
         "type": "object",
-        "properties": {**properties, **_build_uncertainty_schema(loaded_model)},
+        "properties": {**properties, **_build_detail_schema(loaded_model)},
         "required": list(properties),
         "additionalProperties": False,
     }
 
 
-def _build_uncertainty_schema(loaded_model: LoadedModel) -> dict[str, Any]:
-    """Build the schemas of what an answer has beside with `interval`."""
+def _build_detail_schema(loaded_model: LoadedModel) -> dict[str, Any]:
+    """Build the schemas of what an answer has beside with `interval` and `outlier`."""
     uncertainty = loaded_model.artifact.uncertainty
+    share = {"type": "number", "minimum": 0, "maximum": 1}
+    scores = {OUTLIER_SCORE: share, OUTLIER_LIMIT: share} if loaded_model.artifact.outliers else {}
     if uncertainty is None:
-        return {}
+        return scores
     labels = {"type": "array", "items": {"enum": list(loaded_model.labels)}, "minItems": 1}
     each = {name: labels if name == LABEL_SET else {"type": "number"} for name in uncertainty.column_names}
-    return {**each, INTERVAL: INTERVAL_PARAMETER["schema"]}
+    return {**each, INTERVAL: INTERVAL_PARAMETER["schema"], **scores}
 
 
 def _build_batch_schema(answer: Mapping[str, Any]) -> dict[str, Any]:
     """Build the schema of a batch: rows or columns, as in the request."""
     # model and version stand once above the rows, not in each of them
-    names = ("model", "version", INTERVAL)
+    names = ("model", "version", INTERVAL, OUTLIER_LIMIT)
     head = {name: answer["properties"][name] for name in names if name in answer["properties"]}
     required = answer["required"]
     row = {name: schema for name, schema in answer["properties"].items() if name not in head}
@@ -261,7 +273,7 @@ def _build_batch_schema(answer: Mapping[str, Any]) -> dict[str, Any]:
         "anyOf": [*_build_shapes(row, required), *_build_shapes({**partial, "error": why}, required)]
     }
     properties = {**head, "predictions": predictions}
-    needed = [name for name in properties if name != INTERVAL]
+    needed = [name for name in properties if name not in {INTERVAL, OUTLIER_LIMIT}]
     return {"type": "object", "properties": {**properties, **refused}, "required": needed}
 
 

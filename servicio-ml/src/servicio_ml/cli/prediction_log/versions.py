@@ -30,8 +30,8 @@ def load_logged_version(registry: Registry, model: str, version: int) -> "Logged
         NoSuchModelError: There is no such version.
         ArtifactError: The version is damaged.
     """
-    from servicio_ml.features.artifact import read_schema_and_output
+    from servicio_ml.features.artifact import read_row_documents
     from servicio_ml.features.logged_rows.columns import LoggedVersion
 
-    schema, output = read_schema_and_output(registry, model, version)
-    return LoggedVersion(version=version, schema=schema, output=output)
+    found = read_row_documents(registry, model, version)
+    return LoggedVersion(version=version, schema=found.schema, output=found.output, outliers=found.outliers)

@@ -11,13 +11,14 @@ import pyarrow.compute as pc
 from servicio_ml.domain.fields.identifier import IDENTIFIER
 from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.features.decoder import TYPES, Column, format_moments
+from servicio_ml.features.outliers.outlier_model import OUTLIER_SCORE, OutlierModel
 from servicio_ml.features.output import OutputTransform
 
 ID, TIME, VERSION = "prediction_id", "time", "version"
 PREDICTION, LABEL, PROBABILITY, PROBABILITIES, ACTUAL = (
     "prediction", "label", "probability", "probabilities", "actual",
 )  # fmt: skip
-OWN = (ID, TIME, VERSION, IDENTIFIER, PREDICTION, LABEL, PROBABILITY, PROBABILITIES, ACTUAL)
+OWN = (ID, TIME, VERSION, IDENTIFIER, PREDICTION, LABEL, PROBABILITY, PROBABILITIES, OUTLIER_SCORE, ACTUAL)
 """Columns beside the fields; a field with such a name becomes `raw <name>`."""
 MODEL_KEY = b"model"
 """Key in the metadata of a table."""
@@ -27,11 +28,19 @@ Type = Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedVersion:
-    """A version of a model that has logged predictions."""
+    """A version of a model that has logged predictions.
+
+    Attributes:
+        version: Number of the version.
+        schema: Schema of its rows.
+        output: Labels of its answers.
+        outliers: Outlier model; None of a version without.
+    """
 
     version: int
     schema: FeatureSchema
     output: OutputTransform
+    outliers: OutlierModel | None = None
 
     @property
     def is_binary(self) -> bool:
@@ -64,6 +73,8 @@ def build_columns(model: str, versions: Sequence[LoggedVersion]) -> Any:
         ID: pa.string(), TIME: pa.timestamp("us", "UTC"), VERSION: pa.int64(), IDENTIFIER: pa.string(),
         **fields, **_build_answer_columns(versions),
     }  # fmt: skip
+    if any(each.outliers for each in versions):
+        columns[OUTLIER_SCORE] = pa.float64()
     return pa.schema(columns.items(), {MODEL_KEY: model.encode()})
 
 

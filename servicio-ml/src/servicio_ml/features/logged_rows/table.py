@@ -12,6 +12,7 @@ from servicio_ml.domain.fields.identifier import IDENTIFIER
 from servicio_ml.domain.prediction import Chunk, LabelledPrediction, format_prediction_ids
 from servicio_ml.errors import LoggedRowsError
 from servicio_ml.features.decoder import Column, decode_codes, decode_fields
+from servicio_ml.features.encoder import Encoder
 from servicio_ml.features.logged_rows.columns import (
     ACTUAL,
     ID,
@@ -25,6 +26,7 @@ from servicio_ml.features.logged_rows.columns import (
     convert_column,
     name_column,
 )
+from servicio_ml.features.outliers.outlier_model import OUTLIER_SCORE
 from servicio_ml.features.output import POSITIVE
 
 MICROSECONDS = 1_000_000
@@ -69,7 +71,8 @@ def _decode_version(
     chunks: Sequence[Chunk], version: LoggedVersion, columns: Any, truths: Mapping[str, LabelledPrediction]
 ) -> Table:
     ids = list(chain.from_iterable(map(_list_ids, chunks)))
-    fields = decode_fields(version.schema, _read_matrix(chunks, version))
+    matrix = _read_matrix(chunks, version)
+    fields = decode_fields(version.schema, matrix)
     found = {
         ID: pa.array(ids, pa.string()),
         TIME: _build_times(chunks).cast(columns.field(TIME).type),
@@ -77,6 +80,7 @@ def _decode_version(
         IDENTIFIER: pa.array(list(chain.from_iterable(map(_list_identifiers, chunks))), pa.string()),
         **{name_column(name): column for name, column in fields.items()},
         **_decode_answers(chunks, version),
+        **_score_outliers(version, matrix),
         ACTUAL: _decode_actuals(version, [truths.get(each) for each in ids]),
     }
     arrays = [
@@ -84,6 +88,16 @@ def _decode_version(
         for each in columns
     ]
     return pa.Table.from_arrays(arrays, schema=columns)
+
+
+def _score_outliers(version: LoggedVersion, matrix: npt.NDArray[np.float32]) -> dict[str, Column]:
+    """Compute the outlier scores of logged rows: from the same numbers, so that none is stored."""
+    if version.outliers is None:
+        return {}
+    whole = np.empty((len(matrix), len(version.schema.names)), dtype=np.float32)
+    whole[:, : matrix.shape[1]] = matrix
+    Encoder(version.schema).derive(whole)
+    return {OUTLIER_SCORE: pa.array(version.outliers.compute_scores(whole))}
 
 
 def _build_times(chunks: Sequence[Chunk]) -> Column:

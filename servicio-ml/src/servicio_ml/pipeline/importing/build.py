@@ -46,10 +46,12 @@ from servicio_ml.pipeline.training.dataset import Holdout
 from servicio_ml.pipeline.training.export import LATENCY_ROWS, measure_latency, write_artifact
 from servicio_ml.pipeline.training.fitting import TrainingProblem
 from servicio_ml.pipeline.training.model_card import render_model_card
+from servicio_ml.pipeline.training.outliers.build import build_outlier_model
+from servicio_ml.pipeline.training.outliers.card import OUTLIERS_HEADING, describe_outliers
 from servicio_ml.pipeline.training.plots import draw_correlation, draw_importance, draw_plots
 from servicio_ml.pipeline.training.uncertainty.build import build_uncertainty
 from servicio_ml.pipeline.training.uncertainty.built import BuiltUncertainty
-from servicio_ml.pipeline.training.uncertainty.card import describe_uncertainty
+from servicio_ml.pipeline.training.uncertainty.card import UNCERTAINTY_HEADING, describe_uncertainty
 
 MAX_PROFILE_ROWS = 20_000
 """Maximum number of training rows that are scored for the reference profile."""
@@ -166,11 +168,17 @@ def build_imported_model(
     uncertainty = build_uncertainty(problem, output, places, raw) if proof.onnx is not None else None
     seen = _describe_seen_rows(problem, uncertainty, test, answers)
     uncertainty = None if seen else uncertainty
+    # also of an isolated model: its process has no part in this score
+    outliers = build_outlier_model(schema, problem.matrix)
     described = [seen] if seen else describe_uncertainty(uncertainty, test, answers, UNSEEN_ROWS)
-    card = render_model_card(problem, origin, metrics, classes, described)
+    sections = {
+        UNCERTAINTY_HEADING: described,
+        OUTLIERS_HEADING: describe_outliers(outliers, None if test is None else test.matrix),
+    }
+    card = render_model_card(problem, origin, metrics, classes, sections)
     reference = build_reference_profile(problem, output, places, raw)
     folder, figures = scratch / "artifact", scratch / "figures"
-    write_artifact(folder, problem, way.write_model, output, reference, card, uncertainty)
+    write_artifact(folder, problem, way.write_model, output, reference, card, uncertainty, outliers)
     draw_correlation(figures, problem.use_case, schema.names, problem.matrix)
     if test is not None:
         artifact = load_artifact(folder)

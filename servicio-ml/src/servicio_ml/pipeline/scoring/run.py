@@ -15,6 +15,7 @@ from servicio_ml.domain.ports.progress import Progress
 from servicio_ml.domain.ports.registry import ModelVersion
 from servicio_ml.errors import SourceError
 from servicio_ml.features.artifact import Artifact
+from servicio_ml.features.outliers.answer_details import NO_DETAILS, AnswerDetails
 from servicio_ml.pipeline.reading.batches import RowBatches, open_batches
 from servicio_ml.pipeline.reading.file_format import FileFormat, InputSpec
 from servicio_ml.pipeline.reading.input_file import InputFile
@@ -43,7 +44,7 @@ class ScoringJob:
         store: Where the parts go.
         force: Whether what is there is thrown away.
         part_rows: Input rows of one part.
-        level: Level of the intervals or sets that answers have; None for answers without.
+        details: What answers have beside the prediction.
     """
 
     info: ModelVersion
@@ -53,7 +54,7 @@ class ScoringJob:
     store: ObjectStore
     force: bool = False
     part_rows: int = PART_ROWS
-    level: float | None = None
+    details: AnswerDetails = NO_DETAILS
 
 
 def score_file(job: ScoringJob, progress: Progress, clock: Clock) -> Document:
@@ -149,7 +150,8 @@ def _build_identity(job: ScoringJob, layout: FileFormat) -> Document:
         "dialect": layout.dialect,
         "keep": [*layout.kept_columns.values()],
         "part_rows": job.part_rows,
-        "interval": job.level,
+        "interval": job.details.level,
+        "outlier": job.details.outlier,
     }
 
 
@@ -161,7 +163,7 @@ def _score_remaining(
     Raises:
         SourceError: There is no row, or the file changed meanwhile.
     """
-    answering = RowScorer(job.info, job.artifact, batches.file_format.kept_columns, job.level)
+    answering = RowScorer(job.info, job.artifact, batches.file_format.kept_columns, job.details)
     done = sum(each["rows"] for each in output.record["parts"])
     pending: list[ScoredRowsResult] = []
     rows, started = 0, clock()

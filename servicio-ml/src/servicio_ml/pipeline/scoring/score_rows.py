@@ -13,6 +13,8 @@ from servicio_ml.domain.ports.registry import ModelVersion
 from servicio_ml.features.artifact import Artifact
 from servicio_ml.features.check import SchemaChecker
 from servicio_ml.features.encoder import Matrix
+from servicio_ml.features.outliers.answer_details import NO_DETAILS, AnswerDetails
+from servicio_ml.features.outliers.outlier_model import OUTLIER_LIMIT, OUTLIER_SCORE
 from servicio_ml.features.output import POSITIVE, Predictions, build_empty_predictions
 from servicio_ml.features.uncertainty.documents import list_label_sets
 from servicio_ml.features.uncertainty.levels import INTERVAL
@@ -30,7 +32,8 @@ from servicio_ml.pipeline.reading.transform import REASON
 
 OWN = (
     SOURCE_LINE, "prediction", "label", "probability", "probabilities", LOWER, UPPER, LABEL_SET,
-    PROBABILITY_LOWER, PROBABILITY_UPPER, "model", "version", INTERVAL, "reason",
+    PROBABILITY_LOWER, PROBABILITY_UPPER, "model", "version", INTERVAL, OUTLIER_SCORE, OUTLIER_LIMIT,
+    "reason",
 )  # fmt: skip
 """Columns of the output; a kept column that is called so becomes `raw <name>`."""
 
@@ -41,7 +44,7 @@ class ScoredRowsResult:
 
     Attributes:
         answers: `line`, kept columns, `prediction`, `label` and `probability` or `probabilities` of a
-            classifier, `model`, `version`; with a level, its columns and `interval`.
+            classifier, `model`, `version`; with details, their columns, `interval` and `outlier_limit`.
         rejected: `line`, kept columns, `reason`.
     """
 
@@ -65,13 +68,14 @@ class RowScorer:
         info: The version.
         artifact: Its model.
         kept: Working name to the column that is passed on.
-        level: Level of the intervals or sets that answers have; None for answers without.
+        details: What answers have beside the prediction.
     """
 
     def __init__(
-        self, info: ModelVersion, artifact: Artifact, kept: Mapping[str, str], level: float | None = None
-    ) -> None:
-        self._info, self._artifact, self._level = info, artifact, level
+        self, info: ModelVersion, artifact: Artifact, kept: Mapping[str, str],
+        details: AnswerDetails = NO_DETAILS,
+    ) -> None:  # fmt: skip
+        self._info, self._artifact, self._details = info, artifact, details
         self._checker = SchemaChecker(artifact.encoder.schema)
         # so that nothing is overwritten
         renamed = rename_clashing_columns([*kept.values()], OWN)
@@ -105,17 +109,12 @@ class RowScorer:
 
     def _build_answers(self, matrix: Matrix) -> list[pl.Series | pl.Expr]:
         predictions = self._predict(matrix)
-        columns, uncertainty = self._build_columns(predictions), self._artifact.uncertainty
-        if self._level is None or uncertainty is None:
-            return columns
-        labels = self._artifact.output.labels
+        details = self._artifact.compute_details(matrix, predictions, self._details)
+        head = self._artifact.build_details_head(self._details)
         return [
-            *columns,
-            *(
-                _build_uncertainty_column(name, values, labels)
-                for name, values in uncertainty.compute_columns(matrix, predictions, self._level).items()
-            ),
-            pl.lit(self._level).alias(INTERVAL),
+            *self._build_columns(predictions),
+            *(_build_detail_column(*each, self._artifact.output.labels) for each in details.items()),
+            *(pl.lit(value).alias(name) for name, value in head.items()),
         ]
 
     def _predict(self, matrix: Matrix) -> Predictions:
@@ -147,7 +146,7 @@ class RowScorer:
         return pl.Series(["; ".join(words) for words in found.values()], dtype=pl.String)
 
 
-def _build_uncertainty_column(name: str, values: npt.NDArray[Any], labels: tuple[str, ...]) -> pl.Series:
+def _build_detail_column(name: str, values: npt.NDArray[Any], labels: tuple[str, ...]) -> pl.Series:
     if name != LABEL_SET:
         return pl.Series(name, values, pl.Float64)
     return pl.Series(name, list_label_sets({LABEL_SET: values}, labels), pl.List(pl.String))

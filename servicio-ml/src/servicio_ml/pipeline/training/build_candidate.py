@@ -20,11 +20,13 @@ from servicio_ml.pipeline.training.dataset import Holdout
 from servicio_ml.pipeline.training.export import PARITY_TOLERANCE, ExportedModel, export_model, write_artifact
 from servicio_ml.pipeline.training.fitting import TrainingProblem, compute_scores, fit, score_out_of_fold
 from servicio_ml.pipeline.training.model_card import describe_candidate, render_model_card
+from servicio_ml.pipeline.training.outliers.build import build_outlier_model
+from servicio_ml.pipeline.training.outliers.card import OUTLIERS_HEADING, describe_outliers
 from servicio_ml.pipeline.training.uncertainty.build import (
     build_uncertainty,
     encode_unseen_rows,
 )
-from servicio_ml.pipeline.training.uncertainty.card import describe_uncertainty
+from servicio_ml.pipeline.training.uncertainty.card import UNCERTAINTY_HEADING, describe_uncertainty
 
 Floats = npt.NDArray[np.floating[Any]]
 # the drift policy has limits for these metrics, and serving can compute them from counts
@@ -104,14 +106,18 @@ def build_candidate(
     if onnx is not None:
         reference = build_reference_profile(problem, output, rows, raw)
         uncertainty = build_uncertainty(problem, output, rows, raw, encode_unseen_rows(problem))
+        outliers = build_outlier_model(problem.setting.schema, problem.matrix)
         text = render_model_card(
             problem, describe_candidate(problem, candidate, params, exported, source), metrics,
             compute_holdout_classes(problem, test, predictions),
-            describe_uncertainty(uncertainty, test, predictions),
+            {
+                UNCERTAINTY_HEADING: describe_uncertainty(uncertainty, test, predictions),
+                OUTLIERS_HEADING: describe_outliers(outliers, test.matrix),
+            },
         )  # fmt: skip
         write_artifact(
             folder, problem, lambda place: (place / MODEL).write_bytes(onnx), output, reference, text,
-            uncertainty,
+            uncertainty, outliers,
         )  # fmt: skip
     return BuiltCandidate(
         candidate=candidate, params=params, validation=float(np.mean(values)),

@@ -34,6 +34,7 @@ from servicio_ml.pipeline.training.blending.blend import Blend
 from servicio_ml.pipeline.training.blending.graph import merge_models
 from servicio_ml.pipeline.training.estimators import OPSET, get_family
 from servicio_ml.pipeline.training.fitting import TrainingProblem, compute_scores
+from servicio_ml.pipeline.training.outliers.build import BuiltOutlierModel
 from servicio_ml.pipeline.training.uncertainty.built import BuiltUncertainty
 from servicio_ml.pipeline.tree_table import write_tree_table
 
@@ -155,6 +156,7 @@ def write_artifact(
     reference: ReferenceProfile,
     card: str,
     uncertainty: BuiltUncertainty | None = None,
+    outliers: BuiltOutlierModel | None = None,
 ) -> None:
     """Write the artifact folder; its golden answers are its own.
 
@@ -166,6 +168,7 @@ def write_artifact(
         reference: Profile of the training rows.
         card: Model card.
         uncertainty: Uncertainty of its answers; None where it is not calibrated.
+        outliers: Outlier model of the rows; None where there are few.
 
     Raises:
         ArtifactError: The artifact predicts its golden rows differently the second time, or rejects one.
@@ -181,6 +184,8 @@ def write_artifact(
     if uncertainty is not None:
         uncertainty.write(folder)
         write_tree_table(folder / ERROR_MODEL, append_outcomes(problem.matrix, problem.truth))
+    if outliers is not None:
+        outliers.write(folder, problem.matrix)
     name = problem.use_case.name
     records = select_golden_records(problem)
     _write_document(folder / GOLDEN, {"model": name, "records": records, "answers": []})

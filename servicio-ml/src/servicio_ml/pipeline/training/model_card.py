@@ -54,7 +54,7 @@ def render_model_card(
     origin: ModelOrigin,
     metrics: Mapping[str, float],
     classes: Sequence[ClassMetrics],
-    uncertainty: Sequence[str],
+    sections: Mapping[str, Sequence[str]],
 ) -> str:
     """Render a Markdown card of a model version.
 
@@ -63,7 +63,7 @@ def render_model_card(
         origin: Where the model comes from.
         metrics: Every metric on the holdout; none without ground truth.
         classes: Metrics of each class on the holdout; none for two classes.
-        uncertainty: Lines about its intervals or sets.
+        sections: Lines of further sections by heading.
     """
     use_case = problem.use_case
     target = use_case.target
@@ -84,10 +84,7 @@ def render_model_card(
         *_render_metrics(metrics),
         "",
         *_render_classes(classes),
-        "## Uncertainty of its answers",
-        "",
-        *uncertainty,
-        "",
+        *(line for name, each in sections.items() for line in (f"## {name}", "", *each, "")),
         "## Inputs",
         "",
         "| field | takes | what |",

@@ -100,6 +100,7 @@ async def _predict(
     alias: str | None = None,
     on_error: str = OnError.REFUSE.value,
     interval: float | None = None,
+    outlier: bool | None = None,  # noqa: FBT001  an argument of GraphQL
 ) -> list[PredictionType]:
     service, http_call = info.context.service, info.context.call
     # checked before decoding, which costs far more
@@ -113,14 +114,14 @@ async def _predict(
     loaded_model, purpose = await service.predictor.resolve(
         model, version_or_alias, http_call.client_key if http_call else ""
     )
-    level = loaded_model.resolve_level(interval)
+    details = loaded_model.resolve_details(interval, outlier)
     try:
         # json keeps NaN, which the decoder rejects; orjson would turn it into null, a missing value
         rows, _ = loaded_model.decoder.decode_batch(json.dumps({"records": records}).encode(), row_rule)
     except InvalidError as error:
         service.predictor.count_rejected(error)
         raise
-    result = await score_request(service.predictor, loaded_model, rows, Interface.GRAPHQL, purpose, level)
+    result = await score_request(service.predictor, loaded_model, rows, Interface.GRAPHQL, purpose, details)
     if isinstance(result, PartialResult):
         info.context.refused_rows.append(len(result.refusals.faults))
     return [build_prediction(document) for document in result.to_documents()]
@@ -144,7 +145,8 @@ class MutationType:
         description=f"Score at most {MAX_RECORDS} records by the champion, a version or an alias; every "
         "prediction is logged. `onError` is `refuse` (a value that its field does not take refuses all "
         "records) or `partial` (the record has its `error`, and the others are scored). `interval` is the "
-        "level of the interval, or of the set of labels, that each answer shall have.",
+        "level of the interval, or of the set of labels, that each answer shall have. `outlier` asks for "
+        "the outlier score of each record.",
     )
 
 

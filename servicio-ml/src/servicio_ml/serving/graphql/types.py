@@ -109,6 +109,12 @@ class PredictionType:
     )
     probability_upper: float | None = None
     interval: float | None = strawberry.field(default=None, description="Level that was asked for.")
+    outlier_score: float | None = strawberry.field(
+        default=None, description="How unusual the record is, 0 to 1, with `outlier`."
+    )
+    outlier_limit: float | None = strawberry.field(
+        default=None, description="Score above which a record is an outlier, with `outlier`."
+    )
     model: str
     version: int
     prediction_id: str | None

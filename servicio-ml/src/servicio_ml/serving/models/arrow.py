@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from servicio_ml.errors import RequestError, TextEncodingError, TooLargeError
-from servicio_ml.features.uncertainty.levels import INTERVAL
 from servicio_ml.features.uncertainty.uncertainty import LABEL_SET
 from servicio_ml.serving.models.arrow_messages import compute_decoded_size, count_batches
 from servicio_ml.serving.models.loaded_model import PartialResult, PredictionResult
@@ -18,8 +17,8 @@ STREAM_TYPE, FILE_TYPE, PARQUET_TYPE = (
     "application/vnd.apache.arrow.file",
     "application/vnd.apache.parquet",
 )
-MODEL_KEY, VERSION_KEY, REFUSED_KEY, INTERVAL_KEY = b"model", b"version", b"refused", INTERVAL.encode()
-"""Keys in the schema metadata of a response."""
+MODEL_KEY, VERSION_KEY, REFUSED_KEY = b"model", b"version", b"refused"
+"""Keys in the schema metadata of a response, beside the names of what its details have in common."""
 MAX_DECODED_BYTES = 256 << 20
 """Maximum size of a body after decompression, in bytes."""
 BATCH_ROWS = 1 << 14
@@ -134,8 +133,8 @@ def write(result: PredictionResult) -> bytes:
 
     loaded_model = result.loaded_model
     metadata = {MODEL_KEY: loaded_model.model.encode(), VERSION_KEY: str(loaded_model.version).encode()}
-    if result.level is not None:
-        metadata[INTERVAL_KEY] = f"{result.level:g}".encode()
+    # 17 digits: the client reads the same number
+    metadata |= {name.encode(): f"{value:.17g}".encode() for name, value in result.details_head.items()}
     if isinstance(result, PartialResult):
         refusals = result.refusals
         metadata[REFUSED_KEY] = str(len(refusals.faults)).encode()
@@ -169,7 +168,7 @@ def _build_table(result: PredictionResult) -> Table:
         else:
             each = [pa.array(column.copy()) for column in predictions.probabilities.T]
             columns["probabilities"] = pa.StructArray.from_arrays(each, names=list(loaded_model.labels))
-    for name, values in result.compute_uncertainty().items():
+    for name, values in result.compute_details().items():
         columns[name] = _build_sets(values, loaded_model.labels) if name == LABEL_SET else pa.array(values)
     return pa.table({**columns, "prediction_id": pa.array(result.ids, pa.string())})
 

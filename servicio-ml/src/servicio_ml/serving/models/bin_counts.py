@@ -20,6 +20,7 @@ import numpy.typing as npt
 from servicio_ml.domain.ports.registry import ModelVersion
 from servicio_ml.features.artifact import Artifact
 from servicio_ml.features.encoder import Matrix
+from servicio_ml.features.outliers.outlier_model import OutlierModel
 from servicio_ml.features.output import BINARY_CLASSES, POSITIVE, Predictions
 from servicio_ml.features.performance.rank_counts import RANK_BINS, RankCounts, count_ranks
 from servicio_ml.features.performance.segment_counts import (
@@ -37,6 +38,8 @@ BUFFERED_ROWS = 256
 FLOAT_BYTES = 8
 ERRORS = 3
 """Numbers of the errors: rows, sum of the absolute and of the squared ones."""
+OUTLIERS = 2
+"""Numbers of the outliers: rows with a score, and those above the limit."""
 CountArray = npt.NDArray[np.float64]
 
 
@@ -51,6 +54,7 @@ class BinCountsHeader:
         labels: Labels of the classes; empty for a regression.
         reference: Bins and shares of the training rows.
         has_errors: Whether the version estimates the errors of its numbers.
+        outlier_share: Share of its training rows that are outliers; None for a version without their score.
     """
 
     model: str
@@ -59,6 +63,7 @@ class BinCountsHeader:
     labels: tuple[str, ...]
     reference: ReferenceProfile
     has_errors: bool = False
+    outlier_share: float | None = None
 
     @property
     def size(self) -> int:
@@ -77,6 +82,7 @@ class BinCountsHeader:
             ranks,
             ranks,
             ERRORS * self.has_errors,
+            OUTLIERS * (self.outlier_share is not None),
             *(compute_length(each, len(self.labels)) for each in self.reference.segments),
         ]
 
@@ -84,10 +90,14 @@ class BinCountsHeader:
         """Split the counts of the file by their meaning."""
         columns, side = len(self.reference.all_bins), len(self.labels)
         parts = np.split(counts, np.cumsum(self._lengths)[:-1])
-        bins, (seasons, confusion, positives, negatives, errors, *segments) = parts[:columns], parts[columns:]
+        bins, (seasons, confusion, positives, negatives, errors, outliers, *segments) = (
+            parts[:columns],
+            parts[columns:],
+        )
         return VersionCounts(
             columns=bins, seasons=seasons, confusion=confusion.reshape(side, side),
             ranks=RankCounts(positives=positives, negatives=negatives), errors=errors,
+            outliers=outliers,
             segments=[
                 split_segment(profile, side, numbers)
                 for profile, numbers in zip(self.reference.segments, segments, strict=True)
@@ -95,9 +105,8 @@ class BinCountsHeader:
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
-        document = {
-            name: getattr(self, name) for name in ("model", "version", "run_id", "labels", "has_errors")
-        }
+        names = ("model", "version", "run_id", "labels", "has_errors", "outlier_share")
+        document = {name: getattr(self, name) for name in names}
         return {**document, "reference": self.reference.to_json()}
 
     @classmethod
@@ -117,6 +126,7 @@ class VersionCounts:
         ranks: Expected rows of both classes by their probability; without bins unless there are two classes.
         errors: Rows with an expected error, and the sums of the expected absolute and squared errors; empty
             for a version without.
+        outliers: Rows with an outlier score, and those above the limit; empty for a version without.
         segments: Counts of each segment.
     """
 
@@ -125,6 +135,7 @@ class VersionCounts:
     confusion: CountArray
     ranks: RankCounts
     errors: CountArray
+    outliers: CountArray
     segments: list[SegmentCounts]
 
 
@@ -135,12 +146,17 @@ class BinCounts:
         header: Description of the counts.
         counts: Counts of the process, `[header.size]`, which are added to.
         error_model: Model of the errors of a version that has one.
+        outliers: Outlier model of a version that has one.
     """
 
     def __init__(
-        self, header: BinCountsHeader, counts: CountArray, error_model: ErrorModel | None = None
+        self,
+        header: BinCountsHeader,
+        counts: CountArray,
+        error_model: ErrorModel | None = None,
+        outliers: OutlierModel | None = None,
     ) -> None:
-        self.header, self._error_model = header, error_model
+        self.header, self._error_model, self._outliers = header, error_model, outliers
         self._counts, self._split_counts = counts, header.split_counts(counts)
         # the event loop, the thread of large requests and the shadow thread add rows
         self._lock = threading.Lock()
@@ -182,6 +198,8 @@ class BinCounts:
             np.add.at(split.confusion, predictions.outcomes.astype(np.intp), predictions.probabilities)
         losses = self._add_losses(matrix, predictions)
         self._add_segments(matrix, losses, predictions)
+        if self._outliers is not None:
+            np.add(split.outliers, (len(matrix), self._outliers.count_outliers(matrix)), out=split.outliers)
         if predictions.probabilities is not None and len(split.ranks.positives):
             positive = predictions.probabilities[:, POSITIVE]
             ranks = count_ranks(positive, positive)
@@ -221,9 +239,11 @@ class BinCountsFolder:
     def open(self, info: ModelVersion, artifact: Artifact) -> BinCounts:
         """Open the counts of a version in this process; a version that is loaded again keeps its file."""
         error_model = None if artifact.uncertainty is None else artifact.uncertainty.error_model
+        outliers = artifact.outliers
         header = BinCountsHeader(
             model=info.model, version=info.version, run_id=info.run_id, labels=artifact.output.labels,
             reference=artifact.reference, has_errors=error_model is not None,
+            outlier_share=None if outliers is None else outliers.expected_share,
         )  # fmt: skip
         # a digest, as a model's name may hold characters that a file system refuses
         name = blake2b(f"{info.model}/{info.version}".encode(), digest_size=8).hexdigest()
@@ -238,7 +258,7 @@ class BinCountsFolder:
         draft = path.with_suffix(".draft")
         draft.write_text(json.dumps(header.to_json()))
         draft.replace(path.with_suffix(".json"))
-        opened = BinCounts(header, np.frombuffer(shared, dtype=np.float64), error_model)
+        opened = BinCounts(header, np.frombuffer(shared, dtype=np.float64), error_model, outliers)
         self._opened[path] = opened
         return opened
 

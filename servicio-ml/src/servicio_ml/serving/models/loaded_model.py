@@ -13,10 +13,10 @@ from servicio_ml.features.artifact import CARD, Artifact, download_artifact, loa
 from servicio_ml.features.encoder import Matrix
 from servicio_ml.features.isolated.scorer import IsolatedScorer
 from servicio_ml.features.isolated.supervisor import WorkerListener
+from servicio_ml.features.outliers.answer_details import NO_DETAILS, AnswerDetails
 from servicio_ml.features.output import POSITIVE, Predictions
 from servicio_ml.features.uncertainty.documents import build_documents
-from servicio_ml.features.uncertainty.levels import INTERVAL
-from servicio_ml.features.uncertainty.uncertainty import UncertaintyColumns, resolve_level
+from servicio_ml.features.uncertainty.uncertainty import UncertaintyColumns
 from servicio_ml.serving.models.bin_counts import BinCounts
 from servicio_ml.serving.models.isolated.scoring_queue import ScoringQueue
 from servicio_ml.serving.models.request_decoder import Decoder
@@ -96,15 +96,16 @@ class LoadedModel:
         self.artifact.encoder.derive(matrix)
         return ScoredBatch(self, key, self.artifact.predict(matrix), matrix)
 
-    def resolve_level(self, given: object) -> float | None:
-        """Resolve the parameter `interval` of a request, which is None where it is absent.
+    def resolve_details(self, interval: object, outlier: object) -> AnswerDetails:
+        """Resolve the parameters `interval` and `outlier` of a request, which are None where they are absent.
 
         Raises:
-            RequestError: The value is no level, or this version does not answer it.
+            RequestError: A value is none, or this version does not answer it.
         """
-        if given is None:
-            return None
-        return resolve_level(self.artifact.uncertainty, f"{self.model} version {self.version}", given)
+        # most requests have neither
+        if interval is None and outlier is None:
+            return NO_DETAILS
+        return self.artifact.resolve_details(f"{self.model} version {self.version}", interval, outlier)
 
 
 class ScoredBatch:
@@ -150,13 +151,13 @@ class PredictionResult:
         scored_batch: All rows of the same call of the model.
         start: Index of the first row in the batch.
         row_count: Number of rows.
-        level: Level of the intervals or sets that the request asks for; None where it does not.
+        details: What the request asks for beside the predictions.
     """
 
     scored_batch: ScoredBatch
     start: int
     row_count: int
-    level: float | None = None
+    details: AnswerDetails = NO_DETAILS
 
     @property
     def loaded_model(self) -> LoadedModel:
@@ -169,37 +170,41 @@ class PredictionResult:
 
     @property
     def row_documents(self) -> list[dict[str, Any]]:
-        """Prediction, label and probability of each row, and its uncertainty where it is asked for."""
+        """Prediction, label and probability of each row, and the details that are asked for."""
         return self.scored_documents
 
     @property
     def scored_documents(self) -> list[dict[str, Any]]:
         """Documents of the scored rows."""
         rows = self.scored_batch.row_documents[self.start : self.start + self.row_count]
-        if self.level is None:
+        if self.details == NO_DETAILS:
             return rows
-        more = build_documents(self.compute_uncertainty(), self.loaded_model.labels)
+        more = build_documents(self.compute_details(), self.loaded_model.labels)
         return [{**row, **columns} for row, columns in zip(rows, more, strict=True)]
 
     @property
     def answer_names(self) -> tuple[str, ...]:
         """Names in the document of a row, without its prediction id."""
-        names, uncertainty = self.loaded_model.answer_names, self.loaded_model.artifact.uncertainty
-        return names if self.level is None or uncertainty is None else (*names, *uncertainty.column_names)
+        more = self.loaded_model.artifact.list_detail_columns(self.details)
+        return (*self.loaded_model.answer_names, *more)
 
-    def compute_uncertainty(self) -> UncertaintyColumns:
-        """Compute the uncertainty of the scored rows; nothing where it is not asked for."""
-        uncertainty = self.loaded_model.artifact.uncertainty
-        if self.level is None or uncertainty is None:
+    def compute_details(self) -> UncertaintyColumns:
+        """Compute the columns of the scored rows that are asked for beside the predictions."""
+        if self.details == NO_DETAILS:
             return {}
         matrix = self.scored_batch.matrix[self.start : self.start + self.row_count]
-        return uncertainty.compute_columns(matrix, self.predictions, self.level)
+        return self.loaded_model.artifact.compute_details(matrix, self.predictions, self.details)
 
     @property
     def head(self) -> dict[str, Any]:
-        """Model and version, and the level that was asked for."""
+        """Model and version, and what the details of all rows have in common."""
         head = {"model": self.loaded_model.model, "version": self.loaded_model.version}
-        return head if self.level is None else {**head, INTERVAL: self.level}
+        return {**head, **self.details_head} if self.details != NO_DETAILS else head
+
+    @property
+    def details_head(self) -> dict[str, float]:
+        """Level of the intervals, and limit of the outlier scores, where they are asked for."""
+        return self.loaded_model.artifact.build_details_head(self.details)
 
     @property
     def ids(self) -> list[str]:

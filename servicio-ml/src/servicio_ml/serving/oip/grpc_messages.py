@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from servicio_ml.errors import RequestError
+from servicio_ml.features.outliers.answer_details import OUTLIER_PARAMETER
 from servicio_ml.features.uncertainty.levels import INTERVAL
 from servicio_ml.serving.models.loaded_model import PredictionResult
 from servicio_ml.serving.models.row_faults import OnError, parse_on_error
@@ -57,6 +58,7 @@ def read_request(message: pb.ModelInferRequest) -> InferenceRequest:
         id=message.id, inputs=inputs, outputs=outputs, wants_raw=lambda _: bool(raw),
         on_error=parse_on_error(_read_parameter(message, ON_ERROR_PARAMETER, OnError.REFUSE)),
         interval=_read_parameter(message, INTERVAL, None),
+        outlier=_read_parameter(message, OUTLIER_PARAMETER, None),
     )  # fmt: skip
 
 

@@ -103,6 +103,7 @@ def read_request(document: InferRequest, binary: bytes) -> InferenceRequest:
         wants_raw=wants_raw,
         on_error=document.parameters.on_error,
         interval=document.parameters.interval,
+        outlier=document.parameters.outlier,
     )
 
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from servicio_ml.domain.prediction import Interface, Purpose
 from servicio_ml.errors import InvalidError
-from servicio_ml.features.uncertainty.levels import INTERVAL
+from servicio_ml.features.outliers.answer_details import AnswerDetails
 from servicio_ml.serving.models.loaded_model import LoadedModel, PartialResult, PredictionResult
 from servicio_ml.serving.models.row_faults import OnError, RequestRows
 from servicio_ml.serving.oip.tensor import Tensor
@@ -31,6 +31,7 @@ class InferenceRequest:
         wants_raw: Predicate: whether the output of a name is requested as raw bytes.
         on_error: What a refused row does to the others.
         interval: Level that is asked for; None where it is not.
+        outlier: Whether outlier scores are asked for; None where it does not say.
     """
 
     id: str
@@ -39,6 +40,7 @@ class InferenceRequest:
     wants_raw: Callable[[str], bool]
     on_error: OnError
     interval: object = None
+    outlier: object = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +63,11 @@ class InferenceTarget:
 
 
 def build_parameters(result: PredictionResult) -> dict[str, int | float]:
-    """Build the parameters of a response: the number of refused rows, and the level, where it has them."""
+    """Build the parameters of a response: the number of refused rows, and what its details have in common."""
     parameters: dict[str, int | float] = {}
     if isinstance(result, PartialResult):
         parameters[REFUSED_PARAMETER] = len(result.refusals.faults)
-    if result.level is not None:
-        parameters[INTERVAL] = result.level
-    return parameters
+    return {**parameters, **result.details_head}
 
 
 Read = Callable[[], InferenceRequest]
@@ -93,8 +93,8 @@ async def infer(service: Service, target: InferenceTarget, read: Read, write: Wr
         return await predictor.run_in_thread(
             loaded_model, _infer_sync, service, loaded_model, purpose, target.protocol, read, write
         )
-    inference, rows, level = _read_rows(service, loaded_model, read)
-    result = await score_request(predictor, loaded_model, rows, target.protocol, purpose, level)
+    inference, rows, details = _read_rows(service, loaded_model, read)
+    result = await score_request(predictor, loaded_model, rows, target.protocol, purpose, details)
     return write(inference, result, from_result(result, inference.outputs))
 
 
@@ -106,21 +106,21 @@ def _infer_sync(
     read: Read,
     write: Write[T],
 ) -> T:
-    inference, rows, level = _read_rows(service, loaded_model, read)
-    result = score_request_sync(service.predictor, loaded_model, rows, protocol, purpose, level)
+    inference, rows, details = _read_rows(service, loaded_model, read)
+    result = score_request_sync(service.predictor, loaded_model, rows, protocol, purpose, details)
     return write(inference, result, from_result(result, inference.outputs))
 
 
 def _read_rows(
     service: Service, loaded_model: LoadedModel, read: Read
-) -> tuple[InferenceRequest, RequestRows, float | None]:
+) -> tuple[InferenceRequest, RequestRows, AnswerDetails]:
     inference = read()
     # before the inputs: unknown levels and outputs are cheap to detect
-    level = loaded_model.resolve_level(inference.interval)
-    check_outputs(loaded_model, inference.outputs, inference.on_error, has_level=level is not None)
+    details = loaded_model.resolve_details(inference.interval, inference.outlier)
+    check_outputs(loaded_model, inference.outputs, inference.on_error, details)
     try:
         rows = to_rows(loaded_model, inference.inputs, service.limits.rows, inference.on_error)
     except InvalidError as error:
         service.predictor.count_rejected(error)
         raise
-    return inference, rows, level
+    return inference, rows, details

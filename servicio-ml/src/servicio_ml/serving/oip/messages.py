@@ -123,6 +123,11 @@ class RequestParameters(StrictDocument):
         "labels (`label_set`, each a JSON list) that the answers shall have.",
         json_schema_extra={"type": "number"},
     )
+    outlier: Any = Field(
+        default=None,
+        description="Whether the answers shall have the output `outlier_score`, 0 to 1.",
+        json_schema_extra={"type": "boolean"},
+    )
 
 
 class InferRequest(StrictDocument):
@@ -153,7 +158,8 @@ class InferResponse(BaseModel):
     parameters: TensorParameters | None = Field(
         default=None,
         description="`refused`: number of refused rows, if the request has `on_error: partial`. `interval`: "
-        "the level, if the request has one.",
+        "the level, if the request has one. `outlier_limit`: the score above which a row is an outlier, if "
+        "the request asks for scores.",
     )
     outputs: list[OutputTensor]
 

@@ -20,6 +20,7 @@ from servicio_ml.errors import FieldError, InvalidError, RequestError
 from servicio_ml.features.check import shorten_number
 from servicio_ml.features.column_values import restore_limits
 from servicio_ml.features.kinds.dated_columns import count_days
+from servicio_ml.features.outliers.answer_details import NO_DETAILS, AnswerDetails
 from servicio_ml.features.output import POSITIVE
 from servicio_ml.features.uncertainty.documents import list_label_sets
 from servicio_ml.features.uncertainty.uncertainty import LABEL_SET
@@ -103,15 +104,17 @@ def describe_outputs(loaded_model: LoadedModel) -> list[Signature]:
     return [(PREDICTION, BYTES, [ANY_ROWS]), (PROBABILITIES, FP64, [ANY_ROWS, len(labels)]), named]
 
 
-def describe_uncertainty_outputs(loaded_model: LoadedModel) -> list[Signature]:
-    """Describe the outputs that a request with a level has beside the others."""
-    uncertainty = loaded_model.artifact.uncertainty
-    names = () if uncertainty is None else uncertainty.column_names
+def describe_detail_outputs(loaded_model: LoadedModel, details: AnswerDetails) -> list[Signature]:
+    """Describe the outputs that a request has beside the others."""
+    names = loaded_model.artifact.list_detail_columns(details)
     return [(name, BYTES if name == LABEL_SET else FP64, [ANY_ROWS]) for name in names]
 
 
 def check_outputs(
-    loaded_model: LoadedModel, names: Sequence[str], on_error: OnError, *, has_level: bool = False
+    loaded_model: LoadedModel,
+    names: Sequence[str],
+    on_error: OnError,
+    details: AnswerDetails = NO_DETAILS,
 ) -> None:
     """Check the names of requested outputs.
 
@@ -119,13 +122,13 @@ def check_outputs(
         loaded_model: Model of the request.
         names: Requested names.
         on_error: `error` is an output where refused rows are answered.
-        has_level: Whether the outputs of the uncertainty are there.
+        details: What the request asks for beside the predictions.
 
     Raises:
         RequestError: The model has no such output, or a name is repeated.
     """
     # a list, since the message shows the names in the order of the outputs
-    more = describe_uncertainty_outputs(loaded_model) if has_level else []
+    more = describe_detail_outputs(loaded_model, details)
     known = [name for name, *_ in (*describe_outputs(loaded_model), *more)]
     if on_error is OnError.PARTIAL:
         known.append(ERROR)
@@ -141,9 +144,9 @@ def check_outputs(
 def from_result(result: PredictionResult, names: Sequence[str]) -> list[Tensor]:
     """Build the requested output tensors, in that order; all outputs when none is named."""
     signatures = {name: (datatype, shape) for name, datatype, shape in describe_outputs(result.loaded_model)}
-    columns, labels = result.compute_uncertainty(), result.loaded_model.labels
+    columns, labels = result.compute_details(), result.loaded_model.labels
     tensors = {
-        name: _build_uncertainty_output(name, columns[name], labels)
+        name: _build_detail_output(name, columns[name], labels)
         if name in columns
         else _build_output(result, name, *signatures[name])
         for name in names or [*signatures, *columns]
@@ -156,7 +159,7 @@ def from_result(result: PredictionResult, names: Sequence[str]) -> list[Tensor]:
     return [tensors[name] for name in names or tensors]
 
 
-def _build_uncertainty_output(name: str, values: npt.NDArray[Any], labels: Sequence[str]) -> Tensor:
+def _build_detail_output(name: str, values: npt.NDArray[Any], labels: Sequence[str]) -> Tensor:
     if name != LABEL_SET:
         return Tensor(name=name, datatype=FP64, shape=(len(values),), values=values)
     # sets differ in size, which no tensor can

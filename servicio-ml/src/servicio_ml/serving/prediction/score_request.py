@@ -6,6 +6,7 @@ import numpy as np
 
 from servicio_ml.domain.prediction import Interface, Purpose
 from servicio_ml.errors import InvalidError
+from servicio_ml.features.outliers.answer_details import NO_DETAILS, AnswerDetails
 from servicio_ml.features.output import build_empty_predictions
 from servicio_ml.serving.models.loaded_model import LoadedModel, PartialResult, PredictionResult, ScoredBatch
 from servicio_ml.serving.models.row_faults import RequestRows
@@ -21,7 +22,7 @@ async def score_request(
     rows: RequestRows,
     protocol: Interface,
     purpose: Purpose,
-    level: float | None = None,
+    details: AnswerDetails = NO_DETAILS,
 ) -> PredictionResult:
     """Score, log and count the rows of a request; refused ones are counted as such.
 
@@ -31,15 +32,15 @@ async def score_request(
         rows: Decoded rows.
         protocol: Interface of the request.
         purpose: Purpose that is logged.
-        level: Level of the intervals or sets that the request asks for.
+        details: What the request asks for beside the predictions.
 
     Raises:
         JournalError: As in `Predictor.score`; no row is counted.
     """
     if not len(rows.matrix):
-        return _complete(predictor, _build_empty_result(loaded_model), rows, level)
+        return _complete(predictor, _build_empty_result(loaded_model), rows, details)
     scored = await predictor.score(loaded_model, rows.matrix, protocol, purpose, rows.identifiers)
-    return _complete(predictor, scored, rows, level)
+    return _complete(predictor, scored, rows, details)
 
 
 def score_request_sync(
@@ -48,7 +49,7 @@ def score_request_sync(
     rows: RequestRows,
     protocol: Interface,
     purpose: Purpose,
-    level: float | None = None,
+    details: AnswerDetails = NO_DETAILS,
 ) -> PredictionResult:
     """Score as `score_request` does, without an event loop.
 
@@ -56,9 +57,9 @@ def score_request_sync(
         JournalError: As in `score_request`.
     """
     if not len(rows.matrix):
-        return _complete(predictor, _build_empty_result(loaded_model), rows, level)
+        return _complete(predictor, _build_empty_result(loaded_model), rows, details)
     scored = predictor.score_sync(loaded_model, rows.matrix, protocol, purpose, rows.identifiers)
-    return _complete(predictor, scored, rows, level)
+    return _complete(predictor, scored, rows, details)
 
 
 def _build_empty_result(loaded_model: LoadedModel) -> PredictionResult:
@@ -68,16 +69,16 @@ def _build_empty_result(loaded_model: LoadedModel) -> PredictionResult:
 
 
 def _complete(
-    predictor: Predictor, scored: PredictionResult, rows: RequestRows, level: float | None
+    predictor: Predictor, scored: PredictionResult, rows: RequestRows, details: AnswerDetails
 ) -> PredictionResult:
     """Add the refused rows to the scored ones, and count them."""
     refusals = rows.refusals
     if refusals is None:
-        return scored if level is None else replace(scored, level=level)
+        return scored if details == NO_DETAILS else replace(scored, details=details)
     # a refused row counts once, however many of its values are wrong
     first_faults = [faults[0] for faults in refusals.faults.values()]
     predictor.count_rejected(InvalidError(scored.loaded_model.model, first_faults))
     return PartialResult(
         scored_batch=scored.scored_batch, start=scored.start, row_count=scored.row_count, refusals=refusals,
-        level=level,
+        details=details,
     )  # fmt: skip

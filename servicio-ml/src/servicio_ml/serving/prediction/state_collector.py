@@ -83,6 +83,7 @@ class _VersionFamilies:
         self._create_observations()
         self._create_ranks()
         self._create_errors()
+        self._create_outliers()
         self._create_reference()
         self._create_limits()
 
@@ -125,6 +126,17 @@ class _VersionFamilies:
             "servicio_ml_expected_squared_error",
             "Expected (truth - prediction)², in the square of the target's unit.", labels=VERSION_LABELS,
         )  # fmt: skip
+
+    def _create_outliers(self) -> None:
+        self.outliers = CounterMetricFamily(
+            "servicio_ml_outliers", "Rows by whether their outlier score is above the limit.",
+            labels=[*VERSION_LABELS, "outlier"],
+        )  # fmt: skip
+        self.outlier_expected = GaugeMetricFamily(
+            "servicio_ml_outlier_expected_ratio",
+            "Share of the training rows above the limit of outlier scores, by a forest without them.",
+            labels=VERSION_LABELS,
+        )
 
     def _create_reference(self) -> None:
         self.reference_ratio = GaugeMetricFamily(
@@ -172,6 +184,8 @@ class _VersionFamilies:
             self.expected_negatives_below,
             self.expected_absolute_error,
             self.expected_squared_error,
+            self.outliers,
+            self.outlier_expected,
             self.season_observations,
             self.reference_ratio,
             self.reference_rows,
@@ -203,6 +217,11 @@ class _VersionFamilies:
             rows, absolute, squared = counts.errors.tolist()
             self.expected_absolute_error.add_metric(mine, count_value=rows, sum_value=absolute)
             self.expected_squared_error.add_metric(mine, squared)
+        if header.outlier_share is not None:
+            scored, above = counts.outliers.tolist()
+            self.outliers.add_metric([*mine, "false"], scored - above)
+            self.outliers.add_metric([*mine, "true"], above)
+            self.outlier_expected.add_metric(mine, header.outlier_share)
 
     def _add_columns(
         self, version_labels: list[str], reference: ReferenceProfile, counts: VersionCounts

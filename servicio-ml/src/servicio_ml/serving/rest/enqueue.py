@@ -6,11 +6,11 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from servicio_ml.domain.ports.broker import Broker
-from servicio_ml.domain.stream import INTERVAL, KEY, RECORD, VERSION, StreamKind, build_stream_name
+from servicio_ml.domain.stream import INTERVAL, KEY, OUTLIER, RECORD, VERSION, StreamKind, build_stream_name
 from servicio_ml.errors import BrokerError, InvalidError
 from servicio_ml.serving.http.call import JSON
 from servicio_ml.serving.http.route_access import Access, require
-from servicio_ml.serving.openapi import INTERVAL_PARAMETER, VERSION_PARAMETERS, describe_errors
+from servicio_ml.serving.openapi import DETAIL_PARAMETERS, VERSION_PARAMETERS, describe_errors
 from servicio_ml.serving.prediction.service import Service
 from servicio_ml.serving.rest.predict import parse_predict_query
 
@@ -49,16 +49,16 @@ def _add_enqueue_route(router: APIRouter, service: Service, broker: Broker | Non
         responses=describe_errors(401, 403, 404, 413, 422, 503),
         openapi_extra={
             "requestBody": BODY_OPENAPI,
-            "parameters": [*VERSION_PARAMETERS, INTERVAL_PARAMETER, CLIENT_KEY_HEADER],
+            "parameters": [*VERSION_PARAMETERS, *DETAIL_PARAMETERS, CLIENT_KEY_HEADER],
         },
     )
     @require(Access.PREDICT)
     async def enqueue(model: str, request: Request) -> EnqueuedMessage:
         """Check a record and append it to the model's stream."""
-        version, _, interval = parse_predict_query(request.scope["query_string"], batch=False)
+        version, _, interval, outlier = parse_predict_query(request.scope["query_string"], batch=False)
         # without the key: a canary would be another version than the one that scores it
         loaded_model, _ = await service.predictor.resolve(model, version)
-        loaded_model.resolve_level(interval)
+        loaded_model.resolve_details(interval, outlier)
         if broker is None:
             raise BrokerError(NO_BROKER, "no broker is configured")
         body = await request.body()
@@ -70,7 +70,7 @@ def _add_enqueue_route(router: APIRouter, service: Service, broker: Broker | Non
             raise
         # the text itself is sent on, so that the worker decodes exactly what was checked
         fields = {RECORD: body.decode(), KEY: request.headers.get("x-client-key", "")}
-        optional = {VERSION: version, INTERVAL: interval}
+        optional = {VERSION: version, INTERVAL: interval, OUTLIER: outlier}
         fields |= {name: value for name, value in optional.items() if value}
         message = await asyncio.to_thread(broker.append, model, fields)
         return EnqueuedMessage(message_id=message, stream=build_stream_name(model, StreamKind.REQUESTS))

@@ -14,7 +14,8 @@ from urllib.parse import parse_qsl
 import orjson
 
 from servicio_ml.domain.prediction import Interface, Purpose
-from servicio_ml.errors import InvalidError, MediaTypeError, RequestError
+from servicio_ml.errors import InvalidError, MediaTypeError, RequestError, format_names
+from servicio_ml.features.outliers.answer_details import NO_DETAILS, OUTLIER_PARAMETER, AnswerDetails
 from servicio_ml.features.uncertainty.levels import INTERVAL
 from servicio_ml.serving.http.call import JSON, HttpCall, HttpResponse
 from servicio_ml.serving.http.problems import build_fault_documents
@@ -33,6 +34,7 @@ MAX_LISTED_FAULTS = 1000
 """Maximum number of faults in a partial response that programs can read; the error of a row is text."""
 VERSION_PARAMETERS = frozenset({"alias", "version"})
 ON_ERROR = "on_error"
+DETAIL_PARAMETERS = (INTERVAL, OUTLIER_PARAMETER)
 FormatResponse = Callable[[PredictionResult], HttpResponse]
 
 
@@ -57,22 +59,24 @@ class PredictQuery(NamedTuple):
         version: Alias or version that answers; empty without one.
         on_error: What a refused row of a batch does.
         interval: Level that is asked for; None without one.
+        outlier: Whether outlier scores are asked for; None where it does not say.
     """
 
     version: str = ""
     on_error: OnError = OnError.REFUSE
     interval: str | None = None
+    outlier: str | None = None
 
 
 NO_QUERY = PredictQuery()
 
 
 class BatchTarget(NamedTuple):
-    """Version that scores a batch, with the purpose that is logged and the level that is asked for."""
+    """Version that scores a batch, with the purpose that is logged and the details that are asked for."""
 
     loaded_model: LoadedModel
     purpose: Purpose
-    level: float | None
+    details: AnswerDetails
 
 
 @require(Access.PREDICT)
@@ -109,11 +113,11 @@ class PredictRoutes:
         query = parse_predict_query(call.query, batch=target.batch) if call.query else NO_QUERY
         loaded_model, purpose = await self._predictor.resolve(target.model, query.version, call.client_key)
         # before a row is scored and logged
-        level = loaded_model.resolve_level(query.interval)
+        details = loaded_model.resolve_details(query.interval, query.outlier)
         if target.batch:
             try:
                 return await self._score_batch(
-                    call, BatchTarget(loaded_model, purpose, level), body, query.on_error
+                    call, BatchTarget(loaded_model, purpose, details), body, query.on_error
                 )
             except InvalidError as error:
                 self._predictor.count_rejected(error)
@@ -122,7 +126,9 @@ class PredictRoutes:
         result = await self._predictor.score(
             loaded_model, rows.matrix, Interface.REST, purpose, rows.identifiers
         )
-        return _build_record_response(call, result if level is None else replace(result, level=level))
+        return _build_record_response(
+            call, result if details == NO_DETAILS else replace(result, details=details)
+        )
 
     def submit(
         self, call: HttpCall, model: str, body: bytes, on_done: Callable[[HttpResponse | Exception], None]
@@ -170,7 +176,7 @@ class PredictRoutes:
             )
         rows, write = decode(body)
         result = await score_request(
-            self._predictor, loaded_model, rows, Interface.REST, target.purpose, target.level
+            self._predictor, loaded_model, rows, Interface.REST, target.purpose, target.details
         )
         call.details["rows"] = len(rows.matrix)
         return _build_batch_response(result, write, accept)
@@ -180,7 +186,7 @@ class PredictRoutes:
     ) -> HttpResponse:
         rows, write = decode(body)
         result = score_request_sync(
-            self._predictor, target.loaded_model, rows, Interface.REST, target.purpose, target.level
+            self._predictor, target.loaded_model, rows, Interface.REST, target.purpose, target.details
         )
         return _build_batch_response(result, write, accept)
 
@@ -211,7 +217,7 @@ def parse_predict_query(query: bytes, *, batch: bool) -> PredictQuery:
     Raises:
         RequestError: The query has other or repeated parameters, or a value is none.
     """
-    return _parse_query(query, (INTERVAL, ON_ERROR) if batch else (INTERVAL,))
+    return _parse_query(query, (*DETAIL_PARAMETERS, ON_ERROR) if batch else DETAIL_PARAMETERS)
 
 
 def _parse_query(query: bytes, others: Sequence[str]) -> PredictQuery:
@@ -221,11 +227,11 @@ def _parse_query(query: bytes, others: Sequence[str]) -> PredictQuery:
     given = {name: values.pop(name) for name in others if name in values}
     # a mistyped parameter is refused: ignored, the champion would answer unnoticed
     if len(dict(pairs)) < len(pairs) or values.keys() - VERSION_PARAMETERS or len(values) > 1:
-        beside = f", and {' and '.join(others)}" if others else ""
+        beside = f", and {format_names(others)}" if others else ""
         raise RequestError(f"query {text!r}", f"it takes either alias or version{beside}")
     version = next((_check_version(*pair) for pair in values.items()), "")
     on_error = parse_on_error(given.get(ON_ERROR, OnError.REFUSE))
-    return PredictQuery(version, on_error, given.get(INTERVAL))
+    return PredictQuery(version, on_error, given.get(INTERVAL), given.get(OUTLIER_PARAMETER))
 
 
 def _check_version(name: str, value: str) -> str:

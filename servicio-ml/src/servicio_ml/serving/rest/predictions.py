@@ -66,7 +66,12 @@ def open_stream(
 
     def load(version: int) -> LoggedVersion:
         artifact = models.get_or_load(query.model, str(version)).artifact
-        return LoggedVersion(version=version, schema=artifact.encoder.schema, output=artifact.output)
+        return LoggedVersion(
+            version=version,
+            schema=artifact.encoder.schema,
+            output=artifact.output,
+            outliers=artifact.outliers,
+        )
 
     opened = open_predictions(log, query, models.get_champion(query.model).version, load)
     [table_format] = [each for each in FORMATS if each.media_type == media_type]

@@ -58,6 +58,9 @@ class SchemaState(BaseModel):
     max_interval: float | None = Field(
         description="Greatest level that `interval` may ask for; null for a version without any."
     )
+    outlier_limit: float | None = Field(
+        description="Score above which a record is an outlier; null for a version without `outlier`."
+    )
     places: FieldLocations | None = Field(description="Coordinates; null unless a field's levels are places.")
 
 
@@ -84,6 +87,7 @@ def build_schema_state(loaded_model: LoadedModel) -> SchemaState:
         ],
         identifier=loaded_model.artifact.identifier or None,
         max_interval=find_max_level(loaded_model),
+        outlier_limit=find_outlier_limit(loaded_model),
         places=find_locations(schema),
     )  # fmt: skip
 
@@ -92,6 +96,12 @@ def find_max_level(loaded_model: LoadedModel) -> float | None:
     """Find the greatest level of intervals or sets; None where the version answers none."""
     uncertainty = loaded_model.artifact.uncertainty
     return None if uncertainty is None else uncertainty.table.max_level or None
+
+
+def find_outlier_limit(loaded_model: LoadedModel) -> float | None:
+    """Find the limit of outlier scores; None where the version has none."""
+    outliers = loaded_model.artifact.outliers
+    return None if outliers is None else outliers.limit
 
 
 def find_locations(schema: FeatureSchema) -> FieldLocations | None:

@@ -16,6 +16,7 @@ from servicio_ml.domain.prediction import Interface, LoggedPrediction, derive_na
 from servicio_ml.domain.stream import (
     INTERVAL,
     KEY,
+    OUTLIER,
     RECORD,
     VERSION,
     DeadLetter,
@@ -36,6 +37,7 @@ from servicio_ml.errors import (
     RequestError,
     WorkerFailure,
 )
+from servicio_ml.features.outliers.answer_details import AnswerDetails
 from servicio_ml.features.output import Predictions
 from servicio_ml.serving.models.loaded_model import LoadedModel, PredictionResult, ScoredBatch
 from servicio_ml.serving.models.row_faults import RequestRows
@@ -158,8 +160,8 @@ class BatchScorer:
             return _build_dead_letter(message, str(error))
 
     def _decode(self, loaded_model: LoadedModel, message: StreamMessage) -> RequestRows:
-        if (given := message.fields.get(INTERVAL)) is not None:
-            loaded_model.resolve_level(given)
+        # before it is scored and logged
+        _resolve_details(loaded_model, message)
         record = message.fields.get(RECORD)
         if record is None:
             fault = FieldError(
@@ -211,10 +213,12 @@ def _compute_prediction_id(model: str, message: StreamMessage) -> str:
     return format_prediction_ids(derive_named_key(_build_row_name(model, message)), 0, 1)[0]
 
 
+def _resolve_details(loaded_model: LoadedModel, message: StreamMessage) -> AnswerDetails:
+    return loaded_model.resolve_details(message.fields.get(INTERVAL), message.fields.get(OUTLIER))
+
+
 def _build_result(message: StreamMessage, result: PredictionResult) -> StreamResult:
-    given = message.fields.get(INTERVAL)
-    if given is not None:
-        result = replace(result, level=result.loaded_model.resolve_level(given))
+    result = replace(result, details=_resolve_details(result.loaded_model, message))
     (document,) = result.to_documents()
     answer = orjson.dumps(document).decode()
     return StreamResult(request=message.id, key=message.fields.get(KEY, ""), answer=answer)

@@ -15,6 +15,8 @@ from servicio_ml.pipeline.training.dataset import Holdout
 from servicio_ml.pipeline.training.uncertainty.build import MIN_ROWS
 from servicio_ml.pipeline.training.uncertainty.built import BuiltUncertainty
 
+UNCERTAINTY_HEADING = "Uncertainty of its answers"
+"""Heading of the section in a model card."""
 NOT_CALIBRATED = (
     "Not calibrated, so that requests for an interval are refused: that takes a model which is no process of"
     f" its own, and {MIN_ROWS} rows with a truth that it had not seen."

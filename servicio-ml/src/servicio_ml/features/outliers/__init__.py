@@ -1,0 +1,1 @@
+"""How far a row is from all training rows: a score, and a limit above which it is an outlier."""

@@ -1,0 +1,1 @@
+"""The isolation forest of a version: its fit, its export and its words in the model card."""
