@@ -1,4 +1,4 @@
-"""What counting costs: `python -m benchmarks.counting` prints Markdown tables.
+"""What counting costs: `python -m benchmarks.counting` prints Markdown tables; `--alone` without the servers.
 
 Our server, whole, and with bin counts that count nothing are loaded in turns as `benchmarks.serving` does it:
 each with one worker on the first processor, wrk on the second, a different row with every request. Ratios are
@@ -34,6 +34,7 @@ MAX_SHARE = 0.05
 """Maximum share of the throughput that counting may cost (0–1)."""
 SINGLE_ROWS, REPEATS = 4096, 50
 BATCHES = (1000, 10_000)
+SCORED_ROWS = (1, 32, 256)
 MICROSECONDS, PERCENT = 1e6, 100
 
 
@@ -58,6 +59,10 @@ def disable_counting() -> Server:
 
 def main() -> None:
     given = _parse_arguments()
+    if given.alone:
+        models = prepare(CACHE / "models", TREES)
+        print(measure_alone(models, {}), measure_scores(models), sep="\n\n")
+        return
     server, client = choose_processors()
     print(f"{describe_machine()}\n{given.rounds} rounds of {given.seconds} s\n")
     get_python(CACHE / "environments", OURS)
@@ -120,8 +125,9 @@ def measure_alone(models: Models, whole: Mapping[int, list[Round]]) -> str:
     head = BinCountsHeader(
         model="rain_australia", version=1, run_id="", labels=artifact.output.labels,
         reference=artifact.reference,
+        outlier_share=None if artifact.outliers is None else artifact.outliers.expected_share,
     )  # fmt: skip
-    counts = BinCounts(head, np.zeros(head.size))
+    counts = BinCounts(head, np.zeros(head.size), outliers=artifact.outliers)
     single = _measure_per_row(counts, models, 1, SINGLE_ROWS)
     lines = ["| rows at a time | processor time per row, µs | of a request of one row |", "|---|---|---|"]
     shares = ", ".join(
@@ -133,6 +139,23 @@ def measure_alone(models: Models, whole: Mapping[int, list[Round]]) -> str:
         f"| {rows:,} | {_measure_per_row(counts, models, rows, rows) * MICROSECONDS:.2f} | |"
         for rows in BATCHES
     ]
+    return "\n".join(lines)
+
+
+def measure_scores(models: Models) -> str:
+    """Time of an outlier score per row, by the number of rows of a call."""
+    outliers, matrix = models.artifact.outliers, models.matrix
+    if outliers is None:
+        raise TypeError
+    lines = ["| rows of a call | outlier score per row, µs |", "|---|---|"]
+    for rows in SCORED_ROWS:
+        taken = []
+        for start in range(0, SINGLE_ROWS, rows):
+            part = np.ascontiguousarray(matrix[start : start + rows])
+            started = time.perf_counter()
+            outliers.compute_scores(part)
+            taken.append(time.perf_counter() - started)
+        lines.append(f"| {rows} | {statistics.median(taken) / rows * MICROSECONDS:.2f} |")
     return "\n".join(lines)
 
 
@@ -165,6 +188,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0], prog="benchmarks.counting")
     parser.add_argument("--rounds", type=int, default=11, help="of both at every number of connections")
     parser.add_argument("--seconds", type=int, default=2, help="of one round")
+    parser.add_argument("--alone", action="store_true", help="measure in this process only")
     return parser.parse_args()
 
 

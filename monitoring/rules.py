@@ -5,11 +5,13 @@ from typing import Any
 
 import monitoring.alerts.drift as drift_alerts
 import monitoring.alerts.models as model_alerts
+import monitoring.alerts.outliers as outlier_alerts
 import monitoring.alerts.pipelines as pipeline_alerts
 import monitoring.alerts.segments as segment_alerts
 import monitoring.alerts.service as service_alerts
 import monitoring.records.drift as drift_records
 import monitoring.records.models as model_records
+import monitoring.records.outliers as outlier_records
 import monitoring.records.pipelines as pipeline_records
 import monitoring.records.segments as segment_records
 import monitoring.records.service as service_records
@@ -69,8 +71,10 @@ def _build_drift_records(step: str, windows: Sequence[str], long: Sequence[str])
 
 def _build_model_records(step: str, windows: Sequence[str]) -> Iterator[RecordingRule]:
     yield from model_records.build_base_records(step, windows)
+    yield from outlier_records.build_base_records(step)
     for window in windows:
         yield from model_records.build_window_records(window, step)
+        yield from outlier_records.build_window_records(window, step)
     yield from segment_records.build_base_records(step)
     for window in _select_segment_windows(windows):
         yield from segment_records.build_window_records(window, step)
@@ -78,6 +82,7 @@ def _build_model_records(step: str, windows: Sequence[str]) -> Iterator[Recordin
 
 def _build_model_alerts(step: str, long: Sequence[str]) -> Iterator[AlertRule]:
     yield from model_alerts.build_alerts(step, long)
+    yield from outlier_alerts.build_alerts(step, long)
     yield from segment_alerts.build_alerts(step, _select_segment_windows(long))
 
 

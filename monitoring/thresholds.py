@@ -90,6 +90,8 @@ MIN_SEGMENT_ROWS = 20
 """Minimum number of labelled rows of a segment's value; its threshold knows how few they are."""
 INTERVAL_DEVIATION = 0.02
 """Minimum difference between the coverage of intervals and the expected one (0–1) for an alert."""
+OUTLIER_EXCESS = 0.02
+"""Minimum excess of the share of outliers over the usual one (0–1) for an alert."""
 STALE_DAYS = 180
 """Maximum age of a champion since its registration, in days."""
 REJECTIONS_IN_A_ROW = 3

@@ -248,6 +248,23 @@ PERFORMANCE = (
         alerts=["IntervalCoverageWrong"],
     ),
     LinesPanel(
+        "Outliers",
+        "percentunit",
+        "Share of the window's rows that are unlike the training rows. Expected: the share of the training"
+        " rows themselves. An alert fires when the share jumps. No data: a version without outlier scores.",
+        [
+            PanelQuery(select_champion("model:outliers:ratio", MODEL, WINDOW), "outliers"),
+            PanelQuery(
+                select_champion("servicio_ml_outlier_expected_ratio", MODEL),
+                "expected",
+                QueryRole.REFERENCE,
+            ),
+        ],
+        width=6,
+        top=1,
+        alerts=["OutlierShareHigh"],
+    ),
+    LinesPanel(
         "Delay of ground truth",
         "s",
         "Median time from a prediction to its label.",

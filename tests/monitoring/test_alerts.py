@@ -309,6 +309,27 @@ def write_intervals(rows: int, share: float, expected: float = 0.9) -> dict[str,
     }
 
 
+def write_outliers(rows: int, share: float, expected: float = 0.01) -> dict[str, str]:
+    """Rows of which a share are outliers; expected is that of the training rows."""
+    counts, metric = {"true": rows * share, "false": rows * (1 - share)}, "servicio_ml_outliers_total"
+    series = {
+        format_series(metric, **MINE, **TARGET, outlier=text): write_burst(round(count))
+        for text, count in counts.items()
+    }
+    promised = format_series("servicio_ml_outlier_expected_ratio", **MINE, **TARGET)
+    return {**series, promised: repeat_value(expected), **write_similar_rows(1), **write_champion()}
+
+
+def write_later_outliers(before: float, share: float) -> dict[str, str]:
+    """100 rows each 6 hours, of which a share are outliers for ten days, and another one on the next day."""
+    series = write_outliers(0, 0)
+    for text, earlier, later in (("true", before, share), ("false", 1 - before, 1 - share)):
+        old, new = round(100 * earlier), round(100 * later)
+        name = format_series("servicio_ml_outliers_total", **MINE, **TARGET, outlier=text)
+        series[name] = f"0+{old}x40 {40 * old + new}+{new}x8"
+    return series
+
+
 def limit(metric: str, value: float) -> dict[str, str]:
     name = format_series("servicio_ml_performance_limit", **MINE, **TARGET, metric=metric, season="all")
     return {name: repeat_value(value), **write_champion()}
@@ -473,6 +494,7 @@ SEGMENTS = (
     ),
 )
 FORTNIGHT = {"at": "15d", "step": "6h"}
+AFTER_TEN_DAYS = {"at": "11d", "step": "6h"}
 MODELS = (
     *build_performance_cases("PerformanceLow", "realised"),
     *build_performance_cases("ExpectedPerformanceLow", "expected"),
@@ -493,6 +515,18 @@ MODELS = (
     expect_silent("IntervalCoverageWrong", "rows that are alike",
         {**write_intervals(500, 0.8), **write_similar_rows(30)}),
     expect_silent("IntervalCoverageWrong", "not the champion", replace_version(write_intervals(500, 0.8))),
+    expect_firing("OutlierShareHigh", "one of ten", write_outliers(1000, 0.1), {**MINE, **DAY}),
+    expect_firing("OutlierShareHigh", "all of few", write_outliers(100, 1), {**MINE, **DAY}),
+    expect_firing("OutlierShareHigh", "more than before", write_later_outliers(0.2, 0.5),
+        {**MINE, **DAY}, **AFTER_TEN_DAYS),
+    expect_silent("OutlierShareHigh", "as many as before", write_later_outliers(0.2, 0.2), **AFTER_TEN_DAYS),
+    expect_silent("OutlierShareHigh", "as many as training rows", write_outliers(1000, 0.01)),
+    expect_silent("OutlierShareHigh", "no more than chance", write_outliers(100, 0.03)),
+    expect_silent("OutlierShareHigh", "an excess that does not matter", write_outliers(100_000, 0.025)),
+    expect_silent("OutlierShareHigh", "few rows", write_outliers(90, 1)),
+    expect_silent("OutlierShareHigh", "rows that are alike",
+        {**write_outliers(1000, 0.1), **write_similar_rows(200)}),
+    expect_silent("OutlierShareHigh", "not the champion", replace_version(write_outliers(1000, 0.1))),
     expect_silent("PerformanceLow", "no labels", {**write_rows(500), **limit("accuracy", 0.8)}),
     expect_firing("LabelCoverageLow", "labels stop", write_coverage(160, 0), MODEL, **FORTNIGHT),
     expect_silent("LabelCoverageLow", "labels go on", write_coverage(160, 140), **FORTNIGHT),

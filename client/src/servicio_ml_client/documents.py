@@ -234,5 +234,7 @@ class SchemaState(Document):
     """
     max_interval: float | None
     """Greatest level that `interval` may ask for; null for a version without any."""
+    outlier_limit: float | None
+    """Score above which a record is an outlier; null for a version without `outlier`."""
     places: FieldLocations | None
     """Coordinates; null unless a field's levels are places."""

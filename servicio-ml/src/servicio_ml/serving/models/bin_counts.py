@@ -38,6 +38,8 @@ BUFFERED_ROWS = 256
 FLOAT_BYTES = 8
 ERRORS = 3
 """Numbers of the errors: rows, sum of the absolute and of the squared ones."""
+SCORED_STEP = 4
+"""Every so many rows of a full buffer get an outlier score, which costs as much as all other counts."""
 OUTLIERS = 2
 """Numbers of the outliers: rows with a score, and those above the limit."""
 CountArray = npt.NDArray[np.float64]
@@ -199,7 +201,9 @@ class BinCounts:
         losses = self._add_losses(matrix, predictions)
         self._add_segments(matrix, losses, predictions)
         if self._outliers is not None:
-            np.add(split.outliers, (len(matrix), self._outliers.count_outliers(matrix)), out=split.outliers)
+            # a share is exact enough from a part of many rows
+            scored = matrix[::SCORED_STEP] if len(matrix) >= BUFFERED_ROWS else matrix
+            np.add(split.outliers, (len(scored), self._outliers.count_outliers(scored)), out=split.outliers)
         if predictions.probabilities is not None and len(split.ranks.positives):
             positive = predictions.probabilities[:, POSITIVE]
             ranks = count_ranks(positive, positive)
