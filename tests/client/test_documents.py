@@ -63,4 +63,7 @@ def test_no_field_of_a_prediction_is_of_no_task(request: pytest.FixtureRequest, 
         content = paths["/models/small/predict"]["post"]["responses"]["200"]["content"]
         found |= content["application/json"]["schema"]["properties"].keys()
     assert found == Prediction.model_fields.keys()
-    assert {*found - {"model", "version", "interval"}, "error"} == RowPrediction.model_fields.keys()
+    assert {
+        *found - {"model", "version", "interval", "outlier_limit"},
+        "error",
+    } == RowPrediction.model_fields.keys()
