@@ -243,11 +243,10 @@ class BinCountsFolder:
     def open(self, info: ModelVersion, artifact: Artifact) -> BinCounts:
         """Open the counts of a version in this process; a version that is loaded again keeps its file."""
         error_model = None if artifact.uncertainty is None else artifact.uncertainty.error_model
-        outliers = artifact.outliers
         header = BinCountsHeader(
             model=info.model, version=info.version, run_id=info.run_id, labels=artifact.output.labels,
             reference=artifact.reference, has_errors=error_model is not None,
-            outlier_share=None if outliers is None else outliers.expected_share,
+            outlier_share=artifact.outliers.expected_share if artifact.outliers else None,
         )  # fmt: skip
         # a digest, as a model's name may hold characters that a file system refuses
         name = blake2b(f"{info.model}/{info.version}".encode(), digest_size=8).hexdigest()
@@ -262,7 +261,7 @@ class BinCountsFolder:
         draft = path.with_suffix(".draft")
         draft.write_text(json.dumps(header.to_json()))
         draft.replace(path.with_suffix(".json"))
-        opened = BinCounts(header, np.frombuffer(shared, dtype=np.float64), error_model, outliers)
+        opened = BinCounts(header, np.frombuffer(shared, dtype=np.float64), error_model, artifact.outliers)
         self._opened[path] = opened
         return opened
 

@@ -17,13 +17,9 @@ NO_KEY = bytes(16)
 
 
 async def score_request(
-    predictor: Predictor,
-    loaded_model: LoadedModel,
-    rows: RequestRows,
-    protocol: Interface,
-    purpose: Purpose,
-    details: AnswerDetails = NO_DETAILS,
-) -> PredictionResult:
+    predictor: Predictor, loaded_model: LoadedModel, rows: RequestRows, protocol: Interface,
+    purpose: Purpose, details: AnswerDetails = NO_DETAILS,
+) -> PredictionResult:  # fmt: skip
     """Score, log and count the rows of a request; refused ones are counted as such.
 
     Args:

@@ -218,10 +218,12 @@ class _VersionFamilies:
             self.expected_absolute_error.add_metric(mine, count_value=rows, sum_value=absolute)
             self.expected_squared_error.add_metric(mine, squared)
         if header.outlier_share is not None:
-            scored, above = counts.outliers.tolist()
-            self.outliers.add_metric([*mine, "false"], scored - above)
-            self.outliers.add_metric([*mine, "true"], above)
-            self.outlier_expected.add_metric(mine, header.outlier_share)
+            self._add_outliers(mine, header.outlier_share, *counts.outliers.tolist())
+
+    def _add_outliers(self, version_labels: list[str], expected: float, scored: float, above: float) -> None:
+        self.outliers.add_metric([*version_labels, "false"], scored - above)
+        self.outliers.add_metric([*version_labels, "true"], above)
+        self.outlier_expected.add_metric(version_labels, expected)
 
     def _add_columns(
         self, version_labels: list[str], reference: ReferenceProfile, counts: VersionCounts

@@ -15,7 +15,7 @@ import orjson
 
 from servicio_ml.domain.prediction import Interface, Purpose
 from servicio_ml.errors import InvalidError, MediaTypeError, RequestError, format_names
-from servicio_ml.features.outliers.answer_details import NO_DETAILS, OUTLIER_PARAMETER, AnswerDetails
+from servicio_ml.features.outliers.answer_details import OUTLIER_PARAMETER, AnswerDetails
 from servicio_ml.features.uncertainty.levels import INTERVAL
 from servicio_ml.serving.http.call import JSON, HttpCall, HttpResponse
 from servicio_ml.serving.http.problems import build_fault_documents
@@ -126,9 +126,7 @@ class PredictRoutes:
         result = await self._predictor.score(
             loaded_model, rows.matrix, Interface.REST, purpose, rows.identifiers
         )
-        return _build_record_response(
-            call, result if details == NO_DETAILS else replace(result, details=details)
-        )
+        return _build_record_response(call, replace(result, details=details))
 
     def submit(
         self, call: HttpCall, model: str, body: bytes, on_done: Callable[[HttpResponse | Exception], None]

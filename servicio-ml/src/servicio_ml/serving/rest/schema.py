@@ -1,9 +1,11 @@
 """Document of a model's input and output: fields with typical values, and coordinates of places."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from pydantic import BaseModel, Field
 
+from servicio_ml.domain import schema as declared
 from servicio_ml.domain.derived import Lookup
 from servicio_ml.domain.schema import FeatureSchema
 from servicio_ml.features.typical import compute_typical_record
@@ -76,19 +78,19 @@ def build_schema_state(loaded_model: LoadedModel) -> SchemaState:
         threshold=output.threshold,
         description=output.description,
         unit=output.unit,
-        fields=[
-            SchemaField(
-                name=each.name, kind=each.kind, description=each.description, unit=each.unit,
-                minimum=each.minimum, maximum=each.maximum, levels=list(each.levels),
-                any_text=each.learned_levels is not None,
-                nullable=each.nullable, example=each.example, default=usual[each.name],
-            )
-            for each in schema.fields
-        ],
+        fields=[_build_field(each, usual[each.name]) for each in schema.fields],
         identifier=loaded_model.artifact.identifier or None,
         max_interval=find_max_level(loaded_model),
         outlier_limit=find_outlier_limit(loaded_model),
         places=find_locations(schema),
+    )  # fmt: skip
+
+
+def _build_field(each: declared.Field, usual: Any) -> SchemaField:
+    return SchemaField(
+        name=each.name, kind=each.kind, description=each.description, unit=each.unit, minimum=each.minimum,
+        maximum=each.maximum, levels=list(each.levels), any_text=each.learned_levels is not None,
+        nullable=each.nullable, example=each.example, default=usual,
     )  # fmt: skip
 
 
