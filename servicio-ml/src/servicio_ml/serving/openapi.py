@@ -234,10 +234,9 @@ def _build_answer_schema(loaded_model: LoadedModel) -> dict[str, Any]:
             each = dict.fromkeys(loaded_model.labels, share)
             properties["probabilities"] = {"type": "object", "properties": each, "required": list(each)}
     properties |= {
-        "model": {"const": loaded_model.model},
-        "version": {"type": "integer"},
+        "model": {"const": loaded_model.model}, "version": {"type": "integer"},
         "prediction_id": {"type": "string", "format": "uuid"},
-    }
+    }  # fmt: skip
     return {
         "type": "object",
         "properties": {**properties, **_build_detail_schema(loaded_model)},

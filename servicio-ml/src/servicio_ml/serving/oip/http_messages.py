@@ -124,8 +124,7 @@ def write_response(
     inference: InferenceRequest, result: PredictionResult, tensors: Sequence[Tensor]
 ) -> tuple[bytes, int | None]:
     """Build the body of a response, and the length of its JSON if bytes follow it."""
-    binary: list[bytes] = []
-    outputs = []
+    binary, outputs = list[bytes](), []
     for tensor in tensors:
         output: dict[str, Any] = {
             "name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape,
@@ -134,9 +133,8 @@ def write_response(
             binary.append(to_raw(tensor))
             output["parameters"] = {SIZE_PARAMETER: len(binary[-1])}
         else:
-            output["data"] = (
-                tensor.values.tolist() if isinstance(tensor.values, np.ndarray) else tensor.values
-            )
+            values = tensor.values
+            output["data"] = values.tolist() if isinstance(values, np.ndarray) else values
         outputs.append(output)
     header = {"model_name": result.loaded_model.model, "model_version": str(result.loaded_model.version)}
     optional: dict[str, Any] = {"id": inference.id} if inference.id else {}
