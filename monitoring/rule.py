@@ -8,7 +8,9 @@ from typing import Any, Literal
 UNIT_MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 RUNBOOK = "docs/runbook.md"
 Severity = Literal["page", "ticket"]
-Cause = Literal["service", "schema", "sensor", "drift", "performance", "labels", "pipeline", "governance"]
+Cause = Literal[
+    "service", "schema", "sensor", "drift", "outliers", "performance", "labels", "pipeline", "governance"
+]
 
 
 def parse_milliseconds(duration: str) -> int:
