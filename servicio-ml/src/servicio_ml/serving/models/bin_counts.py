@@ -39,7 +39,7 @@ FLOAT_BYTES = 8
 ERRORS = 3
 """Numbers of the errors: rows, sum of the absolute and of the squared ones."""
 SCORED_STEP = 4
-"""Every so many rows of a full buffer get an outlier score, which costs as much as all other counts."""
+"""Distance of the rows of a full buffer that get an outlier score, which costs as much as other counts."""
 OUTLIERS = 2
 """Numbers of the outliers: rows with a score, and those above the limit."""
 CountArray = npt.NDArray[np.float64]

@@ -33,10 +33,10 @@ def build_forest_graph(forest: IsolationForest, columns: Sequence[int], width: i
     nodes: dict[str, Any] = {}
     for tree, each in enumerate(forest.estimators_):
         _add_tree(nodes, tree, each.tree_, columns, float(unit))
-    return _wrap(nodes, width)
+    return _build_model(nodes, width)
 
 
-def _wrap(nodes: dict[str, Any], width: int) -> bytes:
+def _build_model(nodes: dict[str, Any], width: int) -> bytes:
     """Build the model of one operator of trees and an exponential."""
     trees = helper.make_node(
         NODE, [INPUT_NAME], [DEPTHS], domain=ML_DOMAIN, n_targets=1, post_transform="NONE", **nodes
