@@ -55,16 +55,13 @@ class StateCollector(Collector):
         info = GaugeMetricFamily(
             "servicio_ml_model_info", "The champion.", labels=[*VERSION_LABELS, "run_id"]
         )
-        loaded = GaugeMetricFamily(
-            "servicio_ml_champion_loaded_timestamp_seconds",
-            "Time when the champion was loaded.",
-            labels=VERSION_LABELS,
-        )
-        registered = GaugeMetricFamily(
-            "servicio_ml_champion_registered_timestamp_seconds",
-            "Time when the champion was registered.",
-            labels=VERSION_LABELS,
-        )
+        loaded, registered = (
+            GaugeMetricFamily(
+                f"servicio_ml_champion_{verb}_timestamp_seconds", f"Time when the champion was {verb}.",
+                labels=VERSION_LABELS,
+            )
+            for verb in ("loaded", "registered")
+        )  # fmt: skip
         # sorted, so that two scrapes can be compared as text
         for model, status in sorted(self._models.statuses.items()):
             champion = status.champion
