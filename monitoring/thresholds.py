@@ -94,6 +94,8 @@ OUTLIER_EXCESS = 0.02
 """Minimum excess of the share of outliers over the usual one (0–1) for an alert."""
 STALE_DAYS = 180
 """Maximum age of a champion since its registration, in days."""
+REJECTED_SHOWN_SECONDS = 3600
+"""Duration of the alert about a retraining whose challenger was rejected, in seconds."""
 REJECTIONS_IN_A_ROW = 3
 """Number of rejected challengers without a promotion in between that raises an alert."""
 

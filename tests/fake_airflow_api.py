@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import unquote
 
 USER, PASSWORD = "admin", "a-password"
 TOKEN = "a-token"  # noqa: S105  of a stand-in
@@ -21,12 +22,14 @@ class FakeAirflowApi:
         dags: Those that it knows, and whether they are paused.
         runs: The bodies of the runs, by DAG and run id.
         forced_responses: Answers by path that are given instead: status and body.
+        states: States of runs that are not queued any more, by DAG and run id.
         drops_responses: Whether runs are started without a response.
     """
 
     url: str = ""
     dags: dict[str, bool] = field(default_factory=dict)
     runs: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    states: dict[tuple[str, str], str] = field(default_factory=dict)
     forced_responses: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     drops_responses: bool = False
 
@@ -42,8 +45,15 @@ class FakeAirflowApi:
             return 404, {"detail": f"The Dag with ID: `{dag}` was not found"}
         if method == "GET" and not rest:
             return 200, {"dag_id": dag, "is_paused": self.dags[dag]}
+        if method == "GET":
+            return self._read_run(dag, unquote(rest[1]))
         assert (method, rest) == ("POST", ["dagRuns"])
         return self._start_run(dag, sent)
+
+    def _read_run(self, dag: str, key: str) -> tuple[int, object]:
+        if (dag, key) not in self.runs:
+            return 404, {"detail": f"The DagRun with dag_id: `{dag}` and run_id: `{key}` was not found"}
+        return 200, {"dag_id": dag, "dag_run_id": key, "state": self.states.get((dag, key), "queued")}
 
     def _start_run(self, dag: str, sent: dict[str, Any]) -> tuple[int, object]:
         if sent.keys() - {"dag_run_id", "conf", "note"} != {"logical_date"}:

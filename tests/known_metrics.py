@@ -73,6 +73,7 @@ OTHER_SERVER_METRICS = {
     "servicio_ml_stream_lag": ("model",),
     "servicio_ml_retraining_decisions_total": ("model", "decision"),
     "servicio_ml_retraining_budget_remaining": ("model",),
+    "servicio_ml_retraining_rejected_timestamp_seconds": ("model",),
     "servicio_ml_quarantined": ("model",),
 }
 """Metrics of the server that other modules than `serving.metrics` export."""

@@ -23,6 +23,7 @@ DECISIONS = {"promoted": GOOD, "rejected": ORANGE, "rolled_back": BAD, "set_outs
 RETRAINING = {
     "retrain": GOOD,
     "finished": BLUE,
+    "rejected": ORANGE,
     "cooling_down": SKY,
     "budget_spent": ORANGE,
     "quarantined": PURPLE,
@@ -160,7 +161,7 @@ CHAMPIONS = (
         ],
         width=6,
         series_colours=RETRAINING,
-        alerts=["ModelQuarantined"],
+        alerts=["ModelQuarantined", "RetrainingRejected"],
     ),
     NumberPanel(
         "Retrainings left",

@@ -188,6 +188,17 @@ def _build_governance_alerts(wait: str) -> Iterator[AlertRule]:
         "Remove the cause, then end the quarantine; see the runbook.",
     )
     yield AlertRule(
+        name="RetrainingRejected",
+        expr="time() - max by (model) (servicio_ml_retraining_rejected_timestamp_seconds)"
+        f" < {limits.REJECTED_SHOWN_SECONDS}",
+        wait="0s",
+        severity="ticket",
+        cause="governance",
+        summary="Model `{{ $labels.model }}`: a retraining did not help",
+        description="The challenger of a retraining that alerts have started was rejected: the champion of "
+        "`{{ $labels.model }}` stays. See the runbook.",
+    )
+    yield AlertRule(
         name="RetrainingBudgetSpent",
         expr="min by (model) (servicio_ml_retraining_budget_remaining) <= 0",
         wait="0s",

@@ -13,6 +13,7 @@ from monitoring.thresholds import SEGMENT_WINDOWS, STEP
 from promtool import Expected, format_series, run
 
 MODEL = {"model": "rain"}
+REJECTED_AT = "servicio_ml_retraining_rejected_timestamp_seconds"
 MINE = {"model": "rain", "version": "3"}
 TARGET = {"instance": "a", "job": "servicio-ml"}
 STATSD = {"instance": "s", "job": "statsd"}
@@ -537,6 +538,8 @@ MODELS = (
     expect_silent("ChampionStale", "a month old", write_registered(30)),
     expect_firing("ModelQuarantined", "it is", write_gauge("servicio_ml_quarantined", 1), MODEL),
     expect_silent("ModelQuarantined", "it is not", write_gauge("servicio_ml_quarantined", 0)),
+    expect_firing("RetrainingRejected", "just now", write_gauge(REJECTED_AT, 0), MODEL),
+    expect_silent("RetrainingRejected", "hours ago", write_gauge(REJECTED_AT, -7200)),
     expect_firing("RetrainingBudgetSpent", "none left",
         write_gauge("servicio_ml_retraining_budget_remaining", 0), MODEL),
     expect_silent("RetrainingBudgetSpent", "one left",

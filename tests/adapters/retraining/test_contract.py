@@ -1,6 +1,7 @@
 """Contract of the retrainers: Airflow's REST API, a command, and the fake in memory."""
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -17,7 +18,7 @@ from servers import find_free_port
 from services import ManualClock
 from servicio_ml.adapters.retraining.airflow import AirflowRetrainer
 from servicio_ml.adapters.retraining.command import CommandRetrainer
-from servicio_ml.domain.ports.retrainer import Retrainer
+from servicio_ml.domain.ports.retrainer import Retrainer, RetrainingEnd
 from servicio_ml.errors import RetrainingError
 
 pytestmark = pytest.mark.slow
@@ -70,6 +71,40 @@ class TestRetrainer:
 
 
 class TestAirflow:
+    @pytest.mark.parametrize(
+        ("state", "error"),
+        [
+            ("queued", None),
+            ("running", None),
+            ("success", ""),
+            ("failed", f"failed, see .*/dags/{DAG}/runs/{KEY}"),
+        ],
+    )
+    def test_the_end_of_a_run_is_found(
+        self, api: FakeAirflowApi, airflow: AirflowRetrainer, state: str, error: str | None
+    ) -> None:
+        reference = airflow.start("rain", KEY, "DataDrift fires")
+        api.states[DAG, KEY] = state
+        end = airflow.find_end("rain", reference)
+        assert (end is None) == (error is None)
+        if end is not None:
+            assert re.fullmatch(error or "", end.error)
+
+    def test_a_run_that_was_deleted_has_ended(self, api: FakeAirflowApi, airflow: AirflowRetrainer) -> None:
+        reference = airflow.start("rain", KEY, "DataDrift fires")
+        api.runs.clear()
+        assert airflow.find_end("rain", reference) == RetrainingEnd(
+            error=f"Airflow has no run {KEY} of {DAG} any more"
+        )
+
+    def test_an_end_that_cannot_be_found_out_is_an_error(
+        self, api: FakeAirflowApi, airflow: AirflowRetrainer
+    ) -> None:
+        reference = airflow.start("rain", KEY, "DataDrift fires")
+        api.forced_responses["/auth/token"] = 500, b"Internal Server Error"
+        with pytest.raises(RetrainingError, match=r"500.*log of its API server"):
+            airflow.find_end("rain", reference)
+
     def test_a_run_of_the_models_dag_is_started(self, api: FakeAirflowApi, airflow: AirflowRetrainer) -> None:
         reference = airflow.start("rain", KEY, "DataDrift fires")
         assert reference == f"{api.url}/dags/{DAG}/runs/{KEY}"
@@ -179,6 +214,15 @@ class TestCommand:
         assert log.name == "rain-20200913T122640Z.log"
         wait_until("its output is there", lambda: log.read_text().count("\n") == 2)
         assert log.read_text() == f"{KEY}: DataDrift fires\nkept/ rain {log}\n"
+
+    def test_a_process_that_is_gone_has_ended(self, made: CommandRetrainer, end: Path) -> None:
+        reference = made.start("rain", KEY, "drift")
+        assert made.find_end("rain", reference) is None
+        end.touch()
+        wait_until("it has ended", lambda: made.find_end("rain", reference) is not None)
+        assert made.find_end("rain", reference) == RetrainingEnd(
+            error=f"its process is gone, see {reference}"
+        )
 
     def test_a_model_has_one_run_at_a_time(self, made: CommandRetrainer, end: Path) -> None:
         made.start("rain", KEY, "drift")

@@ -6,13 +6,14 @@ import time
 
 from servicio_ml import bootstrap
 from servicio_ml.domain.ports.decision_log import DecisionLog
+from servicio_ml.domain.ports.retrainer import RetrainingEnd
 from servicio_ml.domain.retraining import (
     MONTH_SECONDS,
-    DecisionEntry,
-    RetrainingHistory,
     get_pending_start,
 )
-from servicio_ml.lifecycle.retraining_starts import confirm_start, finish_retraining
+from servicio_ml.errors import ServicioError
+from servicio_ml.lifecycle.decision_history import list_decisions
+from servicio_ml.lifecycle.retraining_starts import confirm_start, find_verdict, finish_retraining
 from servicio_ml.settings import Settings, load_settings
 
 TRAIN_COMMAND = (sys.executable, "-c", "from servicio_ml.cli import main; main()", "train")
@@ -32,13 +33,20 @@ def run_and_record(settings: Settings, command: list[str], model: str, reference
     # before the command: a server that crashed after starting this process finds the start confirmed
     confirm(log, model, key, reference)
     # the inherited lock of the model stays open, so that it is held as long as the command runs
+    started = time.time()
     code = subprocess.call(command, close_fds=False)  # noqa: S603  our own command
-    error = f"exit code {code}, see {reference}" if code else ""
-
-    def build_end(history: RetrainingHistory) -> DecisionEntry:
-        return finish_retraining(model, history, reference, error, time.time())
-
-    log.record(model, time.time() - MONTH_SECONDS, build_end)
+    end, verdict = RetrainingEnd(error=f"exit code {code}, see {reference}" if code else ""), None
+    if not code:
+        try:
+            verdict = find_verdict(list_decisions(model, bootstrap.connect_tracker(settings)), started)
+        except ServicioError as error:
+            end = RetrainingEnd(error=f"what it has led to is unknown: {error}")
+    since = time.time() - MONTH_SECONDS
+    # the newest entry, returned again, adds nothing
+    log.record(
+        model, since,
+        lambda history: finish_retraining(model, history, reference, end, verdict, time.time()) or history[0],
+    )  # fmt: skip
     return code
 
 

@@ -8,6 +8,7 @@ from servicio_ml import bootstrap
 from servicio_ml.domain.ports.journal import Journal
 from servicio_ml.domain.ports.registry import RegistryReader
 from servicio_ml.domain.retraining import SECONDS_PER_HOUR
+from servicio_ml.lifecycle.model_history_reader import ModelHistoryReader
 from servicio_ml.lifecycle.retraining_policy import RetrainingPolicy
 from servicio_ml.serving.http.api_keys import ApiKeys, read_keys
 from servicio_ml.serving.metrics import Metrics
@@ -21,6 +22,7 @@ from servicio_ml.serving.prediction.recorder import LogPolicy, Recorder
 from servicio_ml.serving.prediction.service import RequestLimits, Service
 from servicio_ml.serving.retraining.acknowledgements import Acknowledgements
 from servicio_ml.serving.retraining.decisions import RetrainingDecisions
+from servicio_ml.serving.retraining.follower import RetrainingFollower
 from servicio_ml.serving.retraining.hook import AlertHook, read_token
 from servicio_ml.settings import Settings
 
@@ -89,3 +91,12 @@ def build_hook(settings: Settings, decisions: RetrainingDecisions) -> AlertHook 
         return None
     token = read_token(settings.hook_token_file)
     return AlertHook(token=token, retrainer=bootstrap.create_retrainer(settings), decisions=decisions)
+
+
+def build_follower(
+    settings: Settings, decisions: RetrainingDecisions, history: ModelHistoryReader
+) -> RetrainingFollower | None:
+    """Build what records the ends of retrainings; None where alerts start none."""
+    if settings.hook_token_file is None:
+        return None
+    return RetrainingFollower(decisions, bootstrap.create_retrainer(settings), history)

@@ -26,6 +26,7 @@ from servicio_ml.api.service import (
     SEED_BITS,
     build_acknowledgements,
     build_decisions,
+    build_follower,
     build_hook,
     build_service,
 )
@@ -45,6 +46,7 @@ from servicio_ml.serving.prediction.service import Service
 from servicio_ml.serving.prediction.state_collector import StateCollector
 from servicio_ml.serving.retraining.acknowledgements import Acknowledgements
 from servicio_ml.serving.retraining.decisions import RetrainingDecisions
+from servicio_ml.serving.retraining.follower import RetrainingFollower
 from servicio_ml.serving.step_times import StepTimesCollector
 from servicio_ml.serving.stream.lag import StreamLagCollector
 from servicio_ml.settings import Settings
@@ -77,8 +79,10 @@ def build_worker_app(plan: WorkerPlan) -> AsgiApp:
     bin_counts, metrics = BinCountsFolder(plan.folder / "bin_counts"), Metrics(CollectorRegistry())
     journal = bootstrap.open_journal(plan.settings)
     service = build_service(plan.settings, registry, journal, bin_counts, metrics)
+    decisions = build_decisions(plan.settings, service)
     worker = _Worker(
-        plan=plan, service=service, history=history, decisions=build_decisions(plan.settings, service),
+        plan=plan, service=service, history=history, decisions=decisions,
+        follower=build_follower(plan.settings, decisions, history),
         acknowledgements=build_acknowledgements(plan.settings, service), journal=journal,
         bin_counts=bin_counts, log=AccessLog(sys.stdout.buffer),
     )  # fmt: skip
@@ -146,6 +150,7 @@ class _Worker:
     service: Service
     history: ModelHistoryReader
     decisions: RetrainingDecisions
+    follower: RetrainingFollower | None
     acknowledgements: Acknowledgements
     journal: Journal
     bin_counts: BinCountsFolder
@@ -237,6 +242,8 @@ class _Worker:
             self.service.models.refresh()
         except Exception:  # the loaded models go on answering after any error
             logger.exception("the registry could not be read")
+        if self.follower is not None:
+            self.follower.follow()
         self.decisions.refresh()
         self.acknowledgements.refresh()
 

@@ -25,6 +25,8 @@ class RetrainingDecision(StrEnum):
     IGNORED = "ignored"
     FAILED = "failed"
     FINISHED = "finished"
+    # it has finished, and its challenger did not become champion
+    REJECTED = "rejected"
     # about drift that people accept; these two have entries of their own
     ACKNOWLEDGED = "acknowledged"
     ACKNOWLEDGEMENT_ENDED = "acknowledgement_ended"
@@ -111,6 +113,8 @@ class DecisionEntry:
         return self.decision in outcomes and self.decided_at == intent.decided_at
 
 
+ENDS = (RetrainingDecision.FINISHED, RetrainingDecision.REJECTED, RetrainingDecision.FAILED)
+"""Decisions that end a retraining."""
 RetrainingHistory = Sequence[DecisionEntry]
 """Entries of one model, the newest first, as far back as the policy needs them."""
 
@@ -145,6 +149,38 @@ def get_starts(history: RetrainingHistory) -> list[DecisionEntry]:
 def get_last_start(history: RetrainingHistory) -> float:
     """Return the time of the newest retraining, in seconds since 1970; 0 without one."""
     return next((entry.decided_at for entry in get_starts(history)), 0)
+
+
+def get_running(history: RetrainingHistory) -> DecisionEntry | None:
+    """Return the newest retraining if its end is not recorded."""
+    for position, entry in enumerate(history):
+        if entry.decision is RetrainingDecision.RETRAIN:
+            return None if has_ended(history[:position], entry.reference) else entry
+    return None
+
+
+def has_ended(history: RetrainingHistory, reference: str) -> bool:
+    """Whether the end of a run is recorded."""
+    return any(entry.decision in ENDS and entry.reference == reference for entry in history)
+
+
+def get_cooldown_start(history: RetrainingHistory) -> float:
+    """Return when the cooldown began, in seconds since 1970: at the end of a retraining, or at its start.
+
+    One that failed, or still runs, counts from its start. 0 without one.
+    """
+    return max((entry.decided_at for entry in (*get_starts(history), *_get_results(history))), default=0)
+
+
+def find_last_rejection(history: RetrainingHistory) -> float:
+    """Find the end of the newest retraining whose challenger was rejected; 0 without one."""
+    rejected = RetrainingDecision.REJECTED
+    return next((entry.decided_at for entry in history if entry.decision is rejected), 0)
+
+
+def _get_results(history: RetrainingHistory) -> list[DecisionEntry]:
+    results = (RetrainingDecision.FINISHED, RetrainingDecision.REJECTED)
+    return [entry for entry in history if entry.decision in results]
 
 
 def get_known_alerts(history: RetrainingHistory) -> dict[str, ModelAlert]:

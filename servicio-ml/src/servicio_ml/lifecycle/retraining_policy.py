@@ -17,8 +17,8 @@ from servicio_ml.domain.retraining import (
     ModelAlert,
     RetrainingDecision,
     RetrainingHistory,
+    get_cooldown_start,
     get_known_alerts,
-    get_last_start,
     get_starts,
 )
 
@@ -31,7 +31,8 @@ class RetrainingPolicy:
     """Limits on the retrainings of one model that alerts start.
 
     Attributes:
-        cooldown_seconds: Minimum time between two retrainings.
+        cooldown_seconds: Minimum time from the end of a retraining, or from the start of a failed one, to the
+            next.
         monthly_budget: Maximum number of retrainings in 30 days.
     """
 
@@ -126,12 +127,12 @@ def _explain_quarantine(causes: Sequence[ModelAlert], starters: Sequence[ModelAl
 def _check_limits(
     fresh: Sequence[ModelAlert], history: RetrainingHistory, policy: RetrainingPolicy, now: float
 ) -> tuple[RetrainingDecision, str]:
-    # without a start the last one is 0, so the test of it comes first
-    last = get_last_start(history)
+    # without a retraining it is 0, so the test of it comes first
+    last = get_cooldown_start(history)
     until = last + policy.cooldown_seconds
     if last and now < until:
         return RetrainingDecision.COOLING_DOWN, (
-            f"{join_names(fresh)} fires; the last retraining began at {format_time(last)}, the next may "
+            f"{join_names(fresh)} fires; the last retraining was at {format_time(last)}, the next may "
             f"begin at {format_time(until)} (cooldown {policy.cooldown_seconds / SECONDS_PER_HOUR:g} h)"
         )
     if not policy.compute_remaining_budget(history, now):

@@ -5,8 +5,11 @@ A start takes two entries, because no transaction may stay open while a schedule
 the start is repeated under the key of the intent, which a retrainer starts only once.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+from servicio_ml.domain.ports.retrainer import RetrainingEnd
+from servicio_ml.domain.promotion import DecisionRecord, PromotionDecision
 from servicio_ml.domain.retraining import (
     DecisionEntry,
     RetrainingDecision,
@@ -14,6 +17,7 @@ from servicio_ml.domain.retraining import (
     get_known_alerts,
     get_last_start,
     get_pending_start,
+    has_ended,
 )
 from servicio_ml.lifecycle.retraining_policy import build_entry, format_time
 
@@ -78,22 +82,40 @@ def fail_start(history: RetrainingHistory, key: str, error: str) -> DecisionEntr
     return replace(intent, decision=RetrainingDecision.FAILED, reason=reason, reference="", alerts=alerts)
 
 
+def find_verdict(decisions: Sequence[DecisionRecord], since: float) -> DecisionRecord | None:
+    """Find what a training that began at a time has led to; None where no challenger was judged since.
+
+    Args:
+        decisions: Applied decisions, the newest first.
+        since: Time in seconds since 1970.
+    """
+    judged = (PromotionDecision.PROMOTED, PromotionDecision.REJECTED)
+    return next((each for each in decisions if each.at >= since and each.decision in judged), None)
+
+
 def finish_retraining(
-    model: str, history: RetrainingHistory, reference: str, error: str, now: float
-) -> DecisionEntry:
+    model: str, history: RetrainingHistory, reference: str, end: RetrainingEnd,
+    verdict: DecisionRecord | None, now: float,
+) -> DecisionEntry | None:  # fmt: skip
     """Build the entry for the end of a retraining; after a failed one its alerts may start another.
 
     Args:
         model: Name of the model.
         history: Earlier decisions, the newest first.
         reference: Reference of the run.
-        error: Why the run failed; empty when it succeeded.
+        end: How the run has ended.
+        verdict: Decision on its challenger; None without one.
         now: Current time, in seconds since 1970.
+
+    Returns:
+        The entry to add; None when the end of the run is recorded already.
     """
+    if has_ended(history, reference):
+        return None
     known = get_known_alerts(history)
-    if not error:
-        reason = "the retraining has finished"
-        return build_entry(model, RetrainingDecision.FINISHED, reason, now, known, reference)
+    if not end.error:
+        decision, reason = _describe_verdict(verdict)
+        return build_entry(model, decision, reason, now, known, reference)
     # the log has no ids, so the alerts of a run are found by the time of its decision
     started = [entry.decided_at for entry in history if entry.reference == reference]
     known |= {
@@ -102,8 +124,17 @@ def finish_retraining(
         if each.retrained_at in started
     }
     return build_entry(
-        model, RetrainingDecision.FAILED, f"the retraining failed: {error}", now, known, reference
+        model, RetrainingDecision.FAILED, f"the retraining failed: {end.error}", now, known, reference
     )
+
+
+def _describe_verdict(verdict: DecisionRecord | None) -> tuple[RetrainingDecision, str]:
+    if verdict is None:
+        return RetrainingDecision.FINISHED, "the retraining has finished without a new challenger"
+    is_rejected = verdict.decision is PromotionDecision.REJECTED
+    decision = RetrainingDecision.REJECTED if is_rejected else RetrainingDecision.FINISHED
+    outcome = f"version {verdict.challenger} was {verdict.decision}: {verdict.reason}"
+    return decision, f"the retraining has finished, and {outcome}"
 
 
 def _get_pending(history: RetrainingHistory, key: str) -> DecisionEntry | None:

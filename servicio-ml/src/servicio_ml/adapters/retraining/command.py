@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from servicio_ml.domain.ports.clock import Clock
+from servicio_ml.domain.ports.retrainer import RetrainingEnd
 from servicio_ml.errors import RetrainingError
 
 METRICS_FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -43,6 +44,17 @@ class CommandRetrainer:
                 return str(self._find_file(model, key, "log") or self._start_run(model, key, reason))
         except OSError as error:
             raise RetrainingError(model, f"{error}; see that {self._folder} can be written") from error
+
+    def find_end(self, model: str, reference: str) -> RetrainingEnd | None:
+        # the process records its end itself: without a record, only whether it is gone can be seen
+        try:
+            with (self._folder / f"{model}.lock").open("a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise RetrainingError(model, f"{error}; see that {self._folder} can be written") from error
+        return RetrainingEnd(error=f"its process is gone, see {reference}")
 
     @contextmanager
     def _lock_starts(self, model: str) -> Iterator[None]:

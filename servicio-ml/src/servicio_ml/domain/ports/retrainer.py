@@ -1,10 +1,18 @@
 """Port of the scheduler or command that runs retrainings."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrainingEnd:
+    """End of a run; `error` says why it failed, and is empty when it succeeded."""
+
+    error: str
+
+
 class Retrainer(Protocol):
-    """Starter of retrainings; their ends are recorded elsewhere.
+    """Starter of retrainings.
 
     A key starts at most one run, also when calls with it overlap or the answer to an earlier call was lost::
 
@@ -21,5 +29,17 @@ class Retrainer(Protocol):
 
         Raises:
             RetrainingError: The run cannot be started, or the answer was lost and it may have been started.
+        """
+        ...
+
+    def find_end(self, model: str, reference: str) -> RetrainingEnd | None:
+        """Find out how a run has ended; None while it is running.
+
+        Args:
+            model: Name of the model.
+            reference: What `start` returned.
+
+        Raises:
+            RetrainingError: It cannot be found out now.
         """
         ...

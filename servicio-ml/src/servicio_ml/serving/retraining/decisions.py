@@ -13,6 +13,7 @@ from servicio_ml.domain.retraining import (
     DecisionEntry,
     RetrainingDecision,
     RetrainingHistory,
+    find_last_rejection,
     get_pending_start,
 )
 from servicio_ml.errors import NoSuchModelError, ServicioError
@@ -46,6 +47,7 @@ class RetrainingDecisions(Collector):
         self._log, self._models, self._decision_counter, self._clock = log, models, decision_counter, clock
         self.policy = policy
         self._states: dict[str, tuple[bool, int]] = {}
+        self._rejected_at: dict[str, float] = {}
 
     def is_served(self, model: str) -> bool:
         """Check whether the server serves a model.
@@ -117,6 +119,24 @@ class RetrainingDecisions(Collector):
             self._count(added)
         return outcome
 
+    def record_end(
+        self, running: DecisionEntry, build: Callable[[RetrainingHistory, float], DecisionEntry | None]
+    ) -> None:
+        """Record the end of a retraining, unless another process has recorded it.
+
+        Args:
+            running: Entry of its start.
+            build: Builds the end from the history and the current time; None when it is recorded already.
+
+        Raises:
+            LogError: The log cannot be reached.
+        """
+        self.record_outcome(running, lambda history: build(history, self._clock()))
+
+    def list_models(self) -> list[str]:
+        """List the models that this server serves."""
+        return list(self._models.statuses)
+
     def get_pending_start(self, model: str) -> DecisionEntry | None:
         """Return the intent of a start whose outcome is not recorded.
 
@@ -147,7 +167,7 @@ class RetrainingDecisions(Collector):
 
     def refresh(self) -> None:
         """Read the decisions of other processes; without the log, the metrics keep their last state."""
-        for model in list(self._models.statuses):
+        for model in self.list_models():
             try:
                 self._refresh_model(model)
             # the log is one for all models: the others would fail in the same manner
@@ -164,12 +184,19 @@ class RetrainingDecisions(Collector):
             "Retrainings that alerts may still start; absent where the budget is 0.",
             labels=["model"],
         )
+        rejected = GaugeMetricFamily(
+            "servicio_ml_retraining_rejected_timestamp_seconds",
+            "When a retraining ended whose challenger was rejected.",
+            labels=["model"],
+        )
+        for model, at in sorted(self._rejected_at.items()):
+            rejected.add_metric([model], at)
         for model, (is_quarantined, remaining) in sorted(self._states.items()):
             quarantined.add_metric([model], float(is_quarantined))
             # a budget of 0 is a choice: an alert on a spent budget would fire for ever
             if self.policy.monthly_budget:
                 budget.add_metric([model], remaining)
-        yield from (quarantined, budget)
+        yield from (quarantined, budget, rejected)
 
     def _count(self, entry: DecisionEntry) -> None:
         is_served = self.is_served(entry.model)
@@ -184,6 +211,8 @@ class RetrainingDecisions(Collector):
         history = self.load_history(model)
         is_quarantined = bool(history) and history[0].is_quarantined
         self._states[model] = is_quarantined, self.compute_remaining_budget(history)
+        if at := find_last_rejection(history):
+            self._rejected_at[model] = at
 
     def _compute_history_start(self) -> float:
         return self._clock() - self.policy.history_seconds
