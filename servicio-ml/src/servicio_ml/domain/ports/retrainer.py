@@ -40,6 +40,6 @@ class Retrainer(Protocol):
             reference: What `start` returned.
 
         Raises:
-            RetrainingError: It cannot be found out now.
+            RetrainingError: The scheduler does not answer.
         """
         ...
