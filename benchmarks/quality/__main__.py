@@ -6,6 +6,7 @@
     python -m benchmarks.quality tables [TABLE …]                       # drafts of public tables
     python -m benchmarks.quality coverage --data FOLDER [USE_CASE …]    # intervals and sets of labels
     python -m benchmarks.quality power --data FOLDER [USE_CASE …]       # planted losses that alerts find
+    python -m benchmarks.quality segments --data FOLDER [USE_CASE …]    # faults of a twentieth of the rows
 
 Each writes its lines into a Markdown file as it has them, and prints it.
 """
@@ -17,6 +18,7 @@ from pathlib import Path
 from benchmarks.quality import compare_shipped, compare_tables, coverage, protocols
 from benchmarks.quality.expected.compare_expected import compare_expected
 from benchmarks.quality.power.compare_power import measure_power
+from benchmarks.quality.segments.measure_segments import measure_segments
 
 PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "protocols": protocols.measure_protocols,
@@ -25,6 +27,7 @@ PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "tables": compare_tables.compare_tables,
     "coverage": coverage.measure_coverage,
     "power": measure_power,
+    "segments": measure_segments,
 }
 
 

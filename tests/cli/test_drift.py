@@ -33,7 +33,7 @@ def quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("quiet")
-@pytest.mark.parametrize("command", ["drift", "report"])
+@pytest.mark.parametrize("command", ["drift", "report", "slices"])
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -83,6 +83,13 @@ class TestLogged:
         assert document["rows"] == 700
         assert Path(document["report"]["html"]).read_text().count('<div id="servicio-ml">') == 1
         assert "version 9" in run("drift", NAME, "--version", "9").stderr
+
+    def test_slices_of_rows_with_and_without_ground_truth(self, state: Path) -> None:
+        nothing = run("slices", NAME, "--window", "1h", "--version", "1")
+        assert (nothing.exit_code, "have ground truth" in nothing.stdout) == (0, True)
+        document = json.loads(run("slices", NAME, "--json").stdout)
+        assert (document["model"], document["slices"]) == (NAME, [])
+        assert state.exists()
 
     def test_a_killed_report_is_not_the_latest(self, state: Path) -> None:
         log_predictions(state, 300)

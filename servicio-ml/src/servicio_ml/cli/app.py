@@ -21,6 +21,7 @@ from servicio_ml.cli.drafting import check, init
 from servicio_ml.cli.importing import import_model
 from servicio_ml.cli.isolated import environment
 from servicio_ml.cli.prediction_log import predictions, view
+from servicio_ml.cli.segments import slices
 from servicio_ml.cli.step import app as step_app
 from servicio_ml.cli.tickets import acknowledge
 
@@ -51,6 +52,7 @@ app.command("score")(score.score)
 app.command("predictions")(predictions.write_predictions)
 app.command("predictions-view")(view.create_view)
 app.command("drift")(drift.drift)
+app.command("slices")(slices.slices)
 app.command("acknowledge")(acknowledge.acknowledge)
 app.command("report")(report.report)
 app.command("backtest")(backtest.backtest)

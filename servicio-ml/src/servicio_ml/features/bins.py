@@ -39,10 +39,14 @@ class ColumnBins:
         """Count the values `[n]` in each bin, `[len(labels)]`; NaN is missing."""
         if len(values) >= MIN_ROWS_TO_COMPARE:
             return self._count_by_comparison(values)
+        return np.bincount(self.find_bins(values), minlength=len(self.labels))
+
+    def find_bins(self, values: Numbers) -> npt.NDArray[np.intp]:
+        """Find the bin of each value, `[n]`; NaN is missing."""
         # side="right" makes the lower edge inclusive, as in the definition of the bins
         places = np.searchsorted(np.asarray(self.edges), values, side="right")
         places[np.isnan(values)] = len(self.labels) - 1
-        return np.bincount(places, minlength=len(self.labels))
+        return places
 
     def _count_by_comparison(self, values: Numbers) -> Integers:
         """Count as `count` does, by comparing all values with each edge."""
