@@ -8,7 +8,7 @@ from streamlit_app import session
 from streamlit_app.client import prometheus
 from streamlit_app.client.service import ModelInfo
 from streamlit_app.errors import report_errors
-from streamlit_app.live import alerts, freshness, performance, server, traffic
+from streamlit_app.live import alerts, freshness, performance, segments, server, traffic
 from streamlit_app.live.time_series import TimeRange
 from streamlit_app.translation import t
 
@@ -67,6 +67,7 @@ def _draw_metrics(model: str, info: ModelInfo | None, time_range: TimeRange) -> 
     traffic.draw_history(model, time_range)
     if info is not None and info.champion is not None:
         performance.draw_history(model, info.champion, time_range)
+        segments.draw_segments(model, info.champion)
     freshness.draw(model)
 
 

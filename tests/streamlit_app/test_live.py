@@ -17,6 +17,21 @@ INSTANT_RESULTS: dict[str, list[tuple[dict[str, str], float]]] = {
     'up{job="servicio-ml"}': [({}, 1)],
     "service:http_requests:rate5m": [({}, 12.34)],
     "service:http_errors:ratio_rate5m": [({}, 0.0125)],
+    **{
+        query: [({"segment": "colour", "value": value}, number) for value, number in values.items()]
+        for query, values in {
+            'segment:loss:deviations{model="small", version="3", window="30d"}': {"red": 1.5, "green": 6.25},
+            'segment:loss_realised:value{model="small", version="3", window="30d"}': {
+                "red": 0.1,
+                "green": 0.4,
+            },
+            'max by (segment, value) (servicio_ml_segment_reference_loss{model="small", version="3"})': {
+                "red": 0.08,
+                "green": 0.09,
+                "missing": 0.2,
+            },
+        }.items()
+    },
     'pipeline:age_seconds:max{use_case="small"}': [({"step": "etl"}, 40 * DAY), ({"step": "train"}, DAY)],
 }
 RANGE_RESULTS: dict[str, list[tuple[dict[str, str], list[float]]]] = {
@@ -102,6 +117,15 @@ def test_numbers_of_the_last_minutes(open_page: OpenPage) -> None:
     assert found["Requests per second"] == "12.3"
     assert found["Failed requests"] == "1.25%"
     assert found["Rows not yet logged"] == "–"
+
+
+@pytest.mark.usefixtures("live", "metrics")
+def test_the_worst_segments_come_first(open_page: OpenPage) -> None:
+    [table] = [each.value for each in open_page("live").dataframe if "Segment" in each.value.columns]
+    assert table["Value"].tolist() == ["green", "red"]
+    assert table["Loss"].tolist() == [0.4, 0.1]
+    assert table["Loss on unseen rows"].tolist() == [0.09, 0.08]
+    assert table["Rows"].isna().all()
 
 
 @pytest.mark.usefixtures("live", "metrics")

@@ -40,7 +40,7 @@ def add_faulty_rows(
     if fault.field:
         matrix = _break_field(model, pool, fault)
         answers = model.artifact.predict(matrix)
-        predictions = _mix(answers, predictions, affected)
+        predictions = _merge_answers(answers, predictions, affected)
         if model.artifact.uncertainty and not pool.has_classes:
             expected = model.artifact.uncertainty.estimate_errors(matrix, answers)
             errors = np.where(affected, expected, errors)
@@ -51,7 +51,7 @@ def add_faulty_rows(
         truth = np.where(affected, answers_to + (1 + fault.growth) * (truth - answers_to), truth)
     return replace(
         pool,
-        predictions=_join(pool.predictions, predictions),
+        predictions=_append_answers(pool.predictions, predictions),
         truth=np.concatenate([pool.truth, truth]),
         fields=np.concatenate([pool.fields, pool.fields]),
         months=np.tile(pool.months, 2),
@@ -71,7 +71,7 @@ def _break_field(model: MonitoredModel, pool: Pool, fault: SegmentFault) -> Arra
     return matrix
 
 
-def _mix(changed: Predictions, before: Predictions, affected: Array) -> Predictions:
+def _merge_answers(changed: Predictions, before: Predictions, affected: Array) -> Predictions:
     if changed.probabilities is None or before.probabilities is None:
         return replace(before, outcomes=np.where(affected, changed.outcomes, before.outcomes))
     return replace(
@@ -81,7 +81,7 @@ def _mix(changed: Predictions, before: Predictions, affected: Array) -> Predicti
     )
 
 
-def _join(one: Predictions, other: Predictions) -> Predictions:
+def _append_answers(one: Predictions, other: Predictions) -> Predictions:
     if one.probabilities is None or other.probabilities is None:
         return replace(one, outcomes=np.concatenate([one.outcomes, other.outcomes]))
     return replace(

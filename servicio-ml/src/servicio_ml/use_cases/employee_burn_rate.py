@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from servicio_ml.domain.derived import Expression, Ratio
+from servicio_ml.domain.fields.segment import Segment
 from servicio_ml.domain.policy import DriftPolicy, PromotionPolicy
 from servicio_ml.domain.search import Candidate, Integer, Real
 from servicio_ml.domain.use_case import HashedSplit, Target, Task, UseCase
@@ -76,6 +77,7 @@ USE_CASE = UseCase(
     ),
     origin=ORIGIN,
     sample=SAMPLE,
+    segments=("company_type", Segment(field="designation", edges=(1, 2, 3, 4, 5))),
     drift=DriftPolicy(bins=10, practical_psi=0.1, false_alarm_rate=0.05),
     deduplicate=True,
 )  # fmt: skip

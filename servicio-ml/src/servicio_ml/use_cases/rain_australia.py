@@ -3,6 +3,7 @@
 from functools import partial
 
 from servicio_ml.domain.derived import Cyclic, Derived, Difference, Lookup, Missing
+from servicio_ml.domain.fields.segment import Segment
 from servicio_ml.domain.policy import DriftPolicy, PromotionPolicy
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind, Parse
 from servicio_ml.domain.search import Candidate, Choice, Integer, Real
@@ -92,6 +93,7 @@ USE_CASE = UseCase(
     promotion=PromotionPolicy(metric="roc_auc", floor=0.8, margin=0.002, slices=("location",), max_slice_loss=0.03),
     origin=Origin(file="weatherAUS.csv", kaggle="jsphyg/weather-dataset-rattle-package", licence="see the publisher"),
     sample=SAMPLE,
+    segments=(Segment(field="location", maximum=len(STATIONS)),),
     # The weather of one month is no random sample of ten years' months: indices up to 0.25 come and go. The
     # stations have a day's weather in common: accuracy varies 5 times, most fields' shares vary 5 to 10 times as much.
     drift=DriftPolicy(bins=10, practical_psi=0.25, false_alarm_rate=0.05, design_effect=6, season="date"),
