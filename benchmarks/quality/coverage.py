@@ -1,9 +1,10 @@
 """Coverage and size of intervals and label sets on test rows of the shipped use cases.
 
 One candidate of each use case is fitted with its initial parameters, and its intervals or sets of the test
-rows at 90 % are compared with the truth: over all rows, by thirds of the difficulty, and beside intervals of
-one width, or sets by one limit of the probability (split conformal prediction without a difficulty). A small
-use case is split again at random, since some tens of test rows say little.
+rows at 90 % are compared with the truth, over all rows and by thirds of the difficulty. Beside them are
+intervals of one width, or sets by one limit of the probability (split conformal prediction without a
+difficulty), and those of MAPIE and crepes from the same answers. A small use case is split again at random,
+since some hundreds of test rows say little.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 from benchmarks.quality import report
+from benchmarks.quality.conformal_peers import run_peers
 from benchmarks.quality.protocols import SOURCES, THREADS, run
 from sklearn.model_selection import train_test_split
 
@@ -53,13 +55,18 @@ from servicio_ml.use_cases.catalogue import find
 
 Floats = npt.NDArray[np.floating[Any]]
 FAMILIES = ("lightgbm", "logistic_regression")
-SMALL_ROWS, SPLITS, TEST_SHARE = 1000, 30, 0.25
+SMALL_ROWS, TEST_SHARE = 10_000, 0.25
+TEST_ROWS, MAX_SPLITS = 12_000, 30
+"""Number of test rows of all splits of a small use case together, and the maximum number of its splits."""
 THIRDS = 3
 TIMED_ROWS, TIMED_RUNS = 20_000, 5
 COLUMNS = (
-    "use case", "model", "calibration rows", "test rows", "coverage", "by third of the difficulty",
-    "mean size", "empty", "one size: coverage", "by third", "mean size", "narrower", "µs a row",
+    "use case", "method", "calibration rows", "test rows", "coverage", "by third of the difficulty",
+    "mean size", "empty", "smaller than one size", "µs a row",
 )  # fmt: skip
+OURS, ONE_SIZE = "ours", "one size"
+Measured = dict[str, tuple[Floats, Floats]]
+"""Coverage and size of interval or set of each test row, `[n]` each, by the name of the method."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,17 +78,7 @@ class CalibratedModel:
     uncertainty: Uncertainty
     unseen: Predictions
     unseen_truth: Floats
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage:
-    """Coverage, size of interval or set, and difficulty of test rows, `[n]` each."""
-
-    covered: Floats
-    sizes: Floats
-    one_covered: Floats
-    one_sizes: Floats
-    difficulty: Floats
+    unseen_matrix: Matrix
 
 
 def measure_coverage(given: argparse.Namespace) -> None:
@@ -93,7 +90,7 @@ def measure_coverage(given: argparse.Namespace) -> None:
             run(state, "etl", name, "--source", str(given.data / SOURCES[name]))
             candidate = next(each for each in use_case.candidates if each.family in FAMILIES)
             models = [calibrate(use_case, *each, candidate) for each in split_rows(use_case, state)]
-            add_line(lines, use_case, candidate, models)
+            add_lines(lines, use_case, models)
 
 
 def split_rows(use_case: UseCase, state: Path) -> Iterator[tuple[TrainingProblem, Holdout]]:
@@ -106,12 +103,17 @@ def split_rows(use_case: UseCase, state: Path) -> Iterator[tuple[TrainingProblem
         rows = pl.concat([train, test])
         places = (
             train_test_split(np.arange(len(rows)), test_size=TEST_SHARE, random_state=seed)
-            for seed in range(SPLITS)
+            for seed in range(count_splits(len(rows)))
         )
         pairs = [(rows[some], rows[others]) for some, others in places]
     for some, others in pairs:
         problem = build_problem(use_case, manifest.schema, some, seed=SEED, threads=THREADS)
         yield problem, build_holdout(use_case, problem.setting.schema, others)
+
+
+def count_splits(rows: int) -> int:
+    """Count the random splits of a small use case."""
+    return min(max(round(TEST_ROWS / (TEST_SHARE * rows)), 1), MAX_SPLITS)
 
 
 def calibrate(
@@ -121,28 +123,37 @@ def calibrate(
     windows = score_out_of_fold(problem, candidate, candidate.start)
     rows, raw = (np.concatenate(arrays) for arrays in zip(*windows, strict=True))
     output = build_calibrated_output(use_case, problem.truth[rows], raw, problem.get_weights(rows))
-    built = build_uncertainty(problem, output, rows, raw, encode_unseen_rows(problem))
+    matrix = encode_unseen_rows(problem)
+    built = build_uncertainty(problem, output, rows, raw, matrix)
     if built is None:
         raise SystemExit(f"{use_case.name} has too few rows")
     model = fit(problem, candidate, candidate.start, np.arange(len(problem.matrix)))
     return CalibratedModel(
         test=test, predictions=output.transform(compute_scores(model, test.matrix)),
         uncertainty=built.uncertainty, unseen=output.transform(raw), unseen_truth=problem.truth[rows],
+        unseen_matrix=matrix,
     )  # fmt: skip
 
 
-def measure(model: CalibratedModel) -> Coverage:
-    """Measure the test rows of a model."""
-    columns = model.uncertainty.compute_columns(model.test.matrix, model.predictions, DEFAULT_LEVEL)
-    one = compute_one_size(model)
-    probabilities = model.predictions.probabilities
-    return Coverage(
-        covered=mark_covered(columns, model.test.truth).astype(float), sizes=compute_sizes(columns),
-        one_covered=mark_covered(one, model.test.truth).astype(float), one_sizes=compute_sizes(one),
-        difficulty=model.uncertainty.estimate_errors(model.test.matrix, model.predictions)
-        if probabilities is None
-        else compute_doubt(probabilities),
-    )  # fmt: skip
+def measure(model: CalibratedModel) -> Measured:
+    """Measure ours, one size and the peers on the test rows of a model."""
+    matrix, answers = model.test.matrix, model.predictions
+    methods = {
+        OURS: model.uncertainty.compute_columns(matrix, answers, DEFAULT_LEVEL),
+        ONE_SIZE: compute_one_size(model),
+        **run_peers((model.unseen_matrix, model.unseen), model.unseen_truth, (matrix, answers)),
+    }
+    return {
+        name: (mark_covered(columns, model.test.truth).astype(float), compute_sizes(columns))
+        for name, columns in methods.items()
+    }
+
+
+def compute_difficulty(model: CalibratedModel) -> Floats:
+    """Compute the difficulty of the test rows, `[n]`."""
+    if model.predictions.probabilities is not None:
+        return compute_doubt(model.predictions.probabilities)
+    return model.uncertainty.estimate_errors(model.test.matrix, model.predictions)
 
 
 def compute_sizes(columns: UncertaintyColumns) -> Floats:
@@ -170,23 +181,19 @@ def compute_one_size(model: CalibratedModel) -> UncertaintyColumns:
     return {LABEL_SET: compute_label_scores(answers.probabilities, answers.outcomes, numbers) <= limit}
 
 
-def add_line(
-    lines: report.MarkdownTable, use_case: UseCase, candidate: Candidate, models: list[CalibratedModel]
-) -> None:
+def add_lines(lines: report.MarkdownTable, use_case: UseCase, models: list[CalibratedModel]) -> None:
+    """Add a line for each method, whose rows are those of all splits."""
     parts = [measure(each) for each in models]
-    found = Coverage(
-        **{name: np.concatenate([getattr(each, name) for each in parts]) for name in Coverage.__slots__}
-    )
-    order = np.argsort(found.difficulty, kind="stable")
-    size, one = found.sizes.mean(), found.one_sizes.mean()
-    rows = f"{len(found.covered):,}" + (f" in {len(models)} splits" if len(models) > 1 else "")
-    lines.add(
-        use_case.name, candidate.name, f"{len(models[0].unseen_truth):,}", rows,
-        f"{found.covered.mean():.1%}", format_thirds(found.covered, order), f"{size:.4g}",
-        f"{(found.sizes == 0).mean():.1%}",
-        f"{found.one_covered.mean():.1%}", format_thirds(found.one_covered, order), f"{one:.4g}",
-        f"{1 - size / one:.0%}", f"{time_rows(models[0]):.1f}",
-    )  # fmt: skip
+    order = np.argsort(np.concatenate([compute_difficulty(each) for each in models]), kind="stable")
+    rows = f"{len(order):,}" + (f" in {len(models)} splits" if len(models) > 1 else "")
+    one = np.concatenate([each[ONE_SIZE][1] for each in parts]).mean()
+    for name in parts[0]:
+        covered, sizes = (np.concatenate(each) for each in zip(*(part[name] for part in parts), strict=True))
+        lines.add(
+            use_case.name, name, f"{len(models[0].unseen_truth):,}", rows, f"{covered.mean():.1%}",
+            format_thirds(covered, order), f"{sizes.mean():.4g}", f"{(sizes == 0).mean():.1%}",
+            f"{1 - sizes.mean() / one:.0%}", f"{time_rows(models[0]):.1f}" if name == OURS else "–",
+        )  # fmt: skip
 
 
 def format_thirds(covered: Floats, order: npt.NDArray[np.intp]) -> str:

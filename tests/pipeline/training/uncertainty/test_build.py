@@ -112,9 +112,10 @@ def test_sets_cover_as_often_as_they_say_in_each_third_of_the_doubt(task: Task, 
     answered = members[np.arange(len(members)), predictions.outcomes.astype(int)]
     # what is more than the answer is less likely
     assert not members[~answered].any()
-    assert covered.mean() == pytest.approx(LEVEL, abs=0.03)
+    # some more, because the calibrated models of the folds have seen a third of the rows less
+    assert covered.mean() == pytest.approx(LEVEL, abs=0.04)
     for part in np.array_split(np.argsort(doubt), 3):
-        assert covered[part].mean() == pytest.approx(LEVEL, abs=0.04)
+        assert covered[part].mean() == pytest.approx(LEVEL, abs=0.06)
     assert members.sum(axis=1).mean() < len(artifact.output.labels)
     if task is Task.BINARY:
         lower, upper = columns["probability_lower"], columns["probability_upper"]

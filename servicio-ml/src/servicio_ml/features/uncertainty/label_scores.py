@@ -1,6 +1,6 @@
 """Conformity scores of labels, and the number of a row that decides between equal ones."""
 
-from functools import lru_cache
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -9,13 +9,8 @@ import numpy.typing as npt
 from servicio_ml.features.encoder import Matrix
 
 Floats = npt.NDArray[np.floating[Any]]
-Words = npt.NDArray[np.uint64]
-# the constants and the mixing of SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number
-# generators" (2014)
-STEP, FIRST_FACTOR, SECOND_FACTOR = (
-    np.uint64(each) for each in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
-)
-
+DIGEST_BYTES = 8
+LOWEST, ZERO = np.float32(-np.inf), np.float32(0)
 TIE = 1e-9
 """Difference of scores up to which the number of the row decides."""
 
@@ -49,22 +44,13 @@ def draw_row_numbers(values: Matrix) -> Floats:
     """Draw a number from 0 to 1 for each row, `[n]`, uniform and the same whenever a row comes again.
 
     Args:
-        values: Values of the fields, `[n, fields]`.
+        values: Values of the fields, `[n, fields]`, float32.
     """
-    # adding 0 makes minus zero zero; a missing value may have several bit patterns
-    bits = np.where(np.isnan(values), np.float32(np.nan), values + np.float32(0)).view(np.uint32)
-    # unsigned integers wrap around
-    mixed = _apply_mixing((bits * _compute_factors(values.shape[1])).sum(axis=1, dtype=np.uint64))
-    return np.asarray((mixed >> np.uint64(11)) * 2.0**-53)
-
-
-@lru_cache
-def _compute_factors(width: int) -> Words:
-    """Compute an odd factor of each column, so that no two columns can be swapped unseen."""
-    return _apply_mixing(np.arange(1, width + 1, dtype=np.uint64) * STEP) | np.uint64(1)
-
-
-def _apply_mixing(words: Words) -> Words:
-    words = (words ^ (words >> np.uint64(30))) * FIRST_FACTOR
-    words = (words ^ (words >> np.uint64(27))) * SECOND_FACTOR
-    return np.asarray(words ^ (words >> np.uint64(31)))
+    # a missing value may have several bit patterns, and zero has two
+    canonical = np.fmax(values, LOWEST) + ZERO
+    data, width = canonical.tobytes(), canonical.itemsize * canonical.shape[1]
+    digests = [
+        blake2b(data[start : start + width], digest_size=DIGEST_BYTES).digest()
+        for start in range(0, len(data), width)
+    ]
+    return np.frombuffer(b"".join(digests), "<u8") / 2.0 ** (8 * DIGEST_BYTES)
