@@ -9,7 +9,16 @@ UNIT_MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_40
 RUNBOOK = "docs/runbook.md"
 Severity = Literal["page", "ticket"]
 Cause = Literal[
-    "service", "schema", "sensor", "drift", "outliers", "performance", "labels", "pipeline", "governance"
+    "service",
+    "schema",
+    "sensor",
+    "drift",
+    "outliers",
+    "fairness",
+    "performance",
+    "labels",
+    "pipeline",
+    "governance",
 ]
 
 

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import monitoring.alerts.drift as drift_alerts
+import monitoring.alerts.fairness as fairness_alerts
 import monitoring.alerts.models as model_alerts
 import monitoring.alerts.outliers as outlier_alerts
 import monitoring.alerts.pipelines as pipeline_alerts
 import monitoring.alerts.segments as segment_alerts
 import monitoring.alerts.service as service_alerts
 import monitoring.records.drift as drift_records
+import monitoring.records.fairness as fairness_records
 import monitoring.records.models as model_records
 import monitoring.records.outliers as outlier_records
 import monitoring.records.pipelines as pipeline_records
@@ -78,12 +80,16 @@ def _build_model_records(step: str, windows: Sequence[str]) -> Iterator[Recordin
     yield from segment_records.build_base_records(step)
     for window in _select_segment_windows(windows):
         yield from segment_records.build_window_records(window, step)
+    yield from fairness_records.build_base_records(step)
+    for window in _select_segment_windows(windows):
+        yield from fairness_records.build_window_records(window, step)
 
 
 def _build_model_alerts(step: str, long: Sequence[str]) -> Iterator[AlertRule]:
     yield from model_alerts.build_alerts(step, long)
     yield from outlier_alerts.build_alerts(step, long)
     yield from segment_alerts.build_alerts(step, _select_segment_windows(long))
+    yield from fairness_alerts.build_alerts(step, _select_segment_windows(long))
 
 
 def _select_segment_windows(windows: Sequence[str]) -> Sequence[str]:

@@ -2,12 +2,14 @@
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from isolated_models import write_pipeline_artifact
+from servicio_ml.domain.fairness.limits import FairnessLimits
 from servicio_ml.domain.fields.segment import Segment
 from servicio_ml.domain.search import Candidate
 from servicio_ml.domain.use_case import Task
@@ -82,8 +84,12 @@ def isolated_folder(artifact_folder: Path, tmp_path_factory: pytest.TempPathFact
 
 def _train_artifact(task: Task, tmp_path_factory: pytest.TempPathFactory, identifier: str = "") -> Path:
     candidate = Candidate(name="decision_tree", family="decision_tree", max_latency_seconds=1.0)
-    segments = (Segment(field="colour", cells=task is Task.BINARY), Segment(field="weight", edges=(-1, 1)))
+    segments = ("colour", Segment(field="weight", edges=(-1, 1)))
     use_case = build_use_case(task, candidate, identifier=identifier, segments=segments)
+    if task is Task.BINARY:
+        limits = FairnessLimits(max_selection_rate_difference=0.5)
+        promotion = replace(use_case.promotion, fairness=limits)
+        use_case = replace(use_case, protected=("colour",), promotion=promotion)
     made = build_problem(use_case, SCHEMA, generate_rows(task, 300), seed=0, threads=1)
     test = build_holdout(use_case, SCHEMA, generate_rows(task, 100, seed=1))
     folder = tmp_path_factory.mktemp(task) / "model"

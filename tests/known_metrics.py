@@ -80,7 +80,7 @@ OTHER_SERVER_METRICS = {
 ROW = re.compile(r"^\| ([\w, ]+?) \| ([\w, ]*)\|$", re.MULTILINE)
 RECORD_LABELS = {
     *("model", "version", "feature", "bin", "season", "window", "predicted", "actual", "label", "metric"),
-    *("reason", "route", "method", "protocol", "step", "use_case", "segment", "value"),
+    *("reason", "route", "method", "protocol", "step", "use_case", "figure", "segment", "value"),
 }
 
 

@@ -381,6 +381,25 @@ SEGMENTS = (
         ],
     ),
 )
+FAIRNESS = (
+    LinesPanel(
+        "Rates of protected groups",
+        "percentunit",
+        f"Rates by group over {thresholds.SEGMENT_WINDOWS[-1]}. selection_rate: share of the rows answered"
+        " positive. tpr, fpr: of those that are positive or negative by ground truth. An alert fires when two"
+        " groups differ by more than the policy allows, beyond chance. No data: no protected attribute.",
+        [
+            PanelQuery(
+                "max by (segment, value, figure) "
+                f"({filter_champions(select('segment:rate:ratio', MODEL, SEGMENT_WINDOW))})",
+                "{{segment}} {{value}}: {{figure}}",
+            )
+        ],
+        width=24,
+        top=1,
+        alerts=["FairnessLimitBroken"],
+    ),
+)
 LABELLED = f"sum by (version) ({select('model:labels:rows', MODEL, WINDOW)})"
 SHADOWED = select("model:predictions:rate5m", MODEL, 'protocol="shadow"')
 MISSED = sum_or_zero(f"increase({select('servicio_ml_shadow_dropped_total', MODEL)}[1h])")
@@ -441,6 +460,7 @@ def build_model_board() -> dashboard.Dashboard:
             BoardSection("Now", NOW),
             BoardSection("Performance", PERFORMANCE),
             BoardSection("Segments", SEGMENTS),
+            BoardSection("Fairness", FAIRNESS),
             BoardSection("Traffic", TRAFFIC),
             BoardSection("Predictions", PREDICTIONS),
             BoardSection("Versions", VERSIONS),

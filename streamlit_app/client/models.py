@@ -24,6 +24,18 @@ class GateResult(BaseModel):
     detail: str
 
 
+class GroupRateRow(BaseModel):
+    """Rates in one group of a protected attribute; None where one is undefined."""
+
+    field: str
+    group: str
+    rows: int
+    selection_rate: float | None
+    tpr: float | None
+    fpr: float | None
+    calibration_error: float | None
+
+
 class ModelComparison(BaseModel):
     """Challenger and champion on the same rows; None where a number is undefined."""
 
@@ -34,6 +46,7 @@ class ModelComparison(BaseModel):
     interval: tuple[float | None, float | None] | None
     calibration_error: float | None
     latency_seconds: float | None
+    fairness: list[GroupRateRow] = []
 
 
 class PromotionThresholds(BaseModel):

@@ -1,16 +1,19 @@
 """The evaluation behind a decision: both metrics, the gain with its interval, and each gate."""
 
+from collections.abc import Sequence
+
 import altair as alt
 import pandas as pd
 import streamlit as st
 
 from streamlit_app import charts
-from streamlit_app.client.models import ChampionDecision, DecisionEvidence, ModelComparison
+from streamlit_app.client.models import ChampionDecision, DecisionEvidence, GroupRateRow, ModelComparison
 from streamlit_app.models.labels import (
     FAILED,
     PASSED,
     describe_weights,
     format_number,
+    format_share,
     format_time,
     label_decision,
     label_gate,
@@ -54,6 +57,29 @@ def draw(decision: ChampionDecision, key: str) -> None:
         t("Measured"): [escape_markdown(translate_detail(each.detail)) for each in evidence.gates],
     }
     st.table(gates, hide_index=True, alt=t("The gates of the promotion with their results"))
+    if evidence.comparison.fairness:
+        _draw_group_rates(evidence.comparison.fairness)
+
+
+def _draw_group_rates(groups: Sequence[GroupRateRow]) -> None:
+    """Draw the rates of the groups of protected attributes, those of the new version."""
+    st.markdown(t("**Groups of protected attributes**"))
+    table = {
+        t("Attribute"): [escape_markdown(each.field) for each in groups],
+        t("Group"): [escape_markdown(each.group) for each in groups],
+        t("Rows"): [format_count(each.rows) for each in groups],
+        t("Answered positive"): [format_share(each.selection_rate) for each in groups],
+        t("Of the positive"): [format_share(each.tpr) for each in groups],
+        t("Of the negative"): [format_share(each.fpr) for each in groups],
+        t("Calibration error"): [format_share(each.calibration_error) for each in groups],
+    }
+    st.table(table, hide_index=True, alt=t("Rates of the groups of protected attributes"))
+    st.caption(
+        t(
+            "Shares of the rows of a group that are answered positive: of all (selection rate), of those "
+            "that are positive (true positive rate) and of those that are negative (false positive rate)."
+        )
+    )
 
 
 def _draw_gain(evidence: DecisionEvidence, comparison: ModelComparison, key: str) -> None:

@@ -11,6 +11,15 @@ MILLISECONDS = 1000
 PASSED, FAILED = "✓", "✗"
 GATE_PHRASES = (
     "no slice is large enough to be compared",
+    "selection rate difference of",
+    "selection rate ratio of",
+    "true positive rate difference of",
+    "true positive rate ratio of",
+    "false positive rate difference of",
+    "false positive rate ratio of",
+    "calibration error of",
+    "too few rows of",
+    "not judged",
     "its interval",
     "one row",
     "compared",
@@ -36,6 +45,11 @@ def format_number(value: float | None, digits: int = 4) -> str:
     return "–" if value is None else f"{value:,.{digits}g}"
 
 
+def format_share(value: float | None) -> str:
+    """Format a share as per cent with one digit."""
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
 def label_decision(decision: str) -> str:
     """Return the text of a decision."""
     labels = {
@@ -55,6 +69,7 @@ def label_gate(name: str) -> str:
         "calibration": t("Maximum calibration error"),
         "not worse than the champion": t("Not worse than the champion"),
         "slices": t("No slice of the rows worse"),
+        "fairness": t("Groups of protected attributes alike"),
     }
     return labels.get(name, name)
 

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+import small_use_case
 from servicio_ml.domain.derived import Difference
+from servicio_ml.domain.fairness.limits import FairnessLimits
 from servicio_ml.domain.fields.segment import Segment
 from servicio_ml.domain.policy import PromotionPolicy
 from servicio_ml.domain.sample import SyntheticSample
@@ -136,6 +138,26 @@ USE_CASE = UseCase(
             id="many segments",
         ),
         pytest.param(
+            {"protected": ("hue",)}, "segment 'hue' is no field; fields are day, weight", id="no attribute"
+        ),
+        pytest.param(
+            {
+                "promotion": PromotionPolicy(
+                    metric="f1", floor=0, fairness=FairnessLimits(max_tpr_difference=0.1)
+                )
+            },
+            "promotion has fairness limits, and protected= names no field",
+            id="limits of nothing",
+        ),
+        pytest.param(
+            {
+                "protected": (Segment(field="weight", edges=(1, 2)),),
+                "promotion": PromotionPolicy(metric="f1", floor=0, fairness=FairnessLimits()),
+            },
+            r"promotion has fairness=FairnessLimits\(…\) without any limit",
+            id="no limit",
+        ),
+        pytest.param(
             {"promotion": PromotionPolicy(metric="f1", floor=0, slices=("colour",))},
             "'colour' is named",
             id="slice",
@@ -249,3 +271,17 @@ def test_a_shipped_candidate_starts_inside_its_space(name: str) -> None:
 
 def _is_inside(space: Any, value: Any) -> bool:
     return value in space.options if hasattr(space, "options") else space.low <= value <= space.high
+
+
+def test_a_protected_attribute_is_a_segment_with_cells() -> None:
+    weight = Segment(field="weight", edges=(1, 2))
+    protected = replace(USE_CASE, protected=(weight,))
+    assert protected.watched_segments == (replace(weight, cells=True),)
+    # named as a segment, too, it is one
+    assert replace(protected, segments=(weight,)).watched_segments == (replace(weight, cells=True),)
+
+
+def test_other_tasks_have_no_protected_attributes() -> None:
+    for task, kind in ((Task.MULTICLASS, "multiclass"), (Task.REGRESSION, "regression")):
+        with pytest.raises(UseCaseError, match=f"protected names colour: .* and this is {kind}"):
+            small_use_case.build_use_case(task, protected=("colour",))

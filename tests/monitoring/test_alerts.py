@@ -331,6 +331,23 @@ def write_later_outliers(before: float, share: float) -> dict[str, str]:
     return series
 
 
+def write_groups(positives: int, rows: int = 1000, limit: float = 0.1) -> dict[str, str]:
+    """Rows of two groups, a tenth of the women answered positive, and this number of men; half are."""
+    named, series = {"segment": "sex"}, dict[str, str]()
+    for value, selected in (("female", rows // 10), ("male", positives)):
+        for predicted, number in (("yes", selected), ("no", rows - selected)):
+            for actual in ("no", "yes"):
+                labels = {**named, "value": value, "predicted": predicted, "actual": actual}
+                for kind in ("expected", "realised"):
+                    metric = f"servicio_ml_segment_{kind}_confusion_total"
+                    series[format_series(metric, **MINE, **TARGET, **labels)] = write_burst(number / 2)
+    for figure in ("selection_rate", "tpr", "fpr"):
+        name = format_series("servicio_ml_fairness_limit", **MINE, **TARGET, **named, figure=figure)
+        series[name] = repeat_value(limit)
+    positive = format_series("servicio_ml_protected", **MINE, **TARGET, **named, label="yes")
+    return {**series, positive: repeat_value(1), **write_similar_rows(1), **write_champion()}
+
+
 def limit(metric: str, value: float) -> dict[str, str]:
     name = format_series("servicio_ml_performance_limit", **MINE, **TARGET, metric=metric, season="all")
     return {name: repeat_value(value), **write_champion()}
@@ -467,7 +484,21 @@ def write_segment(
 
 
 PERTH = tuple({**MINE, "segment": "site", "value": "Perth", "window": window} for window in SEGMENT_WINDOWS)
+UNFAIR = tuple(
+    {**MINE, "segment": "sex", "figure": figure, "window": window}
+    for figure in ("selection_rate", "tpr", "fpr")
+    for window in SEGMENT_WINDOWS
+)
 SEGMENTS = (
+    expect_firing("FairnessLimitBroken", "four of ten men, one of ten women", write_groups(400), *UNFAIR),
+    expect_silent("FairnessLimitBroken", "no more than the limit", write_groups(190)),
+    expect_silent("FairnessLimitBroken", "no more than chance", write_groups(250, limit=0.1)),
+    expect_silent("FairnessLimitBroken", "few rows", write_groups(90, rows=90)),
+    expect_silent(
+        "FairnessLimitBroken", "rows that are alike", {**write_groups(300), **write_similar_rows(50)}
+    ),
+    expect_silent("FairnessLimitBroken", "a wide limit", write_groups(300, limit=0.5)),
+    expect_silent("FairnessLimitBroken", "not the champion", replace_version(write_groups(300))),
     expect_firing("SegmentPerformanceLow", "many wrong", write_segment(117, 43, 0.15), *PERTH),
     expect_silent("SegmentPerformanceLow", "no more than chance", write_segment(117, 34, 0.15)),
     expect_silent("SegmentPerformanceLow", "as many as ever", write_segment(117, 18, 0.15)),

@@ -165,6 +165,36 @@ def test_weighted_metrics_name_their_field(
 
 
 @pytest.mark.parametrize(
+    ("lang", "head", "gate"),
+    [
+        ("en", "Answered positive", "Groups of protected attributes alike"),
+        ("es", "Respuestas positivas", "Grupos de atributos protegidos parecidos"),
+    ],
+)
+def test_the_rates_of_protected_groups_are_shown(
+    server: FakeServer, open_page: OpenPage, lang: str, head: str, gate: str
+) -> None:
+    decision = build_decision("rejected", 3, 2, -0.02)
+    rates = {"rows": 1200, "positives": 9, "selection_rate": 0.305, "fpr": 0.1, "calibration_error": 0.02}
+    decision["evidence"]["comparison"]["fairness"] = [
+        {"field": "sex", "group": "female", "tpr": 0.8, **rates},
+        {"field": "sex", "group": "male", "tpr": None, **rates},
+    ]
+    decision["evidence"]["gates"].append(
+        {"name": "fairness", "passed": False, "detail": "selection rate difference of sex 0.200 <= 0.1"}
+    )
+    history = {"model": MODEL, "champions": TENURES, "decisions": [decision]}
+    server.set_response("GET", f"/models/{MODEL}/history", history)
+    app = open_page("models", lang=lang)
+    gates, table = (each.value for each in app.table[:2])
+    assert gate in gates.to_string()
+    assert r"0\.200 \<\= 0\.1" in gates["Measured" if lang == "en" else "Medido"].iloc[-1]
+    assert [*table[head]] == ["30.5 %", "30.5 %"]
+    assert "–" in table.to_string()
+    assert ("selection rate difference of" in gates.to_string()) == (lang == "en")
+
+
+@pytest.mark.parametrize(
     ("versions", "history", "text"),
     [
         ((), [], "There is no challenger yet. Train one with `servicio-ml train small`."),

@@ -19,6 +19,8 @@ from servicio_ml.domain.derived import (
     Ratio,
     TargetMean,
 )
+from servicio_ml.domain.fairness.limits import FairnessLimits
+from servicio_ml.domain.fields.segment import Segment
 from servicio_ml.domain.policy import DriftPolicy, PromotionPolicy
 from servicio_ml.domain.sample import Factor, Marginal, NextDay, Panel, Scaled, Switch, SyntheticSample, Text
 from servicio_ml.domain.schema import Field, Kind, LearnedLevels, Parse
@@ -60,6 +62,8 @@ PARTS: list[Any] = [
     Quantile(level=0.9),
     Tweedie(power=1.5),
     PromotionPolicy(metric="mae", floor=1, slices=("hue",)),
+    FairnessLimits(max_tpr_difference=0.1),
+    Segment(field="hue"),
     Dialect(name="old", header=("a",), columns={"weight": "W"}, parse={"weight": PARSE}),
     DateSplit(field="day"),
     HashedSplit(),

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import polars as pl
 import pytest
 
 from servicio_ml.domain.dataset import Manifest
+from servicio_ml.domain.fairness.limits import FairnessLimits
 from servicio_ml.domain.metric import METRICS
 from servicio_ml.domain.policy import PromotionPolicy
 from servicio_ml.domain.promotion import (
@@ -246,6 +248,24 @@ def test_small_slices_and_slices_of_one_class_are_not_judged(tmp_path: Path) -> 
     comparison = compare(USE_CASE, frame, one_class, model, model)
     assert {each.level for each in comparison.slices} == {"green", "blue"}
     assert all(each.gain == 0 and each.rows >= 20 for each in comparison.slices)
+
+
+def test_a_version_beyond_a_limit_of_fairness_is_refused_and_its_rates_are_in_the_record(
+    tmp_path: Path,
+) -> None:
+    place = TrainingFixture(tmp_path)
+    limits = FairnessLimits(max_selection_rate_difference=0.0, min_rows=5)
+    strict = replace(USE_CASE.promotion, fairness=limits)
+    watched = replace(USE_CASE, protected=("colour",), promotion=strict)
+    made = place.publish(Task.BINARY)
+    place.train(watched, made)
+    record = place.promote(watched, made)
+    assert record.decision is PromotionDecision.REJECTED
+    assert "fairness: not selection rate difference of colour" in record.reason
+    groups = {each["group"]: each for each in record.evidence["comparison"]["fairness"]}
+    assert {"red", "green", "blue", "missing"} <= groups.keys()
+    assert sum(each["rows"] for each in groups.values()) == record.evidence["comparison"]["rows"]
+    assert "## Fairness" in place.registry.read("small", 1, "card.md").decode()
 
 
 def _read_champion(place: TrainingFixture) -> int | None:

@@ -13,6 +13,7 @@ from servicio_ml.domain.checks.attributes import (
     Share,
     check_attributes,
 )
+from servicio_ml.domain.fairness.limits import FairnessLimits
 from servicio_ml.domain.metric import METRICS
 from servicio_ml.errors import UseCaseError, format_names
 
@@ -42,6 +43,7 @@ class PromotionPolicy:
         min_slice_rows: Minimum number of rows of a compared slice.
         max_calibration_error: Maximum expected calibration error (0–1) of a classifier.
         max_latency_seconds: Maximum median time to score one row.
+        fairness: Limits of the differences between the groups of protected attributes; None for none.
     """
 
     metric: str
@@ -53,6 +55,7 @@ class PromotionPolicy:
     min_slice_rows: Count = 200
     max_calibration_error: Share = 0.05
     max_latency_seconds: Positive = 0.02
+    fairness: FairnessLimits | None = None
 
     def __post_init__(self) -> None:
         check_attributes(self, "promotion policy")

@@ -5,8 +5,12 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from servicio_ml.domain.fairness.gate import judge_fairness
+from servicio_ml.domain.fairness.group_rates import GroupRates
+from servicio_ml.domain.fairness.limits import FairnessLimits
 from servicio_ml.domain.metric import Metric
 from servicio_ml.domain.policy import PromotionPolicy
+from servicio_ml.errors import format_names
 
 # aliases, not stages: MLflow has deprecated stages, and an alias moves atomically
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -54,6 +58,8 @@ class PromotionComparison:
         slices: Compared levels; empty without a champion.
         calibration_error: Expected calibration error of the challenger; None in a regression.
         latency_seconds: Median time in which the challenger scores one row.
+        fairness: Rates of the challenger in the groups of protected attributes; empty without any.
+        unmeasured: Protected attributes whose groups the challenger does not know, as it is older than them.
     """
 
     rows: int
@@ -64,6 +70,8 @@ class PromotionComparison:
     interval: tuple[float, float] | None = None
     slices: Sequence[SliceResult] = ()
     calibration_error: float | None = None
+    fairness: Sequence[GroupRates] = ()
+    unmeasured: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +152,8 @@ def evaluate_gates(
         found.append(
             PromotionGate(name="calibration", passed=error <= limit, detail=f"error {error:.4f} <= {limit:g}")
         )
+    if policy.fairness is not None:
+        found.append(_evaluate_fairness(policy.fairness, comparison))
     # the first champion has nothing to compare with, but the absolute gates still hold
     if comparison.champion is not None:
         found += [_evaluate_gain(policy, comparison), _evaluate_slices(policy, comparison)]
@@ -173,6 +183,18 @@ def _evaluate_slices(policy: PromotionPolicy, comparison: PromotionComparison) -
         detail=f"worst {worst.field}={worst.level} {worst.gain:+.4f} >= {-policy.max_slice_loss:g} "
         f"({len(comparison.slices)} compared)",
     )
+
+
+def _evaluate_fairness(limits: FairnessLimits, comparison: PromotionComparison) -> PromotionGate:
+    if comparison.unmeasured:
+        names = format_names(comparison.unmeasured)
+        return PromotionGate(
+            name="fairness",
+            passed=False,
+            detail=f"measured for {names}, which is newer than the version; train",
+        )
+    passed, detail = judge_fairness(limits, comparison.fairness)
+    return PromotionGate(name="fairness", passed=passed, detail=detail)
 
 
 def decide(found: Sequence[PromotionGate]) -> tuple[PromotionDecision, str]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Annotated
 
@@ -197,6 +197,10 @@ class ColumnSplit:
 Split = DateSplit | HashedSplit | GroupSplit | ColumnSplit
 
 
+def _build_segment(given: str | Segment) -> Segment:
+    return given if isinstance(given, Segment) else Segment(field=given)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """Publisher of the original data.
@@ -252,6 +256,8 @@ class UseCase:
             calibrated separately, so that they cover the truth of each as often; empty for all rows together.
         segments: Fields by whose levels performance is watched, or `Segment`s where a number has ranges or a
             field many levels.
+        protected: Fields, such as sex, between whose levels (or ranges of a `Segment`) a model of two labels
+            shall not differ: their rates are measured at promotion and in production.
         drift: Construction of the reference and thresholds.
         leaks: Action on features that predict the target by a single threshold.
         dialects: Formats of the raw file.
@@ -282,6 +288,7 @@ class UseCase:
     objective: Objective | None = None
     interval_group: str = ""
     segments: tuple[str | Segment, ...] = ()
+    protected: tuple[str | Segment, ...] = ()
     sample: SyntheticSample = field(default_factory=lambda: SyntheticSample(rows=2000))
     drift: DriftPolicy = field(default_factory=DriftPolicy)
     leaks: LeakagePolicy = LeakagePolicy.DROP
@@ -329,8 +336,15 @@ class UseCase:
 
     @property
     def watched_segments(self) -> tuple[Segment, ...]:
-        """Segments, also those that are given by the name of their field."""
-        return tuple(each if isinstance(each, Segment) else Segment(field=each) for each in self.segments)
+        """Segments, then the protected attributes that are no segment already."""
+        protected = {each.field: each for each in self.protected_segments}
+        others = [each for each in map(_build_segment, self.segments) if each.field not in protected]
+        return (*others, *protected.values())
+
+    @property
+    def protected_segments(self) -> tuple[Segment, ...]:
+        """Protected attributes, whose rows are counted by predicted and actual class, too."""
+        return tuple(replace(_build_segment(each), cells=True) for each in self.protected)
 
     @property
     def quantile(self) -> float | None:

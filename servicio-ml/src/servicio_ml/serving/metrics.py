@@ -48,6 +48,8 @@
 | servicio_ml_segment_reference_variance, servicio_ml_segment_loss_limit | model, version, segment, value |
 | servicio_ml_segment_design_effect | model, version, segment |
 | servicio_ml_segment_deviations | model, version |
+| servicio_ml_protected | model, version, segment, label |
+| servicio_ml_fairness_limit | model, version, segment, figure |
 | servicio_ml_reference_ratio | model, version, feature, bin, season |
 | servicio_ml_reference_rows | model, version, season |
 | servicio_ml_drift_quantile | model, version, feature |

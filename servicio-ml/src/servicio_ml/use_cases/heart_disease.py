@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from servicio_ml.domain.fairness.limits import FairnessLimits
 from servicio_ml.domain.policy import DriftPolicy, PromotionPolicy
 from servicio_ml.domain.sample import Factor, Marginal, SyntheticSample
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind, Parse
@@ -134,7 +135,10 @@ USE_CASE = UseCase(
     promotion=PromotionPolicy(
         metric="roc_auc", floor=0.75, margin=0.03, slices=("sex",), max_slice_loss=0.15, min_slice_rows=30,
         max_calibration_error=0.2,
+        # a quarter of the rows has 24 women, too few for rates of the ill or of the healthy ones
+        fairness=FairnessLimits(max_calibration_error=0.25, min_rows=20),
     ),
+    protected=("sex",),
     origin=Origin(file="processed.cleveland.data", uci=45, licence="CC BY 4.0"),
     sample=SAMPLE,
     drift=DriftPolicy(bins=5, practical_psi=0.2, false_alarm_rate=0.05),

@@ -12,6 +12,7 @@ from servicio_ml.domain.checks.splits import find_split_problems
 from servicio_ml.domain.checks.targets import find_target_parse_problems
 from servicio_ml.domain.checks.weights import find_weight_problems
 from servicio_ml.domain.derived import TargetMean
+from servicio_ml.domain.fairness.problems import find_fairness_problems
 from servicio_ml.domain.fields.columns import list_columns, merge_columns
 from servicio_ml.domain.fields.identifier import IDENTIFIER
 from servicio_ml.domain.metric import METRICS
@@ -53,6 +54,7 @@ def find_problems(use_case: "UseCase") -> Iterator[str]:
     yield from _find_metric_problems(use_case)
     yield from _find_naming_problems(use_case)
     yield from _find_group_problems(use_case)
+    yield from find_fairness_problems(use_case)
     yield from find_segment_problems(use_case)
     yield from _find_identifier_problems(use_case)
     yield from find_split_problems(use_case)

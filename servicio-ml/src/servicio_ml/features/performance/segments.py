@@ -6,6 +6,7 @@ rows is the error rate (1 - accuracy), or the mean absolute error.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from dataclasses import field as attribute
 from itertools import pairwise
 from typing import Any
 
@@ -38,6 +39,8 @@ class SegmentProfile:
         codes: Codes of the levels that have a value of their own, in the order of `values`; empty for ranges.
         edges: Edges of the ranges of a number.
         cells: Whether rows are counted by predicted and actual class, too.
+        protected: Whether it is a protected attribute.
+        limits: Maximum difference between its groups by rate; empty without limits.
         rows: Number of rows that the model was not trained on, by value.
         losses: Mean loss of these rows by value; of few rows drawn a little towards that of all.
         variances: Variance of the loss of a row, by value.
@@ -50,6 +53,8 @@ class SegmentProfile:
     codes: tuple[int, ...] = ()
     edges: tuple[float, ...] = ()
     cells: bool = False
+    protected: bool = False
+    limits: Mapping[str, float] = attribute(default_factory=dict)
     rows: tuple[int, ...] = ()
     losses: tuple[float, ...] = ()
     variances: tuple[float, ...] = ()

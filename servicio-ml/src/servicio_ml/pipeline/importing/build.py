@@ -44,6 +44,7 @@ from servicio_ml.pipeline.training.build_candidate import (
 from servicio_ml.pipeline.training.calibrate import build_calibrated_output
 from servicio_ml.pipeline.training.dataset import Holdout
 from servicio_ml.pipeline.training.export import LATENCY_ROWS, measure_latency, write_artifact
+from servicio_ml.pipeline.training.fairness.card import describe_fairness
 from servicio_ml.pipeline.training.fitting import TrainingProblem
 from servicio_ml.pipeline.training.model_card import render_model_card
 from servicio_ml.pipeline.training.outliers.build import build_outlier_model
@@ -170,13 +171,14 @@ def build_imported_model(
     uncertainty = None if seen else uncertainty
     # also of an isolated model: its process has no part in this score
     outliers = build_outlier_model(schema, problem.matrix)
+    reference = build_reference_profile(problem, output, places, raw)
     described = [seen] if seen else describe_uncertainty(uncertainty, test, answers, UNSEEN_ROWS)
     sections = {
         UNCERTAINTY_HEADING: described,
         OUTLIERS_HEADING: describe_outliers(outliers, None if test is None else test.matrix),
+        **describe_fairness(problem.use_case, reference, test, answers),
     }
     card = render_model_card(problem, origin, metrics, classes, sections)
-    reference = build_reference_profile(problem, output, places, raw)
     folder, figures = scratch / "artifact", scratch / "figures"
     write_artifact(folder, problem, way.write_model, output, reference, card, uncertainty, outliers)
     draw_correlation(figures, problem.use_case, schema.names, problem.matrix)

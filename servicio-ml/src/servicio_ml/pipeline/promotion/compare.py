@@ -13,6 +13,7 @@ from servicio_ml.domain.promotion import PromotionComparison, SliceResult
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.features.artifact import Artifact
 from servicio_ml.features.output import Predictions
+from servicio_ml.features.performance.group_rates import compute_group_rates
 from servicio_ml.pipeline.evaluate import compute_metric
 from servicio_ml.pipeline.training.dataset import read_weights
 from servicio_ml.pipeline.training.export import measure_latency
@@ -48,24 +49,27 @@ def compare(
     latency = measure_latency(challenger.scorer, matrix)
     error = None if mine.probabilities is None else compute_metric("ece", truth, mine, weights)
     value = compute_metric(metric.name, truth, mine, weights)
+    names = [each.field for each in use_case.protected_segments]
+    profiles = {each.field: each for each in challenger.reference.segments}
+    known = [profiles[name] for name in names if name in profiles]
+    alone = PromotionComparison(
+        rows=len(truth), challenger=value, calibration_error=error, latency_seconds=latency,
+        fairness=compute_group_rates(known, matrix, truth, mine, weights),
+        unmeasured=[name for name in names if name not in profiles],
+    )  # fmt: skip
     if champion is None:
-        return PromotionComparison(
-            rows=len(truth), challenger=value, calibration_error=error, latency_seconds=latency
-        )
+        return alone
     # each model encodes with its own schema, which may have other fields
     answers = champion.predict(champion.encoder.encode_frame(frame))
     # both are measured by the challenger's objective: the champion may be of an earlier one
     theirs = replace(answers, quantile=mine.quantile)
     old = compute_metric(metric.name, truth, theirs, weights)
-    return PromotionComparison(
-        rows=len(truth),
-        challenger=value,
+    return replace(
+        alone,
         champion=old,
         gain=metric.compute_gain(value, old),
         interval=compute_paired_interval(metric, truth, mine, theirs, weights),
         slices=list(_compare_slices(use_case, metric, frame, truth, mine, theirs, weights)),
-        calibration_error=error,
-        latency_seconds=latency,
     )
 
 

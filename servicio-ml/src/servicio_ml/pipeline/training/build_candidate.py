@@ -18,6 +18,7 @@ from servicio_ml.pipeline.evaluate import ClassMetrics, compute_class_metrics, c
 from servicio_ml.pipeline.training.calibrate import build_calibrated_output, build_plain_output
 from servicio_ml.pipeline.training.dataset import Holdout
 from servicio_ml.pipeline.training.export import PARITY_TOLERANCE, ExportedModel, export_model, write_artifact
+from servicio_ml.pipeline.training.fairness.card import describe_fairness
 from servicio_ml.pipeline.training.fitting import TrainingProblem, compute_scores, fit, score_out_of_fold
 from servicio_ml.pipeline.training.model_card import describe_candidate, render_model_card
 from servicio_ml.pipeline.training.outliers.build import build_outlier_model
@@ -113,6 +114,7 @@ def build_candidate(
             {
                 UNCERTAINTY_HEADING: describe_uncertainty(uncertainty, test, predictions),
                 OUTLIERS_HEADING: describe_outliers(outliers, test.matrix),
+                **describe_fairness(problem.use_case, reference, test, predictions),
             },
         )  # fmt: skip
         write_artifact(
@@ -205,6 +207,13 @@ def _build_segments(
         days=problem.matrix[rows, schema.names.index(date)] if date in schema.field_names else None,
         is_share=is_share,
     )
-    return build_segments(
+    built = build_segments(
         schema, use_case.watched_segments, problem.matrix, unseen, use_case.drift.design_effect
+    )
+    protected, limits = {each.field for each in use_case.protected_segments}, use_case.promotion.fairness
+    return tuple(
+        replace(each, protected=True, limits=limits.differences if limits else {})
+        if each.field in protected
+        else each
+        for each in built
     )

@@ -50,6 +50,21 @@ class SliceState(BaseModel):
     gain: float | None
 
 
+class GroupRatesState(BaseModel):
+    """Rates of the challenger in one group of a protected attribute; undefined numbers are null."""
+
+    field: str
+    group: str
+    rows: int
+    positives: int = Field(description="Rows whose truth is the positive label.")
+    selection_rate: float | None = Field(description="Share of the rows that is answered positive.")
+    tpr: float | None = Field(description="Share of the positive rows that is answered positive.")
+    fpr: float | None = Field(description="Share of the negative rows that is answered positive.")
+    calibration_error: float | None = Field(
+        description="|mean probability of the positive label - share of positive rows|."
+    )
+
+
 class ModelComparisonState(BaseModel):
     """Champion and challenger on the same rows, not trained on by either; undefined numbers are null."""
 
@@ -64,6 +79,7 @@ class ModelComparisonState(BaseModel):
     slices: list[SliceState] = []
     calibration_error: float | None
     latency_seconds: float | None = Field(description="Median time of one row.")
+    fairness: list[GroupRatesState] = []
 
 
 class PromotionPolicyState(BaseModel):

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from servicio_ml.features.output import POSITIVE
 from servicio_ml.features.performance.looks import compute_deviations
 from servicio_ml.features.performance.segment_counts import SegmentCounts
 from servicio_ml.features.performance.segments import SegmentProfile
@@ -31,6 +32,14 @@ class SegmentFamilies:
             "Sum of the calibrated probabilities of the actual class, by segment.",
             labels=CELL_LABELS,
         )
+        self.protected = GaugeMetricFamily(
+            "servicio_ml_protected", "Protected attribute, and the positive label of its rates.",
+            labels=[*VERSION_LABELS, "segment", "label"],
+        )  # fmt: skip
+        self.fairness_limit = GaugeMetricFamily(
+            "servicio_ml_fairness_limit", "Maximum difference of a rate between groups.",
+            labels=[*VERSION_LABELS, "segment", "figure"],
+        )  # fmt: skip
         self._create_reference()
 
     def _create_reference(self) -> None:
@@ -74,6 +83,8 @@ class SegmentFamilies:
             self.loss_limit,
             self.design_effect,
             self.deviations,
+            self.protected,
+            self.fairness_limit,
         )
 
     def add(self, header: BinCountsHeader, counts: VersionCounts) -> None:
@@ -83,6 +94,10 @@ class SegmentFamilies:
             self._add_counts(mine, header, profile, numbers)
             self._add_reference(mine, header, profile)
             self.design_effect.add_metric([*mine, profile.field], profile.design_effect)
+            if profile.protected:
+                self.protected.add_metric([*mine, profile.field, header.labels[POSITIVE]], 1)
+            for figure, limit in profile.limits.items():
+                self.fairness_limit.add_metric([*mine, profile.field, figure], limit)
         if compared := sum(sum(profile.is_compared) for profile in profiles):
             self.deviations.add_metric(mine, compute_deviations(compared))
 
