@@ -176,7 +176,7 @@ class TestSmall:
         months = _replay_months(fault.apply(stream), artifact, tmp_path)
         assert list(months[0].metrics) == ["mae", "expected_mae", "interval_coverage"]
         found = {each.alert for each in find_caught_alerts(months, without, fault)}
-        assert found == {"PerformanceLow", "IntervalCoverageWrong"}
+        assert found == {"PerformanceLow", "IntervalCoverageWrong", "SegmentPerformanceLow"}
 
 
 def _select_time(series: Sequence[MetricSeries], at: float) -> list[MetricSeries]:
