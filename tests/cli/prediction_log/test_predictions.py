@@ -91,11 +91,13 @@ def test_csv_on_standard_output(chunks: list[Chunk]) -> None:
     result = run(MODEL, "--limit", 1)
     assert result.exit_code == 0, result.stderr
     assert result.stderr == ""
-    assert result.stdout == (
+    row, score = result.stdout.rsplit(",", 1)
+    assert 0 < float(score) < 1
+    assert row == (
         '"prediction_id","time","version","identifier","day","size","weight","colour",'
-        '"prediction","label","probability","actual"\n'
+        '"prediction","label","probability","actual","outlier_score"\n'
         f'"{list_ids(chunks[0])[0]}","{format_time(chunks[0].at)}",1,"k-1","2020-01-31",,0.1,"blue",'
-        '1,"yes",0.75,"no"\n'
+        '1,"yes",0.75,"no"'
     )
 
 

@@ -96,5 +96,5 @@ def test_the_route_is_described(made: ServiceFixture, broker: MemoryBroker) -> N
     operation = _build_app(made, broker).openapi()["paths"]["/models/{model}/enqueue"]["post"]
     assert {"202", "404", "422", "503"} <= set(operation["responses"])
     assert {parameter["name"] for parameter in operation["parameters"]} == {
-        "model", "alias", "version", "interval", "X-Client-Key"
+        "model", "alias", "version", "interval", "outlier", "X-Client-Key"
     }  # fmt: skip

@@ -85,6 +85,7 @@ def test_json_lines_are_the_default(made: ServiceFixture, chunks: list[Chunk]) -
     assert (answer.status, answer.headers["content-type"]) == (200, JSON_LINES)
     assert answer.headers["vary"] == "Accept"
     first, second, _ = map(json.loads, answer.body.splitlines())
+    assert 0 < first.pop("outlier_score") < 1
     moment = datetime.fromtimestamp(chunks[0].at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     assert first == {
         "prediction_id": list_ids(chunks[0])[0], "time": moment, "version": 1, "identifier": "k-1", **RECORD,
