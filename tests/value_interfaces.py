@@ -7,7 +7,7 @@ import asyncio
 import json
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from io import BytesIO
 from pathlib import Path
@@ -27,6 +27,7 @@ from servicio_ml.domain.schema import FeatureSchema, Field, Kind, LearnedLevels
 from servicio_ml.domain.stream import DeadLetter, StreamMessage
 from servicio_ml.errors import InvalidError, RequestError, SourceError
 from servicio_ml.features.encoder import Encoder
+from servicio_ml.features.outliers.answer_details import NO_DETAILS
 from servicio_ml.pipeline.reading.batches import open_batches
 from servicio_ml.pipeline.reading.file_format import InputSpec
 from servicio_ml.pipeline.reading.input_file import copy_input_file, inspect_file
@@ -85,7 +86,7 @@ ENCODER = Encoder(VALUES_SCHEMA)
 DECODER = Decoder(MODEL, ENCODER, MAX_ROWS, identifier="Number")
 LOADED = SimpleNamespace(
     model=MODEL, version=1, artifact=SimpleNamespace(encoder=ENCODER), decoder=DECODER,
-    resolve_level=lambda _: None,
+    resolve_details=lambda *_: NO_DETAILS,
 )  # fmt: skip
 USE_CASE = build_use_case(
     schema=FeatureSchema(fields=(_build_field("row", Kind.INTEGER, 1), *FIELDS)),
@@ -276,12 +277,23 @@ class _Predictor:
         self.rows = RequestRows(matrix, identifiers=others[-1])
         return SimpleNamespace(to_documents=list)
 
-    def score_idempotent(self, _loaded: object, matrix: Any, *others: Any) -> Any:
+    def score_idempotent(self, loaded: object, matrix: Any, *others: Any) -> Any:
         self.rows = RequestRows(matrix, identifiers=others[-1])
-        return [SimpleNamespace(to_documents=lambda: [{}])]
+        return [_Result(loaded_model=loaded)]
 
     def count_rejected(self, error: InvalidError) -> None:
         self.rejected = error
+
+
+@dataclass
+class _Result:
+    """What the predictor returns for one row."""
+
+    loaded_model: Any
+    details: Any = None
+
+    def to_documents(self) -> list[dict[str, Any]]:
+        return [{}]
 
 
 def decode_graphql(body: bytes, loaded_model: Any = LOADED) -> RequestRows:

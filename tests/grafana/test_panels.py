@@ -25,8 +25,6 @@ CHOSEN = ("small", "price")
 """A classifier and a regression: some panels are for one of them only."""
 LOOK_BACK_SECONDS = 120
 EMPTY_WITHOUT_DRIFT = {"Features of the tickets"}
-EMPTY_IN_SHORT_WINDOWS = {"Loss of segments beyond chance", "Segments"}
-"""Panels of 30 days, which this platform has no records of."""
 """Panels about tickets: the rows of this platform have not drifted, and tests/monitoring has the rules."""
 
 
@@ -47,7 +45,7 @@ def _find_empty_panels(name: str, running: MonitoredPlatform) -> set[tuple[str, 
     prometheus, now = PrometheusClient(running.prometheus), time.time()
     span = EvaluationTime(start=now - LOOK_BACK_SECONDS, end=now, rate=10 * SCRAPE_SECONDS)
     panels = [panel for panel in BOARDS[name]["panels"] if panel["type"] != "row"]
-    panels = [panel for panel in panels if panel["title"] not in EMPTY_WITHOUT_DRIFT | EMPTY_IN_SHORT_WINDOWS]
+    panels = [panel for panel in panels if panel["title"] not in EMPTY_WITHOUT_DRIFT]
     empty = []
     for model in CHOSEN:
         values = resolve_variables(BOARDS[name], prometheus, span, {"model": model})

@@ -18,6 +18,7 @@ from services import create_service
 from servicio_ml.domain.schema import FeatureSchema, Field, Kind
 from servicio_ml.errors import InvalidError, RequestError, SourceError
 from servicio_ml.features.encoder import Encoder
+from servicio_ml.features.outliers.answer_details import NO_DETAILS
 from servicio_ml.pipeline.reading.batches import open_batches
 from servicio_ml.pipeline.reading.file_format import InputSpec
 from servicio_ml.pipeline.reading.input_file import inspect_file
@@ -58,7 +59,7 @@ LOADED: Any = SimpleNamespace(
     version=1,
     artifact=SimpleNamespace(encoder=ENCODER),
     decoder=DECODER,
-    resolve_level=lambda _: None,
+    resolve_details=lambda *_: NO_DETAILS,
 )
 NAN = np.nan
 MATRIX_ROW = [12.5, 3.0, 40.0, 1.0]

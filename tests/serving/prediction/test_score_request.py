@@ -537,14 +537,16 @@ def test_a_large_request_answers_its_refused_rows_too(server: Server) -> None:
 def test_one_record_has_no_rule_for_errors(server: Server) -> None:
     response = server.post(PREDICT, json.dumps(GOOD).encode(), query="on_error=partial")
     assert response.status == 400
-    assert response.document["detail"].endswith("it takes either alias or version, and interval")
+    assert response.document["detail"].endswith("it takes either alias or version, and interval, outlier")
 
 
 @pytest.mark.parametrize("query", ["on_error=partial&on_error=refuse", "on_error=partial&alias=a&version=1"])
 def test_a_parameter_stands_once(query: str, server: Server) -> None:
     response = server.post(BATCH, json.dumps({"records": [GOOD]}).encode(), query=query)
     assert response.status == 400
-    assert response.document["detail"].endswith("it takes either alias or version, and interval and on_error")
+    assert response.document["detail"].endswith(
+        "it takes either alias or version, and interval, outlier, on_error"
+    )
 
 
 def test_the_rule_for_errors_goes_with_a_version(server: Server) -> None:
