@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from datetime import date, datetime
+from keyword import iskeyword
 from typing import Any
 
 import pytest
@@ -98,8 +99,9 @@ def build_schemas(draw: st.DrawFn) -> FeatureSchema:
             Cyclic(name=new, source=source.name, period=draw(st.floats(0.1, 1e4)), wave="cos"),
             Difference(name=new, minuend=source.name, subtrahend=source.name),
             Ratio(name=new, numerator=source.name, denominator=source.name),
-            Expression(name=new, text=f"log({source.name} + 1)"),
         ]
+        if not iskeyword(source.name):
+            derived.append(Expression(name=new, text=f"log({source.name} + 1)"))
     if source.kind in NUMERIC:
         derived.append(Bins(name=new, source=source.name, edges=(0, 1.5)))
     if source.kind is Kind.DATE:

@@ -12,7 +12,10 @@ from servicio_ml.domain.checks.expression import list_names, parse_expression
     [
         ("size +", "'size +' is no expression; it holds fields, numbers, brackets"),
         ("", "'' is no expression"),
-        ("class / 2", "'class / 2' is no expression"),
+        (
+            "class / 2 + in",
+            "'class / 2 + in' is no expression; fields called class, in (words of Python) need another name",
+        ),
         ("a = 2", "'a = 2' is no expression"),
         ("1 + 2", "'1 + 2' names no field"),
         ("size % 2", "'size % 2' cannot be computed"),

@@ -1,8 +1,10 @@
 """Syntax of an arithmetic expression over fields: a small part of Python's, read by Python's parser."""
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import lru_cache
+from keyword import iskeyword
 
 from servicio_ml.domain.checks.plain_values import show
 
@@ -34,7 +36,7 @@ def parse_expression(text: str) -> ast.expr:
         problem = _find_size_problem(tree) or next(_find_problems(tree), "")
     # nesting beyond the parser's depth ends in one of the last two
     except (SyntaxError, RecursionError, MemoryError) as error:
-        raise ValueError(f"{show(text)} is no expression; {SYNTAX}") from error
+        raise ValueError(f"{show(text)} is no expression; {_describe_words(text) or SYNTAX}") from error
     if problem:
         raise ValueError(f"{problem}; {SYNTAX}")
     if not list_names(tree):
@@ -47,6 +49,12 @@ def list_names(tree: ast.expr) -> tuple[str, ...]:
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     names = (node for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called)
     return tuple(sorted({node.id for node in names}))
+
+
+def _describe_words(text: str) -> str:
+    """Describe the words of Python in a text, which are no names of fields in an expression."""
+    words = sorted({word for word in re.findall(r"\w+", text) if iskeyword(word)})
+    return f"fields called {', '.join(words)} (words of Python) need another name" if words else ""
 
 
 def _find_size_problem(tree: ast.expr) -> str:
