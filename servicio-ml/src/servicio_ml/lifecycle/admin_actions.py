@@ -1,8 +1,10 @@
 """Actions of administrators: roll back, or make a version champion without an evaluation."""
 
+from collections.abc import Sequence
+
 from servicio_ml.domain.ports.registry import ModelVersion
 from servicio_ml.domain.ports.tracker import Tracker
-from servicio_ml.domain.promotion import CHAMPION, DecisionRecord, PromotionDecision
+from servicio_ml.domain.promotion import CHAMPION, ChampionTenure, DecisionRecord, PromotionDecision
 from servicio_ml.errors import NoSuchModelError, PromotionError
 from servicio_ml.lifecycle.decision_history import SET_OUTSIDE, list_tenures
 from servicio_ml.lifecycle.decisions import (
@@ -69,7 +71,7 @@ def record_outside_move(model: str, context: DecisionContext) -> DecisionRecord 
         PromotionError: Another process moves it.
     """
     champion = context.registry.resolve(model, CHAMPION)
-    if champion is None or _is_recorded(model, champion.version, context):
+    if champion is None or _is_newest(list_tenures(model, context.tracker), champion.version):
         return None
     # looked up again: what moves it now has no finished decision yet
     with context.hold_champion(model):
@@ -121,12 +123,12 @@ def _move_alias(
 
 def _record_move(model: str, champion: int, context: DecisionContext) -> DecisionRecord | None:
     """Record how a version became champion: by a process that was killed since, or in MLflow."""
-    if _is_recorded(model, champion, context):
+    tenures = list_tenures(model, context.tracker)
+    if _is_newest(tenures, champion):
         return None
     closed = _close_interrupted_decision(model, champion, context)
     if closed is not None:
         return closed
-    tenures = list_tenures(model, context.tracker)
     record = DecisionRecord(
         use_case=model, decision=PromotionDecision.SET_OUTSIDE, reason=SET_OUTSIDE, challenger=champion,
         champion=tenures[0].version if tenures else None, by="unknown", at=context.clock(),
@@ -134,8 +136,7 @@ def _record_move(model: str, champion: int, context: DecisionContext) -> Decisio
     return apply_held_decision(model, write_decision(record, context).run_id, context)
 
 
-def _is_recorded(model: str, champion: int, context: DecisionContext) -> bool:
-    tenures = list_tenures(model, context.tracker)
+def _is_newest(tenures: Sequence[ChampionTenure], champion: int) -> bool:
     return bool(tenures) and tenures[0].version == champion
 
 
