@@ -60,7 +60,7 @@ def load_code(code: bytes) -> tuple[Any, int]:
     Raises:
         OSError: The system refuses, or there is no code.
     """
-    if sys.platform != "linux" or not code:
+    if not code:
         raise OSError("the code cannot be mapped")
     with os.fdopen(os.memfd_create("servicio-ml-trees"), "wb") as file:
         file.write(code)
