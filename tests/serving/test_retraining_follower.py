@@ -51,6 +51,11 @@ class FollowerFixture:
         )  # fmt: skip
         apply_decision("small", write_decision(record, self.context).run_id, self.context)
 
+    def follow(self) -> None:
+        """Read the log and follow, as a worker does at intervals."""
+        self.hook.decisions.refresh()
+        self.follower.follow()
+
     def end(self, error: str = "") -> None:
         self.hook.retrainer.ends[REFERENCE] = RetrainingEnd(error=error)
 
@@ -66,7 +71,7 @@ def place(tmp_path: Path, artifact_folder: Path) -> FollowerFixture:
 
 
 def test_nothing_is_recorded_while_it_runs(place: FollowerFixture) -> None:
-    place.follower.follow()
+    place.follow()
     assert place.newest[0] is RetrainingDecision.RETRAIN
 
 
@@ -74,7 +79,7 @@ def test_a_rejected_challenger_is_recorded_once(place: FollowerFixture) -> None:
     place.reject_challenger()
     place.end()
     for _ in range(2):
-        place.follower.follow()
+        place.follow()
     assert place.newest == (
         RetrainingDecision.REJECTED,
         "the retraining has finished, and version 2 was rejected: floor: not reached",
@@ -92,7 +97,7 @@ def test_an_earlier_verdict_is_not_its_own(place: FollowerFixture) -> None:
     place.reject_challenger()
     place.clock.now += 60
     place.end()
-    place.follower.follow()
+    place.follow()
     assert place.newest == (
         RetrainingDecision.FINISHED,
         "the retraining has finished without a new challenger",
@@ -101,7 +106,7 @@ def test_an_earlier_verdict_is_not_its_own(place: FollowerFixture) -> None:
 
 def test_a_failed_run_lets_its_alerts_start_another(place: FollowerFixture) -> None:
     place.end("failed, see its log")
-    place.follower.follow()
+    place.follow()
     assert place.newest == (RetrainingDecision.FAILED, "the retraining failed: failed, see its log")
     [alert] = place.hook.decisions.load_history("small")[0].alerts
     assert alert.retrained_at == 0
@@ -114,9 +119,9 @@ def test_a_scheduler_that_is_away_is_asked_again(
 ) -> None:
     place.end()
     place.hook.retrainer.failure = "Airflow is away"
-    place.follower.follow()
+    place.follow()
     assert "the end of a retraining of small cannot be found out now" in caplog.text
     assert place.newest[1] == "DataDrift fires"
     place.hook.retrainer.failure = ""
-    place.follower.follow()
+    place.follow()
     assert place.newest[0] is RetrainingDecision.FINISHED

@@ -242,9 +242,9 @@ class _Worker:
             self.service.models.refresh()
         except Exception:  # the loaded models go on answering after any error
             logger.exception("the registry could not be read")
+        self.decisions.refresh()
         if self.follower is not None:
             self.follower.follow()
-        self.decisions.refresh()
         self.acknowledgements.refresh()
 
     def _record_outside_moves(self) -> None:

@@ -15,6 +15,7 @@ from servicio_ml.domain.retraining import (
     RetrainingHistory,
     find_last_rejection,
     get_pending_start,
+    get_running,
 )
 from servicio_ml.errors import NoSuchModelError, ServicioError
 from servicio_ml.lifecycle.retraining_policy import RetrainingPolicy, lift_quarantine
@@ -48,6 +49,7 @@ class RetrainingDecisions(Collector):
         self.policy = policy
         self._states: dict[str, tuple[bool, int]] = {}
         self._rejected_at: dict[str, float] = {}
+        self._running: dict[str, DecisionEntry] = {}
 
     def is_served(self, model: str) -> bool:
         """Check whether the server serves a model.
@@ -133,9 +135,9 @@ class RetrainingDecisions(Collector):
         """
         self.record_outcome(running, lambda history: build(history, self._clock()))
 
-    def list_models(self) -> list[str]:
-        """List the models that this server serves."""
-        return list(self._models.statuses)
+    def list_running(self) -> list[DecisionEntry]:
+        """List the starts of the retrainings that had not ended when the log was last read."""
+        return list(self._running.values())
 
     def get_pending_start(self, model: str) -> DecisionEntry | None:
         """Return the intent of a start whose outcome is not recorded.
@@ -167,7 +169,7 @@ class RetrainingDecisions(Collector):
 
     def refresh(self) -> None:
         """Read the decisions of other processes; without the log, the metrics keep their last state."""
-        for model in self.list_models():
+        for model in list(self._models.statuses):
             try:
                 self._refresh_model(model)
             # the log is one for all models: the others would fail in the same manner
@@ -211,6 +213,9 @@ class RetrainingDecisions(Collector):
         history = self.load_history(model)
         is_quarantined = bool(history) and history[0].is_quarantined
         self._states[model] = is_quarantined, self.compute_remaining_budget(history)
+        self._running.pop(model, None)
+        if (running := get_running(history)) is not None:
+            self._running[model] = running
         if at := find_last_rejection(history):
             self._rejected_at[model] = at
 

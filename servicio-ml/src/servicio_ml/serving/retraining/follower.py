@@ -3,7 +3,7 @@
 import logging
 
 from servicio_ml.domain.ports.retrainer import Retrainer
-from servicio_ml.domain.retraining import DecisionEntry, RetrainingHistory, get_running
+from servicio_ml.domain.retraining import DecisionEntry, RetrainingHistory
 from servicio_ml.errors import ServicioError
 from servicio_ml.lifecycle.model_history_reader import ModelHistoryReader
 from servicio_ml.lifecycle.retraining_starts import find_verdict, finish_retraining
@@ -28,12 +28,11 @@ class RetrainingFollower:
 
     def follow(self) -> None:
         """Record the ends that are not recorded; what cannot be found out now is tried at the next call."""
-        for model in self._decisions.list_models():
+        for running in self._decisions.list_running():
             try:
-                running = get_running(self._decisions.load_history(model))
-                if running is not None:
-                    self._follow_run(running)
+                self._follow_run(running)
             except ServicioError as error:
+                model = running.model
                 logger.warning("the end of a retraining of %s cannot be found out now: %s", model, error)
 
     def _follow_run(self, running: DecisionEntry) -> None:
