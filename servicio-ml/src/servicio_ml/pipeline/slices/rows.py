@@ -1,6 +1,6 @@
 """Labelled rows of a window by the bins of their fields, with their losses."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,13 +9,11 @@ import numpy.typing as npt
 from servicio_ml.domain.prediction import LabelledPrediction
 from servicio_ml.features.bins import ColumnBins, Numbers
 from servicio_ml.features.encoder import Matrix
+from servicio_ml.features.logged_rows.labelled import read_labelled_matrix, stack_predictions
 from servicio_ml.features.output import Predictions
 from servicio_ml.features.performance.segment_counts import compute_expected_losses
 from servicio_ml.features.profile import ReferenceProfile
 from servicio_ml.pipeline.drift.window import LoggedWindow
-
-READ_ROWS = 10_000
-"""Number of rows whose features are read at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +44,8 @@ def read_slice_rows(window: LoggedWindow) -> SliceRows:
         LogError: The log cannot be read.
     """
     artifact = window.artifact
-    matrix, labelled = _read_features(window, list(_read_labelled(window)))
-    predictions = _stack(labelled, len(artifact.output.labels))
+    matrix, labelled = read_labelled_matrix(window.log, artifact.encoder, list(_read_labelled(window)))
+    predictions = stack_predictions(labelled, len(artifact.output.labels))
     errors = np.abs(np.array([each.actual for each in labelled]) - predictions.outcomes)
     losses = (errors > 0).astype(np.float64) if artifact.output.labels else errors
     expected = _expect_losses(window, matrix, predictions, losses)
@@ -76,30 +74,6 @@ def _read_labelled(window: LoggedWindow) -> Iterator[LabelledPrediction]:
         is_known = not classes or 0 <= each.actual < classes
         if each.prediction.version == window.info.version and is_known:
             yield each
-
-
-def _read_features(
-    window: LoggedWindow, labelled: Sequence[LabelledPrediction]
-) -> tuple[Matrix, list[LabelledPrediction]]:
-    """Read the matrix of the rows that are still in the log."""
-    encoder, features = window.artifact.encoder, dict[str, bytes]()
-    for start in range(0, len(labelled), READ_ROWS):
-        part = labelled[start : start + READ_ROWS]
-        features.update(window.log.find_features([each.prediction.id for each in part]))
-    known = [each for each in labelled if each.prediction.id in features]
-    matrix = np.zeros((len(known), len(encoder.schema.names)), dtype=np.float32)
-    joined = b"".join(features[each.prediction.id] for each in known)
-    matrix[:, : encoder.value_columns] = np.frombuffer(joined, "<f4").reshape(-1, encoder.value_columns)
-    encoder.derive(matrix)
-    return matrix, known
-
-
-def _stack(labelled: Sequence[LabelledPrediction], classes: int) -> Predictions:
-    probabilities = np.array([each.prediction.probabilities for each in labelled])
-    return Predictions(
-        outcomes=np.array([each.prediction.outcome for each in labelled]),
-        probabilities=probabilities.reshape(len(labelled), classes) if classes else None,
-    )
 
 
 def _expect_losses(

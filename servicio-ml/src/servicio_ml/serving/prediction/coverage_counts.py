@@ -11,10 +11,9 @@ import numpy.typing as npt
 
 from servicio_ml.domain.prediction import LabelledPrediction
 from servicio_ml.errors import ServicioError
-from servicio_ml.features.encoder import Matrix
-from servicio_ml.features.output import Predictions
+from servicio_ml.features.logged_rows.labelled import read_labelled_matrix, stack_predictions
 from servicio_ml.features.uncertainty.levels import DEFAULT_LEVEL
-from servicio_ml.features.uncertainty.uncertainty import Uncertainty, mark_covered
+from servicio_ml.features.uncertainty.uncertainty import mark_covered
 from servicio_ml.serving.models.loaded_model import LoadedModel
 from servicio_ml.serving.prediction.segments.truths import count_segment_truths
 from servicio_ml.serving.prediction.service import Service
@@ -51,21 +50,16 @@ def _count_version(
         uncertainty = None
     if not uncertainty and not segments:
         return
-    known, matrix = _read_features(service, loaded_model, labelled)
+    matrix, known = read_labelled_matrix(service.log, loaded_model.artifact.encoder, labelled)
     if not known:
         return
     covered = None
     if uncertainty:
-        covered = _mark_covered(uncertainty, matrix, known)
+        predictions = stack_predictions(known, len(loaded_model.labels))
+        columns = uncertainty.compute_columns(matrix, predictions, DEFAULT_LEVEL)
+        covered = mark_covered(columns, np.array([each.actual for each in known]))
         _count_covered(service, loaded_model, covered, uncertainty.coverage)
     count_segment_truths(service.metrics, loaded_model, matrix, known, covered)
-
-
-def _mark_covered(
-    uncertainty: Uncertainty, matrix: Matrix, labelled: Sequence[LabelledPrediction]
-) -> npt.NDArray[np.bool_]:
-    columns = uncertainty.compute_columns(matrix, _stack_predictions(labelled), DEFAULT_LEVEL)
-    return mark_covered(columns, np.array([each.actual for each in labelled]))
 
 
 def _count_covered(
@@ -85,25 +79,3 @@ def _load_version(service: Service, model: str, version: int) -> LoadedModel | N
     except ServicioError:
         # its ground truth is recorded anyway
         return None
-
-
-def _read_features(
-    service: Service, loaded_model: LoadedModel, labelled: Sequence[LabelledPrediction]
-) -> tuple[Sequence[LabelledPrediction], Matrix]:
-    """Read the matrix of the predictions that are still in the log."""
-    encoder = loaded_model.artifact.encoder
-    features = service.log.find_features([each.prediction.id for each in labelled])
-    known = [each for each in labelled if each.prediction.id in features]
-    matrix = np.zeros((len(known), len(encoder.schema.names)), dtype=np.float32)
-    joined = b"".join(features[each.prediction.id] for each in known)
-    matrix[:, : loaded_model.value_width] = np.frombuffer(joined, "<f4").reshape(len(known), -1)
-    encoder.derive(matrix)
-    return known, matrix
-
-
-def _stack_predictions(labelled: Sequence[LabelledPrediction]) -> Predictions:
-    probabilities = np.array([each.prediction.probabilities for each in labelled])
-    return Predictions(
-        outcomes=np.array([each.prediction.outcome for each in labelled]),
-        probabilities=probabilities if probabilities.size else None,
-    )
