@@ -96,12 +96,12 @@ def build_verdict(decision: PromotionDecision, at: float = NOW, version: int = 7
         (
             PromotionDecision.PROMOTED,
             RetrainingDecision.FINISHED,
-            "finished, and version 7 was promoted: floor: roc_auc 0.7",
+            "finished; version 7: promoted, floor: roc_auc 0.7",
         ),
         (
             PromotionDecision.REJECTED,
             RetrainingDecision.REJECTED,
-            "finished, and version 7 was rejected: floor: roc_auc 0.7",
+            "finished; version 7: rejected, floor: roc_auc 0.7",
         ),
     ],
 )

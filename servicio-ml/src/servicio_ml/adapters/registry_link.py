@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from servicio_ml.domain.ports.registry import ModelVersion, RegistryReader
-from servicio_ml.domain.promotion import DecisionRecord
+from servicio_ml.domain.promotion import NO_EVIDENCE, DecisionRecord
 from servicio_ml.errors import RegistryError, ServicioError
 from servicio_ml.lifecycle.model_history_reader import DecisionList, ModelHistoryReader, TrainingCandidates
 
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 REGISTRY_CALLS = frozenset({"list_models", "list_versions", "download", "get_model_tags", "set_model_tag"})
 HISTORY_CALLS = frozenset(
     {"list_decisions", "get_candidates", "list_pictures", "get_picture", "get_card"}
-    | {"set_champion", "record_outside_move"}
+    | {"set_champion", "record_outside_move", "record_rollout"}
 )
 """Calls that a server needs; it registers no model, and moves an alias only with a decision record."""
 RegistryAndHistory = tuple[RegistryReader, ModelHistoryReader]
@@ -169,10 +169,19 @@ class RemoteModelHistory(_LinkClient):
         return found
 
     def set_champion(
-        self, model: str, version: int, reason: str, by: str, instead_of: int | None = None
+        self,
+        model: str,
+        version: int,
+        reason: str,
+        by: str,
+        instead_of: int | None = None,
+        evidence: Mapping[str, Any] = NO_EVIDENCE,
     ) -> DecisionRecord:
-        found: DecisionRecord = self._call("set_champion", model, version, reason, by, instead_of)
+        found: DecisionRecord = self._call("set_champion", model, version, reason, by, instead_of, evidence)
         return found
+
+    def record_rollout(self, record: DecisionRecord) -> None:
+        self._call("record_rollout", record)
 
     def record_outside_move(self, model: str) -> DecisionRecord | None:
         found: DecisionRecord | None = self._call("record_outside_move", model)

@@ -12,6 +12,7 @@ from servicio_ml.bootstrap.logs import (
     open_decision_log,
     open_journal,
     open_prediction_log,
+    open_traffic_plans,
     prepare_log,
     prune_log,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "open_raw_files",
     "open_source",
     "open_store",
+    "open_traffic_plans",
     "prepare_log",
     "prune_log",
     "use_environments",

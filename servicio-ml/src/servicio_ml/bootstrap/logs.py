@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from servicio_ml.domain.ports.decision_log import DecisionLog
 from servicio_ml.domain.ports.journal import Journal
 from servicio_ml.domain.ports.prediction_log import PredictionLog
+from servicio_ml.domain.ports.traffic_plans import TrafficPlanStore
 from servicio_ml.errors import SettingsError
 from servicio_ml.settings import Settings
 
@@ -100,6 +101,20 @@ def open_decision_log(settings: Settings) -> DecisionLog:
     from servicio_ml.adapters.decision_log.sqlite import SqliteDecisionLog
 
     return SqliteDecisionLog(get_log_folder(settings))
+
+
+def open_traffic_plans(settings: Settings) -> TrafficPlanStore:
+    """Open the traffic plans, which are stored beside the decision log."""
+    from servicio_ml.adapters.traffic_plans.store import SqlTrafficPlans
+
+    database = _open_log_database(settings)
+    if database is not None:
+        from servicio_ml.adapters.traffic_plans.postgres import PostgresPlanDatabase
+
+        return SqlTrafficPlans(PostgresPlanDatabase(database))
+    from servicio_ml.adapters.traffic_plans.sqlite import SqlitePlanDatabase
+
+    return SqlTrafficPlans(SqlitePlanDatabase(get_log_folder(settings)))
 
 
 def create_scratch_log() -> "ScratchLog":

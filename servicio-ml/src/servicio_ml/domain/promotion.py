@@ -24,8 +24,15 @@ class PromotionDecision(StrEnum):
     REJECTED = "rejected"
     # a rollback is an administrator's action and passes no gates
     ROLLED_BACK = "rolled back"
+    # a rollout moves the alias later, if its evidence allows
+    ROLLOUT_STARTED = "rollout started"
     # the alias was moved in MLflow itself
     SET_OUTSIDE = "set outside"
+
+
+MOVES = frozenset({PromotionDecision.PROMOTED, PromotionDecision.ROLLED_BACK, PromotionDecision.SET_OUTSIDE})
+"""Decisions after which another version is champion."""
+NO_EVIDENCE: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

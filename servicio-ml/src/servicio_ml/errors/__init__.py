@@ -21,6 +21,7 @@ ServicioError
 ├── ReloadError             a server cannot be notified of a new champion
 ├── TrainingError           no model can be trained, exported or promoted
 │   ├── PromotionError      the version is the champion already, or the champion has changed
+│   ├── RolloutError        a rollout cannot begin, or cannot be changed now
 │   └── ArtifactError       a model artifact is incomplete or wrong
 │       └── ForeignModelError   a registered version has no artifact of this platform
 └── ServingError            a request cannot be answered
@@ -78,6 +79,7 @@ from servicio_ml.errors.models import (
     RegistryError,
     ReloadError,
     RetrainingError,
+    RolloutError,
     TrainingError,
 )
 from servicio_ml.errors.requests import (
@@ -143,6 +145,7 @@ __all__ = [
     "ReloadError",
     "RequestError",
     "RetrainingError",
+    "RolloutError",
     "ServicioError",
     "ServingError",
     "SettingsError",

@@ -37,6 +37,10 @@ class PromotionError(TrainingError):
     """A version cannot become champion in the present state of the registry."""
 
 
+class RolloutError(TrainingError):
+    """A rollout cannot begin, or cannot be changed, in the present state of the model."""
+
+
 class ArtifactError(TrainingError):
     """A model artifact is incomplete or wrong."""
 

@@ -1,10 +1,18 @@
 """Actions of administrators: roll back, or make a version champion without an evaluation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from servicio_ml.domain.ports.registry import ModelVersion
 from servicio_ml.domain.ports.tracker import Tracker
-from servicio_ml.domain.promotion import CHAMPION, ChampionTenure, DecisionRecord, PromotionDecision
+from servicio_ml.domain.promotion import (
+    CHAMPION,
+    MOVES,
+    NO_EVIDENCE,
+    ChampionTenure,
+    DecisionRecord,
+    PromotionDecision,
+)
 from servicio_ml.errors import NoSuchModelError, PromotionError
 from servicio_ml.lifecycle.decision_history import SET_OUTSIDE, list_tenures
 from servicio_ml.lifecycle.decisions import (
@@ -41,7 +49,12 @@ def rollback(model: str, to: int | None, context: DecisionContext) -> DecisionRe
 
 
 def set_champion(
-    model: str, version: int, reason: str, context: DecisionContext, instead_of: int | None = None
+    model: str,
+    version: int,
+    reason: str,
+    context: DecisionContext,
+    instead_of: int | None = None,
+    evidence: Mapping[str, Any] = NO_EVIDENCE,
 ) -> DecisionRecord:
     """Make a version champion: a roll-back if it was champion before, else a promotion.
 
@@ -54,6 +67,7 @@ def set_champion(
         reason: Explanation by the administrator.
         context: Ports and the deciding person.
         instead_of: Champion that the administrator knows of; None accepts any.
+        evidence: Evidence to record.
 
     Raises:
         NoSuchModelError: The version does not exist.
@@ -61,7 +75,7 @@ def set_champion(
             process moves it.
     """
     with context.hold_champion(model):
-        return _set_held_champion(model, version, reason, context, instead_of)
+        return _set_held_champion(model, version, reason, context, instead_of, evidence)
 
 
 def record_outside_move(model: str, context: DecisionContext) -> DecisionRecord | None:
@@ -80,7 +94,12 @@ def record_outside_move(model: str, context: DecisionContext) -> DecisionRecord 
 
 
 def _set_held_champion(
-    model: str, version: int, reason: str, context: DecisionContext, instead_of: int | None
+    model: str,
+    version: int,
+    reason: str,
+    context: DecisionContext,
+    instead_of: int | None,
+    evidence: Mapping[str, Any],
 ) -> DecisionRecord:
     champion = context.registry.resolve(model, CHAMPION)
     now = champion.version if champion else None
@@ -92,7 +111,7 @@ def _set_held_champion(
         raise _build_changed_error(model, now, instead_of)
     was_champion = any(each.version == version for each in list_tenures(model, context.tracker))
     decision = PromotionDecision.ROLLED_BACK if was_champion else PromotionDecision.PROMOTED
-    return _move_alias(model, champion, version, decision, reason, context)
+    return _move_alias(model, champion, version, decision, reason, context, evidence)
 
 
 def _build_changed_error(model: str, champion: int | None, expected: int) -> PromotionError:
@@ -108,6 +127,7 @@ def _move_alias(
     decision: PromotionDecision,
     reason: str,
     context: DecisionContext,
+    evidence: Mapping[str, Any] = NO_EVIDENCE,
 ) -> DecisionRecord:
     if champion is not None and version == champion.version:
         problem = f"version {version} is the champion already; see `servicio-ml history {model}`"
@@ -116,7 +136,7 @@ def _move_alias(
     context.registry.get_version(model, version)
     record = DecisionRecord(
         use_case=model, decision=decision, reason=reason, challenger=version,
-        champion=champion.version if champion else None, by=context.by, at=context.clock(),
+        champion=champion.version if champion else None, by=context.by, at=context.clock(), evidence=evidence,
     )  # fmt: skip
     return apply_held_decision(model, write_decision(record, context).run_id, context)
 
@@ -144,7 +164,7 @@ def _close_interrupted_decision(model: str, champion: int, context: DecisionCont
     """End the run of the decision that made a version champion, if its process was killed before that."""
     for run in context.tracker.find_runs(model, {"step": STEP, "challenger": str(champion)}):
         record = build_record_from_tags(model, run)
-        if run.status == OPEN and record.decision is not PromotionDecision.REJECTED:
+        if run.status == OPEN and record.decision in MOVES:
             with context.tracker.open_run(model, "", resume=run.id):
                 count_decision(record, context)
             return record

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from servicio_ml.domain.ports.registry import ModelVersion
 from servicio_ml.domain.ports.tracker import FinishedRun, Tracker
-from servicio_ml.domain.promotion import ChampionTenure, DecisionRecord, PromotionDecision
+from servicio_ml.domain.promotion import MOVES, ChampionTenure, DecisionRecord
 from servicio_ml.errors import TrainingError
 from servicio_ml.lifecycle.decisions import FINISHED, JUDGED_TAG, STEP, build_record_from_tags
 
@@ -55,7 +55,7 @@ def build_tenures(
         champion: Version with the alias `champion`, where it is known. One that no decision named begins a
             tenure when it was registered, since MLflow does not keep the time of an alias.
     """
-    moves = [each for each in every if each.decision is not PromotionDecision.REJECTED]
+    moves = [each for each in every if each.decision in MOVES]
     # a tenure ends when the next begins, which stands before it in this order
     ends = [None, *(each.at for each in moves)]
     found = [

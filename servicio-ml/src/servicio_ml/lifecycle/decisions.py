@@ -15,7 +15,7 @@ from servicio_ml.domain.ports.clock import Clock
 from servicio_ml.domain.ports.registry import Registry
 from servicio_ml.domain.ports.stats import Stats
 from servicio_ml.domain.ports.tracker import FinishedRun, Tracker
-from servicio_ml.domain.promotion import CHAMPION, DecisionRecord, PromotionDecision
+from servicio_ml.domain.promotion import CHAMPION, MOVES, DecisionRecord, PromotionDecision
 from servicio_ml.errors import PromotionError, TrainingError
 
 STEP = "promotion"
@@ -30,6 +30,8 @@ class DecisionContext:
 
     Attributes:
         hold_champion: Holds the right to move the champion of a model, see `DecisionLog`.
+        begin_rollout: Begins the rollout that a decision starts; None where it runs before the decision
+            is recorded.
     """
 
     tracker: Tracker
@@ -38,6 +40,7 @@ class DecisionContext:
     clock: Clock
     hold_champion: Callable[[str], AbstractContextManager[None]]
     by: str
+    begin_rollout: Callable[[DecisionRecord], object] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +124,10 @@ def apply_held_decision(
     if context.tracker.get_run(run_id).status == FINISHED:
         return record
     with context.tracker.open_run(model, "", resume=run_id) as run:
+        if record.decision is PromotionDecision.ROLLOUT_STARTED and context.begin_rollout is not None:
+            context.begin_rollout(record)
         # what was set outside has moved already, and may have moved on
-        if record.decision not in {PromotionDecision.REJECTED, PromotionDecision.SET_OUTSIDE}:
+        elif record.decision in MOVES - {PromotionDecision.SET_OUTSIDE}:
             _refuse_stale(record, context)
             context.registry.set_alias(model, CHAMPION, record.challenger)
         # the history follows the moves of the alias, so the time of the move replaces that of the record

@@ -14,11 +14,18 @@ from servicio_ml.domain.ports.clock import Clock
 from servicio_ml.domain.ports.registry import Registry
 from servicio_ml.domain.ports.stats import Stats
 from servicio_ml.domain.ports.tracker import Tracker
-from servicio_ml.domain.promotion import DecisionRecord
+from servicio_ml.domain.promotion import NO_EVIDENCE, DecisionRecord
 from servicio_ml.errors import NoSuchModelError, format_names
 from servicio_ml.lifecycle.admin_actions import record_outside_move, set_champion
 from servicio_ml.lifecycle.decision_history import list_applied_runs
-from servicio_ml.lifecycle.decisions import FINISHED, DecisionContext, build_record_from_tags, read_decision
+from servicio_ml.lifecycle.decisions import (
+    FINISHED,
+    DecisionContext,
+    apply_held_decision,
+    build_record_from_tags,
+    read_decision,
+    write_decision,
+)
 from servicio_ml.lifecycle.model_history_reader import DecisionList, TrainingCandidates
 
 TRAINING, TRIAL, TRAIN_RUN = "train", "trial", "train_run"
@@ -59,7 +66,13 @@ class ModelHistory:
         self._cache: OrderedDict[tuple[str, ...], Any] = OrderedDict()
 
     def set_champion(
-        self, model: str, version: int, reason: str, by: str, instead_of: int | None = None
+        self,
+        model: str,
+        version: int,
+        reason: str,
+        by: str,
+        instead_of: int | None = None,
+        evidence: Mapping[str, Any] = NO_EVIDENCE,
     ) -> DecisionRecord:
         """Make a version champion, see `admin_actions.set_champion`.
 
@@ -68,11 +81,16 @@ class ModelHistory:
             PromotionError: The version is the champion already, the champion is not `instead_of`, or another
                 process moves it.
         """
-        return set_champion(model, version, reason, self._build_context(by=by), instead_of)
+        return set_champion(model, version, reason, self._build_context(by=by), instead_of, evidence)
 
     def record_outside_move(self, model: str) -> DecisionRecord | None:
         """Record a champion that no decision named, see `admin_actions.record_outside_move`."""
         return record_outside_move(model, self._build_context(by="unknown"))
+
+    def record_rollout(self, record: DecisionRecord) -> None:
+        """Record that a rollout has started, or has ended without its challenger as champion."""
+        context = self._build_context(by=record.by)
+        apply_held_decision(record.use_case, write_decision(record, context).run_id, context)
 
     def list_decisions(self, model: str) -> DecisionList:
         """List the applied decisions, the newest `MAX_DECISIONS_WITH_EVIDENCE` with their evidence."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from servicio_ml.domain.promotion import DecisionRecord
+from servicio_ml.domain.promotion import NO_EVIDENCE, DecisionRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,15 @@ class ModelHistoryReader(Protocol):
     def get_card(self, model: str, version: int) -> str: ...
 
     def set_champion(
-        self, model: str, version: int, reason: str, by: str, instead_of: int | None = None
+        self,
+        model: str,
+        version: int,
+        reason: str,
+        by: str,
+        instead_of: int | None = None,
+        evidence: Mapping[str, Any] = NO_EVIDENCE,
     ) -> DecisionRecord: ...
+
+    def record_rollout(self, record: DecisionRecord) -> None: ...
 
     def record_outside_move(self, model: str) -> DecisionRecord | None: ...

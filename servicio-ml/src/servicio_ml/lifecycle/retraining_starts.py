@@ -89,7 +89,7 @@ def find_verdict(decisions: Sequence[DecisionRecord], since: float) -> DecisionR
         decisions: Applied decisions, the newest first.
         since: Time in seconds since 1970.
     """
-    judged = (PromotionDecision.PROMOTED, PromotionDecision.REJECTED)
+    judged = (PromotionDecision.PROMOTED, PromotionDecision.REJECTED, PromotionDecision.ROLLOUT_STARTED)
     return next((each for each in decisions if each.at >= since and each.decision in judged), None)
 
 
@@ -133,8 +133,8 @@ def _describe_verdict(verdict: DecisionRecord | None) -> tuple[RetrainingDecisio
         return RetrainingDecision.FINISHED, "the retraining has finished without a new challenger"
     is_rejected = verdict.decision is PromotionDecision.REJECTED
     decision = RetrainingDecision.REJECTED if is_rejected else RetrainingDecision.FINISHED
-    outcome = f"version {verdict.challenger} was {verdict.decision}: {verdict.reason}"
-    return decision, f"the retraining has finished, and {outcome}"
+    outcome = f"version {verdict.challenger}: {verdict.decision}, {verdict.reason}"
+    return decision, f"the retraining has finished; {outcome}"
 
 
 def _get_pending(history: RetrainingHistory, key: str) -> DecisionEntry | None:

@@ -27,8 +27,8 @@ class StoreKind(StrEnum):
 REVISIONS = {
     StoreKind.JOURNAL: ("journal_1", "journal_2"),
     StoreKind.LABELS: ("labels_1",),
-    StoreKind.DECISIONS: ("decisions_1", "decisions_2"),
-    StoreKind.POSTGRES: ("postgres_1", "postgres_2", "postgres_3", "postgres_4", "postgres_5"),
+    StoreKind.DECISIONS: ("decisions_1", "decisions_2", "decisions_3"),
+    StoreKind.POSTGRES: tuple(f"postgres_{number}" for number in range(1, 7)),
 }
 """Revisions that this program knows, oldest first."""
 

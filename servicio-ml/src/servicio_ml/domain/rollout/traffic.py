@@ -1,0 +1,53 @@
+"""Which version answers which client: shares of versions, and how they change without a flip back."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+TWO_TO_64 = 2.0**64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionShares:
+    """Shares of the traffic of the versions besides the champion, which gets the rest.
+
+    Attributes:
+        shadow: Share of the rows (0–1) that each version which does not answer scores, too.
+        shares: Share of the clients (0–1) that each version answers.
+        later: Shares from `since` on; until then `shares` apply. All replicas change at that time.
+        since: Time in seconds since 1970.
+    """
+
+    shadow: float = 0.0
+    shares: Mapping[int, float] = field(default_factory=dict)
+    later: Mapping[int, float] = field(default_factory=dict)
+    since: float = math.inf
+
+    def get_shares(self, now: float) -> Mapping[int, float]:
+        """Return the shares that apply at a time."""
+        return self.later if now >= self.since else self.shares
+
+
+def choose_version(client_key: str, champion: int, shares: Mapping[int, float]) -> int:
+    """Choose the version that answers a client: always the same one as long as the shares are the same.
+
+    Weighted rendezvous hashing (Thaler and Ravishankar 1998; weights after Schindelhauer and Schomaker 2005):
+    a version whose share grows wins clients and loses none.
+
+    Args:
+        client_key: Key of the client.
+        champion: Version that gets the rest.
+        shares: Share of each other version, 0 to 1 together.
+    """
+    weights = {**shares, champion: max(1 - math.fsum(shares.values()), 0.0)}
+    return max(
+        (version for version, weight in weights.items() if weight > 0),
+        key=lambda version: weights[version] / -math.log(_hash_client(client_key, version)),
+    )
+
+
+def _hash_client(client_key: str, version: int) -> float:
+    """Map a client and a version to a uniform number in (0, 1)."""
+    digest = blake2b(f"{version} {client_key}".encode(), digest_size=8).digest()
+    return (int.from_bytes(digest, "big") + 0.5) / (TWO_TO_64 + 1)

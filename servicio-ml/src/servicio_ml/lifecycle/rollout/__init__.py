@@ -1,0 +1,1 @@
+"""Rollouts: what people ask for, and what the servers do for them."""

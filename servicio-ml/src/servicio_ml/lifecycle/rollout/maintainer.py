@@ -1,0 +1,152 @@
+"""Judges the evidence of rollouts and carries out what it decides, on one replica at a time."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from servicio_ml.domain.ports.clock import Clock
+from servicio_ml.domain.ports.traffic_plans import TrafficPlanStore
+from servicio_ml.domain.rollout.guardrails import judge_guardrails
+from servicio_ml.domain.rollout.paired_sums import PairedSums
+from servicio_ml.domain.rollout.rollout import SWITCHED, Rollout, RolloutState
+from servicio_ml.domain.rollout.traffic_plan import TrafficPlan
+from servicio_ml.domain.rollout.transitions import (
+    PROGRAM,
+    abort_superseded,
+    confirm_promotion,
+    confirm_rollback,
+    judge_rollout,
+)
+from servicio_ml.errors import ServicioError
+from servicio_ml.lifecycle.model_history_reader import ModelHistoryReader
+from servicio_ml.lifecycle.rollout.actions import build_evidence, change_rollout, record_rollout
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownChampion:
+    """Champion of the registry, and when it was looked up, in seconds since 1970."""
+
+    version: int
+    checked_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossEvidence:
+    """Losses on labelled rows that both versions have scored.
+
+    Attributes:
+        sums: Losses of challenger and champion.
+        design_effect: Variance of a mean relative to that of independent rows.
+    """
+
+    sums: PairedSums
+    design_effect: float = 1.0
+
+
+ReadLosses = Callable[[Rollout], LossEvidence]
+"""Reads the losses of a rollout from the prediction log; raises `ServicioError`."""
+
+
+class RolloutMaintainer:
+    """Judges rollouts and moves champions for them.
+
+    Args:
+        plans: Store of the traffic plans.
+        history: Moves champions and keeps the records.
+        read_losses: Reads the evidence on the loss.
+        clock: Returns the time in seconds since 1970.
+        judge_seconds: Minimum time between two evaluations.
+        lead_seconds: Time in which all replicas hear of a new step.
+    """
+
+    def __init__(
+        self,
+        plans: TrafficPlanStore,
+        history: ModelHistoryReader,
+        read_losses: ReadLosses,
+        clock: Clock,
+        *,
+        judge_seconds: float,
+        lead_seconds: float,
+    ) -> None:
+        self._plans, self._history, self._read_losses, self._clock = plans, history, read_losses, clock
+        self._judge_seconds, self._lead_seconds = judge_seconds, lead_seconds
+
+    def maintain(self, model: str, champion: KnownChampion) -> None:
+        """Take the next action of the newest rollout of a model, if there is one to take.
+
+        Whatever cannot be reached now is tried at the next call.
+        """
+        try:
+            rollout = next(iter(self._plans.load(model)), None)
+            if rollout is None:
+                return
+            if not rollout.has_ended:
+                rollout = self._take_action(rollout, champion)
+            record_rollout(self._plans, rollout, self._history)
+        except ServicioError as error:
+            logger.warning("the rollout of %s waits: %s", model, error)
+
+    def _take_action(self, rollout: Rollout, champion: KnownChampion) -> Rollout:
+        if self._is_changed_outside(rollout, champion):
+            return self._change(
+                rollout, lambda newest: abort_superseded(newest, champion.version, self._clock())
+            )
+        if rollout.state is RolloutState.PROMOTING:
+            return self._move_champion(rollout, rollout.challenger, champion, confirm_promotion)
+        if rollout.state is RolloutState.ROLLING_BACK:
+            return self._move_champion(rollout, rollout.champion, champion, confirm_rollback)
+        if self._clock() - rollout.judged_at < self._judge_seconds:
+            return rollout
+        return self._judge(rollout)
+
+    def _is_changed_outside(self, rollout: Rollout, champion: KnownChampion) -> bool:
+        # a champion that was looked up before the last change is no evidence
+        if champion.checked_at <= rollout.events[-1].at + self._lead_seconds:
+            return False
+        expected = {rollout.challenger} if rollout.state in SWITCHED else {rollout.champion}
+        if rollout.state in {RolloutState.PROMOTING, RolloutState.ROLLING_BACK}:
+            expected = {rollout.champion, rollout.challenger}
+        return champion.version not in expected
+
+    def _move_champion(
+        self,
+        rollout: Rollout,
+        version: int,
+        champion: KnownChampion,
+        confirm: Callable[[Rollout, float], Rollout],
+    ) -> Rollout:
+        if champion.version != version:
+            other = rollout.champion if version == rollout.challenger else rollout.challenger
+            self._history.set_champion(
+                rollout.model, version, f"rollout: {rollout.events[-1].reason}", PROGRAM, other,
+                build_evidence(rollout),
+            )  # fmt: skip
+        return self._change(rollout, lambda newest: confirm(newest, self._clock()))
+
+    def _judge(self, rollout: Rollout) -> Rollout:
+        # claimed first: the evidence is read by one process, which may take seconds
+        claimed = replace(rollout, judged_at=self._clock())
+        if self._change(rollout, lambda _: claimed) != claimed:
+            return rollout
+        losses = self._read_losses(rollout)
+        counts = self._plans.sum_counts(rollout.model, rollout.id)
+        findings = judge_guardrails(rollout.ramp, losses.sums, counts, losses.design_effect)
+        return self._change(
+            claimed,
+            lambda newest: judge_rollout(newest, findings, counts.rows, self._clock(), self._lead_seconds),
+        )
+
+    def _change(self, seen: Rollout, transition: Callable[[Rollout], Rollout]) -> Rollout:
+        """Change a rollout that is as it was seen; else leave it to whoever has changed it."""
+
+        def change(newest: Rollout) -> TrafficPlan:
+            changed = transition(newest) if newest == seen else newest
+            if len(changed.events) > len(newest.events):
+                last = changed.events[-1]
+                logger.info("rollout of %s: %s: %s", seen.model, last.state, last.reason)
+            return changed
+
+        return change_rollout(self._plans, seen.model, change)
