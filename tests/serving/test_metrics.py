@@ -6,6 +6,7 @@ import re
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -17,9 +18,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from scipy.stats import chi2
 
 from fakes.decision_log import MemoryDecisionLog
+from fakes.traffic_plans import MemoryTrafficPlans
 from services import ServiceFixture, create_service
 from servicio_ml.domain.drift import Acknowledgement
 from servicio_ml.domain.prediction import Interface
+from servicio_ml.domain.rollout.guardrails import ArmCounts, judge_guardrails
+from servicio_ml.domain.rollout.paired_sums import PairedSums
+from servicio_ml.domain.rollout.ramp import Ramp
+from servicio_ml.domain.rollout.transitions import start_rollout
 from servicio_ml.features.artifact import REFERENCE
 from servicio_ml.lifecycle.retraining_policy import RetrainingPolicy
 from servicio_ml.serving import metrics as described
@@ -32,6 +38,7 @@ from servicio_ml.serving.prediction.request_counts import METHODS, OTHER_METHOD,
 from servicio_ml.serving.prediction.state_collector import StateCollector
 from servicio_ml.serving.retraining.acknowledgements import Acknowledgements
 from servicio_ml.serving.retraining.decisions import RetrainingDecisions
+from servicio_ml.serving.rollout.collector import RolloutCollector
 
 RECORD = {"day": "2020-01-31", "size": 1.5, "weight": 0.25, "colour": "green"}
 OWN_METRIC = re.compile(r"(http|servicio_ml)_")
@@ -109,6 +116,13 @@ def touch_everything(made: ServiceFixture) -> None:
     acknowledgements = Acknowledgements(log, made.service.log, made.service.models, made.clock)
     acknowledgements.refresh()
     made.metrics.register(acknowledgements)
+    plans = MemoryTrafficPlans()
+    findings = judge_guardrails(Ramp(), PairedSums(), ArmCounts(rows=5, timed=2))
+    rollout = start_rollout("small", "a", (1, 2), Ramp(), "boss", made.clock.now)
+    plans.change("small", lambda _: replace(rollout, findings=tuple(findings)))
+    rollouts = RolloutCollector(plans, made.service.models, made.clock)
+    rollouts.refresh()
+    made.metrics.register(rollouts)
     mine.worker_up.labels("small", 1).set(1)
     mine.worker_restarts.labels("small", 1).inc()
     mine.worker_failures.labels("small", 1, "exit").inc()
@@ -138,7 +152,7 @@ def test_what_is_scraped_is_what_the_table_says(
 ) -> None:
     known = parse_table()
     regression = create_service(tmp_path / "regression", regression_folder)
-    assert len(known) == 67
+    assert len(known) == 74
     found: dict[str, set[str]] = {}
     samples = {**scrape_samples(regression.metrics), **scrape_samples(made.metrics)}
     for sample, values in samples.items():

@@ -24,6 +24,7 @@ from servicio_ml.serving.retraining.acknowledgements import Acknowledgements
 from servicio_ml.serving.retraining.decisions import RetrainingDecisions
 from servicio_ml.serving.retraining.follower import RetrainingFollower
 from servicio_ml.serving.retraining.hook import AlertHook, read_token
+from servicio_ml.serving.rollout.collector import RolloutCollector
 from servicio_ml.settings import Settings
 
 SEED_BITS = 64
@@ -83,6 +84,11 @@ def build_decisions(settings: Settings, service: Service) -> RetrainingDecisions
 def build_acknowledgements(settings: Settings, service: Service) -> Acknowledgements:
     """Build the acknowledged drift of this process."""
     return Acknowledgements(bootstrap.open_decision_log(settings), service.log, service.models, time.time)
+
+
+def build_rollout_collector(settings: Settings, service: Service) -> RolloutCollector:
+    """Build what exports the rollouts of this process's models."""
+    return RolloutCollector(bootstrap.open_traffic_plans(settings), service.models, time.time)
 
 
 def build_hook(settings: Settings, decisions: RetrainingDecisions) -> AlertHook | None:

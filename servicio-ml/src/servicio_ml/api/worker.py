@@ -28,6 +28,7 @@ from servicio_ml.api.service import (
     build_decisions,
     build_follower,
     build_hook,
+    build_rollout_collector,
     build_service,
 )
 from servicio_ml.api.worker_plan import WorkerPlan
@@ -47,6 +48,7 @@ from servicio_ml.serving.prediction.state_collector import StateCollector
 from servicio_ml.serving.retraining.acknowledgements import Acknowledgements
 from servicio_ml.serving.retraining.decisions import RetrainingDecisions
 from servicio_ml.serving.retraining.follower import RetrainingFollower
+from servicio_ml.serving.rollout.collector import RolloutCollector
 from servicio_ml.serving.step_times import StepTimesCollector
 from servicio_ml.serving.stream.lag import StreamLagCollector
 from servicio_ml.settings import Settings
@@ -83,7 +85,8 @@ def build_worker_app(plan: WorkerPlan) -> AsgiApp:
     worker = _Worker(
         plan=plan, service=service, history=history, decisions=decisions,
         follower=build_follower(plan.settings, decisions, history),
-        acknowledgements=build_acknowledgements(plan.settings, service), journal=journal,
+        acknowledgements=build_acknowledgements(plan.settings, service),
+        rollouts=build_rollout_collector(plan.settings, service), journal=journal,
         bin_counts=bin_counts, log=AccessLog(sys.stdout.buffer),
     )  # fmt: skip
     app = build_app(service, build_routers(service, _build_ports(worker, registry)), worker.run_lifespan)
@@ -105,6 +108,7 @@ def _build_ports(worker: "_Worker", registry: RegistryReader) -> RouterPorts:
         StateCollector(worker.bin_counts, worker.service.models, worker.journal.count_pending),
         worker.decisions,
         worker.acknowledgements,
+        worker.rollouts,
         StepTimesCollector(worker.service.models, _build_step_times(plan.settings, registry), time.time),
     ]
     if broker is not None:
@@ -152,6 +156,7 @@ class _Worker:
     decisions: RetrainingDecisions
     follower: RetrainingFollower | None
     acknowledgements: Acknowledgements
+    rollouts: RolloutCollector
     journal: Journal
     bin_counts: BinCountsFolder
     log: AccessLog
@@ -246,6 +251,7 @@ class _Worker:
         if self.follower is not None:
             self.follower.follow()
         self.acknowledgements.refresh()
+        self.rollouts.refresh()
 
     def _record_outside_moves(self) -> None:
         """Have the champions recorded that no decision named; each version is looked up once."""

@@ -31,6 +31,11 @@
 | servicio_ml_quarantined | model |
 | servicio_ml_acknowledged_psi | model, feature |
 | servicio_ml_acknowledged_missing_ratio | model, feature |
+| servicio_ml_rollout_changed_timestamp_seconds | model, champion, challenger, state, share, by |
+| servicio_ml_rollout_share | model, version, arm |
+| servicio_ml_rollout_deadline_timestamp_seconds | model, state |
+| servicio_ml_rollout_guardrail_value, servicio_ml_rollout_guardrail_limit | model, guardrail |
+| servicio_ml_rollout_guardrail_verdict, servicio_ml_rollout_guardrail_rows | model, guardrail |
 | servicio_ml_feature_observations_total | model, version, feature, bin |
 | servicio_ml_prediction_observations_total | model, version, bin |
 | servicio_ml_expected_confusion_total | model, version, predicted, actual |
@@ -70,6 +75,10 @@ the prediction itself. The `bin` of positives and negatives is that of `features
 A segment is a field; its `value` is one of the levels or ranges that were fixed at training, `other` or
 `missing`. The loss of a row is 1 where its class is wrong, or its absolute error. Only segments that ask for
 cells have a confusion.
+
+A rollout is exported while it runs and for 7 days after its end. The label `share` is that of the challenger
+after the last change, `by` says whether the `program` or a `person` made it. A verdict is 0 where the
+guardrail holds, 1 where the evidence is open, 2 where it is breached.
 """
 
 from collections.abc import Sequence

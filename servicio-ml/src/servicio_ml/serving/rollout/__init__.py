@@ -1,0 +1,1 @@
+"""Rollouts as the server takes part in them and shows them."""
