@@ -55,7 +55,9 @@ def build_document() -> dict[str, Any]:
         journal = bootstrap.open_journal(settings)
         service = build_service(settings, registry, journal, BinCountsFolder(Path(name) / "bins"), metrics)
         routers = (
-            build_model_routes(service, registry.set_model_tag, lambda: None, dict),
+            build_model_routes(
+                service, registry.set_model_tag, lambda: None, dict, bootstrap.open_traffic_plans(settings)
+            ),
             explain.build_routes(service),
             feedback.build_routes(service, time.time),
             drift.build_routes(service, time.time),

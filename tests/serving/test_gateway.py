@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from asgi import AsgiResponse, call
+from fakes.traffic_plans import MemoryTrafficPlans
 from services import ServiceFixture, create_service
 from servicio_ml.errors import JournalError
 from servicio_ml.serving.app import build_app
@@ -45,7 +46,13 @@ class GatewayClient:
         service = service or made.service
         routers = [
             build_health_routes(service, lambda: b"metrics"),
-            build_model_routes(service, made.registry.set_model_tag, lambda: None, lambda: dict(self.broken)),
+            build_model_routes(
+                service,
+                made.registry.set_model_tag,
+                lambda: None,
+                lambda: dict(self.broken),
+                MemoryTrafficPlans(),
+            ),
             oip.build_routes(service),
             alertmanager.build_routes(None),
         ]

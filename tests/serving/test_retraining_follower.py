@@ -82,7 +82,7 @@ def test_a_rejected_challenger_is_recorded_once(place: FollowerFixture) -> None:
         place.follow()
     assert place.newest == (
         RetrainingDecision.REJECTED,
-        "the retraining has finished, and version 2 was rejected: floor: not reached",
+        "the retraining has finished; version 2: rejected, floor: not reached",
     )
     history = place.hook.decisions.load_history("small")
     assert [each.decision for each in history[1:]] == [RetrainingDecision.RETRAIN]

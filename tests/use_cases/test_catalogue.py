@@ -7,6 +7,7 @@ from textwrap import dedent
 
 import pytest
 
+from servicio_ml.domain.rollout.ramp import Ramp
 from servicio_ml.errors import UnknownUseCaseError, UseCaseError
 from servicio_ml.use_cases.catalogue import DEFAULT, UserFolder, find, load_catalogue
 
@@ -172,6 +173,19 @@ def test_a_server_reads_the_files_again_after_one_has_changed(
         "vehicle_price": "Used-car prices", "apples": "Apples",
     }  # fmt: skip
     assert UserFolder(None).find_broken_files() == UserFolder(tmp_path / "nowhere").find_broken_files() == {}
+
+
+def test_the_ramp_of_a_use_case_is_found_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "apples.py").write_text(
+        APPLES.replace(
+            "from dataclasses", "from servicio_ml.domain.rollout.ramp import Ramp\nfrom dataclasses"
+        )
+        + "USE_CASE = replace(USE_CASE, promotion=replace(USE_CASE.promotion, rollout=Ramp(min_rows=7)))"
+    )
+    folder = UserFolder(tmp_path)
+    assert folder.find_ramp("apples") == Ramp(min_rows=7)
+    # without a ramp, or without a use case, a rollout that people start has the defaults
+    assert folder.find_ramp("rain_australia") == folder.find_ramp("imported") == Ramp()
 
 
 def test_a_file_name_that_is_no_text_is_escaped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

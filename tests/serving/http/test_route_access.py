@@ -12,6 +12,7 @@ from asgi import call
 from fakes.decision_log import MemoryDecisionLog
 from fakes.drafter import MemoryDrafter
 from fakes.object_store import MemoryObjectStore
+from fakes.traffic_plans import MemoryTrafficPlans
 from services import ServiceFixture, create_service
 from servicio_ml.api.routers import RouterPorts, build_routers
 from servicio_ml.lifecycle.retraining_policy import RetrainingPolicy
@@ -36,8 +37,9 @@ ADMIN_ROUTES = {
     "/models/{model}/reload", "/model/reload", "/models/{model}/traffic", "/models/{model}/champion",
     "/models/{model}/predictions", "/models/{model}/quarantine", "/v2/repository/models/{model}/load",
     "/v2/repository/models/{model}/unload", "/models/{model}/acknowledgements/{feature}",
+    *(f"/models/{{model}}/rollout/{action}" for action in ("pause", "resume", "abort")),
 }  # fmt: skip
-READ_BY_ALL_ROUTES = {"/models/{model}/acknowledgements"}
+READ_BY_ALL_ROUTES = {"/models/{model}/acknowledgements", "/models/{model}/rollout"}
 """Routes that administrators write and every user reads."""
 GRPC_METHODS = [each.name for each in pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].methods]
 
@@ -59,7 +61,8 @@ def app(made: ServiceFixture) -> FastAPI:
         history=cast(Any, None), set_tag=made.registry.set_model_tag, announce=lambda: None,
         open_lake=MemoryObjectStore, broker=None, decisions=decisions,
         acknowledgements=Acknowledgements(MemoryDecisionLog(), service.log, service.models, made.clock),
-        hook=None, scrape=bytes, use_cases=UserFolder(None), drafter=MemoryDrafter(),
+        plans=MemoryTrafficPlans(), hook=None, scrape=bytes, use_cases=UserFolder(None),
+        drafter=MemoryDrafter(),
     )  # fmt: skip
     return build_app(service, build_routers(service, ports))
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from asgi import AsgiResponse, ask
+from fakes.traffic_plans import MemoryTrafficPlans
 from hostile_estimator import ACT, NUMBER, OK
 from isolated_models import wait_until_ended, write_hostile_artifact
 from services import ServiceFixture, create_service
@@ -59,7 +60,9 @@ class _Client:
     def __init__(self, made: ServiceFixture) -> None:
         service = made.service
         routers = [
-            build_model_routes(service, made.registry.set_model_tag, lambda: None, dict),
+            build_model_routes(
+                service, made.registry.set_model_tag, lambda: None, dict, MemoryTrafficPlans()
+            ),
             explain.build_routes(service),
             what_if.build_routes(service),
         ]

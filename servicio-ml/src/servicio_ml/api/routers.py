@@ -8,6 +8,7 @@ from fastapi import APIRouter
 
 from servicio_ml.domain.ports.broker import Broker
 from servicio_ml.domain.ports.object_store import ObjectStore
+from servicio_ml.domain.ports.traffic_plans import TrafficPlanStore
 from servicio_ml.domain.ports.use_case_drafter import UseCaseDrafter
 from servicio_ml.lifecycle.model_history_reader import ModelHistoryReader
 from servicio_ml.serving.drafting import routes as drafting
@@ -33,6 +34,8 @@ from servicio_ml.serving.retraining import routes as retraining
 from servicio_ml.serving.retraining.acknowledgements import Acknowledgements
 from servicio_ml.serving.retraining.decisions import RetrainingDecisions
 from servicio_ml.serving.retraining.hook import AlertHook
+from servicio_ml.serving.rollout import routes as rollout
+from servicio_ml.serving.rollout.routes import RolloutActions
 from servicio_ml.use_cases.catalogue import UserFolder
 
 
@@ -48,6 +51,7 @@ class RouterPorts:
         broker: Broker of the streams; None without one.
         decisions: Retraining decisions.
         acknowledgements: Acknowledged drift.
+        plans: Traffic plans.
         hook: Hook of Alertmanager; None without a token.
         scrape: Returns the metrics of all processes as text.
         use_cases: Folder of the user's use cases.
@@ -61,6 +65,7 @@ class RouterPorts:
     broker: Broker | None
     decisions: RetrainingDecisions
     acknowledgements: Acknowledgements
+    plans: TrafficPlanStore
     hook: AlertHook | None
     scrape: Callable[[], bytes]
     use_cases: UserFolder
@@ -72,8 +77,19 @@ def build_routers(service: Service, ports: RouterPorts) -> Sequence[APIRouter]:
     # the order is that of the OpenAPI document, and so of the page /docs
     return (
         build_health_routes(service, ports.scrape, ports.use_cases.list_titles),
-        build_model_routes(service, ports.set_tag, ports.announce, ports.use_cases.find_broken_files),
+        build_model_routes(
+            service, ports.set_tag, ports.announce, ports.use_cases.find_broken_files, ports.plans
+        ),
         champions.build_routes(service, ports.history, ports.announce),
+        rollout.build_routes(
+            RolloutActions(
+                models=service.models,
+                plans=ports.plans,
+                find_ramp=ports.use_cases.find_ramp,
+                announce=ports.announce,
+                clock=time.time,
+            )
+        ),
         explain.build_routes(service),
         what_if.build_routes(service),
         feedback.build_routes(service, time.time),

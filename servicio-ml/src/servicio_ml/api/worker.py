@@ -123,6 +123,7 @@ def _build_ports(worker: "_Worker", registry: RegistryReader) -> RouterPorts:
         history=worker.history, set_tag=registry.set_model_tag,
         announce=plan.announce, open_lake=lambda: bootstrap.open_lake(plan.settings), broker=broker,
         decisions=worker.decisions, acknowledgements=worker.acknowledgements,
+        plans=bootstrap.open_traffic_plans(plan.settings),
         hook=build_hook(plan.settings, worker.decisions), scrape=scrape,
         use_cases=UserFolder(plan.settings.use_cases_dir), drafter=bootstrap.create_drafter(plan.settings),
     )  # fmt: skip

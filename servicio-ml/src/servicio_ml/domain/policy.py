@@ -15,6 +15,7 @@ from servicio_ml.domain.checks.attributes import (
 )
 from servicio_ml.domain.fairness.limits import FairnessLimits
 from servicio_ml.domain.metric import METRICS
+from servicio_ml.domain.rollout.ramp import Ramp
 from servicio_ml.errors import UseCaseError, format_names
 
 # below it the standard error of an accuracy alone is about as large as its limit
@@ -44,6 +45,7 @@ class PromotionPolicy:
         max_calibration_error: Maximum expected calibration error (0–1) of a classifier.
         max_latency_seconds: Maximum median time to score one row.
         fairness: Limits of the differences between the groups of protected attributes; None for none.
+        rollout: Steps in which a challenger that passes the gates replaces a champion; None for at once.
     """
 
     metric: str
@@ -56,6 +58,7 @@ class PromotionPolicy:
     max_calibration_error: Share = 0.05
     max_latency_seconds: Positive = 0.02
     fairness: FairnessLimits | None = None
+    rollout: Ramp | None = None
 
     def __post_init__(self) -> None:
         check_attributes(self, "promotion policy")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from servicio_ml import use_cases
+from servicio_ml.domain.rollout.ramp import Ramp
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.errors import UnknownUseCaseError, UseCaseError, escape_unprintable
 from servicio_ml.use_cases.user_files import get_use_case, list_files, load_file
@@ -63,7 +64,7 @@ class UserFolder:
         self._folder, self._lock = folder, threading.Lock()
         self._seen: tuple[object, ...] | None = None
         self._broken: dict[str, str] = {}
-        self._titles: dict[str, str] = {}
+        self._use_cases: dict[str, UseCase] = {}
 
     def find_broken_files(self) -> Mapping[str, str]:
         """Return what is wrong with each broken file, by its name without the suffix; log it once."""
@@ -75,7 +76,14 @@ class UserFolder:
         """Return the title of each use case, shipped or the user's, by its name."""
         with self._lock:
             self._refresh()
-            return self._titles
+            return {name: use_case.title for name, use_case in self._use_cases.items()}
+
+    def find_ramp(self, name: str) -> Ramp:
+        """Return the ramp of a use case's rollouts; the default one where it has none, or has no use case."""
+        with self._lock:
+            self._refresh()
+            use_case = self._use_cases.get(name)
+        return (use_case.promotion.rollout if use_case else None) or Ramp()
 
     def _refresh(self) -> None:
         folder = self._folder if self._folder is not None and self._folder.is_dir() else None
@@ -84,10 +92,10 @@ class UserFolder:
         if (now := tuple((path, _read_change_time(path)) for path in files)) == self._seen:
             return
         self._seen, self._broken = now, {}
-        self._titles = {name: use_case.title for name, use_case in _load_shipped().items()}
+        self._use_cases = _load_shipped()
         for path, use_case in _load_folder(folder):
             if isinstance(use_case, UseCase):
-                self._titles[path.stem] = use_case.title
+                self._use_cases[path.stem] = use_case
             else:
                 logger.error("%s; this file is disabled", use_case)
                 self._broken[escape_unprintable(path.stem)] = str(use_case)

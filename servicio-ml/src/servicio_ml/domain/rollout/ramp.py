@@ -74,5 +74,5 @@ class Ramp:
             shown = ", ".join(f"{step:g}" for step in self.steps)
             raise UseCaseError("ramp", f"steps are {shown}; they must ascend from above 0 to 1")
         if self.max_hours < self.min_hours:
-            problem = f"max_hours is {self.max_hours:g}, below min_hours, which is {self.min_hours:g}"
+            problem = f"max_hours is {self.max_hours:g}; it must be at least min_hours, {self.min_hours:g}"
             raise UseCaseError("ramp", problem)

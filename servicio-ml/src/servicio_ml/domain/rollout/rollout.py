@@ -111,6 +111,12 @@ class Rollout:
             return 0.0
         return self.get_step_share(self.step)
 
+    def get_share(self, now: float) -> float:
+        """Return the share of the clients that the challenger answers at a time, as champion or not."""
+        if self.state in SWITCHED | {RolloutState.FINISHED}:
+            return 1.0
+        return self.traffic.get_shares(now).get(self.challenger, 0.0)
+
     @property
     def deadline(self) -> float:
         """End of the maximum time of the step or of the watch, in seconds since 1970."""

@@ -41,17 +41,18 @@ def start_rollout(
     return _enter(rollout, RolloutState.RAMPING, reason, by, now)
 
 
-def pause_rollout(rollout: Rollout, by: str, now: float) -> Rollout:
+def pause_rollout(rollout: Rollout, by: str, now: float, reason: str = "") -> Rollout:
     """Stay at the present share until the rollout is resumed; a breach still ends it.
 
     Raises:
         RolloutError: The rollout is not ramping.
     """
     _require(rollout, {RolloutState.RAMPING}, "paused")
-    return _enter(rollout, RolloutState.PAUSED, f"paused at {rollout.share:.0%}", by, now)
+    done = _join_reason(f"paused at {rollout.share:.0%}", reason)
+    return _enter(rollout, RolloutState.PAUSED, done, by, now)
 
 
-def resume_rollout(rollout: Rollout, by: str, now: float) -> Rollout:
+def resume_rollout(rollout: Rollout, by: str, now: float, reason: str = "") -> Rollout:
     """Go on with the present step, whose maximum time begins anew.
 
     Raises:
@@ -59,17 +60,22 @@ def resume_rollout(rollout: Rollout, by: str, now: float) -> Rollout:
     """
     _require(rollout, {RolloutState.PAUSED}, "resumed")
     resumed = replace(rollout, since=max(rollout.since, now))
-    return _enter(resumed, RolloutState.RAMPING, f"resumed at {rollout.share:.0%}", by, now)
+    done = _join_reason(f"resumed at {rollout.share:.0%}", reason)
+    return _enter(resumed, RolloutState.RAMPING, done, by, now)
 
 
-def abort_rollout(rollout: Rollout, by: str, now: float, reason: str = "aborted") -> Rollout:
+def abort_rollout(rollout: Rollout, by: str, now: float, reason: str = "") -> Rollout:
     """End a rollout; its champion answers everything again.
 
     Raises:
         RolloutError: The rollout is over, or its challenger is champion already.
     """
     _require(rollout, CHANGEABLE, "aborted")
-    return _enter(rollout, RolloutState.ABORTED, reason, by, now)
+    return _enter(rollout, RolloutState.ABORTED, _join_reason("aborted", reason), by, now)
+
+
+def _join_reason(done: str, reason: str) -> str:
+    return f"{done}: {reason}" if reason else done
 
 
 def judge_rollout(
@@ -164,4 +170,6 @@ def _require(rollout: Rollout, states: frozenset[RolloutState] | set[RolloutStat
         allowed = " or ".join(sorted(states))
         state = rollout.state.replace("_", " ")
         problem = f"the rollout is {state}; only one that is {allowed} can be {wanted}"
+        if rollout.state is RolloutState.WATCHING:
+            problem += f"; put version {rollout.champion} back: servicio-ml rollback {rollout.model}"
         raise RolloutError(rollout.model, problem)

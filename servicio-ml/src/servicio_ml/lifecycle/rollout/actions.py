@@ -8,7 +8,7 @@ from typing import Any
 from servicio_ml.domain.ports.traffic_plans import TrafficPlanStore
 from servicio_ml.domain.promotion import DecisionRecord, PromotionDecision
 from servicio_ml.domain.rollout.ramp import Ramp
-from servicio_ml.domain.rollout.rollout import Recorded, Rollout, RolloutState
+from servicio_ml.domain.rollout.rollout import ROLLOUT, Recorded, Rollout, RolloutState
 from servicio_ml.domain.rollout.traffic_plan import TrafficPlan
 from servicio_ml.domain.rollout.transitions import start_rollout
 from servicio_ml.errors import RolloutError
@@ -41,7 +41,7 @@ def begin_rollout(
             state = newest.state.replace("_", " ")
             problem = (
                 f"the rollout of version {newest.challenger} is {state}; wait for its end, or end it: "
-                f"servicio-ml rollout abort {model}"
+                f"servicio-ml rollout {model} abort"
             )
             raise RolloutError(model, problem)
         return rollout
@@ -59,10 +59,26 @@ def change_rollout(plans: TrafficPlanStore, model: str, transition: Callable[[Ro
 
     def change(newest: TrafficPlan | None) -> TrafficPlan:
         if newest is None:
-            raise RolloutError(model, f"it has no rollout; begin one: servicio-ml rollout start {model}")
+            raise RolloutError(model, f"it has no rollout; begin one: servicio-ml rollout {model} start")
         return transition(newest)
 
     return plans.change(model, change)
+
+
+def refuse_during_rollout(plans: TrafficPlanStore, model: str) -> None:
+    """Refuse shares that are set by hand while a rollout sets them.
+
+    Raises:
+        RolloutError: The model has a rollout that is not over.
+        LogError: The store cannot be reached.
+    """
+    for rollout in plans.load(model):
+        if not rollout.has_ended:
+            problem = (
+                f"the rollout of version {rollout.challenger} sets the traffic; wait for its end, or end it: "
+                f"servicio-ml rollout {model} abort"
+            )
+            raise RolloutError(model, problem)
 
 
 def record_rollout(plans: TrafficPlanStore, rollout: Rollout, history: ModelHistoryReader) -> Rollout:
@@ -89,7 +105,7 @@ def record_rollout(plans: TrafficPlanStore, rollout: Rollout, history: ModelHist
 
 def build_evidence(rollout: Rollout) -> Mapping[str, Any]:
     """Build the evidence of a decision that a rollout makes."""
-    return {"rollout": rollout.to_json()}
+    return {ROLLOUT: rollout.to_json()}
 
 
 def _build_record(rollout: Rollout, decision: PromotionDecision, reason: str) -> DecisionRecord:

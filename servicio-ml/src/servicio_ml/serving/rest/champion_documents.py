@@ -7,8 +7,10 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from servicio_ml.domain.promotion import DecisionRecord, PromotionDecision
+from servicio_ml.domain.rollout.rollout import ROLLOUT, build_rollout
 from servicio_ml.lifecycle.decision_history import build_tenures
 from servicio_ml.lifecycle.model_history_reader import TrainingCandidates
+from servicio_ml.serving.rollout.documents import RolloutInfo, build_rollout_info
 
 MAX_REASON_CHARACTERS = 500
 # greater numbers do not fit the registry's integer column
@@ -117,6 +119,9 @@ class ChampionDecisionState(BaseModel):
     evidence: EvidenceState | None = Field(
         description="Null for decisions without an evaluation, or of old releases."
     )
+    rollout: RolloutInfo | None = Field(
+        description="State of the rollout that made the decision, at that time."
+    )
 
 
 class ChampionHistoryState(BaseModel):
@@ -187,6 +192,8 @@ class SetChampionRequest(BaseModel):
 
 def build_decision_state(decision: DecisionRecord) -> ChampionDecisionState:
     """Build the document of a decision."""
+    evidence = dict(decision.evidence)
+    rollout = evidence.pop(ROLLOUT, None)
     return ChampionDecisionState(
         decision=decision.decision,
         version=decision.challenger,
@@ -194,7 +201,8 @@ def build_decision_state(decision: DecisionRecord) -> ChampionDecisionState:
         by=decision.by,
         at=decision.at,
         reason=decision.reason,
-        evidence=EvidenceState.model_validate(decision.evidence) if decision.evidence else None,
+        evidence=EvidenceState.model_validate(evidence) if evidence else None,
+        rollout=build_rollout_info(build_rollout(rollout), decision.at) if rollout else None,
     )
 
 

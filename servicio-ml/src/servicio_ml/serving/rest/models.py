@@ -9,9 +9,11 @@ from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from servicio_ml.domain.ports.registry import ModelVersion
+from servicio_ml.domain.ports.traffic_plans import TrafficPlanStore
 from servicio_ml.domain.search import Parameter
 from servicio_ml.errors import NotReadyError
 from servicio_ml.features.runtimes.scorer import Runtime
+from servicio_ml.lifecycle.rollout.actions import refuse_during_rollout
 from servicio_ml.lifecycle.version_tags import (
     CANDIDATE_TAG,
     FAMILY_TAG,
@@ -151,6 +153,7 @@ def build_model_routes(
     set_tag: Callable[[str, str, str], None],
     announce: Callable[[], None],
     find_broken_files: Callable[[], Mapping[str, str]],
+    plans: TrafficPlanStore,
 ) -> APIRouter:
     """Build the routes for state, schema and card of the models, and for their administration.
 
@@ -159,10 +162,11 @@ def build_model_routes(
         set_tag: Sets a tag of a registered model.
         announce: Makes the other processes refresh their models.
         find_broken_files: Returns what is wrong with each broken file of the user's use cases, by its name.
+        plans: Traffic plans, during which nobody sets shares by hand.
     """
     router = APIRouter(tags=["models"], responses=describe_errors(401, 403, 404, 503))
     _add_read_routes(router, service.models, find_broken_files)
-    _add_admin_routes(router, service.models, set_tag, announce)
+    _add_admin_routes(router, service.models, set_tag, announce, plans)
     _add_default_model_routes(router, service, announce)
     return router
 
@@ -204,6 +208,7 @@ def _add_admin_routes(
     models: LoadedModels,
     set_tag: Callable[[str, str, str], None],
     announce: Callable[[], None],
+    plans: TrafficPlanStore,
 ) -> None:
     @router.post("/models/{model}/reload", summary="Refresh a model from the registry")
     @require(Access.ADMIN)
@@ -214,12 +219,13 @@ def _add_admin_routes(
     @router.put(
         "/models/{model}/traffic",
         summary="Set the challenger's traffic",
-        responses=describe_errors(400, 413, 422),
+        responses=describe_errors(400, 409, 413, 422),
     )
     @require(Access.ADMIN)
     async def set_traffic(model: str, wanted: TrafficState) -> ModelState:
-        """Set the shares for every process and replica, until they are set again."""
+        """Set the shares for every process and replica, until they are set again; not during a rollout."""
         models.get_status(model)
+        await asyncio.to_thread(refuse_during_rollout, plans, model)
         # tags of the registry, not memory: replicas and later restarts read them, too
         await asyncio.to_thread(set_tag, model, SHADOW_TAG, str(wanted.shadow))
         await asyncio.to_thread(set_tag, model, CANARY_TAG, str(wanted.canary))
