@@ -8,6 +8,7 @@ import monitoring.alerts.fairness as fairness_alerts
 import monitoring.alerts.models as model_alerts
 import monitoring.alerts.outliers as outlier_alerts
 import monitoring.alerts.pipelines as pipeline_alerts
+import monitoring.alerts.rollouts as rollout_alerts
 import monitoring.alerts.segments as segment_alerts
 import monitoring.alerts.service as service_alerts
 import monitoring.records.drift as drift_records
@@ -39,9 +40,7 @@ def build_groups(step: str = STEP, windows: Sequence[str] = WINDOWS) -> list[Rul
             "drift", step, _build_drift_records(step, windows, long), drift_alerts.build_alerts(step)
         ),
         _build_group("models", step, _build_model_records(step, windows), _build_model_alerts(step, long)),
-        _build_group(
-            "service", short, service_records.build_records(short), service_alerts.build_alerts(short)
-        ),
+        _build_group("service", short, service_records.build_records(short), _build_service_alerts(short)),
         _build_group(
             "pipelines", short, pipeline_records.build_records(short), pipeline_alerts.build_alerts(short)
         ),
@@ -90,6 +89,11 @@ def _build_model_alerts(step: str, long: Sequence[str]) -> Iterator[AlertRule]:
     yield from outlier_alerts.build_alerts(step, long)
     yield from segment_alerts.build_alerts(step, _select_segment_windows(long))
     yield from fairness_alerts.build_alerts(step, _select_segment_windows(long))
+
+
+def _build_service_alerts(step: str) -> Iterator[AlertRule]:
+    yield from service_alerts.build_alerts(step)
+    yield from rollout_alerts.build_alerts(step)
 
 
 def _select_segment_windows(windows: Sequence[str]) -> Sequence[str]:

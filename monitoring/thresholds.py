@@ -98,6 +98,12 @@ REJECTED_SHOWN_SECONDS = 3600
 """Duration of the alert about a retraining whose challenger was rejected, in seconds."""
 REJECTIONS_IN_A_ROW = 3
 """Number of rejected challengers without a promotion in between that raises an alert."""
+ROLLOUT_END_SHOWN_SECONDS = 86_400
+"""Duration of the alerts about a rollout that has ended badly, in seconds."""
+MAX_PAUSE_SECONDS = 86_400
+"""Maximum time for which a rollout is paused, in seconds."""
+MAX_MOVE_SECONDS = 900
+"""Maximum time from a rollout's decision, or from its deadline, to its effect, in seconds."""
 
 # Pipelines
 

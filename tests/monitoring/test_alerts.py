@@ -626,12 +626,24 @@ def write_worker_failures(values: str) -> dict[str, str]:
     }
 
 
+def write_rollout(state: str, at: float, by: str = "program") -> dict[str, str]:
+    """Write the last change of a rollout, as two servers export it."""
+    labels = {"champion": "3", "challenger": "4", "state": state, "share": "0.25", "by": by}
+    return write_gauge("servicio_ml_rollout_changed_timestamp_seconds", at, **labels)
+
+
+def write_deadline(at: float) -> dict[str, str]:
+    return write_gauge("servicio_ml_rollout_deadline_timestamp_seconds", at, state="ramping")
+
+
 def write_up(instance: str, values: str) -> dict[str, str]:
     return {format_series("up", instance=instance, job="servicio-ml"): values}
 
 
 FINE = write_requests(100, "200")
 SERVER = {"job": "servicio-ml"}
+ROLLED_OUT = {**MODEL, "champion": "3", "challenger": "4"}
+DAY_SECONDS = 86_400
 SERVICE = (
     expect_firing("ServerDown", "the only one", write_up("a", repeat_value(0)), SERVER),
     expect_firing("ServerDown", "gone from the discovery", write_up("a", "1+0x10"), SERVER),
@@ -690,6 +702,27 @@ SERVICE = (
     expect_silent("ModelWorkerDown", "it runs", write_worker(1, "4")),
     expect_firing("ModelWorkerFailing", "again and again", write_worker_failures("0+1x200"), MODEL),
     expect_silent("ModelWorkerFailing", "once", write_worker_failures("0+0x10 1+0x200")),
+    expect_firing("RolloutRolledBack", "just now", write_rollout("rolled_back", 0), ROLLED_OUT),
+    expect_silent("RolloutRolledBack", "days ago", write_rollout("rolled_back", -2 * DAY_SECONDS)),
+    expect_silent("RolloutRolledBack", "it goes on", write_rollout("ramping", 0)),
+    expect_silent("RolloutRolledBack", "a person has ended it", write_rollout("aborted", 0, "person")),
+    expect_firing("RolloutAborted", "by the program", write_rollout("aborted", 0), ROLLED_OUT),
+    expect_silent("RolloutAborted", "by a person", write_rollout("aborted", 0, "person")),
+    expect_silent("RolloutAborted", "days ago", write_rollout("aborted", -2 * DAY_SECONDS)),
+    expect_firing("RolloutStuck", "paused for days", write_rollout("paused", -2 * DAY_SECONDS, "person"),
+        {**MODEL, "state": "paused"}),
+    expect_silent("RolloutStuck", "paused for a while", write_rollout("paused", 0, "person")),
+    expect_firing("RolloutStuck", "the registry does not move", write_rollout("promoting", -900),
+        {**MODEL, "state": "promoting"}),
+    expect_silent("RolloutStuck", "promoted just now", write_rollout("promoting", 600)),
+    expect_firing("RolloutStuck", "nobody judges it", {**write_rollout("ramping", -9000),
+        **write_deadline(-900)}, {**MODEL, "state": "ramping"}),
+    expect_silent("RolloutStuck", "before its deadline", {**write_rollout("ramping", -9000),
+        **write_deadline(9000)}),
+    expect_firing("RollbackStuck", "the registry does not move", write_rollout("rolling_back", 0),
+        ROLLED_OUT),
+    expect_silent("RollbackStuck", "just now", write_rollout("rolling_back", 1500)),
+    expect_silent("RollbackStuck", "it is back", write_rollout("rolled_back", 0)),
 )  # fmt: skip
 
 
@@ -813,5 +846,5 @@ def test_every_alert_of_a_model_bears_its_name() -> None:
 def test_pages_are_about_what_a_prediction_is_worth() -> None:
     assert {alert.name for alert in ALERTS.values() if alert.severity == "page"} == {
         "ServerDown", "ModelNotReady", "ErrorBudgetBurn", "LatencyBudgetBurn", "PredictionsLost",
-        "PerformanceLow", "ExpectedPerformanceLow", "ModelWorkerDown",
+        "PerformanceLow", "ExpectedPerformanceLow", "ModelWorkerDown", "RollbackStuck",
     }  # fmt: skip
