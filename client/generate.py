@@ -53,7 +53,8 @@ def build_document() -> dict[str, Any]:
         settings, metrics = Settings(state_dir=Path(name)), Metrics(CollectorRegistry())
         registry = bootstrap.connect_registry(Path(name) / "registry.sock", b"")
         journal = bootstrap.open_journal(settings)
-        service = build_service(settings, registry, journal, BinCountsFolder(Path(name) / "bins"), metrics)
+        bin_counts, plans = BinCountsFolder(Path(name) / "bins"), bootstrap.open_traffic_plans(settings)
+        service = build_service(settings, registry, journal, bin_counts, metrics, plans)
         routers = (
             build_model_routes(
                 service, registry.set_model_tag, lambda: None, dict, bootstrap.open_traffic_plans(settings)

@@ -9,6 +9,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from fakes.registry import MemoryRegistry
+from fakes.traffic_plans import MemoryTrafficPlans
 from servicio_ml.adapters.prediction_log.scratch_log import ScratchLog
 from servicio_ml.domain.promotion import CHAMPION
 from servicio_ml.serving.http.api_keys import ApiKeys
@@ -47,6 +48,7 @@ class ServiceFixture:
     metrics: CollectorRegistry
     bin_counts: BinCountsFolder
     clock: ManualClock
+    plans: MemoryTrafficPlans
     model: str = "small"
 
     def promote(self, artifact: Path, alias: str = CHAMPION, tags: Mapping[str, str] | None = None) -> int:
@@ -83,8 +85,10 @@ def create_service(
         open_listener=partial(WorkerMetrics, counters),
         clock=watch,
     )
+    plans = MemoryTrafficPlans()
     models = LoadedModels(
         registry, load, watch, names=names, traffic=traffic, cache_size=2,
+        load_plan=lambda model: next(iter(plans.load(model)), None),
         on_load_failure=lambda model: counters.load_failures.labels(model).inc(),
     )  # fmt: skip
     metrics.register(StateCollector(bin_counts, models, log.count_pending))
@@ -96,7 +100,13 @@ def create_service(
         limits=RequestLimits(body_bytes=1 << 20, rows=max_rows, concurrency=64), default_model="small",
     )  # fmt: skip
     made = ServiceFixture(
-        service=service, registry=registry, log=log, metrics=metrics, bin_counts=bin_counts, clock=watch
+        service=service,
+        registry=registry,
+        log=log,
+        metrics=metrics,
+        bin_counts=bin_counts,
+        clock=watch,
+        plans=plans,
     )
     if artifact is not None:
         made.promote(artifact)

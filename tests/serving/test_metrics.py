@@ -18,7 +18,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from scipy.stats import chi2
 
 from fakes.decision_log import MemoryDecisionLog
-from fakes.traffic_plans import MemoryTrafficPlans
 from services import ServiceFixture, create_service
 from servicio_ml.domain.drift import Acknowledgement
 from servicio_ml.domain.prediction import Interface
@@ -116,13 +115,11 @@ def touch_everything(made: ServiceFixture) -> None:
     acknowledgements = Acknowledgements(log, made.service.log, made.service.models, made.clock)
     acknowledgements.refresh()
     made.metrics.register(acknowledgements)
-    plans = MemoryTrafficPlans()
     findings = judge_guardrails(Ramp(), PairedSums(), ArmCounts(rows=5, timed=2))
     rollout = start_rollout("small", "a", (1, 2), Ramp(), "boss", made.clock.now)
-    plans.change("small", lambda _: replace(rollout, findings=tuple(findings)))
-    rollouts = RolloutCollector(plans, made.service.models, made.clock)
-    rollouts.refresh()
-    made.metrics.register(rollouts)
+    made.plans.change("small", lambda _: replace(rollout, findings=tuple(findings)))
+    made.service.models.refresh_plans()
+    made.metrics.register(RolloutCollector(made.service.models, made.clock))
     mine.worker_up.labels("small", 1).set(1)
     mine.worker_restarts.labels("small", 1).inc()
     mine.worker_failures.labels("small", 1, "exit").inc()

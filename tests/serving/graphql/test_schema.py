@@ -178,7 +178,7 @@ def test_version_and_alias(tmp_path: Path, artifact_folder: Path) -> None:
 
 
 def test_client_of_the_canary(tmp_path: Path, artifact_folder: Path) -> None:
-    service_fixture = create_service(tmp_path, artifact_folder, traffic=ChallengerTraffic(canary=1.0))
+    service_fixture = create_service(tmp_path, artifact_folder, traffic=ChallengerTraffic(canary=0.999))
     service_fixture.promote(artifact_folder, CHALLENGER)
     body = json.dumps({"query": PREDICT, "variables": {"records": [RECORD]}}).encode()
     gateway = _create_gateway(service_fixture)

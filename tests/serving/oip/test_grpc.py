@@ -397,7 +397,7 @@ def test_keys(
 
 
 def test_a_client_of_the_canary(artifact_folder: Path, tmp_path: Path) -> None:
-    service_fixture = create_service(tmp_path, artifact_folder, traffic=ChallengerTraffic(canary=1.0))
+    service_fixture = create_service(tmp_path, artifact_folder, traffic=ChallengerTraffic(canary=0.999))
     service_fixture.promote(artifact_folder, "challenger")
 
     async def run_client(channel: grpc.aio.Channel) -> None:

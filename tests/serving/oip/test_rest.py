@@ -181,7 +181,7 @@ def test_versions_and_aliases(service_fixture: ServiceFixture, app: FastAPI, art
 
 
 def test_a_client_of_the_canary(artifact_folder: Path, tmp_path: Path) -> None:
-    service_fixture = create_service(tmp_path, artifact_folder, traffic=ChallengerTraffic(canary=1.0))
+    service_fixture = create_service(tmp_path, artifact_folder, traffic=ChallengerTraffic(canary=0.999))
     service_fixture.promote(artifact_folder, "challenger")
     app = build_app(service_fixture.service, [build_routes(service_fixture.service)])
     answers = [infer(app, {"inputs": INPUTS}), infer(app, {"inputs": INPUTS}, headers={"x-client-key": "me"})]

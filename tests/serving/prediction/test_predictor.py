@@ -293,10 +293,17 @@ class TestChallenger:
             picked for i in range(100) if (picked := predictor.route("small", str(i)))[1] is Purpose.CANARY
         )
         matrix = loaded_model.decoder.decode_record(encode_golden_records(both)[0]).matrix
-        asyncio.run(predictor.score(loaded_model, matrix, Interface.REST, purpose))
+        asyncio.run(predictor.score(loaded_model, np.repeat(matrix, 40, axis=0), Interface.REST, purpose))
+        predictor.close()
+        # the champion scores the rows of the canary in shadow: both have the same rows
         assert [(chunk.version, chunk.purpose) for chunk in both.log.written_chunks.values()] == [
-            (2, "canary")
-        ]
+            (2, "canary"), (1, "shadow")
+        ]  # fmt: skip
+
+    def test_it_answers_everybody_at_a_share_of_one(self, tmp_path: Path, artifact_folder: Path) -> None:
+        made = create_service(tmp_path, artifact_folder, traffic=ChallengerTraffic(canary=1.0))
+        made.promote(artifact_folder, CHALLENGER)
+        assert {made.service.predictor.route("small", client)[0].version for client in ("", "a")} == {2}
 
     def test_it_scores_a_share_in_shadow(self, both: ServiceFixture) -> None:
         live = [each.ids[0] for each in score_together(both, encode_golden_records(both) * 6)]

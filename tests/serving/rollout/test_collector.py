@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from fakes.traffic_plans import MemoryTrafficPlans
 from services import ServiceFixture, create_service
 from servicio_ml.domain.rollout.guardrails import ArmCounts, GuardrailFinding, judge_guardrails
 from servicio_ml.domain.rollout.paired_sums import PairedSums
@@ -30,36 +29,27 @@ FINE: Sequence[GuardrailFinding] = ()
 """No guardrail speaks against the next step."""
 
 
-class UnreachablePlans(MemoryTrafficPlans):
-    """Plans that can be out of reach."""
-
-    away = False
-
-    def load(self, model: str, limit: int = 1) -> list[Rollout]:
-        if self.away:
-            raise LogError("read", "it is away")
-        return list(super().load(model, limit))
-
-
 @dataclass
 class CollectorFixture:
     """A collector, its store, and what it exports."""
 
     made: ServiceFixture
-    plans: UnreachablePlans
     collector: RolloutCollector
 
     @property
     def now(self) -> float:
         return self.made.clock.now
 
+    def refresh(self) -> None:
+        self.made.service.models.refresh_plans()
+
     def start(self) -> None:
-        begin_rollout(self.plans, "small", (1, 2), RAMP, "boss", self.now)
-        self.collector.refresh()
+        begin_rollout(self.made.plans, "small", (1, 2), RAMP, "boss", self.now)
+        self.refresh()
 
     def change(self, transition: Callable[[Rollout], Rollout]) -> None:
-        change_rollout(self.plans, "small", transition)
-        self.collector.refresh()
+        change_rollout(self.made.plans, "small", transition)
+        self.refresh()
 
     def judge(self, findings: Sequence[GuardrailFinding] = FINE) -> None:
         self.change(lambda plan: judge_rollout(plan, findings, RAMP.min_rows * 10, self.now, LEAD))
@@ -79,12 +69,12 @@ class CollectorFixture:
 
 @pytest.fixture
 def exported(tmp_path: Path, artifact_folder: Path) -> CollectorFixture:
-    made, plans = create_service(tmp_path, artifact_folder), UnreachablePlans()
-    return CollectorFixture(made, plans, RolloutCollector(plans, made.service.models, made.clock))
+    made = create_service(tmp_path, artifact_folder)
+    return CollectorFixture(made, RolloutCollector(made.service.models, made.clock))
 
 
 def test_a_model_without_a_rollout_has_no_series(exported: CollectorFixture) -> None:
-    exported.collector.refresh()
+    exported.refresh()
     assert [sample for family in exported.collector.collect() for sample in family.samples] == []
 
 
@@ -147,13 +137,18 @@ def test_a_rollback_shows_its_guardrail_for_a_week(exported: CollectorFixture) -
     assert exported.read("changed_timestamp_seconds") == exported.read("share") == {}
 
 
-def test_without_the_store_the_last_state_stays(exported: CollectorFixture) -> None:
+def test_without_the_store_the_last_state_stays(
+    exported: CollectorFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise LogError("read", "it is away")
+
     exported.start()
     before = exported.read("changed_timestamp_seconds")
-    exported.plans.away = True
-    exported.collector.refresh()
-    assert exported.read("changed_timestamp_seconds") == before
-    exported.plans.away = False
+    with monkeypatch.context() as patch:
+        patch.setattr(exported.made.plans, "load", fail)
+        exported.refresh()
+        assert exported.read("changed_timestamp_seconds") == before
     exported.change(lambda plan: abort_rollout(plan, "boss", exported.now))
     [(labels, _)] = exported.read("changed_timestamp_seconds").items()
     assert labels[3] == "aborted"

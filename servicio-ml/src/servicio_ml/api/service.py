@@ -7,9 +7,11 @@ from functools import partial
 from servicio_ml import bootstrap
 from servicio_ml.domain.ports.journal import Journal
 from servicio_ml.domain.ports.registry import RegistryReader
+from servicio_ml.domain.ports.traffic_plans import TrafficPlanStore
 from servicio_ml.domain.retraining import SECONDS_PER_HOUR
 from servicio_ml.lifecycle.model_history_reader import ModelHistoryReader
 from servicio_ml.lifecycle.retraining_policy import RetrainingPolicy
+from servicio_ml.lifecycle.rollout.maintainer import RolloutMaintainer
 from servicio_ml.serving.http.api_keys import ApiKeys, read_keys
 from servicio_ml.serving.metrics import Metrics
 from servicio_ml.serving.models.bin_counts import BinCountsFolder
@@ -24,10 +26,13 @@ from servicio_ml.serving.retraining.acknowledgements import Acknowledgements
 from servicio_ml.serving.retraining.decisions import RetrainingDecisions
 from servicio_ml.serving.retraining.follower import RetrainingFollower
 from servicio_ml.serving.retraining.hook import AlertHook, read_token
-from servicio_ml.serving.rollout.collector import RolloutCollector
+from servicio_ml.serving.rollout.cycle import CountSaver, RolloutCycle
+from servicio_ml.serving.rollout.losses import LossReader
 from servicio_ml.settings import Settings
 
 SEED_BITS = 64
+LEAD_POLLS = 2.5
+"""Intervals of reading until a new step of a rollout applies: all replicas have read it by then."""
 
 
 def build_service(
@@ -36,6 +41,7 @@ def build_service(
     journal: Journal,
     bin_counts: BinCountsFolder,
     metrics: Metrics,
+    plans: TrafficPlanStore,
 ) -> Service:
     """Build the service of one process from its ports."""
     # an empty setting gives no names, which means every model with a champion
@@ -52,6 +58,7 @@ def build_service(
         time.time,
         names=names,
         traffic=ChallengerTraffic(shadow=settings.shadow_share, canary=settings.canary_share),
+        load_plan=lambda model: next(iter(plans.load(model)), None),
         cache_size=settings.cached_versions,
         on_load_failure=lambda model: metrics.load_failures.labels(model).inc(),
     )
@@ -81,14 +88,20 @@ def build_decisions(settings: Settings, service: Service) -> RetrainingDecisions
     return RetrainingDecisions(log, policy, service.models, service.metrics.retraining_decisions, time.time)
 
 
+def build_rollout_cycle(
+    settings: Settings, service: Service, plans: TrafficPlanStore, history: ModelHistoryReader
+) -> RolloutCycle:
+    """Build the regular work for rollouts."""
+    maintainer = RolloutMaintainer(
+        plans, history, LossReader(service.log, service.models).read_losses, time.time,
+        judge_seconds=settings.poll_seconds, lead_seconds=LEAD_POLLS * settings.poll_seconds,
+    )  # fmt: skip
+    return RolloutCycle(service.models, CountSaver(plans, service.predictor.arm_counter), maintainer)
+
+
 def build_acknowledgements(settings: Settings, service: Service) -> Acknowledgements:
     """Build the acknowledged drift of this process."""
     return Acknowledgements(bootstrap.open_decision_log(settings), service.log, service.models, time.time)
-
-
-def build_rollout_collector(settings: Settings, service: Service) -> RolloutCollector:
-    """Build what exports the rollouts of this process's models."""
-    return RolloutCollector(bootstrap.open_traffic_plans(settings), service.models, time.time)
 
 
 def build_hook(settings: Settings, decisions: RetrainingDecisions) -> AlertHook | None:

@@ -19,6 +19,7 @@ from servicio_ml.serving.metrics import Metrics
 from servicio_ml.serving.models.bin_counts import BinCountsFolder
 from servicio_ml.serving.models.models import LoadedModels
 from servicio_ml.serving.prediction.state_collector import StateCollector
+from servicio_ml.serving.rollout.cycle import CountSaver
 from servicio_ml.serving.stream.lag import StreamLagCollector
 from servicio_ml.serving.stream.worker import StreamWorker
 from servicio_ml.settings import Settings, get_variable
@@ -79,13 +80,15 @@ def _run_worker(
     registry = bootstrap.connect_registry(folder / "registry.sock", key)
     prometheus, bin_counts = CollectorRegistry(), BinCountsFolder(folder / "bin_counts")
     journal = bootstrap.open_journal(settings, shared=SHARED_JOURNAL)
-    service = build_service(settings, registry, journal, bin_counts, Metrics(prometheus))
+    plans = bootstrap.open_traffic_plans(settings)
+    service = build_service(settings, registry, journal, bin_counts, Metrics(prometheus), plans)
+    saver = CountSaver(plans, service.predictor.arm_counter)
     prometheus.register(StateCollector(bin_counts, service.models, journal.count_pending))
     prometheus.register(StreamLagCollector(broker, service.models))
     try:
         with (
             _serve_metrics(settings.host, metrics_port, prometheus),
-            _refresh_in_background(service.models, settings, stop),
+            _refresh_in_background(service.models, saver, settings, stop),
         ):
             StreamWorker(service, broker, claim_after_seconds=claim_after_seconds).run(stop)
     finally:
@@ -113,13 +116,16 @@ def _serve_metrics(host: str, port: int, registry: CollectorRegistry) -> Iterato
 
 
 @contextmanager
-def _refresh_in_background(models: LoadedModels, settings: Settings, stop: threading.Event) -> Iterator[None]:
-    """Refresh the models in the background until the stop event."""
+def _refresh_in_background(
+    models: LoadedModels, saver: CountSaver, settings: Settings, stop: threading.Event
+) -> Iterator[None]:
+    """Refresh the models, and save counts of rollouts, in the background until the stop event."""
 
     def refresh() -> None:
         while True:
             try:
                 models.refresh()
+                saver.save()
             except Exception:  # the loaded models go on answering after any error
                 logger.exception("the registry could not be read")
             if stop.wait(settings.poll_seconds):

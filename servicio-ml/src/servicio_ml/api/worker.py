@@ -28,7 +28,7 @@ from servicio_ml.api.service import (
     build_decisions,
     build_follower,
     build_hook,
-    build_rollout_collector,
+    build_rollout_cycle,
     build_service,
 )
 from servicio_ml.api.worker_plan import WorkerPlan
@@ -49,6 +49,7 @@ from servicio_ml.serving.retraining.acknowledgements import Acknowledgements
 from servicio_ml.serving.retraining.decisions import RetrainingDecisions
 from servicio_ml.serving.retraining.follower import RetrainingFollower
 from servicio_ml.serving.rollout.collector import RolloutCollector
+from servicio_ml.serving.rollout.cycle import RolloutCycle
 from servicio_ml.serving.step_times import StepTimesCollector
 from servicio_ml.serving.stream.lag import StreamLagCollector
 from servicio_ml.settings import Settings
@@ -80,13 +81,14 @@ def build_worker_app(plan: WorkerPlan) -> AsgiApp:
     history = bootstrap.connect_model_history(plan.socket, plan.key)
     bin_counts, metrics = BinCountsFolder(plan.folder / "bin_counts"), Metrics(CollectorRegistry())
     journal = bootstrap.open_journal(plan.settings)
-    service = build_service(plan.settings, registry, journal, bin_counts, metrics)
+    plans = bootstrap.open_traffic_plans(plan.settings)
+    service = build_service(plan.settings, registry, journal, bin_counts, metrics, plans)
     decisions = build_decisions(plan.settings, service)
     worker = _Worker(
         plan=plan, service=service, history=history, decisions=decisions,
         follower=build_follower(plan.settings, decisions, history),
         acknowledgements=build_acknowledgements(plan.settings, service),
-        rollouts=build_rollout_collector(plan.settings, service), journal=journal,
+        rollouts=build_rollout_cycle(plan.settings, service, plans, history), journal=journal,
         bin_counts=bin_counts, log=AccessLog(sys.stdout.buffer),
     )  # fmt: skip
     app = build_app(service, build_routers(service, _build_ports(worker, registry)), worker.run_lifespan)
@@ -108,7 +110,7 @@ def _build_ports(worker: "_Worker", registry: RegistryReader) -> RouterPorts:
         StateCollector(worker.bin_counts, worker.service.models, worker.journal.count_pending),
         worker.decisions,
         worker.acknowledgements,
-        worker.rollouts,
+        RolloutCollector(worker.service.models, time.time),
         StepTimesCollector(worker.service.models, _build_step_times(plan.settings, registry), time.time),
     ]
     if broker is not None:
@@ -157,7 +159,7 @@ class _Worker:
     decisions: RetrainingDecisions
     follower: RetrainingFollower | None
     acknowledgements: Acknowledgements
-    rollouts: RolloutCollector
+    rollouts: RolloutCycle
     journal: Journal
     bin_counts: BinCountsFolder
     log: AccessLog
@@ -173,7 +175,10 @@ class _Worker:
 
     @asynccontextmanager
     async def run_lifespan(self, _: FastAPI) -> AsyncIterator[None]:
-        refreshes, ticks = asyncio.create_task(self._refresh_forever()), asyncio.create_task(self._tick())
+        tasks = [
+            asyncio.create_task(each)
+            for each in (self._refresh_forever(), self._tick(), self._run_rollouts())
+        ]
         # a worker that replaces a dead one takes no request before it can answer
         await asyncio.wait({asyncio.ensure_future(self.refreshed.wait())}, timeout=MAX_FIRST_REFRESH_SECONDS)
         grpc = None
@@ -193,7 +198,7 @@ class _Worker:
         finally:
             if grpc is not None:
                 await grpc.stop(settings.drain_seconds)
-            for each in (refreshes, ticks):
+            for each in tasks:
                 each.cancel()
                 with suppress(asyncio.CancelledError):
                     await each
@@ -221,6 +226,18 @@ class _Worker:
                 self.refreshed.set()
                 await asyncio.to_thread(self._record_outside_moves)
             await asyncio.sleep(TICK_SECONDS)
+
+    async def _run_rollouts(self) -> None:
+        # a task of its own: a registry that hangs must not hold up a rollback
+        await self.refreshed.wait()
+        while True:
+            try:
+                if await asyncio.to_thread(self.rollouts.run):
+                    # the other workers of this server hear of it, too, and versions are loaded
+                    self.plan.announce()
+            except Exception:  # the work goes on after any error
+                logger.exception("the rollouts were not looked after")
+            await asyncio.sleep(self.plan.settings.poll_seconds)
 
     async def _tick(self) -> None:
         seen = trimmed = 0
@@ -252,7 +269,6 @@ class _Worker:
         if self.follower is not None:
             self.follower.follow()
         self.acknowledgements.refresh()
-        self.rollouts.refresh()
 
     def _record_outside_moves(self) -> None:
         """Have the champions recorded that no decision named; each version is looked up once."""

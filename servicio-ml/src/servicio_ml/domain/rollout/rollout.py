@@ -104,6 +104,10 @@ class Rollout:
         """Whether the model may have another rollout."""
         return self.state in ENDED
 
+    def has_rejected(self, version: int) -> bool:
+        """Whether the rollout has ended against a version."""
+        return version == self.challenger and self.state in {RolloutState.ROLLED_BACK, RolloutState.ABORTED}
+
     @property
     def share(self) -> float:
         """Share of the clients that the challenger answers, or will answer from `since` on."""

@@ -45,8 +45,8 @@ class LossEvidence:
     design_effect: float = 1.0
 
 
-ReadLosses = Callable[[Rollout], LossEvidence]
-"""Reads the losses of a rollout from the prediction log; raises `ServicioError`."""
+ReadLosses = Callable[[Rollout, float], LossEvidence]
+"""Reads the losses of a rollout until a time from the prediction log; raises `ServicioError`."""
 
 
 class RolloutMaintainer:
@@ -131,7 +131,7 @@ class RolloutMaintainer:
         claimed = replace(rollout, judged_at=self._clock())
         if self._change(rollout, lambda _: claimed) != claimed:
             return rollout
-        losses = self._read_losses(rollout)
+        losses = self._read_losses(rollout, self._clock())
         counts = self._plans.sum_counts(rollout.model, rollout.id)
         findings = judge_guardrails(rollout.ramp, losses.sums, counts, losses.design_effect)
         return self._change(

@@ -10,6 +10,8 @@ from dataclasses import replace
 from servicio_ml.domain.ports.clock import Clock
 from servicio_ml.domain.ports.registry import ModelVersion, RegistryReader
 from servicio_ml.domain.promotion import CHALLENGER, CHAMPION
+from servicio_ml.domain.rollout.traffic import VersionShares
+from servicio_ml.domain.rollout.traffic_plan import TrafficPlan
 from servicio_ml.errors import ForeignModelError, NoSuchModelError, NotReadyError, ServicioError
 from servicio_ml.serving.models.loaded_model import LoadedModel, LoadModel
 from servicio_ml.serving.models.model_status import ChallengerTraffic, ModelStatus
@@ -26,6 +28,7 @@ class LoadedModels:
         clock: Returns the time in seconds since 1970.
         names: Models to load; all registered ones when empty.
         traffic: Shares of a challenger whose model has no tags of its own.
+        load_plan: Loads the newest traffic plan of a model; raises `ServicioError` when it cannot.
         cache_size: Maximum number of cached versions other than champions and challengers.
         on_load_failure: Called with the name of a model whose version could not be loaded.
     """
@@ -38,6 +41,7 @@ class LoadedModels:
         *,
         names: Sequence[str] = (),
         traffic: ChallengerTraffic | None = None,
+        load_plan: Callable[[str], TrafficPlan | None] = lambda _: None,
         cache_size: int = 4,
         on_load_failure: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -48,9 +52,11 @@ class LoadedModels:
             cache_size,
             on_load_failure,
         )
+        self._load_plan = load_plan
+        self._plans: dict[str, tuple[TrafficPlan, VersionShares]] = {}
         self._statuses: dict[str, ModelStatus] = {name: ModelStatus() for name in names}
         self._cache: OrderedDict[tuple[str, int], LoadedModel] = OrderedDict()
-        self._foreign: dict[tuple[str, int], str] = {}
+        self._foreign: dict[tuple[str, int], ForeignModelError] = {}
         # two locks: a slow load on request must not delay the background refresh
         self._refresh_lock, self._load_lock = threading.Lock(), threading.Lock()
         self._has_refreshed = False
@@ -67,8 +73,8 @@ class LoadedModels:
 
     def list_loaded(self) -> list[LoadedModel]:
         """List the loaded versions: champions, challengers and others."""
-        roles = [each for status in self._statuses.values() for each in (status.champion, status.challenger)]
-        return [*filter(None, roles), *self._cache.values()]
+        roles = [each for status in self._statuses.values() for each in status.loaded]
+        return [*roles, *self._cache.values()]
 
     @property
     def is_ready(self) -> bool:
@@ -103,8 +109,8 @@ class LoadedModels:
         """
         return self.get_serving_versions(model)[0]
 
-    def get_serving_versions(self, model: str) -> tuple[LoadedModel, LoadedModel | None, ChallengerTraffic]:
-        """Return the champion, the challenger if it is loaded, and the traffic, as of one moment.
+    def get_serving_versions(self, model: str) -> tuple[LoadedModel, tuple[LoadedModel, ...], VersionShares]:
+        """Return the champion, the other loaded versions, and their shares, as of one moment.
 
         Raises:
             ServicioError: As in `get_champion`.
@@ -112,15 +118,25 @@ class LoadedModels:
         status = self.get_status(model)
         if status.champion is None:
             raise NotReadyError(model, status.error)
-        return status.champion, status.challenger, status.traffic
+        return status.champion, status.others, self.get_shares(model)
+
+    def get_plan(self, model: str) -> TrafficPlan | None:
+        """Return the newest traffic plan of a model, as it was read last; None without one."""
+        found = self._plans.get(model)
+        return found[0] if found else None
+
+    def get_shares(self, model: str) -> VersionShares:
+        """Return the shares of the versions besides the champion: those of its plan, or set by hand."""
+        found = self._plans.get(model)
+        return self._statuses[model].shares if found is None or found[0].has_ended else found[1]
 
     def get_loaded(self, model: str, version_or_alias: str) -> LoadedModel | None:
         """Return an alias or version that is loaded already, else None."""
         info = self._find_version(model, version_or_alias)
         status = self._statuses[model]
-        for each in (status.champion, status.challenger):
-            if each is not None and each.version == info.version:
-                return each
+        found = status.find_loaded(info.version)
+        if found is not None:
+            return found
         other = self._cache.get((model, info.version))
         if other is not None:
             with suppress(KeyError):  # evicted by another thread meanwhile, and still good for this request
@@ -157,6 +173,26 @@ class LoadedModels:
         remedy = "see its versions and aliases at /models/" + model
         raise NoSuchModelError(model, f"version or alias {version_or_alias!r}", remedy)
 
+    def refresh_plans(self) -> bool:
+        """Read the traffic plans, without the registry, and return whether the versions in use have changed.
+
+        The last plans hold while the store fails.
+        """
+        changed = False
+        for name in list(self._statuses):
+            try:
+                plan = self._load_plan(name)
+            # the store is one for all models: the others would fail in the same manner
+            except ServicioError as error:
+                logger.warning("cannot read the traffic plans: %s", error)
+                return changed
+            if plan is not None:
+                before = self._plans.get(name)
+                # made once: requests ask for the shares
+                self._plans[name] = plan, plan.traffic
+                changed |= before is None or before[1] != plan.traffic
+        return changed
+
     def refresh(self) -> None:
         """Read the registry and load the versions that changed; never called in a request.
 
@@ -171,6 +207,7 @@ class LoadedModels:
             self.registry_error = ""
             # listed before the first is loaded: until then a model is not ready, but not unknown
             self._statuses.update({name: ModelStatus() for name in names if name not in self._statuses})
+            self.refresh_plans()
             for name in names:
                 self._statuses[name] = self._refresh_model(name, self._statuses[name])
             for name in self._statuses.keys() - {*names}:
@@ -192,32 +229,64 @@ class LoadedModels:
             tags = self._registry.get_model_tags(name)
         except ServicioError as error:
             return replace(before, error=str(error))
-        traffic = self._traffic.override(tags)
-        status = replace(before, versions=versions, traffic=traffic, checked_at=self._clock(), error="")
+        traffic, shares = self._decide_traffic(name, versions, tags)
+        status = replace(
+            before, versions=versions, traffic=traffic, shares=shares, checked_at=self._clock(), error=""
+        )
         champion = status.find_alias(CHAMPION)
         if champion is None:
             return replace(status, error=f"no version is {CHAMPION}; run `servicio-ml promote {name}`")
-        status = self._load_role(status, "champion", champion)
-        challenger = status.find_alias(CHALLENGER) if traffic.shadow or traffic.canary else None
-        # a challenger without traffic is not kept in memory
-        if challenger is None or challenger.version == champion.version:
-            return replace(status, challenger=None)
-        return self._load_role(status, "challenger", challenger)
+        status = self._load_champion(status, champion)
+        return self._load_others(status, champion.version, self._list_needed(name, shares))
 
-    def _load_role(self, status: ModelStatus, role: str, info: ModelVersion) -> ModelStatus:
-        current: LoadedModel | None = getattr(status, role)
-        if current is not None and current.version == info.version:
-            return status
+    def _decide_traffic(
+        self, name: str, versions: Sequence[ModelVersion], tags: Mapping[str, str]
+    ) -> tuple[ChallengerTraffic, VersionShares]:
+        traffic = self._traffic.override(tags)
+        challenger = next((each for each in versions if CHALLENGER in each.aliases), None)
+        plan = self.get_plan(name)
+        if plan is not None and challenger is not None and plan.has_rejected(challenger.version):
+            # shares by hand are older than the evidence against the version
+            return traffic, VersionShares()
+        return traffic, traffic.build_shares(challenger)
+
+    def _list_needed(self, name: str, shares: VersionShares) -> list[int]:
+        """List the versions besides the champion that have traffic or score in shadow."""
+        found = self._plans.get(name)
+        if found is not None and not found[0].has_ended:
+            shares = found[1]
+        return [*dict.fromkeys((*shares.shares, *shares.later))]
+
+    def _load_champion(self, status: ModelStatus, info: ModelVersion) -> ModelStatus:
+        loaded = status.find_loaded(info.version)
+        try:
+            return replace(status, champion=loaded or self._load_role("champion", info))
+        except Exception as error:  # noqa: BLE001  logged; the loaded version goes on answering
+            return replace(status, error=str(error))
+
+    def _load_others(self, status: ModelStatus, champion: int, needed: Sequence[int]) -> ModelStatus:
+        known = {each.version: each for each in status.versions}
+        others: list[LoadedModel] = []
+        for version in needed:
+            if version == champion or version not in known:
+                continue
+            try:
+                others.append(status.find_loaded(version) or self._load_role("challenger", known[version]))
+            except Exception as error:  # noqa: BLE001  logged; the champion goes on answering
+                status = replace(status, error=str(error))
+        return replace(status, others=tuple(others))
+
+    def _load_role(self, role: str, info: ModelVersion) -> LoadedModel:
+        """Load a version; an error is logged and counted."""
         # a version never changes, so that one of another origin is not fetched at every refresh
-        if (problem := self._foreign.get((info.model, info.version))) is not None:
-            return replace(status, error=problem)
+        if (known := self._foreign.get((info.model, info.version))) is not None:
+            raise known
         try:
             loaded = self._cache.get((info.model, info.version)) or self._load(info)
-        # any error: the loaded version goes on answering, whatever is wrong with the new one
+        # any error: the loaded versions go on answering, whatever is wrong with the new one
         except Exception as error:
-            foreign = isinstance(error, ForeignModelError)
-            if foreign:
-                self._foreign[info.model, info.version] = str(error)
+            if foreign := isinstance(error, ForeignModelError):
+                self._foreign[info.model, info.version] = error
             self._on_load_failure(info.model)
             # the message of a foreign version says it all
             logger.error(  # noqa: TRY400
@@ -228,6 +297,6 @@ class LoadedModels:
                 error,
                 exc_info=not foreign,
             )
-            return replace(status, error=str(error))
+            raise
         logger.info("%s version %d is %s", info.model, info.version, role)
-        return replace(status, **{role: loaded})  # type: ignore[arg-type]  # the field's name is a variable
+        return loaded

@@ -1,6 +1,4 @@
-"""Deterministic samples: of rows by their prediction id, of clients by their key."""
-
-from hashlib import blake2b
+"""Deterministic samples of rows by their prediction id."""
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +21,3 @@ def select_rows(key: bytes, rows: int, share: float) -> npt.NDArray[np.bool_]:
         mixed = (mixed ^ (mixed >> np.uint64(30))) * FIRST_MULTIPLIER
         mixed = (mixed ^ (mixed >> np.uint64(27))) * SECOND_MULTIPLIER
     return (mixed ^ (mixed >> np.uint64(31))) / TWO_TO_64 < share
-
-
-def hash_client(client_key: str) -> float:
-    """Map a client's key to a uniform number in [0, 1)."""
-    return int.from_bytes(blake2b(client_key.encode(), digest_size=8).digest(), "big") / TWO_TO_64

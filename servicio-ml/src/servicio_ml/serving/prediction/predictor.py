@@ -6,6 +6,7 @@ process does, the event loop and the other models do not wait for it.
 """
 
 import asyncio
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -18,13 +19,13 @@ import numpy as np
 from servicio_ml.domain.fields.identifier import IDENTIFIER, Identifiers
 from servicio_ml.domain.ports.clock import Clock
 from servicio_ml.domain.prediction import Interface, Purpose, TimedKeys, derive_named_key
-from servicio_ml.errors import InvalidError, ModelFailureError
+from servicio_ml.domain.rollout.traffic import choose_version
+from servicio_ml.errors import InvalidError, ModelFailureError, ModelWorkerError
 from servicio_ml.features.encoder import Matrix
 from servicio_ml.serving.metrics import Metrics
 from servicio_ml.serving.models.isolated.scoring_queue import ScoringQueue
 from servicio_ml.serving.models.loaded_model import LoadedModel, PredictionResult
 from servicio_ml.serving.models.models import LoadedModels
-from servicio_ml.serving.models.sampling import hash_client
 from servicio_ml.serving.prediction.pending_requests import (
     OnDone,
     PendingRequest,
@@ -36,6 +37,7 @@ from servicio_ml.serving.prediction.pending_requests import (
 )
 from servicio_ml.serving.prediction.recorder import RecordedBatch, Recorder
 from servicio_ml.serving.prediction.shadow import ShadowScorer
+from servicio_ml.serving.rollout.arm_counter import ArmCounter
 
 MAX_ROWS_IN_LOOP = 64
 """Number of rows above which a request is scored in a thread: it would delay others by milliseconds."""
@@ -64,7 +66,8 @@ class Predictor:
     ) -> None:
         self.models = models
         self._recorder, self._metrics, self._keys = recorder, metrics, TimedKeys(clock, random)
-        self._shadow = ShadowScorer(models, recorder, metrics)
+        self._clock, self.arm_counter = clock, ArmCounter(models)
+        self._shadow = ShadowScorer(models, recorder, metrics, self.arm_counter)
         self._pending: dict[BatchKey, list[PendingRequest]] = defaultdict(list)
         # one thread: large requests queue here, and leave the other cores to the event loops
         self._executor = ThreadPoolExecutor(1, "servicio-ml-large")
@@ -75,20 +78,25 @@ class Predictor:
         )
 
     def route(self, model: str, client_key: str = "") -> tuple[LoadedModel, Purpose]:
-        """Route a client to the champion, or to the challenger if the client is in the canary.
+        """Route a client to the champion, or to another version that has a share of the clients.
 
         Args:
             model: Name of the model.
-            client_key: Key of the client, which always gets the same version; the champion without one.
+            client_key: Key of the client, which gets the same version as long as its share does not shrink.
+                Without one, the champion answers until another version has all clients.
 
         Raises:
             NoSuchModelError: There is no such model here.
             NotReadyError: The model has no loaded champion yet.
         """
-        champion, challenger, traffic = self.models.get_serving_versions(model)
-        # a hash, not a random number: the same client always gets the same version
-        if client_key and challenger is not None and hash_client(client_key) < traffic.canary:
-            return challenger, Purpose.CANARY
+        champion, others, traffic = self.models.get_serving_versions(model)
+        if others:
+            shares = traffic.get_shares(self._clock())
+            if client_key or math.fsum(shares.values()) >= 1:
+                version = choose_version(client_key, champion.version, shares)
+                found = next((each for each in others if each.version == version), None)
+                if found is not None:
+                    return found, Purpose.CANARY
         return champion, Purpose.ANSWER
 
     async def resolve(
@@ -178,7 +186,7 @@ class Predictor:
             JournalError: As in `score`.
         """
         started = time.perf_counter()
-        batch = self._score_group((loaded_model, protocol, purpose), matrix, identifiers)
+        batch = self._score_once((loaded_model, protocol, purpose), matrix, identifiers)
         self._recorder.log([batch])
         self._finish_batch(batch, started)
         return PredictionResult(scored_batch=batch.scored_batch, start=0, row_count=len(matrix))
@@ -197,7 +205,7 @@ class Predictor:
             JournalError: As in `score`.
         """
         started = time.perf_counter()
-        batch = self._score_group((loaded_model, protocol, Purpose.ANSWER), matrix, identifiers)
+        batch = self._score_once((loaded_model, protocol, Purpose.ANSWER), matrix, identifiers)
         rows = [batch.select_row(i, derive_named_key(key)) for i, key in enumerate(idempotency_keys)]
         # each row is its own chunk with a key derived from its message, so that a repeated message finds it
         self._recorder.log(rows)
@@ -236,7 +244,7 @@ class Predictor:
         batches: list[tuple[RecordedBatch, list[PendingRequest]]] = []
         for group, members in groups.items():
             try:
-                batch = self._score_group(group, stack_matrices(members), join_identifiers(members))
+                batch = self._score_once(group, stack_matrices(members), join_identifiers(members))
                 batches.append((batch, members))
             except Exception as error:  # noqa: BLE001  every waiting request gets the error
                 deliver_error(members, error)
@@ -269,12 +277,13 @@ class Predictor:
 
     def _score_isolated(self, batch_key: BatchKey, members: list[PendingRequest]) -> None:
         """Score waiting requests together in the thread of their model; a failing one leaves the others."""
-        started = time.perf_counter()
+        started, matrix = time.perf_counter(), stack_matrices(members)
         try:
-            batch = self._score_group(batch_key, stack_matrices(members), join_identifiers(members))
+            batch = self._score_group(batch_key, matrix, join_identifiers(members))
             self._recorder.log([batch])
         except ModelFailureError as error:
             if len(members) == 1:
+                self.arm_counter.add_rows(batch_key[0], len(matrix), failed=len(matrix))
                 deliver_error(members, error)
                 return
             # by halves, until the rows that it fails on are alone
@@ -282,14 +291,26 @@ class Predictor:
             self._score_isolated(batch_key, members[:middle])
             self._score_isolated(batch_key, members[middle:])
         except Exception as error:  # noqa: BLE001  every waiting request gets the error
+            # a journal that refuses is no failure of the model
+            if isinstance(error, ModelWorkerError):
+                self.arm_counter.add_rows(batch_key[0], len(matrix), failed=len(matrix))
             deliver_error(members, error)
         else:
             deliver_results(batch.scored_batch, members)
             self._finish_batch(batch, started)
 
+    def _score_once(self, batch_key: BatchKey, matrix: Matrix, identifiers: Identifiers) -> RecordedBatch:
+        """Score rows that are not tried again, and count them for a rollout if they fail."""
+        try:
+            return self._score_group(batch_key, matrix, identifiers)
+        except Exception:
+            self.arm_counter.add_rows(batch_key[0], len(matrix), failed=len(matrix))
+            raise
+
     def _score_group(self, batch_key: BatchKey, matrix: Matrix, identifiers: Identifiers) -> RecordedBatch:
         loaded_model, protocol, purpose = batch_key
         scored_batch = loaded_model.score(self._keys.create(), matrix)
+        self.arm_counter.add_rows(loaded_model, len(matrix))
         row_indices = np.arange(len(matrix), dtype=np.uint32)
         return RecordedBatch(
             scored_batch=scored_batch,
@@ -302,9 +323,7 @@ class Predictor:
 
     def _finish_batch(self, batch: RecordedBatch, started: float) -> None:
         self._recorder.count(batch)
-        # answers of the canary are the challenger's own; it does not shadow itself
-        if batch.purpose is Purpose.ANSWER:
-            self._shadow.submit(batch)
+        self._shadow.submit(batch)
         self._observe_seconds(batch.scored_batch.loaded_model.model, batch.protocol)(
             time.perf_counter() - started
         )

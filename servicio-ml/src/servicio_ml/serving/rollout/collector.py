@@ -1,20 +1,16 @@
 """The metrics of rollouts, as they are in the store that all processes share."""
 
-import logging
 from collections.abc import Iterator, Mapping
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from servicio_ml.domain.ports.clock import Clock
-from servicio_ml.domain.ports.traffic_plans import TrafficPlanStore
 from servicio_ml.domain.rollout.guardrails import GuardrailFinding, Verdict
 from servicio_ml.domain.rollout.rollout import SWITCHED, Rollout, RolloutState
 from servicio_ml.domain.rollout.transitions import PROGRAM
-from servicio_ml.errors import ServicioError
 from servicio_ml.serving.models.models import LoadedModels
 
-logger = logging.getLogger(__name__)
 SHOWN_SECONDS = 7 * 86_400
 """Time for which the metrics show a rollout that is over."""
 VERDICT_NUMBERS: Mapping[Verdict, int] = {Verdict.HOLDS: 0, Verdict.OPEN: 1, Verdict.BREACHED: 2}
@@ -24,35 +20,23 @@ TIMED = frozenset({RolloutState.RAMPING, RolloutState.WATCHING})
 
 
 class RolloutCollector(Collector):
-    """Newest rollout of each served model; the metrics show the last state read from the store.
+    """Newest rollout of each served model, as the server has read it last.
 
     Args:
-        plans: Store of the traffic plans.
-        models: Models that this server serves.
+        models: Models that this server serves, with their traffic plans.
         clock: Returns the time in seconds since 1970.
     """
 
-    def __init__(self, plans: TrafficPlanStore, models: LoadedModels, clock: Clock) -> None:
-        self._plans, self._models, self._clock = plans, models, clock
-        self._rollouts: dict[str, Rollout] = {}
-
-    def refresh(self) -> None:
-        """Read what other processes have changed; without the store, the metrics keep their last state."""
-        for model in list(self._models.statuses):
-            try:
-                plans = self._plans.load(model)
-            # the store is one for all models: the others would fail in the same manner
-            except ServicioError as error:
-                logger.warning("cannot read the rollouts: %s", error)
-                return
-            for plan in plans:
-                if isinstance(plan, Rollout):
-                    self._rollouts[model] = plan
+    def __init__(self, models: LoadedModels, clock: Clock) -> None:
+        self._models, self._clock = models, clock
 
     def collect(self) -> Iterator[Metric]:
         families, now = _RolloutFamilies(), self._clock()
-        for _, rollout in sorted(self._rollouts.items()):
-            if not rollout.has_ended or now - rollout.events[-1].at < SHOWN_SECONDS:
+        for model in sorted(self._models.statuses):
+            rollout = self._models.get_plan(model)
+            if isinstance(rollout, Rollout) and (
+                not rollout.has_ended or now - rollout.events[-1].at < SHOWN_SECONDS
+            ):
                 families.add(rollout, now)
         yield from families.metrics
 
