@@ -6,6 +6,7 @@ from functools import reduce
 from operator import add
 from threading import Lock
 
+from servicio_ml.domain.ports.traffic_plans import ChangedPlan
 from servicio_ml.domain.rollout.guardrails import ArmCounts
 from servicio_ml.domain.rollout.traffic_plan import TrafficPlan
 
@@ -18,7 +19,7 @@ class MemoryTrafficPlans:
         self._counts = dict[tuple[str, str, str], ArmCounts]()
         self._lock = Lock()
 
-    def change(self, model: str, change: Callable[[TrafficPlan | None], TrafficPlan]) -> TrafficPlan:
+    def change(self, model: str, change: Callable[[TrafficPlan | None], ChangedPlan]) -> ChangedPlan:
         with self._lock:
             plans = self._plans[model]
             newest = plans[0] if plans else None

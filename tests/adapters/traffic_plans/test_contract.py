@@ -13,10 +13,14 @@ from servicio_ml.adapters.prediction_log.sqlite_files import get_decisions_path
 from servicio_ml.adapters.traffic_plans.postgres import PostgresPlanDatabase
 from servicio_ml.adapters.traffic_plans.sqlite import SqlitePlanDatabase
 from servicio_ml.adapters.traffic_plans.store import SqlTrafficPlans
+from servicio_ml.domain.experiments.design import Bandit, ExperimentDesign, ExperimentMetric
+from servicio_ml.domain.experiments.outcome_sums import OutcomeSums, OutcomeTable
+from servicio_ml.domain.experiments.transitions import judge_experiment, start_experiment
 from servicio_ml.domain.ports.traffic_plans import TrafficPlanStore
 from servicio_ml.domain.rollout.guardrails import ArmCounts, judge_guardrails
 from servicio_ml.domain.rollout.paired_sums import PairedSums, sum_pairs
 from servicio_ml.domain.rollout.ramp import Ramp
+from servicio_ml.domain.rollout.rollout import Rollout
 from servicio_ml.domain.rollout.traffic_plan import TrafficPlan
 from servicio_ml.domain.rollout.transitions import abort_rollout, judge_rollout, start_rollout
 from servicio_ml.errors import LogError, RolloutError
@@ -60,7 +64,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStore:
     return made
 
 
-def build_plan(identifier: str = "a", model: str = "rain") -> TrafficPlan:
+def build_plan(identifier: str = "a", model: str = "rain") -> Rollout:
     ramp = Ramp(steps=(0.5, 1.0), watch_hours=1 / 3)
     return start_rollout(model, identifier, (3, 4), ramp, "ann %s ?", NOW)
 
@@ -71,6 +75,24 @@ def test_a_plan_is_read_as_it_was_written(opened: OpenStore) -> None:
     opened().change("rain", lambda _: plan)
     assert opened().load("rain") == [plan]
     assert opened().load("wind") == []
+
+
+def test_an_experiment_is_read_as_it_was_written(opened: OpenStore) -> None:
+    opened().change("rain", lambda _: abort_rollout(build_plan(), "bob", NOW))
+    design = ExperimentDesign(
+        shares={4: 0.25, 5: 1 / 3}, metric=ExperimentMetric.TRUTH, greater_is_better=True,
+        minimum_effect=0.01, bandit=Bandit.THOMPSON,
+    )  # fmt: skip
+    times = (NOW, NOW + 1)
+    started = opened().change("rain", lambda _: start_experiment("rain", "b", 3, design, 2, "ann", times))
+    many = {
+        version: OutcomeSums(rows=900, total=90.0 * version, squares=90.0 * version) for version in (3, 4)
+    }
+    judged = judge_experiment(started, OutcomeTable(phases=[many]), NOW + 2, 1.0)
+    opened().change("rain", lambda _: judged)
+    assert judged.findings[1].high is not None
+    assert judged.findings[2].high is None
+    assert opened().load("rain", 2) == [judged, abort_rollout(build_plan(), "bob", NOW)]
 
 
 def test_the_newest_plan_is_changed_and_the_others_stay(opened: OpenStore) -> None:
@@ -97,12 +119,13 @@ def test_a_refused_change_writes_nothing(opened: OpenStore) -> None:
 def test_two_changes_at_once_see_each_other(opened: OpenStore) -> None:
     first = opened().change("rain", lambda _: build_plan())
 
-    def count(_: int) -> None:
-        opened().change("rain", lambda newest: replace(newest or first, step=(newest or first).step + 1))
+    def advance(newest: TrafficPlan | None) -> Rollout:
+        assert isinstance(newest, Rollout)
+        return replace(newest, step=newest.step + 1)
 
     with ThreadPoolExecutor(4) as executor:
-        list(executor.map(count, range(12)))
-    assert opened().load("rain")[0].step == 12
+        list(executor.map(lambda _: opened().change("rain", advance), range(12)))
+    assert opened().load("rain") == [replace(first, step=12)]
 
 
 def test_the_counts_of_all_processes_are_summed_and_each_saves_its_own_anew(opened: OpenStore) -> None:

@@ -7,6 +7,7 @@ from functools import reduce
 from operator import add
 from typing import Any, Protocol, TypeVar
 
+from servicio_ml.domain.ports.traffic_plans import ChangedPlan
 from servicio_ml.domain.rollout.guardrails import ArmCounts
 from servicio_ml.domain.rollout.paired_sums import PairedSums
 from servicio_ml.domain.rollout.traffic_plan import BUILDERS, TrafficPlan
@@ -44,8 +45,8 @@ class SqlTrafficPlans:
     def __init__(self, database: PlanDatabase) -> None:
         self._database = database
 
-    def change(self, model: str, change: Callable[[TrafficPlan | None], TrafficPlan]) -> TrafficPlan:
-        def run_change(execute: Execute) -> TrafficPlan:
+    def change(self, model: str, change: Callable[[TrafficPlan | None], ChangedPlan]) -> ChangedPlan:
+        def run_change(execute: Execute) -> ChangedPlan:
             newest = next(iter(_read(execute, model, 1)), None)
             plan = change(newest)
             if plan != newest:

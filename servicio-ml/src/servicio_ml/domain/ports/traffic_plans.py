@@ -1,10 +1,12 @@
-"""Port of the traffic plans: rollouts, and what the servers count for them."""
+"""Port of the traffic plans: rollouts and experiments, and what the servers count for rollouts."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from servicio_ml.domain.rollout.guardrails import ArmCounts
 from servicio_ml.domain.rollout.traffic_plan import TrafficPlan
+
+ChangedPlan = TypeVar("ChangedPlan", bound=TrafficPlan)
 
 
 class TrafficPlanStore(Protocol):
@@ -12,10 +14,10 @@ class TrafficPlanStore(Protocol):
 
     Every method raises `LogError` when the store refuses and may be called from several threads::
 
-        plan = plans.change("rain_australia", lambda newest: pause_rollout(newest, "ann", now))
+        plan = plans.change("rain_australia", pause_newest)
     """
 
-    def change(self, model: str, change: Callable[[TrafficPlan | None], TrafficPlan]) -> TrafficPlan:
+    def change(self, model: str, change: Callable[[TrafficPlan | None], ChangedPlan]) -> ChangedPlan:
         """Replace the newest plan of a model by what `change` makes of it, while nobody else changes one.
 
         A plan with a new identifier becomes the newest. Nothing is written when `change` raises, or returns

@@ -17,12 +17,15 @@ class VersionShares:
         shares: Share of the clients (0–1) that each version answers.
         later: Shares from `since` on; until then `shares` apply. All replicas change at that time.
         since: Time in seconds since 1970.
+        marks_champion: Whether the champion's answers to clients that the shares route are logged with the
+            purpose `canary`, too, so that they can be compared with those of the other versions.
     """
 
     shadow: float = 0.0
     shares: Mapping[int, float] = field(default_factory=dict)
     later: Mapping[int, float] = field(default_factory=dict)
     since: float = math.inf
+    marks_champion: bool = False
 
     def get_shares(self, now: float) -> Mapping[int, float]:
         """Return the shares that apply at a time."""

@@ -3,8 +3,36 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from servicio_ml.domain.experiments.experiment import EXPERIMENT, Experiment, build_experiment
 from servicio_ml.domain.rollout.rollout import ROLLOUT, Rollout, build_rollout
+from servicio_ml.errors import RolloutError
 
-TrafficPlan = Rollout
-BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], TrafficPlan]] = {ROLLOUT: build_rollout}
+TrafficPlan = Rollout | Experiment
+BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], TrafficPlan]] = {
+    ROLLOUT: build_rollout,
+    EXPERIMENT: build_experiment,
+}
 """Builders of plans from their stored documents, by kind."""
+
+
+def refuse_running(newest: TrafficPlan | None) -> None:
+    """Refuse what a running plan excludes: another plan, or shares that are set by hand.
+
+    Raises:
+        RolloutError: The newest plan of the model has not ended.
+    """
+    if newest is None or newest.has_ended:
+        return
+    if isinstance(newest, Experiment):
+        shown = ", ".join(map(str, newest.versions))
+        problem = (
+            f"an experiment with versions {shown} is running; wait for its end, or stop it: "
+            f"servicio-ml experiment {newest.model} stop"
+        )
+    else:
+        state = newest.state.replace("_", " ")
+        problem = (
+            f"the rollout of version {newest.challenger} is {state}; wait for its end, or end it: "
+            f"servicio-ml rollout {newest.model} abort"
+        )
+    raise RolloutError(newest.model, problem)

@@ -9,7 +9,7 @@ from servicio_ml.domain.ports.traffic_plans import TrafficPlanStore
 from servicio_ml.domain.promotion import DecisionRecord, PromotionDecision
 from servicio_ml.domain.rollout.ramp import Ramp
 from servicio_ml.domain.rollout.rollout import ROLLOUT, Recorded, Rollout, RolloutState
-from servicio_ml.domain.rollout.traffic_plan import TrafficPlan
+from servicio_ml.domain.rollout.traffic_plan import TrafficPlan, refuse_running
 from servicio_ml.domain.rollout.transitions import start_rollout
 from servicio_ml.errors import RolloutError
 from servicio_ml.lifecycle.model_history_reader import ModelHistoryReader
@@ -31,19 +31,14 @@ def begin_rollout(
         now: Time in seconds since 1970.
 
     Raises:
-        RolloutError: The model has a rollout that is not over, or the challenger is the champion.
+        RolloutError: The model has a rollout or an experiment that is not over, or the
+            challenger is the champion.
         LogError: The store cannot be reached.
     """
     rollout = start_rollout(model, secrets.token_hex(ID_BYTES), versions, ramp, by, now)
 
-    def add(newest: TrafficPlan | None) -> TrafficPlan:
-        if newest is not None and not newest.has_ended:
-            state = newest.state.replace("_", " ")
-            problem = (
-                f"the rollout of version {newest.challenger} is {state}; wait for its end, or end it: "
-                f"servicio-ml rollout {model} abort"
-            )
-            raise RolloutError(model, problem)
+    def add(newest: TrafficPlan | None) -> Rollout:
+        refuse_running(newest)
         return rollout
 
     return plans.change(model, add)
@@ -57,28 +52,24 @@ def change_rollout(plans: TrafficPlanStore, model: str, transition: Callable[[Ro
         LogError: The store cannot be reached.
     """
 
-    def change(newest: TrafficPlan | None) -> TrafficPlan:
-        if newest is None:
-            raise RolloutError(model, f"it has no rollout; begin one: servicio-ml rollout {model} start")
+    def change(newest: TrafficPlan | None) -> Rollout:
+        if not isinstance(newest, Rollout):
+            found = "no rollout" if newest is None else "an experiment, and no rollout since"
+            raise RolloutError(model, f"it has {found}; begin one: servicio-ml rollout {model} start")
         return transition(newest)
 
     return plans.change(model, change)
 
 
-def refuse_during_rollout(plans: TrafficPlanStore, model: str) -> None:
-    """Refuse shares that are set by hand while a rollout sets them.
+def refuse_running_plan(plans: TrafficPlanStore, model: str) -> None:
+    """Refuse shares that are set by hand while a rollout or an experiment sets them.
 
     Raises:
-        RolloutError: The model has a rollout that is not over.
+        RolloutError: The model has one that is not over.
         LogError: The store cannot be reached.
     """
-    for rollout in plans.load(model):
-        if not rollout.has_ended:
-            problem = (
-                f"the rollout of version {rollout.challenger} sets the traffic; wait for its end, or end it: "
-                f"servicio-ml rollout {model} abort"
-            )
-            raise RolloutError(model, problem)
+    for plan in plans.load(model):
+        refuse_running(plan)
 
 
 def record_rollout(plans: TrafficPlanStore, rollout: Rollout, history: ModelHistoryReader) -> Rollout:
@@ -118,9 +109,14 @@ def _build_record(rollout: Rollout, decision: PromotionDecision, reason: str) ->
 
 def _mark(plans: TrafficPlanStore, rollout: Rollout, recorded: Recorded) -> Rollout:
     def mark(newest: TrafficPlan | None) -> TrafficPlan:
-        # a newer rollout may have started meanwhile
-        found = newest if newest is not None and newest.id == rollout.id else None
-        return replace(found, recorded=recorded) if found else newest or rollout
+        if isinstance(newest, Rollout) and newest.id == rollout.id:
+            return replace(newest, recorded=recorded)
+        # a newer plan has started meanwhile
+        return newest or rollout
 
     changed = plans.change(rollout.model, mark)
-    return changed if changed.id == rollout.id else replace(rollout, recorded=recorded)
+    return (
+        changed
+        if isinstance(changed, Rollout) and changed.id == rollout.id
+        else replace(rollout, recorded=recorded)
+    )

@@ -9,7 +9,6 @@ from servicio_ml.domain.ports.traffic_plans import TrafficPlanStore
 from servicio_ml.domain.rollout.guardrails import judge_guardrails
 from servicio_ml.domain.rollout.paired_sums import PairedSums
 from servicio_ml.domain.rollout.rollout import SWITCHED, Rollout, RolloutState
-from servicio_ml.domain.rollout.traffic_plan import TrafficPlan
 from servicio_ml.domain.rollout.transitions import (
     PROGRAM,
     abort_superseded,
@@ -81,7 +80,7 @@ class RolloutMaintainer:
         """
         try:
             rollout = next(iter(self._plans.load(model)), None)
-            if rollout is None:
+            if not isinstance(rollout, Rollout):
                 return
             if not rollout.has_ended:
                 rollout = self._take_action(rollout, champion)
@@ -142,7 +141,7 @@ class RolloutMaintainer:
     def _change(self, seen: Rollout, transition: Callable[[Rollout], Rollout]) -> Rollout:
         """Change a rollout that is as it was seen; else leave it to whoever has changed it."""
 
-        def change(newest: Rollout) -> TrafficPlan:
+        def change(newest: Rollout) -> Rollout:
             changed = transition(newest) if newest == seen else newest
             if len(changed.events) > len(newest.events):
                 last = changed.events[-1]

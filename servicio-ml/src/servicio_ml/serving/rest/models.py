@@ -13,7 +13,7 @@ from servicio_ml.domain.ports.traffic_plans import TrafficPlanStore
 from servicio_ml.domain.search import Parameter
 from servicio_ml.errors import NotReadyError
 from servicio_ml.features.runtimes.scorer import Runtime
-from servicio_ml.lifecycle.rollout.actions import refuse_during_rollout
+from servicio_ml.lifecycle.rollout.actions import refuse_running_plan
 from servicio_ml.lifecycle.version_tags import (
     CANDIDATE_TAG,
     FAMILY_TAG,
@@ -225,7 +225,7 @@ def _add_admin_routes(
     async def set_traffic(model: str, wanted: TrafficState) -> ModelState:
         """Set the shares for every process and replica, until they are set again; not during a rollout."""
         models.get_status(model)
-        await asyncio.to_thread(refuse_during_rollout, plans, model)
+        await asyncio.to_thread(refuse_running_plan, plans, model)
         # tags of the registry, not memory: replicas and later restarts read them, too
         await asyncio.to_thread(set_tag, model, SHADOW_TAG, str(wanted.shadow))
         await asyncio.to_thread(set_tag, model, CANARY_TAG, str(wanted.canary))
