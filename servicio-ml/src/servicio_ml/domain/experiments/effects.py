@@ -98,8 +98,8 @@ def judge_arms(
         finding = _build_finding(version, outcomes)
         findings.append(
             ArmFinding(
-                version=version, rows=finding.rows, mean=finding.mean, improvement=_hide_infinite(effect),
-                low=_hide_infinite(low), high=_hide_infinite(high),
+                version=version, rows=finding.rows, mean=finding.mean, improvement=_omit_infinite(effect),
+                low=_omit_infinite(low), high=_omit_infinite(high),
                 verdict=_choose_verdict(low, high, design.minimum_effect),
             )
         )  # fmt: skip
@@ -110,11 +110,7 @@ def weigh_means(
     arm: Sequence[OutcomeSums], control: Sequence[OutcomeSums], *, is_share: bool
 ) -> WeightedMeans:
     """Average the means of a version and of the champion over the phases, with the same weights."""
-    both = [
-        (one.rows * other.rows / (one.rows + other.rows), one, other)
-        for one, other in zip(arm, control, strict=True)
-        if one.rows and other.rows
-    ]
+    both = _pair_phases(arm, control)
     weight = math.fsum(pairs for pairs, _, _ in both)
     # without rows of both, all sums are 0
     scale = weight or 1.0
@@ -130,6 +126,17 @@ def weigh_means(
     )
 
 
+def _pair_phases(
+    arm: Sequence[OutcomeSums], control: Sequence[OutcomeSums]
+) -> list[tuple[float, OutcomeSums, OutcomeSums]]:
+    """Return the weight of each phase with rows of both, and their sums."""
+    return [
+        (one.rows * other.rows / (one.rows + other.rows), one, other)
+        for one, other in zip(arm, control, strict=True)
+        if one.rows and other.rows
+    ]
+
+
 def compute_improvement_bounds(design: ExperimentDesign, found: WeightedMeans) -> tuple[float, float]:
     """Compute bounds of the improvement that hold at all times; infinite with too few rows."""
     # both sides of each version besides the champion
@@ -137,17 +144,17 @@ def compute_improvement_bounds(design: ExperimentDesign, found: WeightedMeans) -
     width = compute_half_width(found.weight / design.design_effect, error)
     if math.isinf(width):
         return -math.inf, math.inf
-    low, high = (_bound_ratio if design.relative else _bound_difference)(found, width)
+    low, high = (_limit_ratio if design.relative else _limit_difference)(found, width)
     return (low, high) if design.sign > 0 else (-high, -low)
 
 
-def _bound_difference(found: WeightedMeans, width: float) -> tuple[float, float]:
+def _limit_difference(found: WeightedMeans, width: float) -> tuple[float, float]:
     half = width * math.sqrt(found.variance + found.champion_variance)
     difference = found.mean - found.champion
     return difference - half, difference + half
 
 
-def _bound_ratio(found: WeightedMeans, width: float) -> tuple[float, float]:
+def _limit_ratio(found: WeightedMeans, width: float) -> tuple[float, float]:
     """Bound the growth of the mean, as a share of the champion's (Fieller 1954)."""
     square = width * width
     # ratios r for which `mean - r * champion` is within its bounds: the roots of a quadratic equation
@@ -191,5 +198,5 @@ def _choose_verdict(low: float, high: float, effect: float) -> ArmVerdict:
     return ArmVerdict.WITHIN if -effect < low and high < effect else ArmVerdict.OPEN
 
 
-def _hide_infinite(value: float) -> float | None:
+def _omit_infinite(value: float) -> float | None:
     return value if math.isfinite(value) else None
