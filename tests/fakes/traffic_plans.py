@@ -30,8 +30,8 @@ class MemoryTrafficPlans:
                 plans.insert(0, plan)
         return plan
 
-    def load(self, model: str, limit: int = 1) -> Sequence[TrafficPlan]:
-        return self._plans[model][:limit]
+    def load(self, model: str, limit: int = 1, kind: str = "") -> Sequence[TrafficPlan]:
+        return [each for each in self._plans[model] if kind in {"", each.kind}][:limit]
 
     def save_counts(self, model: str, plan_id: str, process: str, counts: ArmCounts) -> None:
         self._counts[model, plan_id, process] = counts

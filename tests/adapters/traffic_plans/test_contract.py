@@ -92,6 +92,8 @@ def test_an_experiment_is_read_as_it_was_written(opened: OpenStore) -> None:
     opened().change("rain", lambda _: judged)
     assert judged.findings[1].high is not None
     assert judged.findings[2].high is None
+    assert opened().load("rain", kind="rollout") == [abort_rollout(build_plan(), "bob", NOW)]
+    assert opened().load("rain", kind="experiment") == [judged]
     assert opened().load("rain", 2) == [judged, abort_rollout(build_plan(), "bob", NOW)]
 
 

@@ -24,6 +24,7 @@ from servicio_ml.domain.rollout.transitions import (
     judge_rollout,
 )
 from servicio_ml.errors import LogError, RegistryError
+from servicio_ml.lifecycle.rollout.actions import change_rollout
 from servicio_ml.serving.app import build_app
 from servicio_ml.serving.gateway import Gateway
 from servicio_ml.serving.http.access_log import AccessLog
@@ -76,11 +77,7 @@ class RolloutApi:
     def change(self, transition: Callable[[Rollout], Rollout]) -> None:
         """Change the newest rollout as a maintainer does."""
 
-        def change(newest: Rollout | None) -> Rollout:
-            assert newest is not None
-            return transition(newest)
-
-        self.plans.change("small", change)
+        change_rollout(self.plans, "small", transition)
 
     def advance(self, rows: int) -> None:
         """Evaluate the newest rollout where all guardrails hold."""
@@ -237,7 +234,10 @@ def test_nobody_sets_shares_by_hand_during_a_rollout(api: RolloutApi) -> None:
     wanted = {"shadow": 0.5, "canary": 0.0}
     api.start()
     refused = api("PUT", TRAFFIC, wanted)
-    assert (refused.status, "the rollout of version 2 sets" in refused.document["detail"]) == (409, True)
+    assert (refused.status, "the rollout of version 2 is ramping" in refused.document["detail"]) == (
+        409,
+        True,
+    )
     assert api.made.registry.get_model_tags("small") == {}
     api.change(lambda newest: abort_superseded(newest, 2, api.made.clock.now))
     assert api("PUT", TRAFFIC, wanted).document["traffic"] == wanted

@@ -12,7 +12,7 @@ from servicio_ml.domain.rollout.guardrails import ArmCounts
 from servicio_ml.domain.rollout.paired_sums import PairedSums
 from servicio_ml.domain.rollout.traffic_plan import BUILDERS, TrafficPlan
 
-READ = "SELECT kind, document FROM traffic_plan WHERE model = ? ORDER BY seq DESC LIMIT ?"
+READ = "SELECT kind, document FROM traffic_plan WHERE model = ? AND ? IN ('', kind) ORDER BY seq DESC LIMIT ?"
 WRITE = """
 INSERT INTO traffic_plan (model, plan_id, kind, document) VALUES (?, ?, ?, ?)
 ON CONFLICT (model, plan_id) DO UPDATE SET document = excluded.document
@@ -55,8 +55,8 @@ class SqlTrafficPlans:
 
         return self._database.run(run_change, lock=model)
 
-    def load(self, model: str, limit: int = 1) -> Sequence[TrafficPlan]:
-        return self._database.run(lambda execute: _read(execute, model, limit))
+    def load(self, model: str, limit: int = 1, kind: str = "") -> Sequence[TrafficPlan]:
+        return self._database.run(lambda execute: _read(execute, model, limit, kind))
 
     def save_counts(self, model: str, plan_id: str, process: str, counts: ArmCounts) -> None:
         row = (model, plan_id, process, json.dumps(asdict(counts)))
@@ -67,8 +67,9 @@ class SqlTrafficPlans:
         return reduce(add, (_build_counts(json.loads(document)) for (document,) in rows), ArmCounts())
 
 
-def _read(execute: Execute, model: str, limit: int) -> list[TrafficPlan]:
-    return [BUILDERS[kind](json.loads(document)) for kind, document in execute(READ, (model, limit))]
+def _read(execute: Execute, model: str, limit: int, wanted: str = "") -> list[TrafficPlan]:
+    rows = execute(READ, (model, wanted, limit))
+    return [BUILDERS[kind](json.loads(document)) for kind, document in rows]
 
 
 def _build_counts(document: dict[str, Any]) -> ArmCounts:

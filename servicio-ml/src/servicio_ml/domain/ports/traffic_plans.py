@@ -25,8 +25,8 @@ class TrafficPlanStore(Protocol):
         """
         ...
 
-    def load(self, model: str, limit: int = 1) -> Sequence[TrafficPlan]:
-        """Load the plans of a model, the newest first."""
+    def load(self, model: str, limit: int = 1, kind: str = "") -> Sequence[TrafficPlan]:
+        """Load the plans of a model, the newest first; those of one kind if it is not empty."""
         ...
 
     def save_counts(self, model: str, plan_id: str, process: str, counts: ArmCounts) -> None:

@@ -44,6 +44,15 @@ def begin_rollout(
     return plans.change(model, add)
 
 
+def list_rollouts(plans: TrafficPlanStore, model: str, limit: int) -> list[Rollout]:
+    """List the rollouts of a model, the newest first.
+
+    Raises:
+        LogError: The store cannot be reached.
+    """
+    return [each for each in plans.load(model, limit, ROLLOUT) if isinstance(each, Rollout)]
+
+
 def change_rollout(plans: TrafficPlanStore, model: str, transition: Callable[[Rollout], Rollout]) -> Rollout:
     """Change the newest rollout of a model.
 

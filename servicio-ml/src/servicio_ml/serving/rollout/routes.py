@@ -14,7 +14,7 @@ from servicio_ml.domain.rollout.ramp import Ramp
 from servicio_ml.domain.rollout.rollout import Rollout
 from servicio_ml.domain.rollout.transitions import abort_rollout, pause_rollout, resume_rollout
 from servicio_ml.errors import NoSuchModelError, NotReadyError, RequestError, UseCaseError
-from servicio_ml.lifecycle.rollout.actions import begin_rollout, change_rollout
+from servicio_ml.lifecycle.rollout.actions import begin_rollout, change_rollout, list_rollouts
 from servicio_ml.serving.http.call import CALL_KEY
 from servicio_ml.serving.http.route_access import Access, require
 from servicio_ml.serving.models.models import LoadedModels
@@ -55,7 +55,7 @@ class RolloutActions:
         """
         # an unknown model is refused before the store is asked
         self.models.get_status(model)
-        return [self._build_info(each) for each in self.plans.load(model, limit)]
+        return [self._build_info(each) for each in list_rollouts(self.plans, model, limit)]
 
     def start(self, model: str, body: StartRolloutRequest, by: str) -> RolloutInfo:
         """Begin a rollout of a version that loads here and answers its golden rows.
