@@ -220,7 +220,7 @@ def test_an_abort_is_in_the_history(place: RolloutFixture) -> None:
     for _ in range(3):
         place.run()
     assert [(each.decision, each.by, each.reason) for each in place.decisions[:1]] == [
-        (PromotionDecision.REJECTED, "bob", "no time")
+        (PromotionDecision.REJECTED, "bob", "aborted: no time")
     ]
     assert len(place.decisions) == 3
     assert place.models.get_status(MODEL).others == ()

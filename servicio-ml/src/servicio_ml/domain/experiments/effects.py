@@ -110,7 +110,7 @@ def weigh_means(
     arm: Sequence[OutcomeSums], control: Sequence[OutcomeSums], *, is_share: bool
 ) -> WeightedMeans:
     """Average the means of a version and of the champion over the phases, with the same weights."""
-    both = _pair_phases(arm, control)
+    both = _weigh_phases(arm, control)
     weight = math.fsum(pairs for pairs, _, _ in both)
     # without rows of both, all sums are 0
     scale = weight or 1.0
@@ -126,7 +126,7 @@ def weigh_means(
     )
 
 
-def _pair_phases(
+def _weigh_phases(
     arm: Sequence[OutcomeSums], control: Sequence[OutcomeSums]
 ) -> list[tuple[float, OutcomeSums, OutcomeSums]]:
     """Return the weight of each phase with rows of both, and their sums."""
