@@ -182,7 +182,7 @@ def test_a_slow_challenger_is_rolled_back(place: RolloutFixture, monkeypatch: py
         place.run()
         now[0] += 1.0
     assert place.rollout.state is RolloutState.ROLLED_BACK
-    assert "latency: slower than allowed in 100%" in place.rollout.events[-1].reason
+    assert "latency: slower than its limit in 100%" in place.rollout.events[-1].reason
 
 
 def test_two_workers_judge_once(place: RolloutFixture) -> None:

@@ -191,7 +191,8 @@ def test_people_pause_resume_and_abort(api: RolloutApi) -> None:
     assert paused["events"][-1]["reason"] == "paused at 0%: a holiday"
     api.made.clock.now += 60
     resumed = api("POST", f"{ROLLOUT}/resume").document
-    assert (resumed["state"], resumed["since"]) == ("ramping", api.made.clock.now)
+    assert (resumed["state"], resumed["since"]) == ("ramping", api.made.clock.now - 60)
+    assert resumed["deadline"] == api.made.clock.now + 72 * 3600
     aborted = api("POST", f"{ROLLOUT}/abort", {"reason": "too slow"}).document
     assert (aborted["state"], aborted["ended"], aborted["share"]) == ("aborted", True, 0)
     assert [(each["reason"], each["by"]) for each in aborted["events"][1:]] == [

@@ -72,7 +72,7 @@ class GuardrailFinding:
         guardrail: Guardrail.
         verdict: What the evidence shows.
         rows: Number of rows, or of timed trials, behind it.
-        value: Measured value in the unit of the limit; None without rows.
+        value: Measured value in the unit of the limit; None without rows, and where it is not finite.
         limit: Limit.
     """
 
@@ -83,9 +83,16 @@ class GuardrailFinding:
     limit: float
 
     def __str__(self) -> str:
-        value = "nothing measured" if self.value is None else _describe(self.guardrail, self.value)
+        name = self.guardrail.replace("_", " ")
         limit = _describe(self.guardrail, self.limit)
-        return f"{self.guardrail.replace('_', ' ')}: {value} (limit {limit}) on {self.rows:,} rows"
+        if not self.rows:
+            return f"{name}: nothing measured yet (limit {limit})"
+        if self.guardrail is Guardrail.LATENCY:
+            slower = f"slower than its limit in {self.value:.0%} of {self.rows:,} timed trials"
+            return f"{name}: {slower} (limit {limit})"
+        value = "no finite value" if self.value is None else _describe(self.guardrail, self.value)
+        unit = " standard deviations" if self.guardrail is Guardrail.SHIFT else ""
+        return f"{name}: {value}{unit} (limit {limit}) on {self.rows:,} rows"
 
 
 def judge_guardrails(
@@ -146,17 +153,19 @@ def _judge_shift(scores: Sequence[PairedSums], ramp: Ramp, design_effect: float)
 
 def _judge_score(sums: PairedSums, number: int, ramp: Ramp, design_effect: float) -> Verdict:
     # each of the scores may be shifted to two sides
-    error, room = _divide_error(ramp) / (2 * number), ramp.max_shift * sums.compute_second_deviation()
+    error, room = _divide_error(ramp) / (2 * number), ramp.max_shift * sums.compute_pooled_deviation()
     low, high = sums.compute_bounds(1.0, error, error, design_effect)
-    if low > room or high < -room:
+    if low > room or high < -room or low == math.inf:
         return Verdict.BREACHED
     low, high = sums.compute_bounds(1.0, ramp.error_rate, ramp.error_rate, design_effect)
-    return Verdict.HOLDS if -room <= low and high <= room else Verdict.OPEN
+    holds = math.isfinite(room) and -room <= low and high <= room
+    return Verdict.HOLDS if holds else Verdict.OPEN
 
 
 def _compute_shift(sums: PairedSums) -> float | None:
-    deviation = sums.compute_second_deviation()
-    return (sums.first - sums.second) / sums.rows / deviation if deviation else None
+    deviation = sums.compute_pooled_deviation()
+    shift = (sums.first - sums.second) / sums.rows / deviation if deviation else math.nan
+    return shift if math.isfinite(shift) else None
 
 
 def _judge_rate(guardrail: Guardrail, counts: Trials, limit: float, ramp: Ramp) -> GuardrailFinding:
@@ -172,8 +181,5 @@ def _judge_rate(guardrail: Guardrail, counts: Trials, limit: float, ramp: Ramp) 
 
 
 def _describe(guardrail: Guardrail, value: float) -> str:
-    if guardrail is Guardrail.SHIFT:
-        return f"{value:+.3f} standard deviations"
-    if guardrail is Guardrail.LATENCY:
-        return f"slower than allowed in {value:.0%} of the trials"
-    return f"{value:.2%}" if guardrail is Guardrail.FAILURES else f"{value:+.1%}"
+    formats = {Guardrail.SHIFT: "+.3f", Guardrail.LATENCY: ".0%", Guardrail.FAILURES: ".2%"}
+    return format(value, formats.get(guardrail, "+.1%"))

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from servicio_ml.domain.rollout.sequential import compute_half_width
 
+ROUNDING = 1e-12
+"""Variance that rounding of the sums may hide, as a share of the mean square."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedSums:
@@ -53,42 +56,63 @@ class PairedSums:
     ) -> tuple[float, float]:
         """Compute bounds of the mean of `challenger - ratio * champion` that hold at all times.
 
+        Both are infinite where the challenger's sum is no finite number: its mean is beyond every limit.
+
         Args:
             ratio: Factor of the champion's values.
             low_error: Error rate of the lower bound.
             high_error: Error rate of the upper bound.
             design_effect: Variance of the mean relative to that of independent rows.
         """
-        if not self.rows:
-            return -math.inf, math.inf
-        mean = (self.first - ratio * self.second) / self.rows
-        squares = self.first_squares - 2 * ratio * self.products + ratio * ratio * self.second_squares
-        deviation = math.sqrt(max(squares / self.rows - mean * mean, 0.0))
+        mean = (self.first - ratio * self.second) / self.rows if self.rows else math.nan
+        if not math.isfinite(mean):
+            is_broken = math.isfinite(self.second) and not math.isfinite(self.first)
+            return math.inf if is_broken else -math.inf, math.inf
+        sizes = self.first_squares + ratio * ratio * self.second_squares
+        squares = sizes - 2 * ratio * self.products
+        deviation = math.sqrt(_compute_variance(mean, squares / self.rows, sizes / self.rows))
         # correlated rows weigh less: n rows count as n / design effect
         weighed = self.rows / design_effect
         low, high = (compute_half_width(weighed, error) for error in (low_error, high_error))
-        # equal rows have no deviation, and too few rows no bound: their product is no number
+        # rows of zeros have no deviation, and too few rows no bound: their product is no number
         return (
             mean - (low * deviation if math.isfinite(low) else math.inf),
             mean + (high * deviation if math.isfinite(high) else math.inf),
         )
 
-    def compute_second_deviation(self) -> float:
-        """Compute the standard deviation of the champion's values; 0 without rows."""
+    def compute_pooled_deviation(self) -> float:
+        """Compute the square root of the mean variance of both versions' values; 0 without rows."""
         if not self.rows:
             return 0.0
-        mean = self.second / self.rows
-        return math.sqrt(max(self.second_squares / self.rows - mean * mean, 0.0))
+        moments = ((self.first, self.first_squares), (self.second, self.second_squares))
+        variances = [
+            _compute_variance(total / self.rows, squares / self.rows, squares / self.rows)
+            for total, squares in moments
+        ]
+        return math.sqrt(sum(variances) / len(variances))
+
+
+def _compute_variance(mean: float, square: float, size: float) -> float:
+    """Compute a variance from the mean and the mean square, not below what rounding may hide.
+
+    It is infinite where it is no finite number.
+    """
+    variance = max(square - mean * mean, 0.0) + ROUNDING * size
+    return variance if math.isfinite(variance) else math.inf
 
 
 def sum_pairs(pairs: Iterable[tuple[float, float]]) -> PairedSums:
-    """Sum pairs of a challenger's and a champion's value."""
-    values = list(pairs)
+    """Sum pairs of a challenger's and a champion's value.
+
+    A pair whose champion's value is no finite number is left out, as there is nothing to compare with.
+    """
+    values = [(a, b) for a, b in pairs if math.isfinite(b)]
+    # `math.fsum` refuses what is not finite
     return PairedSums(
         rows=len(values),
-        first=math.fsum(a for a, _ in values),
-        second=math.fsum(b for _, b in values),
-        first_squares=math.fsum(a * a for a, _ in values),
-        second_squares=math.fsum(b * b for _, b in values),
-        products=math.fsum(a * b for a, b in values),
+        first=sum(a for a, _ in values),
+        second=sum(b for _, b in values),
+        first_squares=sum(a * a for a, _ in values),
+        second_squares=sum(b * b for _, b in values),
+        products=sum(a * b for a, b in values),
     )

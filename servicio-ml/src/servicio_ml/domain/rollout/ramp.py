@@ -44,7 +44,8 @@ class Ramp:
             score of classes, absolute error of numbers.
         max_expected_loss_growth: Maximum growth of the loss that each version expects of itself, which needs
             no ground truth.
-        max_shift: Maximum shift of the mean of a score, in standard deviations of the champion's.
+        max_shift: Maximum shift of the mean of a score to either side, in pooled standard deviations of both
+            versions.
         max_failure_rate: Maximum share of rows that the challenger fails to score.
         max_latency_growth: Maximum growth of the time to score the same rows, as a share of the champion's.
         error_rate: Probability (0–1) that a challenger within all limits is ever rolled back.

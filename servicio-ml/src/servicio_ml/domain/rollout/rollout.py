@@ -74,6 +74,7 @@ class Rollout:
         step: Number of the step; 0 for the challenger in shadow only.
         since: Time from which the step or the state applies, in seconds since 1970.
         started_at: Time of the start, in seconds since 1970.
+        resumed_at: Time of the last resumption, in seconds since 1970; 0 without one.
         rows_before: Number of rows that the challenger had scored when the step began.
         judged_at: Time of the last evaluation, in seconds since 1970.
         findings: Evidence at the last evaluation.
@@ -90,6 +91,7 @@ class Rollout:
     step: int
     since: float
     started_at: float
+    resumed_at: float = 0.0
     rows_before: int = 0
     judged_at: float = 0.0
     findings: tuple[GuardrailFinding, ...] = ()
@@ -125,7 +127,7 @@ class Rollout:
     def deadline(self) -> float:
         """End of the maximum time of the step or of the watch, in seconds since 1970."""
         hours = self.ramp.watch_hours if self.state is RolloutState.WATCHING else self.ramp.max_hours
-        return self.since + hours * SECONDS_PER_HOUR
+        return max(self.since, self.resumed_at) + hours * SECONDS_PER_HOUR
 
     def get_step_share(self, step: int) -> float:
         """Return the share of a step; 0 of the shadow before the first."""

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 TIGHTEST_ROWS = 2_000
 """Number of rows at which the bounds of a mean are tightest; elsewhere they are slightly wider."""
 MIN_ROWS = 200
-"""Minimum number of rows for bounds of a mean, which rest on the central limit theorem."""
+"""Minimum number of rows for bounds of a mean, which rest on the central limit theorem.
+
+Enough for differences of the losses of two models; sums of one rare event need more.
+"""
 HIGHER_RATES = (1.5, 2.0, 4.0, 16.0)
 """Alternatives above a limit, as odds relative to those of the limit."""
 
@@ -28,7 +31,7 @@ class Trials:
 
 
 def compute_half_width(rows: float, error_rate: float) -> float:
-    """Compute the half-width of a one-sided bound of a mean, in standard deviations of a row.
+    """Compute the half-width of a one-sided bound of a mean, in standard deviations of a row (appendix B.1).
 
     The true mean lies beyond the bound at any number of rows with a probability of `error_rate` at most.
     It is infinite below `MIN_ROWS`.
@@ -39,11 +42,19 @@ def compute_half_width(rows: float, error_rate: float) -> float:
     """
     if rows < MIN_ROWS:
         return math.inf
-    # the mixture's variance for which the two-sided bound at twice the rate is tightest (appendix B.2)
-    doubled = 2 * error_rate
-    scale = (-2 * math.log(doubled) + math.log(1 - 2 * math.log(doubled))) / TIGHTEST_ROWS
-    spread = rows * scale + 1
-    return math.sqrt(2 * spread / (rows * rows * scale) * math.log(1 + math.sqrt(spread) / doubled))
+    variance = compute_mixture_variance(error_rate)
+    spread = rows * variance + 1
+    odds = 1 + math.sqrt(spread) / (2 * error_rate)
+    return math.sqrt(2 * spread / (rows * rows * variance) * math.log(odds))
+
+
+def compute_mixture_variance(error_rate: float) -> float:
+    """Compute the variance of the mixture with which the bounds are tightest at `TIGHTEST_ROWS`.
+
+    Closed form of appendix B.2 for the two-sided bounds at twice the error rate, which are nearly equal.
+    """
+    logarithm = -2 * math.log(2 * error_rate)
+    return (logarithm + math.log(1 + logarithm)) / TIGHTEST_ROWS
 
 
 def compute_rate_evidence(counts: Trials, limit: float, *, above: bool) -> float:

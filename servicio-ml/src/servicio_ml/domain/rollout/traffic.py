@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-TWO_TO_64 = 2.0**64
+DIGEST_BITS, FRACTION_BITS = 64, 52
+"""Bits of a digest, and those of them that a number in (0, 1) holds exactly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,21 +37,26 @@ def choose_version(client_key: str, champion: int, shares: Mapping[int, float]) 
     """Choose the version that answers a client: always the same one as long as the shares are the same.
 
     Weighted rendezvous hashing (Thaler and Ravishankar 1998; weights after Schindelhauer and Schomaker 2005):
-    a version whose share grows wins clients and loses none.
+    a version whose share grows in relation to each other's wins clients and loses none.
 
     Args:
         client_key: Key of the client.
-        champion: Version that gets the rest.
+        champion: Version that gets the rest, whatever share is named for it.
         shares: Share of each other version, 0 to 1 together.
     """
-    weights = {**shares, champion: max(1 - math.fsum(shares.values()), 0.0)}
-    return max(
-        (version for version, weight in weights.items() if weight > 0),
-        key=lambda version: weights[version] / -math.log(_hash_client(client_key, version)),
-    )
+    weights = {version: share for version, share in shares.items() if version != champion and share > 0}
+    rest = 1 - math.fsum(weights.values())
+    if rest > 0:
+        weights[champion] = rest
+    return max(weights, key=lambda version: weights[version] / -math.log(_hash_client(client_key, version)))
 
 
 def _hash_client(client_key: str, version: int) -> float:
-    """Map a client and a version to a uniform number in (0, 1)."""
-    digest = blake2b(f"{version} {client_key}".encode(), digest_size=8).digest()
-    return (int.from_bytes(digest, "big") + 0.5) / (TWO_TO_64 + 1)
+    digest = blake2b(f"{version} {client_key}".encode(), digest_size=DIGEST_BITS // 8).digest()
+    return scale_digest(digest)
+
+
+def scale_digest(digest: bytes) -> float:
+    """Map a uniform digest of 8 bytes to a uniform number above 0 and below 1."""
+    whole = int.from_bytes(digest, "big") >> (DIGEST_BITS - FRACTION_BITS)
+    return (whole + 0.5) / (1 << FRACTION_BITS)

@@ -37,7 +37,7 @@ def start_rollout(
         id=identifier, model=model, champion=champion, challenger=challenger, ramp=ramp,
         state=RolloutState.RAMPING, step=0, since=now, started_at=now,
     )  # fmt: skip
-    reason = f"version {challenger} scores {ramp.shadow:.0%} of the rows in shadow"
+    reason = f"version {challenger} scores {_show(ramp.shadow)} of the rows in shadow"
     return _enter(rollout, RolloutState.RAMPING, reason, by, now)
 
 
@@ -48,7 +48,7 @@ def pause_rollout(rollout: Rollout, by: str, now: float, reason: str = "") -> Ro
         RolloutError: The rollout is not ramping.
     """
     _require(rollout, {RolloutState.RAMPING}, "paused")
-    done = _join_reason(f"paused at {rollout.share:.0%}", reason)
+    done = _join_reason(f"paused at {_show(rollout.share)}", reason)
     return _enter(rollout, RolloutState.PAUSED, done, by, now)
 
 
@@ -59,8 +59,9 @@ def resume_rollout(rollout: Rollout, by: str, now: float, reason: str = "") -> R
         RolloutError: The rollout is not paused.
     """
     _require(rollout, {RolloutState.PAUSED}, "resumed")
-    resumed = replace(rollout, since=max(rollout.since, now))
-    done = _join_reason(f"resumed at {rollout.share:.0%}", reason)
+    # the step applies already: with a later `since`, its clients would flip back until then
+    resumed = replace(rollout, resumed_at=now)
+    done = _join_reason(f"resumed at {_show(rollout.share)}", reason)
     return _enter(resumed, RolloutState.RAMPING, done, by, now)
 
 
@@ -156,6 +157,10 @@ def abort_superseded(rollout: Rollout, champion: int, now: float) -> Rollout:
     """End a rollout whose champion was changed by somebody else."""
     reason = f"version {champion} became champion by another decision"
     return _enter(rollout, RolloutState.ABORTED, reason, PROGRAM, now)
+
+
+def _show(share: float) -> str:
+    return f"{100 * share:g}%"
 
 
 def _enter(rollout: Rollout, state: RolloutState, reason: str, by: str, now: float) -> Rollout:

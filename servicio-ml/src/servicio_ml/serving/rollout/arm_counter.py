@@ -137,8 +137,8 @@ def _sum_scores(challenger: Predictions, champion: Predictions) -> tuple[PairedS
 
 
 def sum_arrays(first: Floats, second: Floats) -> PairedSums:
-    """Sum the values `[n]` of the challenger and of the champion; rows with NaN are left out."""
-    known = np.isfinite(first) & np.isfinite(second)
+    """Sum the values `[n]` of the challenger and of the champion, as `sum_pairs` does."""
+    known = np.isfinite(second)
     first, second = first[known].astype(np.float64), second[known].astype(np.float64)
     return PairedSums(
         rows=len(first),

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
-import numpy as np
-
 from servicio_ml.domain.ports.prediction_log import PredictionLog
 from servicio_ml.domain.prediction import (
     LabelledPrediction,
@@ -14,12 +12,11 @@ from servicio_ml.domain.prediction import (
     format_prediction_ids,
     parse_prediction_id,
 )
-from servicio_ml.domain.rollout.paired_sums import PairedSums
+from servicio_ml.domain.rollout.paired_sums import PairedSums, sum_pairs
 from servicio_ml.domain.rollout.rollout import Rollout
 from servicio_ml.lifecycle.rollout.maintainer import LossEvidence
 from servicio_ml.serving.models.loaded_model import LoadedModel
 from servicio_ml.serving.models.models import LoadedModels
-from servicio_ml.serving.rollout.arm_counter import sum_arrays
 
 READ_ROWS = 5_000
 """Number of rows whose predictions are read at once."""
@@ -68,7 +65,7 @@ class LossReader:
     ) -> PairedSums:
         shadow_ids = [_derive_shadow_id(each.prediction.id) for each in answered]
         shadows = self._log.find(shadow_ids)
-        first, second = list[float](), list[float]()
+        losses = list[tuple[float, float]]()
         for each, shadow_id in zip(answered, shadow_ids, strict=True):
             shadow = shadows.get(shadow_id)
             pair = {each.prediction.version: each.prediction}
@@ -81,9 +78,8 @@ class LossReader:
                     compute_loss(versions[number], pair[number], truth)
                     for number in (rollout.challenger, rollout.champion)
                 )
-                first.append(challenger)
-                second.append(champion)
-        return sum_arrays(np.array(first), np.array(second))
+                losses.append((challenger, champion))
+        return sum_pairs(losses)
 
 
 def compute_loss(version: LoadedModel, prediction: LoggedPrediction, truth: float | str) -> float:
