@@ -20,6 +20,8 @@ ERROR_BUDGET = 1 - thresholds.SLO_AVAILABILITY
 LATENCY_BUDGET = 1 - thresholds.SLO_LATENCY
 FAST_BURN, SLOW_BURN = (rate for rate, _, _ in thresholds.PAGE_BURN_RATES)
 DAY_SECONDS = 86_400
+MILLISECONDS = 1000
+"""Milliseconds in a second; Grafana's times are in milliseconds."""
 STALE_SECONDS = thresholds.STALE_DAYS * DAY_SECONDS
 QUIET, TICKET, PAGE = 0, 1, 2
 LEVELS: ValueNames = {QUIET: ("healthy", GOOD), TICKET: ("ticket", WARN), PAGE: ("page", BAD)}

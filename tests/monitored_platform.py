@@ -40,6 +40,8 @@ SCRAPE_SECONDS = 1
 BATCH_ROWS, LABELLED_SHARE = 200, 0.8
 BATCH_INTERVAL_SECONDS = 0.5
 TASKS = {"small": Task.BINARY, "three": Task.MULTICLASS, "price": Task.REGRESSION}
+ROLLED_OUT = ("small", "price")
+"""Models with a rollout: a classifier and a regression."""
 MONITORING_ROLE = "watcher"
 CHECKPOINTS = ROOT / "tests" / "compose" / "standins" / "checkpoints.yaml"
 TOKEN = "token-of-a-test-that-is-long-enough"  # noqa: S105  of a server that lives as long as a test
@@ -166,6 +168,14 @@ class TrafficLoad:
         answer = self.platform("POST", f"/models/{model}/feedback/batch", {"labels": known})
         assert answer.status == 200, answer.body
 
+    def start_rollouts(self) -> None:
+        """Start rollouts that remain in their first step."""
+        for model in ROLLED_OUT:
+            answer = self.platform(
+                "POST", f"/models/{model}/rollout", {"ramp": {"shadow": 1, "min_hours": 9}}
+            )
+            assert answer.status == 200, answer.body
+
     def send_alert(self) -> None:
         """Send an alert that starts nothing to the hook."""
         labels = {"alertname": "FeatureDrift", "model": "small", "cause": "drift", "severity": "ticket"}
@@ -202,7 +212,8 @@ def run_monitored_platform(folder: Path, artifacts: Mapping[str, Path]) -> Itera
     shelf = ModelShelf(folder / "state")
     for model, artifact in artifacts.items():
         shelf.add(model, artifact)
-    shelf.add("small", artifacts["small"], CHALLENGER)
+    for model in ROLLED_OUT:
+        shelf.add(model, artifacts[model], CHALLENGER)
     (folder / "token").write_text(TOKEN)
     (folder / "token").chmod(0o600)
     with ExitStack() as stack:
@@ -223,6 +234,7 @@ def run_monitored_platform(folder: Path, artifacts: Mapping[str, Path]) -> Itera
         ports["s3"] = stack.enter_context(_serve_object_store_metrics())
         load = TrafficLoad(platform=platform, uses_stream=bool(redis))
         load.send_alert()
+        load.start_rollouts()
         config = _write_configuration(folder, {**ports, "prometheus": (own := find_free_port())})
         prometheus = stack.enter_context(start_prometheus_server(config, folder / "tsdb", port=own))
         stack.enter_context(_repeat_in_background(load.send_batch))

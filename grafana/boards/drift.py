@@ -1,6 +1,7 @@
 """Dashboard of a model's drift: which features have drifted, since when, and how."""
 
 from grafana.board import MODEL_VARIABLE, BoardSection, BoardVariable, build_board
+from grafana.boards.rollout import ROLLOUT_EVENTS
 from grafana.charts import BarsPanel, ComparisonPanel, HeatmapPanel
 from grafana.colours import BAD, GOOD, WARN
 from grafana.expressions import FEATURES, MODEL, PREDICTION, WINDOW, filter_champions, select, select_champion
@@ -204,4 +205,5 @@ def build_drift_board() -> dashboard.Dashboard:
         ],
         variables=[MODEL_VARIABLE, feature],
         window=True,
+        events=ROLLOUT_EVENTS,
     )

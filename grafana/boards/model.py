@@ -1,9 +1,11 @@
 """Dashboard of one model: its performance, labels, traffic, predictions and versions."""
 
 from grafana.board import MODEL_VARIABLE, BoardEvent, BoardSection, BoardVariable, build_board
+from grafana.boards.rollout import ROLLOUT, ROLLOUT_EVENTS
 from grafana.charts import ComparisonPanel
 from grafana.colours import BAD, GOOD, WARN
 from grafana.expressions import (
+    MILLISECONDS,
     MODEL,
     PREDICTION,
     PROTOCOL_COLOURS,
@@ -23,8 +25,6 @@ from grafana_foundation_sdk.builders import dashboard
 from monitoring import thresholds
 
 LOADED = select("servicio_ml_champion_loaded_timestamp_seconds", MODEL)
-MILLISECONDS = 1000
-"""Milliseconds in a second; Grafana's times are in milliseconds."""
 EVENTS = (
     BoardEvent(
         name="Champion loaded",
@@ -38,8 +38,9 @@ EVENTS = (
         title="{{alertname}}",
         colour=BAD,
     ),
+    *ROLLOUT_EVENTS,
 )
-"""Events: champions with their loading time as the value, so that marks are exact at any zoom, and pages."""
+"""Events: champions and rollouts with their time as the value, so that marks are exact at any zoom; pages."""
 AGE = f"time() - max({select('servicio_ml_champion_registered_timestamp_seconds', MODEL)})"
 NOW = (
     NumberPanel(
@@ -465,6 +466,7 @@ def build_model_board() -> dashboard.Dashboard:
             BoardSection("Traffic", TRAFFIC),
             BoardSection("Predictions", PREDICTIONS),
             BoardSection("Versions", VERSIONS),
+            BoardSection("Rollout", ROLLOUT),
         ],
         variables=[MODEL_VARIABLE, version],
         window=True,

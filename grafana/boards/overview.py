@@ -31,6 +31,10 @@ MODEL_PAGE = "/d/" + PREFIX + "model?var-model=${__value.text}&${__url_time_rang
 MODEL_LEVEL = (
     f"max by (model) ({LEVEL} or servicio_ml_model_ready * 0) and on (model) servicio_ml_model_ready"
 )
+ROLLOUT_SHARE = (
+    'max by (model) (servicio_ml_rollout_share{arm="challenger"}) and on (model) '
+    'servicio_ml_rollout_changed_timestamp_seconds{state!~"finished|rolled_back|aborted"}'
+)
 AGE = "time() - servicio_ml_champion_registered_timestamp_seconds"
 NOW = (
     NumberPanel(
@@ -110,7 +114,8 @@ GLANCE = TablePanel(
     "Champion of each model in the window. Margin: difference of accuracy or F1 to the threshold, or of the"
     " mean absolute error as a share of it; below 0 the threshold is violated, which pages if it is"
     " significant. Realised: from ground truth. Expected: from the calibrated probabilities or a model of"
-    " the errors, before ground truth is known. Empty cells: no labels or no rows yet.",
+    " the errors, before ground truth is known. Rollout: share of the clients that the challenger answers."
+    " Empty cells: no labels, no rows yet, or no rollout.",
     width=24,
     height=7,
     sort="State",
@@ -147,6 +152,7 @@ GLANCE = TablePanel(
             "percentunit",
             steps=((None, GOOD), (thresholds.DRIFTED_SHARE, WARN)),
         ),
+        TableColumn("Rollout", ROLLOUT_SHARE, "percentunit"),
         TableColumn(
             "Retrainings left",
             "min by (model) (servicio_ml_retraining_budget_remaining)",

@@ -31,6 +31,8 @@ ENDED = frozenset({RolloutState.FINISHED, RolloutState.ROLLED_BACK, RolloutState
 """States after which the model may have another rollout."""
 SWITCHED = frozenset({RolloutState.WATCHING, RolloutState.ROLLING_BACK})
 """States in which the challenger is champion."""
+TIMED = frozenset({RolloutState.RAMPING, RolloutState.WATCHING})
+"""States with a deadline."""
 
 
 class Recorded(IntEnum):

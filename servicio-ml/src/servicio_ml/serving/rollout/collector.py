@@ -7,7 +7,7 @@ from prometheus_client.registry import Collector
 
 from servicio_ml.domain.ports.clock import Clock
 from servicio_ml.domain.rollout.guardrails import GuardrailFinding, Verdict
-from servicio_ml.domain.rollout.rollout import SWITCHED, Rollout, RolloutState
+from servicio_ml.domain.rollout.rollout import TIMED, Rollout
 from servicio_ml.domain.rollout.transitions import PROGRAM
 from servicio_ml.serving.models.models import LoadedModels
 
@@ -15,8 +15,6 @@ SHOWN_SECONDS = 7 * 86_400
 """Time for which the metrics show a rollout that is over."""
 VERDICT_NUMBERS: Mapping[Verdict, int] = {Verdict.HOLDS: 0, Verdict.OPEN: 1, Verdict.BREACHED: 2}
 """Verdicts as numbers, the worst the largest: `max` over replicas is the worst."""
-TIMED = frozenset({RolloutState.RAMPING, RolloutState.WATCHING})
-"""States with a deadline."""
 
 
 class RolloutCollector(Collector):
@@ -77,7 +75,7 @@ class _RolloutFamilies:
         versions = [str(rollout.champion), str(rollout.challenger)]
         by = "program" if last.by == PROGRAM else "person"
         self.changed.add_metric([model, *versions, last.state, f"{last.share:g}", by], last.at)
-        share = _compute_share(rollout, now)
+        share = rollout.get_share(now)
         for version, arm, each in zip(versions, ("champion", "challenger"), (1 - share, share), strict=True):
             self.share.add_metric([model, version, arm], each)
         if rollout.state in TIMED:
@@ -92,10 +90,3 @@ class _RolloutFamilies:
         self.limits.add_metric(labels, finding.limit)
         self.verdicts.add_metric(labels, VERDICT_NUMBERS[finding.verdict])
         self.rows.add_metric(labels, finding.rows)
-
-
-def _compute_share(rollout: Rollout, now: float) -> float:
-    """Compute the share of the clients that the challenger answers now."""
-    if rollout.state in {*SWITCHED, RolloutState.FINISHED}:
-        return 1.0
-    return rollout.traffic.get_shares(now).get(rollout.challenger, 0.0)

@@ -6,10 +6,7 @@ from pydantic import BaseModel, Field
 
 from servicio_ml.domain.rollout.guardrails import Guardrail, Verdict
 from servicio_ml.domain.rollout.ramp import Undecided
-from servicio_ml.domain.rollout.rollout import Rollout, RolloutState
-
-TIMED = frozenset({RolloutState.RAMPING, RolloutState.WATCHING})
-"""States that have a deadline."""
+from servicio_ml.domain.rollout.rollout import TIMED, Rollout, RolloutState
 
 
 class RampInfo(BaseModel):
