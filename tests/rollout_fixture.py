@@ -18,9 +18,11 @@ from servicio_ml.domain.rollout.rollout import Rollout
 from servicio_ml.features.artifact import Artifact
 from servicio_ml.features.encoder import Matrix
 from servicio_ml.features.output import Predictions
+from servicio_ml.lifecycle.experiments.maintainer import ExperimentMaintainer
 from servicio_ml.lifecycle.model_history import ModelHistory
 from servicio_ml.lifecycle.rollout.actions import begin_rollout
 from servicio_ml.lifecycle.rollout.maintainer import RolloutMaintainer
+from servicio_ml.serving.experiments.outcomes import OutcomeReader
 from servicio_ml.serving.models.loaded_model import PredictionResult
 from servicio_ml.serving.rollout.cycle import CountSaver, RolloutCycle
 from servicio_ml.serving.rollout.losses import LossReader
@@ -56,12 +58,16 @@ class RolloutFixture:
     def build_cycle(self) -> RolloutCycle:
         """Build the regular work of another worker of the server."""
         service = self.made.service
-        maintainer = RolloutMaintainer(
+        rollouts = RolloutMaintainer(
             self.plans, self.history, LossReader(service.log, service.models).read_losses, self.clock,
             judge_seconds=JUDGE_SECONDS, lead_seconds=LEAD_SECONDS,
         )  # fmt: skip
+        experiments = ExperimentMaintainer(
+            self.plans, OutcomeReader(service.log, service.models).read_outcomes, self.clock,
+            judge_seconds=JUDGE_SECONDS, lead_seconds=LEAD_SECONDS,
+        )  # fmt: skip
         saver = CountSaver(self.plans, service.predictor.arm_counter)
-        return RolloutCycle(service.models, saver, maintainer)
+        return RolloutCycle(service.models, saver, rollouts, experiments)
 
     def start(self, ramp: Ramp = FAST_RAMP) -> None:
         begin_rollout(self.plans, MODEL, (CHAMPION_VERSION, CHALLENGER_VERSION), ramp, "ann", self.clock())

@@ -13,8 +13,7 @@ from servicio_ml.domain.experiments.effects import (
     judge_arms,
     weigh_means,
 )
-from servicio_ml.domain.experiments.outcome_sums import OutcomeSums, OutcomeTable, compute_value
-from servicio_ml.domain.prediction import LabelledPrediction, LoggedPrediction
+from servicio_ml.domain.experiments.outcome_sums import OutcomeSums, OutcomeTable
 from servicio_ml.domain.rollout.sequential import compute_half_width
 
 DESIGN = ExperimentDesign(shares={4: 0.5}, metric=ExperimentMetric.LOSS, minimum_effect=0.1)
@@ -34,36 +33,6 @@ def sum_values(values: list[float]) -> OutcomeSums:
 
 def draw_sums(random: Random, mean: float, rows: int, deviation: float = 1.0) -> OutcomeSums:
     return sum_values([random.gauss(mean, deviation) for _ in range(rows)])
-
-
-def build_labelled(
-    outcome: float, actual: float, probabilities: tuple[float, ...] = ()
-) -> LabelledPrediction:
-    prediction = LoggedPrediction(
-        id="a",
-        at=1.0,
-        model="rain",
-        version=4,
-        purpose="canary",
-        outcome=outcome,
-        probabilities=probabilities,
-    )
-    return LabelledPrediction(prediction=prediction, actual=actual, at=2.0, revision=1, new=True)
-
-
-@pytest.mark.parametrize(
-    ("metric", "labelled", "value"),
-    [
-        (ExperimentMetric.LOSS, build_labelled(1, 0, (0.4, 0.6)), 0.36),
-        (ExperimentMetric.LOSS, build_labelled(2, 2, (0.1, 0.3, 0.6)), 0.13),
-        (ExperimentMetric.LOSS, build_labelled(7.5, 5.0), 2.5),
-        (ExperimentMetric.ERROR, build_labelled(1, 0, (0.4, 0.6)), 1.0),
-        (ExperimentMetric.ERROR, build_labelled(0, 0, (0.6, 0.4)), 0.0),
-        (ExperimentMetric.TRUTH, build_labelled(7.5, 5.0), 5.0),
-    ],
-)
-def test_the_value_of_a_row(metric: ExperimentMetric, labelled: LabelledPrediction, value: float) -> None:
-    assert compute_value(metric, labelled) == pytest.approx(value)
 
 
 def test_one_phase_gives_the_difference_and_the_variance_of_two_means() -> None:

@@ -9,9 +9,11 @@ from servicio_ml.domain.ports.journal import Journal
 from servicio_ml.domain.ports.registry import RegistryReader
 from servicio_ml.domain.ports.traffic_plans import TrafficPlanStore
 from servicio_ml.domain.retraining import SECONDS_PER_HOUR
+from servicio_ml.lifecycle.experiments.maintainer import ExperimentMaintainer
 from servicio_ml.lifecycle.model_history_reader import ModelHistoryReader
 from servicio_ml.lifecycle.retraining_policy import RetrainingPolicy
 from servicio_ml.lifecycle.rollout.maintainer import RolloutMaintainer
+from servicio_ml.serving.experiments.outcomes import OutcomeReader
 from servicio_ml.serving.http.api_keys import ApiKeys, read_keys
 from servicio_ml.serving.metrics import Metrics
 from servicio_ml.serving.models.bin_counts import BinCountsFolder
@@ -91,12 +93,23 @@ def build_decisions(settings: Settings, service: Service) -> RetrainingDecisions
 def build_rollout_cycle(
     settings: Settings, service: Service, plans: TrafficPlanStore, history: ModelHistoryReader
 ) -> RolloutCycle:
-    """Build the regular work for rollouts."""
-    maintainer = RolloutMaintainer(
+    """Build the regular work for rollouts and experiments."""
+    judge_seconds, lead_seconds = settings.poll_seconds, get_lead_seconds(settings)
+    rollouts = RolloutMaintainer(
         plans, history, LossReader(service.log, service.models).read_losses, time.time,
-        judge_seconds=settings.poll_seconds, lead_seconds=LEAD_POLLS * settings.poll_seconds,
+        judge_seconds=judge_seconds, lead_seconds=lead_seconds,
     )  # fmt: skip
-    return RolloutCycle(service.models, CountSaver(plans, service.predictor.arm_counter), maintainer)
+    experiments = ExperimentMaintainer(
+        plans, OutcomeReader(service.log, service.models).read_outcomes, time.time,
+        judge_seconds=judge_seconds, lead_seconds=lead_seconds,
+    )  # fmt: skip
+    saver = CountSaver(plans, service.predictor.arm_counter)
+    return RolloutCycle(service.models, saver, rollouts, experiments)
+
+
+def get_lead_seconds(settings: Settings) -> float:
+    """Return the time in which all replicas hear of new shares."""
+    return LEAD_POLLS * settings.poll_seconds
 
 
 def build_acknowledgements(settings: Settings, service: Service) -> Acknowledgements:

@@ -26,7 +26,11 @@ UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[78][0-9a-f]{3}-[89ab][0-9a-f]{
 
 
 class Purpose(StrEnum):
-    """Purpose for which a row was scored."""
+    """Purpose for which a row was scored.
+
+    A `canary` row is answered by a version that the client got by a share of the traffic: in an experiment
+    also by the champion, else by another one only.
+    """
 
     ANSWER = "answer"
     CANARY = "canary"

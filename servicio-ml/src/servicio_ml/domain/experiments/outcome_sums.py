@@ -4,9 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from servicio_ml.domain.experiments.design import ExperimentMetric
-from servicio_ml.domain.prediction import LabelledPrediction
-
 
 @dataclass(slots=True, kw_only=True)
 class OutcomeSums:
@@ -68,17 +65,3 @@ class OutcomeTable:
     def sum_version(self, version: int) -> OutcomeSums:
         """Return the sums of a version over all phases."""
         return sum(self.list_sums(version), OutcomeSums())
-
-
-def compute_value(metric: ExperimentMetric, labelled: LabelledPrediction) -> float:
-    """Compute the value of a row, whose mean is compared."""
-    if metric is ExperimentMetric.TRUTH:
-        return labelled.actual
-    prediction = labelled.prediction
-    if metric is ExperimentMetric.ERROR:
-        return float(prediction.outcome != labelled.actual)
-    if not prediction.probabilities:
-        return abs(prediction.outcome - labelled.actual)
-    # halved, as the metric `brier` of a training
-    pairs = enumerate(prediction.probabilities)
-    return math.fsum((each - (code == labelled.actual)) ** 2 for code, each in pairs) / 2

@@ -97,6 +97,8 @@ class Predictor:
                 found = next((each for each in others if each.version == version), None)
                 if found is not None:
                     return found, Purpose.CANARY
+                if traffic.marks_champion and version == champion.version:
+                    return champion, Purpose.CANARY
         return champion, Purpose.ANSWER
 
     async def resolve(

@@ -1,4 +1,4 @@
-"""The regular work of a server for rollouts: save what was counted, take the next action, read the plans."""
+"""The regular work of a server for traffic plans: save counts, take the next action, read the plans."""
 
 import logging
 import secrets
@@ -7,6 +7,7 @@ from servicio_ml.domain.ports.traffic_plans import TrafficPlanStore
 from servicio_ml.domain.promotion import CHAMPION
 from servicio_ml.domain.rollout.guardrails import ArmCounts
 from servicio_ml.errors import ServicioError
+from servicio_ml.lifecycle.experiments.maintainer import ExperimentMaintainer
 from servicio_ml.lifecycle.rollout.maintainer import KnownChampion, RolloutMaintainer
 from servicio_ml.serving.models.models import LoadedModels
 from servicio_ml.serving.rollout.arm_counter import ArmCounter
@@ -43,16 +44,23 @@ class CountSaver:
 
 
 class RolloutCycle:
-    """Work for rollouts that each worker of a server does at each interval.
+    """Work for rollouts and experiments that each worker of a server does at each interval.
 
     Args:
         models: Loaded models.
         saver: Saves the counts of this process.
-        maintainer: Takes the next action of each rollout.
+        rollouts: Takes the next action of each rollout.
+        experiments: Takes the next action of each experiment.
     """
 
-    def __init__(self, models: LoadedModels, saver: CountSaver, maintainer: RolloutMaintainer) -> None:
-        self._models, self._saver, self._maintainer = models, saver, maintainer
+    def __init__(
+        self,
+        models: LoadedModels,
+        saver: CountSaver,
+        rollouts: RolloutMaintainer,
+        experiments: ExperimentMaintainer,
+    ) -> None:
+        self._models, self._saver, self._maintainers = models, saver, (rollouts, experiments)
 
     def run(self) -> bool:
         """Do the work; return whether a traffic plan has changed since the last time."""
@@ -61,5 +69,6 @@ class RolloutCycle:
             champion = status.find_alias(CHAMPION)
             if champion is not None:
                 known = KnownChampion(version=champion.version, checked_at=status.checked_at)
-                self._maintainer.maintain(name, known)
+                for each in self._maintainers:
+                    each.maintain(name, known)
         return self._models.refresh_plans()

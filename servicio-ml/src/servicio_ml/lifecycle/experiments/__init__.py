@@ -1,0 +1,1 @@
+"""Experiments: what people ask for, and what the servers do for them."""

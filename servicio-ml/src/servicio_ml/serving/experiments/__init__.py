@@ -1,0 +1,1 @@
+"""Experiments as the server takes part in them and shows them."""
