@@ -37,9 +37,14 @@ ADMIN_ROUTES = {
     "/models/{model}/reload", "/model/reload", "/models/{model}/traffic", "/models/{model}/champion",
     "/models/{model}/predictions", "/models/{model}/quarantine", "/v2/repository/models/{model}/load",
     "/v2/repository/models/{model}/unload", "/models/{model}/acknowledgements/{feature}",
+    "/models/{model}/experiment/stop", "/models/{model}/experiment/assignments",
     *(f"/models/{{model}}/rollout/{action}" for action in ("pause", "resume", "abort")),
 }  # fmt: skip
-READ_BY_ALL_ROUTES = {"/models/{model}/acknowledgements", "/models/{model}/rollout"}
+READ_BY_ALL_ROUTES = {
+    "/models/{model}/acknowledgements",
+    "/models/{model}/rollout",
+    "/models/{model}/experiment",
+}
 """Routes that administrators write and every user reads."""
 GRPC_METHODS = [each.name for each in pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].methods]
 
@@ -61,7 +66,7 @@ def app(made: ServiceFixture) -> FastAPI:
         history=cast(Any, None), set_tag=made.registry.set_model_tag, announce=lambda: None,
         open_lake=MemoryObjectStore, broker=None, decisions=decisions,
         acknowledgements=Acknowledgements(MemoryDecisionLog(), service.log, service.models, made.clock),
-        plans=MemoryTrafficPlans(), hook=None, scrape=bytes, use_cases=UserFolder(None),
+        plans=MemoryTrafficPlans(), lead_seconds=1.0, hook=None, scrape=bytes, use_cases=UserFolder(None),
         drafter=MemoryDrafter(),
     )  # fmt: skip
     return build_app(service, build_routers(service, ports))

@@ -12,6 +12,8 @@ from servicio_ml.domain.ports.traffic_plans import TrafficPlanStore
 from servicio_ml.domain.ports.use_case_drafter import UseCaseDrafter
 from servicio_ml.lifecycle.model_history_reader import ModelHistoryReader
 from servicio_ml.serving.drafting import routes as drafting
+from servicio_ml.serving.experiments import routes as experiments
+from servicio_ml.serving.experiments.routes import ExperimentActions
 from servicio_ml.serving.graphql import schema as graphql
 from servicio_ml.serving.http.health import build_health_routes
 from servicio_ml.serving.oip import rest as oip
@@ -52,6 +54,7 @@ class RouterPorts:
         decisions: Retraining decisions.
         acknowledgements: Acknowledged drift.
         plans: Traffic plans.
+        lead_seconds: Time in which all replicas hear of new shares.
         hook: Hook of Alertmanager; None without a token.
         scrape: Returns the metrics of all processes as text.
         use_cases: Folder of the user's use cases.
@@ -66,6 +69,7 @@ class RouterPorts:
     decisions: RetrainingDecisions
     acknowledgements: Acknowledgements
     plans: TrafficPlanStore
+    lead_seconds: float
     hook: AlertHook | None
     scrape: Callable[[], bytes]
     use_cases: UserFolder
@@ -81,6 +85,15 @@ def build_routers(service: Service, ports: RouterPorts) -> Sequence[APIRouter]:
             service, ports.set_tag, ports.announce, ports.use_cases.find_broken_files, ports.plans
         ),
         champions.build_routes(service, ports.history, ports.announce),
+        experiments.build_routes(
+            ExperimentActions(
+                service=service,
+                plans=ports.plans,
+                announce=ports.announce,
+                clock=time.time,
+                lead_seconds=ports.lead_seconds,
+            )
+        ),
         rollout.build_routes(
             RolloutActions(
                 models=service.models,

@@ -1,5 +1,6 @@
 """State of an experiment, which all replicas share."""
 
+import math
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -130,6 +131,11 @@ class Experiment:
     def has_rejected(self, version: int) -> bool:
         """Whether the evidence shows that a version is worse than the champion."""
         return any(each.version == version and each.verdict is ArmVerdict.WORSE for each in self.findings)
+
+    def get_share(self, version: int, phase: int) -> float:
+        """Return the share of the clients (0–1) that a version has in a phase."""
+        shares = self.phases[phase].shares
+        return 1 - math.fsum(shares.values()) if version == self.champion else shares[version]
 
     def find_phase(self, at: float) -> int | None:
         """Return the number of the phase at a time, from 0; None before the first."""

@@ -91,7 +91,7 @@ def _read_tables(
     chunks = log.read_chunks(query.model, query.start, query.end, ANSWERS)
     if query.version is not None:
         chunks = (chunk for chunk in chunks if chunk.version == query.version)
-    truths = _TruthWindow(log.read_ground_truth(query.model, query.start, query.end))
+    truths = TruthWindow(log.read_ground_truth(query.model, query.start, query.end))
     left = query.limit
     for block in merge_chunks(chunks, BLOCK_ROWS):
         _check_versions(block, versions)
@@ -116,7 +116,7 @@ def _check_versions(block: Sequence[Chunk], known: Mapping[int, LoggedVersion]) 
 
 
 @dataclass(slots=True)
-class _TruthWindow:
+class TruthWindow:
     """Ground truth near the rows that are being read: both are read in the order of the predictions."""
 
     labelled: Iterator[LabelledPrediction]

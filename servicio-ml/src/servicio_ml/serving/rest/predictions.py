@@ -1,7 +1,7 @@
 """Route of the logged predictions of a window: fields, answers and ground truth, as a stream."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -19,7 +19,8 @@ from servicio_ml.serving.prediction.service import Service
 from servicio_ml.serving.window import parse_period
 
 if TYPE_CHECKING:
-    from servicio_ml.features.logged_rows.read import PredictionQuery
+    from servicio_ml.features.logged_rows.columns import LoggedVersion
+    from servicio_ml.features.logged_rows.read import PredictionQuery, PredictionTables
 
 JSON_LINES, CSV = "application/x-ndjson", "text/csv"
 MEDIA_TYPES = (JSON_LINES, CSV, arrow.PARQUET_TYPE, arrow.STREAM_TYPE)
@@ -60,12 +61,19 @@ def open_stream(
         LoggedRowsError: A version that has answered is not registered any more.
     """
     # Arrow is loaded with the first request
-    from servicio_ml.features.logged_rows.columns import LoggedVersion  # noqa: PLC0415
-    from servicio_ml.features.logged_rows.formats import FORMATS, write_tables  # noqa: PLC0415
     from servicio_ml.features.logged_rows.read import open_predictions  # noqa: PLC0415
 
+    load = create_version_loader(models, query.model)
+    opened = open_predictions(log, query, models.get_champion(query.model).version, load)
+    return start_stream(opened, media_type)
+
+
+def create_version_loader(models: LoadedModels, model: str) -> "Callable[[int], LoggedVersion]":
+    """Create a function that loads how a version of a model encodes rows and what it answers."""
+    from servicio_ml.features.logged_rows.columns import LoggedVersion  # noqa: PLC0415
+
     def load(version: int) -> LoggedVersion:
-        artifact = models.get_or_load(query.model, str(version)).artifact
+        artifact = models.get_or_load(model, str(version)).artifact
         return LoggedVersion(
             version=version,
             schema=artifact.encoder.schema,
@@ -73,7 +81,13 @@ def open_stream(
             outliers=artifact.outliers,
         )
 
-    opened = open_predictions(log, query, models.get_champion(query.model).version, load)
+    return load
+
+
+def start_stream(opened: "PredictionTables", media_type: str) -> PredictionStream:
+    """Start the body of a response; the first rows are read at once, so that an error is still answered."""
+    from servicio_ml.features.logged_rows.formats import FORMATS, write_tables  # noqa: PLC0415
+
     [table_format] = [each for each in FORMATS if each.media_type == media_type]
     pieces = write_tables(opened.tables, opened.columns, table_format)
     return PredictionStream(chain([next(pieces)], pieces), media_type)
