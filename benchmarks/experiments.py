@@ -110,7 +110,7 @@ class BatchState:
     outcomes: OutcomeTable
 
 
-def simulate_batches(
+def run_batches(
     population: OutcomePopulation, design: ExperimentDesign, seed: int, draws: int = DRAWS
 ) -> Iterator[BatchState]:
     """Simulate one experiment, batch by batch.
@@ -175,7 +175,7 @@ def measure_coverage(population: OutcomePopulation, design: ExperimentDesign, ru
     """Measure how often the intervals of any version ever miss its effect."""
     missed, widths = np.zeros((runs, 3), dtype=bool), []
     for run in range(runs):
-        for state in simulate_batches(population, design, run):
+        for state in run_batches(population, design, run):
             missed[run] |= _find_misses(population, design, state.outcomes)
         low, high = _limit_phases(population, design, state.outcomes, OTHERS[0])
         widths.append(high - low)
@@ -237,7 +237,7 @@ def measure_regret(gain: float, design: ExperimentDesign, runs: int) -> RegretCu
     best, population = OTHERS[-1], build_rates(BASE_RATE, {OTHERS[-1]: gain})
     regrets, shares, decided = np.zeros((runs, BATCHES)), np.zeros(runs), 0
     for run in range(runs):
-        for batch, state in enumerate(simulate_batches(population, design, run)):
+        for batch, state in enumerate(run_batches(population, design, run)):
             regrets[run, batch] = gain * (BATCH_ROWS - state.rows[best])
         shares[run] = state.rows[best] / BATCH_ROWS
         decided += _limit_phases(population, design, state.outcomes, best)[0] > 0
@@ -274,8 +274,8 @@ def print_regret(runs: int) -> Iterator[str]:
             shown = " | ".join(f"{each:.0f}" for each in found.regrets)
             shares = f"{found.best_share:.0%} | {found.decided:.0%}"
             yield f"| +{gain:.1%} | {name} | {shown} | {shares} |"
-        least = gain * MIN_SHARE * len(OTHERS) * BATCHES * BATCH_ROWS
-        shown = " | ".join(f"{least * share:.0f}" for share in CURVE)
+        lowest = gain * MIN_SHARE * len(OTHERS) * BATCHES * BATCH_ROWS
+        shown = " | ".join(f"{lowest * share:.0f}" for share in CURVE)
         yield f"| +{gain:.1%} | best known | {shown} | {1 - MIN_SHARE * len(OTHERS):.0%} | |"
 
 
