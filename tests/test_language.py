@@ -124,7 +124,7 @@ VERBS = frozenset(
 )
 """First words of function names: verbs, predicates and prepositions of conversions."""
 
-COMMANDS = frozenset({"backtest", "drift", "environment", "etl", "history", "key", "slices"})
+COMMANDS = frozenset({"backtest", "drift", "environment", "etl", "experiment", "history", "key", "slices"})
 """Functions of the command line that have the name of their command."""
 
 GIVEN_NAMES = frozenset(

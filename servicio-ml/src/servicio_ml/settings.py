@@ -16,6 +16,8 @@ MIN_ROWS_LIMIT = 100
 # a power of two well below the 24 bits with which a prediction id numbers its rows
 MAX_ROWS_LIMIT = 1 << 20
 """Maximum of the row limit: the memory of a worker is sized for it."""
+LEAD_POLLS = 2.5
+"""Intervals of reading in which all replicas read a traffic plan, also where one reading fails."""
 
 
 class Settings(BaseSettings):
@@ -114,6 +116,11 @@ class Settings(BaseSettings):
     api_key_file: Path | None = None
     retention_periods: int = Field(default=24, ge=1)
     retention_runs_days: float = Field(default=365, gt=0)
+
+    @property
+    def lead_seconds(self) -> float:
+        """Seconds until a new traffic plan, or step of one, applies: all replicas have read it by then."""
+        return LEAD_POLLS * self.poll_seconds
 
 
 def load_settings(**overrides: Any) -> Settings:

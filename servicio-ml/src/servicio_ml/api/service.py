@@ -33,8 +33,6 @@ from servicio_ml.serving.rollout.losses import LossReader
 from servicio_ml.settings import Settings
 
 SEED_BITS = 64
-LEAD_POLLS = 2.5
-"""Intervals of reading until a new step of a rollout applies: all replicas have read it by then."""
 
 
 def build_service(
@@ -94,7 +92,7 @@ def build_rollout_cycle(
     settings: Settings, service: Service, plans: TrafficPlanStore, history: ModelHistoryReader
 ) -> RolloutCycle:
     """Build the regular work for rollouts and experiments."""
-    judge_seconds, lead_seconds = settings.poll_seconds, get_lead_seconds(settings)
+    judge_seconds, lead_seconds = settings.poll_seconds, settings.lead_seconds
     rollouts = RolloutMaintainer(
         plans, history, LossReader(service.log, service.models).read_losses, time.time,
         judge_seconds=judge_seconds, lead_seconds=lead_seconds,
@@ -105,11 +103,6 @@ def build_rollout_cycle(
     )  # fmt: skip
     saver = CountSaver(plans, service.predictor.arm_counter)
     return RolloutCycle(service.models, saver, rollouts, experiments)
-
-
-def get_lead_seconds(settings: Settings) -> float:
-    """Return the time in which all replicas hear of new shares."""
-    return LEAD_POLLS * settings.poll_seconds
 
 
 def build_acknowledgements(settings: Settings, service: Service) -> Acknowledgements:

@@ -30,7 +30,6 @@ from servicio_ml.api.service import (
     build_hook,
     build_rollout_cycle,
     build_service,
-    get_lead_seconds,
 )
 from servicio_ml.api.worker_plan import WorkerPlan
 from servicio_ml.domain.ports.journal import Journal
@@ -126,7 +125,7 @@ def _build_ports(worker: "_Worker", registry: RegistryReader) -> RouterPorts:
         history=worker.history, set_tag=registry.set_model_tag,
         announce=plan.announce, open_lake=lambda: bootstrap.open_lake(plan.settings), broker=broker,
         decisions=worker.decisions, acknowledgements=worker.acknowledgements,
-        plans=bootstrap.open_traffic_plans(plan.settings), lead_seconds=get_lead_seconds(plan.settings),
+        plans=bootstrap.open_traffic_plans(plan.settings), lead_seconds=plan.settings.lead_seconds,
         hook=build_hook(plan.settings, worker.decisions), scrape=scrape,
         use_cases=UserFolder(plan.settings.use_cases_dir), drafter=bootstrap.create_drafter(plan.settings),
     )  # fmt: skip

@@ -18,6 +18,7 @@ from servicio_ml.cli import (
     train,
 )
 from servicio_ml.cli.drafting import check, init
+from servicio_ml.cli.experiments import experiment
 from servicio_ml.cli.importing import import_model
 from servicio_ml.cli.isolated import environment
 from servicio_ml.cli.prediction_log import predictions, view
@@ -44,6 +45,7 @@ app.command("etl")(etl.etl)
 app.command("train")(train.train)
 app.command("import")(import_model.import_model)
 app.command("promote")(promote.promote)
+app.command("experiment")(experiment.experiment)
 app.command("rollback")(promote.rollback)
 app.command("history")(promote.history)
 app.add_typer(step_app.app, name="step")

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from servicio_ml.cli.experiments.actions import BetterTruth, ExperimentAction
+from servicio_ml.domain.experiments.design import Bandit, ExperimentMetric
 from servicio_ml.pipeline.backtest.fault_kinds import FaultKind
 
 UseCaseName = Annotated[
@@ -115,6 +117,70 @@ PromotionReason = Annotated[
 ]
 RollbackVersion = Annotated[
     int | None, typer.Option(min=1, help="Version; the previous champion when not given.")
+]
+
+# experiments
+ExperimentActionName = Annotated[
+    ExperimentAction, typer.Argument(metavar="ACTION", help="start, stop, status or export.")
+]
+ArmShares = Annotated[
+    str,
+    typer.Option(
+        "--shares",
+        metavar="VERSION=SHARE,…",
+        help="Share of the clients of each version, by number or alias: challenger=0.3,7=0.2. The champion "
+        "gets the rest.",
+    ),
+]
+ExperimentMetricName = Annotated[
+    ExperimentMetric | None,
+    typer.Option(
+        "--metric", help="Mean that is compared: Brier score or absolute error, wrong classes, or truth."
+    ),
+]
+MinimumEffect = Annotated[
+    str,
+    typer.Option(
+        "--minimum-effect",
+        metavar="NUMBER|SHARE%",
+        help="Minimum improvement that matters, in the metric's unit; 5% of the champion's mean.",
+    ),
+]
+TruthDirection = Annotated[
+    BetterTruth | None, typer.Option("--better", help="Which truth is better; for the metric truth only.")
+]
+ExperimentErrorRate = Annotated[
+    float | None, typer.Option("--error-rate", help="Probability that any verdict is ever wrong.")
+]
+ExperimentMaxHours = Annotated[float | None, typer.Option("--max-hours", help="Maximum time.")]
+ExperimentMaxRows = Annotated[
+    int | None, typer.Option("--max-rows", help="Maximum number of rows with ground truth.")
+]
+ExperimentLabelHours = Annotated[
+    float | None, typer.Option("--label-hours", help="Time after the end in which ground truth counts.")
+]
+ExperimentDesignEffect = Annotated[
+    float | None,
+    typer.Option("--design-effect", help="Variance of a mean relative to that of independent rows."),
+]
+ExperimentBandit = Annotated[
+    Bandit | None, typer.Option("--bandit", help="Rule by which the shares follow the outcomes.")
+]
+ExperimentMinShare = Annotated[
+    float | None, typer.Option("--min-share", help="Minimum share of each version of a bandit.")
+]
+ExperimentAdaptHours = Annotated[
+    float | None, typer.Option("--adapt-hours", help="Time between two changes of the shares by a bandit.")
+]
+ExperimentReason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why it is stopped.")]
+AssignmentsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        metavar="FILE",
+        help="File of the export: .csv, .parquet, .jsonl, .arrow or .arrows; CSV on standard output when "
+        "not given.",
+    ),
 ]
 
 # imports of models

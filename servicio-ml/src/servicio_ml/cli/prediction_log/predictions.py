@@ -46,19 +46,19 @@ def write_predictions(
         from servicio_ml.features.logged_rows.read import PredictionQuery
         from servicio_ml.serving.window import parse_period
 
-        table_format = _select_format(output)
+        table_format = select_format(output)
         start, end = parse_period(since, until, time.time())
         _, registry = bootstrap.connect_mlflow(here.settings)
         query = PredictionQuery(model=name, start=start, end=end, version=version, limit=limit)
         opened = _open_predictions(here, registry, query)
-        counted = _CountedTables(opened.tables)
-        _write(opened.columns, counted, table_format, output)
+        counted = CountedTables(opened.tables)
+        write_predicted(opened.columns, counted, table_format, output)
         _report(here, name, counted.rows, output)
 
 
 @dataclass(slots=True)
-class _CountedTables:
-    """Tables that are counted as they pass."""
+class CountedTables:
+    """Tables whose rows are counted as they pass."""
 
     tables: Iterable[Any]
     rows: int = field(default=0)
@@ -69,7 +69,7 @@ class _CountedTables:
             yield table
 
 
-def _select_format(output: Path | None) -> "TableFormat":
+def select_format(output: Path | None) -> "TableFormat":
     """Select the format of a file by its suffix.
 
     Raises:
@@ -97,7 +97,10 @@ def _open_predictions(
     return open_predictions(log, query, newest, partial(load_logged_version, registry, query.model))
 
 
-def _write(columns: Any, tables: Iterable[Any], table_format: "TableFormat", output: Path | None) -> None:
+def write_predicted(
+    columns: Any, tables: Iterable[Any], table_format: "TableFormat", output: Path | None
+) -> None:
+    """Write tables to a file as a whole or not at all, or to standard output."""
     from servicio_ml import bootstrap
     from servicio_ml.features.logged_rows.formats import write_tables
 
