@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from documents import ROOT, extract_blocks, run_script
-from model_server import ModelShelf, run_model_server, wait_until
+from model_server import ModelServer, ModelShelf, run_model_server, wait_until
 from servicio_ml.cli.experiments import experiment
 from servicio_ml.domain.experiments.design import ExperimentMetric
 from servicio_ml.domain.experiments.effects import ArmVerdict
@@ -30,6 +30,17 @@ def test_the_page_names_every_option_verdict_and_column() -> None:
     } - {"--name", "--action", "--as-json", "--debug"}
     assert [name for name in options if name not in text] == []
     assert {*re.findall(r"--[a-z][a-z-]+", text)} <= options
+
+
+def count_outcomes(server: ModelServer) -> int:
+    found = server("GET", f"/models/{MODEL}/experiment").document
+    return sum(each["rows"] for each in found["arms"])
+
+
+def read_labelled(path: Path) -> dict[str, tuple[int, float]]:
+    """Version and share of each row with ground truth, by its id."""
+    frame = pl.read_parquet(path).filter(pl.col("actual").is_not_null())
+    return {row["prediction_id"]: (row["version"], row["share"]) for row in frame.to_dicts()}
 
 
 @pytest.mark.slow
@@ -57,15 +68,10 @@ def test_the_commands_compare_two_versions(tmp_path: Path, artifact_folder: Path
         truths = [{"prediction_id": each, "actual": label} for *_, each in answers]
         assert server("POST", f"/models/{MODEL}/feedback/batch", {"labels": truths}).status == 200
 
-        def count_outcomes() -> int:
-            found = server("GET", f"/models/{MODEL}/experiment").document
-            return sum(each["rows"] for each in found["arms"])
-
-        wait_until("evaluation", lambda: count_outcomes() == len(answers))
+        wait_until("evaluation", lambda: count_outcomes(server) == len(answers))
         done = run_script("".join(others), tmp_path, SERVICIO_ML_POLL_SECONDS=POLL_SECONDS)
         assert done.returncode == 0, done.stderr
         assert server("GET", f"/models/{MODEL}/experiment").document["state"] == "stopped"
-    frame = pl.read_parquet(tmp_path / "answers.parquet").filter(pl.col("actual").is_not_null())
-    exported = {row["prediction_id"]: (row["version"], row["share"]) for row in frame.to_dicts()}
+    exported = read_labelled(tmp_path / "answers.parquet")
     shares = dict(zip(versions, (1 - SHARE, SHARE), strict=True))
     assert exported == {each: (version, pytest.approx(shares[version])) for _, version, each in answers}

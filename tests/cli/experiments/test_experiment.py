@@ -161,7 +161,7 @@ def test_what_was_answered_is_exported(settings: Settings, tmp_path: Path, artif
     plans = bootstrap.open_traffic_plans(settings)
 
     def move(newest: Experiment) -> Experiment:
-        # begun an hour ago
+        # as if it had started an hour ago
         return replace(newest, phases=(replace(newest.phases[0], since=newest.since - 3600),))
 
     since = change_experiment(plans, MODEL, move).since
