@@ -1,7 +1,5 @@
 """Actions of administrators: promote the challenger, roll back, reload; each after a confirmation."""
 
-from collections.abc import Callable
-
 import streamlit as st
 
 from streamlit_app import session
@@ -9,13 +7,18 @@ from streamlit_app.client import models as client
 from streamlit_app.client.models import ChampionHistory
 from streamlit_app.client.service import ModelInfo
 from streamlit_app.errors import report_errors
+from streamlit_app.models.dialogs import (
+    MESSAGE_KEY,
+    draw_buttons,
+    draw_dialog,
+    draw_reason,
+    open_dialog,
+    show_result,
+)
 from streamlit_app.models.labels import CHALLENGER, CHAMPION, find_version, get_candidate
 from streamlit_app.translation import escape_markdown, t
 
-MESSAGE_KEY, STATE_KEY, REASON_KEY = "models_message", "models_state", "models_reason"
-DIALOG_KEY = "models_dialog"
-"""Session key of the open dialog: the model and the action."""
-MAX_REASON_CHARACTERS = 500
+STATE_KEY = "models_state"
 
 
 def draw(model: ModelInfo, history: ChampionHistory) -> None:
@@ -41,8 +44,8 @@ def draw(model: ModelInfo, history: ChampionHistory) -> None:
     with reload:
         st.markdown("**" + t("Reload") + "**")
         st.caption(t("Each process of the server reads the registry now instead of within a few seconds."))
-        st.button(t("Reload…"), key="models_reload", on_click=_open_dialog, args=(model, "reload"))
-        _draw_dialog(model, "reload", t("Reload"), lambda: _draw_reload_dialog(model))
+        st.button(t("Reload…"), key="models_reload", on_click=open_dialog, args=(model.model, "reload"))
+        draw_dialog(model.model, "reload", t("Reload"), lambda: _draw_reload_dialog(model))
 
 
 def _draw_promotion(model: ModelInfo, history: ChampionHistory) -> None:
@@ -64,11 +67,11 @@ def _draw_promotion(model: ModelInfo, history: ChampionHistory) -> None:
     st.button(
         t("Promote version {version}…", version=challenger.version),
         key="models_promote",
-        on_click=_open_dialog,
-        args=(model, "promote"),
+        on_click=open_dialog,
+        args=(model.model, "promote"),
     )
-    _draw_dialog(
-        model,
+    draw_dialog(
+        model.model,
         "promote",
         t("Promote"),
         lambda: _draw_champion_dialog(model, challenger.version, t("Promote"), warning),
@@ -95,25 +98,15 @@ def _draw_rollback(model: ModelInfo, history: ChampionHistory) -> None:
     st.button(
         t("Roll back to version {version}…", version=chosen),
         key="models_rollback",
-        on_click=_open_dialog,
-        args=(model, "roll back"),
+        on_click=open_dialog,
+        args=(model.model, "roll back"),
     )
-    _draw_dialog(
-        model, "roll back", t("Roll back"), lambda: _draw_champion_dialog(model, chosen, t("Roll back"), "")
+    draw_dialog(
+        model.model,
+        "roll back",
+        t("Roll back"),
+        lambda: _draw_champion_dialog(model, chosen, t("Roll back"), ""),
     )
-
-
-def _open_dialog(model: ModelInfo, action: str) -> None:
-    st.session_state[DIALOG_KEY] = model.model, action
-
-
-def _close_dialog() -> None:
-    st.session_state.pop(DIALOG_KEY, None)
-
-
-def _draw_dialog(model: ModelInfo, action: str, title: str, body: Callable[[], None]) -> None:
-    if st.session_state.get(DIALOG_KEY) == (model.model, action):
-        st.dialog(title, on_dismiss=_close_dialog)(body)()
 
 
 def _draw_champion_dialog(model: ModelInfo, version: int, action: str, warning: str) -> None:
@@ -122,8 +115,8 @@ def _draw_champion_dialog(model: ModelInfo, version: int, action: str, warning: 
     st.markdown(_describe_change(model.model, version, instead_of))
     if warning:
         st.warning(warning, icon=":material/warning:")
-    reason = st.text_area(t("Reason"), max_chars=MAX_REASON_CHARACTERS, key=REASON_KEY).strip()
-    if not _draw_buttons(action):
+    reason = draw_reason()
+    if not draw_buttons(action):
         return
     if not reason:
         st.error(t("Enter a reason. The history records it."))
@@ -145,7 +138,7 @@ def _describe_change(model: str, version: int, instead_of: int | None) -> str:
 
 def _draw_reload_dialog(model: ModelInfo) -> None:
     st.markdown(t("Each process of the server loads the champion of **{model}** now.", model=model.model))
-    if not _draw_buttons(t("Reload")):
+    if not draw_buttons(t("Reload")):
         return
     with report_errors():
         state = session.send(client.reload, model.model)
@@ -158,21 +151,10 @@ def _draw_reload_dialog(model: ModelInfo) -> None:
         _show_new_state(state, message)
 
 
-def _draw_buttons(action: str) -> bool:
-    """Draw the buttons of a dialog: whether the reader confirmed; the other button closes the dialog."""
-    confirm, cancel = st.columns(2)
-    if cancel.button(t("Cancel"), key="models_cancel", width="stretch"):
-        _close_dialog()
-        st.rerun()
-    return confirm.button(action, key="models_confirm", type="primary", width="stretch")
-
-
 def _show_new_state(state: ModelInfo, message: str) -> None:
     """Show the new state at once: another process of the server may not know it yet."""
-    session.clear_cache()
-    _close_dialog()
-    st.session_state[STATE_KEY], st.session_state[MESSAGE_KEY] = state, message
-    st.rerun()
+    st.session_state[STATE_KEY] = state
+    show_result(message)
 
 
 def report_last_action(model: str) -> ModelInfo | None:

@@ -8,7 +8,7 @@ from streamlit_app.translation import escape_markdown, t, translate_phrases
 CHAMPION, CHALLENGER = "champion", "challenger"
 MILLISECONDS = 1000
 """Milliseconds in a second."""
-PASSED, FAILED = "✓", "✗"
+PASSED, FAILED, OPEN = "✓", "✗", "…"
 GATE_PHRASES = (
     "no slice is large enough to be compared",
     "selection rate difference of",
@@ -57,8 +57,36 @@ def label_decision(decision: str) -> str:
         "rejected": t("rejected"),
         "rolled back": t("rolled back"),
         "set outside": t("set in MLflow itself"),
+        "rollout started": t("rollout started"),
     }
     return labels.get(decision, decision)
+
+
+def label_state(state: str) -> str:
+    """Return the text of a rollout's state."""
+    labels = {
+        "ramping": t("Ramping"),
+        "paused": t("Paused"),
+        "promoting": t("Promoting"),
+        "watching": t("Watching"),
+        "rolling_back": t("Rolling back"),
+        "finished": t("Finished"),
+        "rolled_back": t("Rolled back"),
+        "aborted": t("Aborted"),
+    }
+    return labels.get(state, state)
+
+
+def label_guardrail(name: str) -> str:
+    """Return the text of a guardrail."""
+    labels = {
+        "loss": t("Growth of the loss, by ground truth"),
+        "expected_loss": t("Growth of the loss that the versions expect"),
+        "shift": t("Shift of the mean score"),
+        "failures": t("Rows that the challenger failed to score"),
+        "latency": t("Time for the same rows"),
+    }
+    return labels.get(name, name)
 
 
 def label_gate(name: str) -> str:

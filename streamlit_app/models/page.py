@@ -1,4 +1,4 @@
-"""The page Models: champion and challenger, candidates, plots, model card, history, administration."""
+"""The page Models: champion and challenger, rollout, candidates, plots, card, history, administration."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -11,7 +11,7 @@ from streamlit_app.client import service
 from streamlit_app.client.service import ModelInfo
 from streamlit_app.client.transport import RefusedError
 from streamlit_app.errors import report_errors
-from streamlit_app.models import admin_actions, candidates, comparison, history, plots
+from streamlit_app.models import admin_actions, candidates, comparison, history, plots, rollout
 from streamlit_app.translation import t
 
 
@@ -24,12 +24,16 @@ def draw_page() -> None:
     with report_errors():
         model = new_state or session.read(service.fetch_model, name)
         decisions = session.read(client.fetch_history, name)
+        # without the store of the rollouts, the page shows the rest
+        with report_errors():
+            rollout.draw_notice(name)
         comparison.draw(model, decisions)
         _draw_tabs(
             {
                 t("Candidates"): lambda: _draw_candidates(name),
                 t("Plots"): lambda: plots.draw(model),
                 t("Model card"): lambda: _draw_card(model),
+                t("Rollout"): lambda: rollout.draw(model),
                 t("History"): lambda: history.draw(decisions),
                 t("Administration"): lambda: admin_actions.draw(model, decisions),
             }

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 MODEL = "small"
 OpenPage = Callable[..., AppTest]
-TABS_KEY = "models_Candidates_Plots_Model card_History_Administration"
+TABS_KEY = "models_Candidates_Plots_Model card_Rollout_History_Administration"
 ADMINISTRATION = {TABS_KEY: "Administration"}
 POLICY = {"metric": "roc_auc", "floor": 0.8, "margin": 0.005}
 REJECTION = "not worse than the champion: not gain -0.02 > 0"
@@ -370,7 +370,7 @@ def test_tenures_are_ordered_by_version_the_newest_first(server: FakeServer, ope
 
 def test_the_history_in_spanish(server: FakeServer, open_page: OpenPage) -> None:
     del server
-    key = "models_Candidatos_Gráficos_Ficha del modelo_Historial_Administración"
+    key = "models_Candidatos_Gráficos_Ficha del modelo_Despliegue_Historial_Administración"
     app = open_page("models", lang="es", **{key: "Historial"})
     [table] = [each.value for each in app.dataframe if "Decisión" in each.value]
     assert [*table["Decisión"]] == ["rechazada", "promovida"]
