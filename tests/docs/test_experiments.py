@@ -29,7 +29,9 @@ def test_the_page_names_every_option_verdict_and_column() -> None:
         f"--{name.replace('_', '-')}" for name in experiment.experiment.__annotations__ if name != "return"
     } - {"--name", "--action", "--as-json", "--debug"}
     assert [name for name in options if name not in text] == []
-    assert {*re.findall(r"--[a-z][a-z-]+", text)} <= options
+    [_, calls] = extract_blocks(PAGE, "sh")
+    # those of curl are its own
+    assert {*re.findall(r"--[a-z][a-z-]+", text.replace(calls, ""))} <= options
 
 
 def count_outcomes(server: ModelServer) -> int:
@@ -49,7 +51,7 @@ def test_the_commands_compare_two_versions(tmp_path: Path, artifact_folder: Path
     versions = shelf.add(MODEL, artifact_folder), shelf.add(MODEL, artifact_folder, CHALLENGER)
     artifact = load_artifact(artifact_folder)
     record, label = artifact.golden["records"][0], artifact.output.labels[1]
-    [block] = extract_blocks(PAGE, "sh")
+    [block, calls] = extract_blocks(PAGE, "sh")
     start, *others = block.splitlines(keepends=True)
     expected = {each: choose_version(each, versions[0], {versions[1]: SHARE}) for each in CLIENTS}
     with run_model_server(shelf.state, poll_seconds=POLL_SECONDS) as server:
@@ -72,6 +74,8 @@ def test_the_commands_compare_two_versions(tmp_path: Path, artifact_folder: Path
         done = run_script("".join(others), tmp_path, SERVICIO_ML_POLL_SECONDS=POLL_SECONDS)
         assert done.returncode == 0, done.stderr
         assert server("GET", f"/models/{MODEL}/experiment").document["state"] == "stopped"
+        done = run_script(calls, tmp_path, API=server.url)
+        assert (done.returncode, done.stdout.count('"metric":"truth"')) == (0, 2), done.stdout + done.stderr
     exported = read_labelled(tmp_path / "answers.parquet")
     shares = dict(zip(versions, (0.7, SHARE), strict=True))
     assert exported == {each: (version, shares[version]) for _, version, each in answers}
