@@ -2,8 +2,9 @@
 
 Starts when a month has been published, when drift harms the champion, and by hand. Each candidate is tuned by
 its own task, on any worker, all in one study database. Champion and challenger are then evaluated on the same
-rows; the decision and its evidence are in MLflow. If a finished run already has the same data, definition and
-trials, nothing is trained, so that a repeated or late event has no effect.
+rows; the decision and its evidence are in MLflow. Where the policy has a ramp, a challenger that passes the
+gates replaces a champion by a rollout, which the servers carry out. If a finished run already has the same
+data, definition and trials, nothing is trained, so that a repeated or late event has no effect.
 
 The variables `training_trials` and `training_seconds` size every run; the parameters size a single one.
 """
@@ -21,6 +22,8 @@ from servicio_ml.domain.use_case import UseCase
 
 LONG: dict[str, Any] = {"execution_timeout": timedelta(hours=6)}
 ANY_BRANCH = "none_failed_min_one_success"
+BRANCHES = {"promoted": "promote", "rollout started": "rollout", "rejected": "reject"}
+"""Tasks by decision."""
 Result = dict[str, Any]
 
 
@@ -32,8 +35,8 @@ def something_new(plan: Result) -> list[str]:
 
 @task.branch
 def decide(verdict: Result) -> str:
-    """Promote or reject."""
-    return "promote" if verdict["decision"] == "promoted" else "reject"
+    """Promote, begin a rollout or reject."""
+    return BRANCHES[verdict["decision"]]
 
 
 def define_train_model(use_case: UseCase) -> None:
@@ -67,11 +70,12 @@ def define_train_model(use_case: UseCase) -> None:
         export = add_step("export", "Fit and export the refined model, and set the challenger.")(plan)
         verdict = add_step("judge", "Evaluate champion and challenger on the same rows.")(plan)
         promote = add_step("promote", "Move the champion alias.", "decision-run", "decision_run")(verdict)
+        rollout = add_step("rollout", "Begin a rollout.", "decision-run", "decision_run")(verdict)
         reject = add_step("reject", "Keep the champion.", "decision-run", "decision_run")(verdict)
         reload = define_step("reload", "Make the API load the champion.", lambda: ["step", "reload", name])()
         record = add_step("record", "Record the decision.", trigger_rule=ANY_BRANCH)(plan)
-        each_tuned >> select >> refine >> export >> verdict >> decide(verdict) >> [promote, reject]
-        promote >> reload >> record << reject
+        each_tuned >> select >> refine >> export >> verdict >> decide(verdict) >> [promote, rollout, reject]
+        promote >> reload >> record << [rollout, reject]
         each_tuned >> define_failure_task("train", name)(record, plan)
 
 

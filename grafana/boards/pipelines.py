@@ -19,7 +19,13 @@ STATUS_COLOURS = {
     "later": NEUTRAL,
 }
 FINAL_STATUSES = 'fate!="read"'
-DECISIONS = {"promoted": GOOD, "rejected": ORANGE, "rolled_back": BAD, "set_outside": ORANGE}
+DECISIONS = {
+    "promoted": GOOD,
+    "rejected": ORANGE,
+    "rolled_back": BAD,
+    "rollout_started": BLUE,
+    "set_outside": ORANGE,
+}
 RETRAINING = {
     "retrain": GOOD,
     "finished": BLUE,

@@ -56,6 +56,7 @@ def label_decision(decision: str) -> str:
         "promoted": t("promoted"),
         "rejected": t("rejected"),
         "rolled back": t("rolled back"),
+        "rollout started": t("rollout started"),
         "set outside": t("set in MLflow itself"),
         "rollout started": t("rollout started"),
     }

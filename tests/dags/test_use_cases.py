@@ -36,6 +36,24 @@ for name, conf in json.loads(sys.argv[2]):
     ran.append([run.state, {task.task_id: task.state for task in run.get_task_instances()}])
 print(json.dumps(ran))
 """
+HEARTS = """
+from dataclasses import replace
+from servicio_ml.domain.policy import PromotionPolicy
+from servicio_ml.domain.rollout.ramp import Ramp
+from servicio_ml.domain.search import Candidate, Integer
+from servicio_ml.use_cases.heart_disease import USE_CASE as HEART
+USE_CASE = replace(
+    HEART, name="hearts",
+    candidates=(
+        Candidate(name="stump", family="decision_tree", space={"max_depth": Integer(low=1, high=2)}),
+        Candidate(name="forest", family="random_forest", space={"max_depth": Integer(low=4, high=5)}),
+    ),
+    promotion=PromotionPolicy(
+        metric="roc_auc", floor=0.5, margin=1.0, max_slice_loss=1.0, max_calibration_error=1.0,
+        max_latency_seconds=10.0, rollout=Ramp(),
+    ),
+)
+"""
 QUICK = {"AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": 1, "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"}
 DONE = {"plan", "something_new", "tune", "select", "refine", "export", "judge", "decide", "record"}
 
@@ -105,6 +123,28 @@ def test_a_raw_file_becomes_a_champion(name: str, empty_home: Path, tmp_path: Pa
     state, tasks = again
     assert state == "success"
     assert {task for task, how in tasks.items() if how == "success"} == {"plan", "something_new"}
+
+
+def test_a_policy_with_a_ramp_starts_a_rollout(empty_home: Path, tmp_path: Path) -> None:
+    home, name = shutil.copytree(empty_home, tmp_path / "airflow"), "hearts"
+    (tmp_path / "use_cases").mkdir()
+    (tmp_path / "use_cases" / "hearts.py").write_text(HEARTS)
+    settings = {"SERVICIO_ML_USE_CASES_DIR": tmp_path / "use_cases"}
+    environment = build_clean_environment(SERVICIO_ML_STATE_DIR=tmp_path, **settings)
+    for words in (["data", "sample", name, "--rows", str(ROWS)], ["etl", name]):
+        subprocess.run([COMMAND, *words], env=environment, check=True)
+    train = f"train_model_{name}"
+    trainings = [(train, {"candidates": [each]}) for each in ("stump", "forest")]
+    [[_, first], [state, tasks]] = _run(home, tmp_path, trainings, **settings)
+    assert (first["promote"], first["reload"], first["rollout"]) == ("success", "success", "skipped")
+    assert state == "success", tasks
+    assert (tasks["rollout"], tasks["record"]) == ("success", "success")
+    assert {tasks[each] for each in ("promote", "reload", "reject")} == {"skipped"}
+    shown = subprocess.run(
+        [COMMAND, "rollout", name, "status", "--json"], env=environment, check=True, capture_output=True
+    )
+    rollout = json.loads(shown.stdout)["rollout"]
+    assert (rollout["champion"], rollout["challenger"], rollout["state"]) == (1, 2, "ramping")
 
 
 def test_a_training_that_fails_is_marked(empty_home: Path, tmp_path: Path) -> None:

@@ -191,8 +191,10 @@ def test_every_decision_on_the_champion_is_counted(tmp_path: Path, exporter: Exp
     rollback("small", 2, context)
     exporter.wait_for_lines(3 * len(PromotionDecision))
     of = {"use_case": USE_CASE.name}
-    for decision in ("promoted", "rejected", "rolled_back"):
-        assert exporter.read_value("servicio_ml_promotions_total", {**of, "decision": decision}) == 1
+    made_once = {PromotionDecision.PROMOTED, PromotionDecision.REJECTED, PromotionDecision.ROLLED_BACK}
+    for decision in PromotionDecision:
+        labels = {**of, "decision": decision.replace(" ", "_")}
+        assert exporter.read_value("servicio_ml_promotions_total", labels) == int(decision in made_once)
 
 
 DAG = {"dag_id": "etl_process_rain_australia"}

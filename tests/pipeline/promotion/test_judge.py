@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from fakes.traffic_plans import MemoryTrafficPlans
 from servicio_ml.domain.dataset import Manifest
 from servicio_ml.domain.fairness.limits import FairnessLimits
 from servicio_ml.domain.metric import METRICS
@@ -21,6 +22,7 @@ from servicio_ml.domain.promotion import (
     decide,
     evaluate_gates,
 )
+from servicio_ml.domain.rollout.ramp import Ramp
 from servicio_ml.domain.search import Candidate, Integer
 from servicio_ml.domain.use_case import DateSplit, Task
 from servicio_ml.errors import ArtifactError, NoSuchModelError, TrainingError
@@ -28,6 +30,7 @@ from servicio_ml.features.artifact import load_artifact
 from servicio_ml.features.output import Predictions
 from servicio_ml.lifecycle.admin_actions import rollback
 from servicio_ml.lifecycle.decision_history import list_decisions, list_tenures
+from servicio_ml.lifecycle.rollout.actions import begin_decided_rollout
 from servicio_ml.pipeline.promotion.compare import compare, compute_paired_interval
 from small_use_case import SCHEMA, build_use_case, generate_rows
 from training_fixture import TrainingFixture
@@ -54,6 +57,14 @@ def change_comparison(**changes: object) -> PromotionComparison:
 
 def test_a_good_challenger_is_promoted() -> None:
     assert decide(evaluate_gates(POLICY, METRICS["roc_auc"], GOOD))[0] is PromotionDecision.PROMOTED
+
+
+def test_a_good_challenger_is_rolled_out_where_the_policy_says_so() -> None:
+    found = evaluate_gates(POLICY, METRICS["roc_auc"], GOOD)
+    _, reason = decide(found)
+    assert decide(found, by_rollout=True) == (PromotionDecision.ROLLOUT_STARTED, reason)
+    bad = evaluate_gates(POLICY, METRICS["roc_auc"], change_comparison(challenger=0.79))
+    assert decide(bad, by_rollout=True)[0] is PromotionDecision.REJECTED
 
 
 @pytest.mark.parametrize(
@@ -149,6 +160,31 @@ def test_the_first_challenger_becomes_champion_and_a_worse_one_does_not(tmp_path
         "calibration",
         "latency",
     }
+
+
+def test_a_policy_with_a_ramp_rolls_out_against_a_champion_only(tmp_path: Path) -> None:
+    place, plans = TrainingFixture(tmp_path), MemoryTrafficPlans()
+    ramp = Ramp(min_rows=7)
+    gradual = replace(USE_CASE, promotion=replace(USE_CASE.promotion, rollout=ramp))
+    noisy = generate_rows(Task.BINARY, 600, 9).with_columns(pl.col("outcome").shuffle(seed=1))
+    made = place.publish(Task.BINARY, seed=9, count=600, train_rows=noisy)
+    lenient = replace(gradual, promotion=replace(gradual.promotion, floor=0, max_calibration_error=1))
+    place.train(lenient, made)
+    context = replace(
+        place.decision_context,
+        begin_rollout=lambda record: begin_decided_rollout(plans, record, record.at),
+    )
+    first = place.promote(lenient, made, context)
+    assert (first.decision, plans.load("small")) == (PromotionDecision.PROMOTED, [])
+
+    better = place.publish(Task.BINARY, period="2020-02", count=600)
+    place.train(gradual, better)
+    second = place.promote(gradual, better, context)
+    assert (second.decision, second.challenger, second.champion) == (PromotionDecision.ROLLOUT_STARTED, 2, 1)
+    assert second.reason.startswith("floor: ")
+    assert _read_champion(place) == 1
+    [rollout] = plans.load("small")
+    assert (rollout.champion, rollout.challenger, rollout.ramp) == (1, 2, ramp)
 
 
 def test_a_champion_with_another_schema_is_judged_on_the_same_rows(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from servicio_ml.bootstrap.registry import (
     connect_tracker,
     create_registry_link,
     open_model_files,
+    open_model_history,
 )
 from servicio_ml.bootstrap.retrainer import (
     create_retrainer,
@@ -78,6 +79,7 @@ __all__ = [
     "open_lake",
     "open_metrics_history",
     "open_model_files",
+    "open_model_history",
     "open_prediction_log",
     "open_raw_files",
     "open_source",

@@ -42,11 +42,16 @@ def create_registry_link(settings: Settings, socket_path: Path, key: bytes) -> R
 
     def connect() -> tuple[Registry, ModelHistory]:
         tracker, registry = connect_mlflow(settings)
-        return registry, ModelHistory(
-            tracker, registry, create_stats(settings), time.time, open_decision_log(settings).hold_champion
-        )
+        return registry, open_model_history(settings, tracker, registry)
 
     return RegistryLink(socket_path, key, connect)
+
+
+def open_model_history(settings: Settings, tracker: Tracker, registry: Registry) -> ModelHistory:
+    """Open the history of the models of a registry."""
+    return ModelHistory(
+        tracker, registry, create_stats(settings), time.time, open_decision_log(settings).hold_champion
+    )
 
 
 def connect_registry(socket_path: Path, key: bytes) -> RegistryReader:

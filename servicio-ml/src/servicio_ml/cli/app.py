@@ -22,6 +22,7 @@ from servicio_ml.cli.experiments import experiment
 from servicio_ml.cli.importing import import_model
 from servicio_ml.cli.isolated import environment
 from servicio_ml.cli.prediction_log import predictions, view
+from servicio_ml.cli.rollout import rollout
 from servicio_ml.cli.segments import slices
 from servicio_ml.cli.step import app as step_app
 from servicio_ml.cli.tickets import acknowledge
@@ -46,6 +47,7 @@ app.command("train")(train.train)
 app.command("import")(import_model.import_model)
 app.command("promote")(promote.promote)
 app.command("experiment")(experiment.experiment)
+app.command("rollout")(rollout.rollout)
 app.command("rollback")(promote.rollback)
 app.command("history")(promote.history)
 app.add_typer(step_app.app, name="step")

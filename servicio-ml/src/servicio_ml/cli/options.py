@@ -7,6 +7,8 @@ import typer
 
 from servicio_ml.cli.experiments.actions import BetterTruth, ExperimentAction
 from servicio_ml.domain.experiments.design import Bandit, ExperimentMetric
+from servicio_ml.cli.rollout.actions import RolloutAction
+from servicio_ml.domain.rollout.ramp import Undecided
 from servicio_ml.pipeline.backtest.fault_kinds import FaultKind
 
 UseCaseName = Annotated[
@@ -115,6 +117,9 @@ PromotionReason = Annotated[
         help="Promote the challenger without a comparison; the history records the reason.",
     ),
 ]
+PromoteAtOnce = Annotated[
+    bool, typer.Option("--now", help="Promote at once, also where the policy has a rollout.")
+]
 RollbackVersion = Annotated[
     int | None, typer.Option(min=1, help="Version; the previous champion when not given.")
 ]
@@ -181,6 +186,40 @@ AssignmentsFile = Annotated[
         help="File of the export: .csv, .parquet, .jsonl, .arrow or .arrows; CSV on standard output when "
         "not given.",
     ),
+]
+
+# rollouts
+RolloutActionName = Annotated[
+    RolloutAction, typer.Argument(metavar="ACTION", help="start, pause, resume, abort or status.")
+]
+RolledOutVersion = Annotated[
+    str, typer.Option("--version", help="Version or alias to roll out; the challenger when not given.")
+]
+RolloutReason = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="Why it is paused, resumed or aborted.")
+]
+RampShadow = Annotated[
+    float | None, typer.Option("--shadow", help="Share of the rows that are scored in shadow, 0 to 1.")
+]
+RampSteps = Annotated[
+    str,
+    typer.Option("--steps", metavar="A,B,1", help="Shares of the clients, ascending: 0.05,0.5,1."),
+]
+RampMinRows = Annotated[
+    int | None, typer.Option("--min-rows", help="Minimum number of rows that it scores in a step.")
+]
+RampMinHours = Annotated[float | None, typer.Option("--min-hours", help="Minimum time of a step.")]
+RampMaxHours = Annotated[float | None, typer.Option("--max-hours", help="Maximum time of a step.")]
+RampUndecided = Annotated[
+    Undecided | None, typer.Option("--undecided", help="What happens after the maximum time.")
+]
+RampLabels = Annotated[
+    bool | None,
+    typer.Option("--labels/--no-labels", help="Whether a step waits for evidence on the loss."),
+]
+RampWatchHours = Annotated[
+    float | None,
+    typer.Option("--watch-hours", help="Time in which the former champion may come back by itself."),
 ]
 
 # imports of models

@@ -4,13 +4,14 @@ import getpass
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from servicio_ml.cli.options import (
     Debug,
     Json,
     JudgedPeriod,
+    PromoteAtOnce,
     PromotionReason,
     RollbackVersion,
     UseCaseName,
@@ -18,7 +19,7 @@ from servicio_ml.cli.options import (
 from servicio_ml.cli.session import CommandSession, open_session
 from servicio_ml.domain.ports.registry import Registry
 from servicio_ml.domain.ports.tracker import Tracker
-from servicio_ml.domain.promotion import CHAMPION, ChampionTenure, DecisionRecord
+from servicio_ml.domain.promotion import CHAMPION, ChampionTenure, DecisionRecord, PromotionDecision
 from servicio_ml.domain.use_case import UseCase
 from servicio_ml.lifecycle.admin_actions import rollback as put_back
 from servicio_ml.lifecycle.admin_actions import set_champion
@@ -30,6 +31,7 @@ def promote(
     name: UseCaseName,
     period: JudgedPeriod = "",
     by_hand: PromotionReason = "",
+    now: PromoteAtOnce = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -37,7 +39,8 @@ def promote(
 
     The gates of the use case's policy are a floor, a paired interval of the gain, the worst slice,
     calibration and latency. A challenger that cannot be compared, such as one that was imported without
-    ground truth, is promoted by hand. MLflow keeps the decision and its evidence, also of a rejection.
+    ground truth, is promoted by hand. MLflow keeps the decision and its evidence, also of a rejection. With
+    a ramp in the policy, a challenger that passes replaces a champion by a rollout.
     """
     with open_session(as_json=as_json, debug=debug) as here:
         from servicio_ml import bootstrap
@@ -46,6 +49,8 @@ def promote(
         from servicio_ml.use_cases.catalogue import find
 
         use_case = find(name, here.settings.use_cases_dir)
+        if now:
+            use_case = replace(use_case, promotion=replace(use_case.promotion, rollout=None))
         if by_hand:
             who = build_context(here, *bootstrap.connect_mlflow(here.settings))
             record = set_champion(name, get_challenger(use_case, who).version, by_hand, who)
@@ -121,11 +126,17 @@ def _show_history(
 def build_context(here: CommandSession, tracker: Tracker, registry: Registry) -> DecisionContext:
     """Who decides: the user of this process, now."""
     from servicio_ml import bootstrap
+    from servicio_ml.lifecycle.rollout.actions import begin_decided_rollout
+
+    def begin_rollout(record: DecisionRecord) -> None:
+        # opened here: most decisions start no rollout
+        begin_decided_rollout(bootstrap.open_traffic_plans(here.settings), record, time.time())
 
     return DecisionContext(
         tracker=tracker, registry=registry,
         stats=bootstrap.create_stats(here.settings), clock=time.time,
         hold_champion=bootstrap.open_decision_log(here.settings).hold_champion, by=get_user(),
+        begin_rollout=begin_rollout,
     )  # fmt: skip
 
 
@@ -150,6 +161,8 @@ def apply_and_show(
         [[gate["name"], "yes" if gate["passed"] else "NO", gate["detail"]] for gate in gates],
     )
     here.print_line(f"{record.decision}: version {record.challenger}")
+    if record.decision is PromotionDecision.ROLLOUT_STARTED:
+        here.print_line(f"the servers take it from here; see `servicio-ml rollout {use_case.name} status`")
     return record
 
 

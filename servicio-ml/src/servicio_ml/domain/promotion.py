@@ -204,10 +204,19 @@ def _evaluate_fairness(limits: FairnessLimits, comparison: PromotionComparison) 
     return PromotionGate(name="fairness", passed=passed, detail=detail)
 
 
-def decide(found: Sequence[PromotionGate]) -> tuple[PromotionDecision, str]:
-    """Promote when every gate is passed, else reject; the reason lists the gates."""
+def decide(found: Sequence[PromotionGate], *, by_rollout: bool = False) -> tuple[PromotionDecision, str]:
+    """Promote when every gate is passed, else reject.
+
+    Args:
+        found: Evaluated gates.
+        by_rollout: Whether to start a rollout instead of promoting at once.
+
+    Returns:
+        The decision, and the gates as its reason.
+    """
     # all failed gates, not the first: whoever mends the challenger needs to see every reason
     failed = [gate for gate in found if not gate.passed]
     if failed:
         return PromotionDecision.REJECTED, "; ".join(f"{gate.name}: not {gate.detail}" for gate in failed)
-    return PromotionDecision.PROMOTED, "; ".join(f"{gate.name}: {gate.detail}" for gate in found)
+    passed = PromotionDecision.ROLLOUT_STARTED if by_rollout else PromotionDecision.PROMOTED
+    return passed, "; ".join(f"{gate.name}: {gate.detail}" for gate in found)

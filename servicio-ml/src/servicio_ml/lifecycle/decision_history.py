@@ -23,7 +23,9 @@ def get_decision_about(model: str, version: int, tracker: Tracker) -> str:
     done = [run for run in found if run.status == FINISHED]
     if found and not done:
         decision = found[0].tags["decision"]
-        problem = f"decision record {found[0].id} is not applied: {decision}; run step promote or step reject"
+        problem = (
+            f"decision record {found[0].id} is not applied: {decision}; run step promote, rollout or reject"
+        )
         raise TrainingError(model, problem)
     return done[0].tags["decision"] if done else ""
 

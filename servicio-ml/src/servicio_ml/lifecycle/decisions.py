@@ -125,6 +125,7 @@ def apply_held_decision(
         return record
     with context.tracker.open_run(model, "", resume=run_id) as run:
         if record.decision is PromotionDecision.ROLLOUT_STARTED and context.begin_rollout is not None:
+            _refuse_stale(record, context)
             context.begin_rollout(record)
         # what was set outside has moved already, and may have moved on
         elif record.decision in MOVES - {PromotionDecision.SET_OUTSIDE}:

@@ -22,6 +22,7 @@ for command in (
     training.export,
     decision.judge,
     decision.promote,
+    decision.rollout,
     decision.reject,
     decision.reload,
     decision.record,

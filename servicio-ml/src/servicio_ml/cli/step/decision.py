@@ -41,6 +41,11 @@ def promote(name: UseCaseName, decision_run: DecisionRunId, debug: Debug = False
     _apply_decision(name, decision_run, debug, PromotionDecision.PROMOTED, "champion")
 
 
+def rollout(name: UseCaseName, decision_run: DecisionRunId, debug: Debug = False) -> None:
+    """Begin the rollout that the decision record starts; repeating it has no effect."""
+    _apply_decision(name, decision_run, debug, PromotionDecision.ROLLOUT_STARTED, "challenger")
+
+
 def reject(name: UseCaseName, decision_run: DecisionRunId, debug: Debug = False) -> None:
     """Close the decision run of a challenger that is not promoted."""
     _apply_decision(name, decision_run, debug, PromotionDecision.REJECTED, "challenger")

@@ -1,9 +1,10 @@
 """Ramp: shares, limits and deadlines of a rollout."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Any
 
 from servicio_ml.domain.checks.attributes import (
     Count,
@@ -77,3 +78,10 @@ class Ramp:
         if self.max_hours < self.min_hours:
             problem = f"max_hours is {self.max_hours:g}; it must be at least min_hours, {self.min_hours:g}"
             raise UseCaseError("ramp", problem)
+
+
+def build_ramp(document: Mapping[str, Any]) -> Ramp:
+    """Build a ramp from its stored document."""
+    return Ramp(
+        **{**document, "steps": tuple(document["steps"]), "undecided": Undecided(document["undecided"])}
+    )

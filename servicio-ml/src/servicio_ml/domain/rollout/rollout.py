@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from servicio_ml.domain.retraining import SECONDS_PER_HOUR
 from servicio_ml.domain.rollout.guardrails import Guardrail, GuardrailFinding, Verdict
-from servicio_ml.domain.rollout.ramp import Ramp, Undecided
+from servicio_ml.domain.rollout.ramp import Ramp, build_ramp
 from servicio_ml.domain.rollout.traffic import VersionShares
 
 ROLLOUT = "rollout"
@@ -158,13 +158,10 @@ class Rollout:
 
 def build_rollout(document: Mapping[str, Any]) -> Rollout:
     """Build a rollout from its stored document."""
-    ramp = document["ramp"]
     return Rollout(
         **{
             **document,
-            "ramp": Ramp(
-                **{**ramp, "steps": tuple(ramp["steps"]), "undecided": Undecided(ramp["undecided"])}
-            ),
+            "ramp": build_ramp(document["ramp"]),
             "state": RolloutState(document["state"]),
             "recorded": Recorded(document["recorded"]),
             "findings": tuple(

@@ -5,6 +5,7 @@ from typing import Any
 
 from servicio_ml.domain.experiments.experiment import EXPERIMENT, Experiment, build_experiment
 from servicio_ml.domain.rollout.rollout import ROLLOUT, Rollout, build_rollout
+from servicio_ml.domain.rollout.transitions import CHANGEABLE
 from servicio_ml.errors import RolloutError
 
 TrafficPlan = Rollout | Experiment
@@ -31,8 +32,7 @@ def refuse_running(newest: TrafficPlan | None) -> None:
         )
     else:
         state = newest.state.replace("_", " ")
-        problem = (
-            f"the rollout of version {newest.challenger} is {state}; wait for its end, or end it: "
-            f"servicio-ml rollout {newest.model} abort"
-        )
+        problem = f"the rollout of version {newest.challenger} is {state}; wait for its end"
+        if newest.state in CHANGEABLE:
+            problem += f", or end it: servicio-ml rollout {newest.model} abort"
     raise RolloutError(newest.model, problem)

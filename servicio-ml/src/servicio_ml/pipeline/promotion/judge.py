@@ -80,7 +80,9 @@ def judge(
         raise PromotionError(name, f"version {challenger.version} is the champion already; nothing to decide")
     comparison = _compare_versions(use_case, manifest, store, context.registry, challenger, champion)
     found = evaluate_gates(use_case.promotion, METRICS[use_case.promotion.metric], comparison)
-    decision, reason = decide(found)
+    # the first champion has nobody to be compared with while it answers
+    gradual = use_case.promotion.rollout is not None and champion is not None
+    decision, reason = decide(found, by_rollout=gradual)
     record = DecisionRecord(
         use_case=name, decision=decision, reason=reason, challenger=challenger.version,
         champion=champion.version if champion else None, by=context.by, at=context.clock(),
