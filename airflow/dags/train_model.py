@@ -2,9 +2,8 @@
 
 Starts when a month has been published, when drift harms the champion, and by hand. Each candidate is tuned by
 its own task, on any worker, all in one study database. Champion and challenger are then evaluated on the same
-rows; the decision and its evidence are in MLflow. Where the policy has a ramp, a challenger that passes the
-gates replaces a champion by a rollout, which the servers carry out. If a finished run already has the same
-data, definition and trials, nothing is trained, so that a repeated or late event has no effect.
+rows; decision and evidence are in MLflow. With a ramp in the policy, the servers then roll a good challenger
+out. A repeated or late event, with data, definition and trials of a finished run, trains nothing.
 
 The variables `training_trials` and `training_seconds` size every run; the parameters size a single one.
 """
@@ -22,8 +21,6 @@ from servicio_ml.domain.use_case import UseCase
 
 LONG: dict[str, Any] = {"execution_timeout": timedelta(hours=6)}
 ANY_BRANCH = "none_failed_min_one_success"
-BRANCHES = {"promoted": "promote", "rollout started": "rollout", "rejected": "reject"}
-"""Tasks by decision."""
 Result = dict[str, Any]
 
 
@@ -36,7 +33,7 @@ def something_new(plan: Result) -> list[str]:
 @task.branch
 def decide(verdict: Result) -> str:
     """Promote, begin a rollout or reject."""
-    return BRANCHES[verdict["decision"]]
+    return {"promoted": "promote", "rollout started": "rollout"}.get(verdict["decision"], "reject")
 
 
 def define_train_model(use_case: UseCase) -> None:

@@ -4,7 +4,7 @@ import json
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,9 @@ def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def _run(home: Path, state: Path, dags: list[tuple[str, Mapping[str, object]]], **settings: object) -> Any:
+def _run(
+    home: Path, state: Path, dags: Sequence[tuple[str, Mapping[str, object]]], **settings: object
+) -> Any:
     """The state of each run and of its tasks."""
     environment = build_clean_environment(
         AIRFLOW_HOME=home, AIRFLOW_CONFIG=ROOT / "airflow/config/airflow.cfg", SERVICIO_ML_COMMAND=COMMAND,

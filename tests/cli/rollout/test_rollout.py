@@ -13,7 +13,7 @@ from servicio_ml.cli.app import app
 from servicio_ml.domain.rollout.guardrails import Guardrail, GuardrailFinding, Verdict
 from servicio_ml.domain.rollout.rollout import Rollout
 from servicio_ml.domain.rollout.transitions import judge_rollout
-from servicio_ml.lifecycle.rollout.actions import change_rollout
+from servicio_ml.lifecycle.rollout.actions import change_rollout, list_rollouts
 from servicio_ml.settings import Settings
 
 FAILED = 1
@@ -72,7 +72,7 @@ def test_from_the_start_to_the_abortion(settings: Settings, monkeypatch: pytest.
     assert "not judged yet" in started.stdout
     # a server of this state folder reads the same store
     plans = bootstrap.open_traffic_plans(settings)
-    [rollout] = plans.load("small")
+    [rollout] = list_rollouts(plans, "small", 9)
     assert (rollout.challenger, rollout.events[0].by) == (2, "ann")
     # what is not given comes from the policy of the use case
     assert (rollout.ramp.min_rows, rollout.ramp.max_shift) == (7, 0.3)
@@ -161,4 +161,4 @@ def test_a_rollout_is_aborted_without_mlflow(settings: Settings, monkeypatch: py
     aborted = run("abort")
     assert aborted.exit_code == 0, aborted.stderr
     assert "not in the history yet, a server will record it" in aborted.stderr
-    assert bootstrap.open_traffic_plans(settings).load("small")[0].state == "aborted"
+    assert list_rollouts(bootstrap.open_traffic_plans(settings), "small", 1)[0].state == "aborted"

@@ -33,6 +33,7 @@ from servicio_ml.lifecycle.rollout.actions import (
     begin_decided_rollout,
     begin_rollout,
     change_rollout,
+    list_rollouts,
     record_rollout,
 )
 
@@ -97,7 +98,7 @@ def abort(rollout: Rollout, now: float) -> Rollout:
 
 def test_a_decision_begins_a_rollout_and_moves_no_alias(place: RolloutPlace) -> None:
     record = place.apply(place.decide())
-    [rollout] = place.plans.load(MODEL)
+    [rollout] = list_rollouts(place.plans, MODEL, 1)
     assert (rollout.champion, rollout.challenger, rollout.ramp) == (1, 2, RAMP)
     assert (rollout.state, rollout.events[0].by) == (RolloutState.RAMPING, "boss")
     champion = place.registry.resolve(MODEL, CHAMPION)
@@ -122,31 +123,31 @@ def test_a_decision_that_is_applied_twice_begins_one_rollout(
         patch.setattr("fakes.tracker.MemoryRun.set_tags", fail)
         with pytest.raises(RegistryError):
             place.apply(run)
-    [begun] = place.plans.load(MODEL, 9)
+    [begun] = list_rollouts(place.plans, MODEL, 9)
     assert place.list_records() == []
     place.change(abort)
     place.apply(run)
-    assert [each.id for each in place.plans.load(MODEL, 9)] == [begun.id]
+    assert [each.id for each in list_rollouts(place.plans, MODEL, 9)] == [begun.id]
     assert place.list_records() == [("rollout started", 2, "boss", "all gates")]
     place.apply(run)
-    assert len(place.plans.load(MODEL, 9)) == 1
+    assert len(list_rollouts(place.plans, MODEL, 9)) == 1
 
 
 def test_a_running_rollout_of_the_same_versions_is_not_begun_again(place: RolloutPlace) -> None:
     begun = place.begin()
     place.apply(place.decide())
-    assert place.plans.load(MODEL, 9) == [begun]
+    assert list_rollouts(place.plans, MODEL, 9) == [begun]
 
 
 def test_a_running_rollout_of_another_version_stays(place: RolloutPlace) -> None:
     begun, run = place.begin(challenger=3), place.decide()
     with pytest.raises(RolloutError, match=r"rollout of version 3 is ramping; .* rollout small abort"):
         place.apply(run)
-    assert place.plans.load(MODEL, 9) == [begun]
+    assert list_rollouts(place.plans, MODEL, 9) == [begun]
     assert place.list_records() == []
     place.change(abort)
     place.apply(run)
-    assert place.plans.load(MODEL)[0].challenger == 2
+    assert list_rollouts(place.plans, MODEL, 1)[0].challenger == 2
 
 
 def test_a_decision_against_a_former_champion_begins_nothing(place: RolloutPlace) -> None:
@@ -154,7 +155,7 @@ def test_a_decision_against_a_former_champion_begins_nothing(place: RolloutPlace
     set_champion(MODEL, 3, "an emergency", place.context)
     with pytest.raises(PromotionError, match="version 3 became champion after the evaluation"):
         place.apply(run)
-    assert place.plans.load(MODEL) == []
+    assert list_rollouts(place.plans, MODEL, 1) == []
 
 
 def test_during_the_watch_only_its_end_is_waited_for(place: RolloutPlace) -> None:
@@ -195,7 +196,7 @@ def test_an_end_after_the_alias_moved_is_no_rejection(
         ended = place.change(each)
     record_rollout(place.plans, ended, place.history)
     assert [decision for decision, *_ in place.list_records()] == ["rollout started"]
-    assert place.plans.load(MODEL)[0].recorded is Recorded.END
+    assert list_rollouts(place.plans, MODEL, 1)[0].recorded is Recorded.END
 
 
 def test_what_mlflow_refuses_is_recorded_later(place: RolloutPlace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +208,7 @@ def test_what_mlflow_refuses_is_recorded_later(place: RolloutPlace, monkeypatch:
         patch.setattr(place.history, "record_rollout", fail)
         with pytest.raises(RegistryError):
             record_rollout(place.plans, begun, place.history)
-    [stored] = place.plans.load(MODEL)
+    [stored] = list_rollouts(place.plans, MODEL, 1)
     assert stored.recorded is Recorded.NOTHING
     record_rollout(place.plans, stored, place.history)
     assert len(place.list_records()) == 1
@@ -219,7 +220,7 @@ def test_a_rollout_that_another_has_followed_is_recorded_too(place: RolloutPlace
     place.begin(challenger=3)
     record_rollout(place.plans, replace(ended, recorded=Recorded.START), place.history)
     assert place.list_records() == [("rejected", 2, "ann", "aborted: too slow")]
-    assert place.plans.load(MODEL)[0].recorded is Recorded.NOTHING
+    assert list_rollouts(place.plans, MODEL, 1)[0].recorded is Recorded.NOTHING
 
 
 def test_a_change_needs_a_rollout(place: RolloutPlace) -> None:

@@ -30,7 +30,7 @@ from servicio_ml.features.artifact import load_artifact
 from servicio_ml.features.output import Predictions
 from servicio_ml.lifecycle.admin_actions import rollback
 from servicio_ml.lifecycle.decision_history import list_decisions, list_tenures
-from servicio_ml.lifecycle.rollout.actions import begin_decided_rollout
+from servicio_ml.lifecycle.rollout.actions import begin_decided_rollout, list_rollouts
 from servicio_ml.pipeline.promotion.compare import compare, compute_paired_interval
 from small_use_case import SCHEMA, build_use_case, generate_rows
 from training_fixture import TrainingFixture
@@ -183,7 +183,7 @@ def test_a_policy_with_a_ramp_rolls_out_against_a_champion_only(tmp_path: Path) 
     assert (second.decision, second.challenger, second.champion) == (PromotionDecision.ROLLOUT_STARTED, 2, 1)
     assert second.reason.startswith("floor: ")
     assert _read_champion(place) == 1
-    [rollout] = plans.load("small")
+    [rollout] = list_rollouts(plans, "small", 9)
     assert (rollout.champion, rollout.challenger, rollout.ramp) == (1, 2, ramp)
 
 
