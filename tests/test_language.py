@@ -124,7 +124,9 @@ VERBS = frozenset(
 )
 """First words of function names: verbs, predicates and prepositions of conversions."""
 
-COMMANDS = frozenset({"backtest", "drift", "environment", "etl", "experiment", "history", "key", "slices"})
+COMMANDS = frozenset(
+    {"backtest", "drift", "environment", "etl", "experiment", "history", "key", "rollout", "slices"}
+)
 """Functions of the command line that have the name of their command."""
 
 GIVEN_NAMES = frozenset(

@@ -47,28 +47,28 @@ class RolloutPlace:
 
     def __init__(self, folder: Path) -> None:
         self._ticks = count(int(NOW), 10)
-        self.plans, self.tracker = MemoryTrafficPlans(), MemoryTracker(folder / "runs", self.clock)
-        self.registry = MemoryRegistry(folder / "models", self.clock)
+        self.plans, self.tracker = MemoryTrafficPlans(), MemoryTracker(folder / "runs", self.tick)
+        self.registry = MemoryRegistry(folder / "models", self.tick)
         (folder / "artifact").mkdir()
         for _ in range(3):
             self.registry.register(MODEL, folder / "artifact", run_id="run", tags={})
         hold = MemoryDecisionLog().hold_champion
-        self.history = ModelHistory(self.tracker, self.registry, NoStats(), self.clock, hold)
+        self.history = ModelHistory(self.tracker, self.registry, NoStats(), self.tick, hold)
         self.context = DecisionContext(
-            tracker=self.tracker, registry=self.registry, stats=NoStats(), clock=self.clock,
+            tracker=self.tracker, registry=self.registry, stats=NoStats(), clock=self.tick,
             hold_champion=hold, by="boss",
-            begin_rollout=lambda record: begin_decided_rollout(self.plans, record, self.clock()),
+            begin_rollout=lambda record: begin_decided_rollout(self.plans, record, self.tick()),
         )  # fmt: skip
         set_champion(MODEL, 1, "the first", self.context)
 
-    def clock(self) -> float:
+    def tick(self) -> float:
         return float(next(self._ticks))
 
     def decide(self, challenger: int = 2) -> str:
         """Write the decision to roll a version out; return its run."""
         record = DecisionRecord(
             use_case=MODEL, decision=PromotionDecision.ROLLOUT_STARTED, reason="all gates", by="boss",
-            challenger=challenger, champion=1, at=self.clock(), evidence={"policy": asdict(POLICY)},
+            challenger=challenger, champion=1, at=self.tick(), evidence={"policy": asdict(POLICY)},
         )  # fmt: skip
         return write_decision(record, self.context).run_id
 
@@ -76,10 +76,10 @@ class RolloutPlace:
         return apply_decision(MODEL, run, self.context, PromotionDecision.ROLLOUT_STARTED)
 
     def begin(self, challenger: int = 2) -> Rollout:
-        return begin_rollout(self.plans, MODEL, (1, challenger), RAMP, "ann", self.clock())
+        return begin_rollout(self.plans, MODEL, (1, challenger), RAMP, "ann", self.tick())
 
     def change(self, transition: Callable[[Rollout, float], Rollout]) -> Rollout:
-        return change_rollout(self.plans, MODEL, lambda newest: transition(newest, self.clock()))
+        return change_rollout(self.plans, MODEL, lambda newest: transition(newest, self.tick()))
 
     def list_records(self) -> list[tuple[str, int, str, str]]:
         """List the decisions about rollouts: what, which version, who and why."""
@@ -119,31 +119,31 @@ def test_a_decision_that_is_applied_twice_begins_one_rollout(
 
     run = place.decide()
     with monkeypatch.context() as patch:
-        # as after a kill: the rollout has begun, and the run of the decision is open
+        # as after a kill: the rollout has started, and the run of the decision is open
         patch.setattr("fakes.tracker.MemoryRun.set_tags", fail)
         with pytest.raises(RegistryError):
             place.apply(run)
-    [begun] = list_rollouts(place.plans, MODEL, 9)
+    [first] = list_rollouts(place.plans, MODEL, 9)
     assert place.list_records() == []
     place.change(abort)
     place.apply(run)
-    assert [each.id for each in list_rollouts(place.plans, MODEL, 9)] == [begun.id]
+    assert [each.id for each in list_rollouts(place.plans, MODEL, 9)] == [first.id]
     assert place.list_records() == [("rollout started", 2, "boss", "all gates")]
     place.apply(run)
     assert len(list_rollouts(place.plans, MODEL, 9)) == 1
 
 
-def test_a_running_rollout_of_the_same_versions_is_not_begun_again(place: RolloutPlace) -> None:
-    begun = place.begin()
+def test_a_running_rollout_of_the_same_versions_is_not_started_again(place: RolloutPlace) -> None:
+    first = place.begin()
     place.apply(place.decide())
-    assert list_rollouts(place.plans, MODEL, 9) == [begun]
+    assert list_rollouts(place.plans, MODEL, 9) == [first]
 
 
 def test_a_running_rollout_of_another_version_stays(place: RolloutPlace) -> None:
-    begun, run = place.begin(challenger=3), place.decide()
+    first, run = place.begin(challenger=3), place.decide()
     with pytest.raises(RolloutError, match=r"rollout of version 3 is ramping; .* rollout small abort"):
         place.apply(run)
-    assert list_rollouts(place.plans, MODEL, 9) == [begun]
+    assert list_rollouts(place.plans, MODEL, 9) == [first]
     assert place.list_records() == []
     place.change(abort)
     place.apply(run)
@@ -166,9 +166,9 @@ def test_during_the_watch_only_its_end_is_waited_for(place: RolloutPlace) -> Non
 
 
 def test_start_and_end_are_recorded_once_by_however_many_processes(place: RolloutPlace) -> None:
-    begun = place.begin()
+    first = place.begin()
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: record_rollout(place.plans, begun, place.history), range(8)))
+        list(pool.map(lambda _: record_rollout(place.plans, first, place.history), range(8)))
     assert place.list_records() == [
         ("rollout started", 2, "ann", "version 2 scores 20% of the rows in shadow")
     ]
@@ -203,11 +203,11 @@ def test_what_mlflow_refuses_is_recorded_later(place: RolloutPlace, monkeypatch:
     def fail(*_: object) -> None:
         raise RegistryError("there", "it is away")
 
-    begun = place.begin()
+    first = place.begin()
     with monkeypatch.context() as patch:
         patch.setattr(place.history, "record_rollout", fail)
         with pytest.raises(RegistryError):
-            record_rollout(place.plans, begun, place.history)
+            record_rollout(place.plans, first, place.history)
     [stored] = list_rollouts(place.plans, MODEL, 1)
     assert stored.recorded is Recorded.NOTHING
     record_rollout(place.plans, stored, place.history)

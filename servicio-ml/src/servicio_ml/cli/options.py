@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from servicio_ml.cli.experiments.actions import BetterTruth, ExperimentAction
-from servicio_ml.domain.experiments.design import Bandit, ExperimentMetric
 from servicio_ml.cli.rollout.actions import RolloutAction
+from servicio_ml.domain.experiments.design import Bandit, ExperimentMetric
 from servicio_ml.domain.rollout.ramp import Undecided
 from servicio_ml.pipeline.backtest.fault_kinds import FaultKind
 

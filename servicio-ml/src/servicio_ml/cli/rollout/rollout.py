@@ -124,9 +124,9 @@ def _start(
     # with golden rows: a version that computes differently here must not be rolled out
     load_version(registry, challenger)
     versions = champion.version, challenger.version
-    begun = begin_rollout(plans, name, versions, ramp, get_user(), time.time())
-    record_rollout(plans, begun, bootstrap.open_model_history(here.settings, tracker, registry))
-    return begun
+    started = begin_rollout(plans, name, versions, ramp, get_user(), time.time())
+    record_rollout(plans, started, bootstrap.open_model_history(here.settings, tracker, registry))
+    return started
 
 
 def _change(

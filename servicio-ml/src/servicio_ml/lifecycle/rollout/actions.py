@@ -46,7 +46,7 @@ def begin_rollout(
 
 
 def begin_decided_rollout(plans: TrafficPlanStore, record: DecisionRecord, now: float) -> Rollout:
-    """Begin the rollout that a promotion decision starts, unless it has begun already.
+    """Begin the rollout that a promotion decision starts, unless it has started already.
 
     Args:
         plans: Store of the traffic plans.
@@ -67,7 +67,7 @@ def begin_decided_rollout(plans: TrafficPlanStore, record: DecisionRecord, now: 
     rollout = replace(started, recorded=Recorded.START)
 
     def add(newest: TrafficPlan | None) -> Rollout:
-        if isinstance(newest, Rollout) and _is_begun(newest, rollout):
+        if isinstance(newest, Rollout) and _has_started(newest, rollout):
             return newest
         refuse_running(newest)
         return rollout
@@ -75,7 +75,7 @@ def begin_decided_rollout(plans: TrafficPlanStore, record: DecisionRecord, now: 
     return plans.change(model, add)
 
 
-def _is_begun(newest: Rollout, wanted: Rollout) -> bool:
+def _has_started(newest: Rollout, wanted: Rollout) -> bool:
     versions = newest.champion, newest.challenger
     is_running = not newest.has_ended and versions == (wanted.champion, wanted.challenger)
     return newest.id == wanted.id or is_running
@@ -168,7 +168,7 @@ def _mark(plans: TrafficPlanStore, rollout: Rollout, before: Recorded, after: Re
 
     def mark(newest: TrafficPlan | None) -> TrafficPlan:
         nonlocal is_ours
-        # a newer one has begun meanwhile: nobody else looks at this one any more
+        # a newer one has started meanwhile: nobody else looks at this one any more
         if not isinstance(newest, Rollout) or newest.id != rollout.id:
             is_ours = True
             return newest or rollout
