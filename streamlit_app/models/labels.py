@@ -58,7 +58,6 @@ def label_decision(decision: str) -> str:
         "rolled back": t("rolled back"),
         "rollout started": t("rollout started"),
         "set outside": t("set in MLflow itself"),
-        "rollout started": t("rollout started"),
     }
     return labels.get(decision, decision)
 
