@@ -7,7 +7,7 @@ from streamlit_app.client import rollouts as client
 from streamlit_app.client.rollouts import GuardrailView, RampView, RolloutView
 from streamlit_app.client.service import ModelInfo
 from streamlit_app.errors import report_errors
-from streamlit_app.models import rollout_actions
+from streamlit_app.models import experiment, rollout_actions
 from streamlit_app.models.labels import (
     FAILED,
     OPEN,
@@ -41,7 +41,7 @@ def draw_notice(name: str) -> None:
 
 
 def draw(model: ModelInfo) -> None:
-    """Draw the newest rollout and the actions of administrators."""
+    """Draw the newest rollout, the actions of administrators, and the newest experiment."""
     # not from the cache: another rollout may have started
     rollout = session.send(client.fetch_rollout, model.model)
     if rollout is None:
@@ -56,6 +56,8 @@ def draw(model: ModelInfo) -> None:
     else:
         _draw_running(model.model)
     rollout_actions.draw(model, rollout)
+    with report_errors():
+        experiment.draw(model.model)
 
 
 @st.fragment(run_every=REFRESH_SECONDS)

@@ -221,3 +221,36 @@ def test_in_spanish(server: FakeServer, open_page: OpenPage) -> None:
     assert read_figures(app)["Estado"] == "En observación"
     assert "en la sombra → 1 % → 25 % → 100 % → **observación**" in read_texts(app)
     assert app.table[0].value["Evidencia"][3] == "✗ incumplida"
+
+
+def build_experiment(**changed: Any) -> dict[str, Any]:
+    arm = {"version": 2, "share": 0.5, "rows": 1234, "mean": 0.125, "improvement": None, "low": None}
+    arm |= {"high": None, "verdict": None}
+    challenger = {"version": 3, "improvement": 0.031, "low": 0.011, "high": 0.052, "verdict": "better"}
+    design = {"metric": "error", "minimum_effect": 0.01, "relative": True, "error_rate": 0.05}
+    return {
+        "champion": 2, "ended": False, "since": 1.6e9, "deadline": 1.6e9 + 72 * 3600,
+        "arms": [arm, {**arm, **challenger}], "design": design, **changed,
+    }  # fmt: skip
+
+
+def test_an_experiment_is_shown(server: FakeServer, open_page: OpenPage) -> None:
+    server.set_response("GET", "/models/small/experiment", build_experiment())
+    app = open_tab(open_page)
+    said = read_texts(app)
+    assert "It compares the share of wrong classes from 2020-09-13 12:26 to 2020-09-16 12:26 UTC" in said
+    table = app.table[-1].value
+    assert [*table["Version"]] == ["2 · champion", "3"]
+    assert [*table["Evidence"]] == ["–", "✓ better"]
+    assert [*table["Interval"]] == ["–", "+1.1 % … +5.2 %"]
+
+
+def test_an_experiment_that_is_over_in_the_unit_of_its_metric(
+    server: FakeServer, open_page: OpenPage
+) -> None:
+    experiment = build_experiment(ended=True)
+    experiment["design"] |= {"relative": False, "metric": "truth"}
+    server.set_response("GET", "/models/small/experiment", experiment)
+    app = open_tab(open_page, "es")
+    assert "el valor real desde el 2020-09-13 12:26 UTC" in read_texts(app)
+    assert [*app.table[-1].value["Mejora"]] == ["–", "+0.031"]
