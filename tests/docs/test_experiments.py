@@ -12,6 +12,7 @@ from servicio_ml.cli.experiments import experiment
 from servicio_ml.domain.experiments.design import ExperimentMetric
 from servicio_ml.domain.experiments.effects import ArmVerdict
 from servicio_ml.domain.promotion import CHALLENGER
+from servicio_ml.domain.rollout.sequential import compute_half_width
 from servicio_ml.domain.rollout.traffic import choose_version
 from servicio_ml.features.artifact import load_artifact
 from servicio_ml.features.logged_rows.assignments import ADDED, KEPT
@@ -32,6 +33,14 @@ def test_the_page_names_every_option_verdict_and_column() -> None:
     [_, calls] = extract_blocks(PAGE, "sh")
     # those of curl are its own
     assert {*re.findall(r"--[a-z][a-z-]+", text.replace(calls, ""))} <= options
+
+
+def test_the_rows_of_the_table_are_enough() -> None:
+    found = re.findall(r"^\| (0\.\d+) \| ([\d,]+) \|$", PAGE.read_text(), re.MULTILINE)
+    assert len(found) == 4
+    for half_width, rows in found:
+        pairs = int(rows.replace(",", "")) / 2
+        assert 0.95 * float(half_width) <= compute_half_width(pairs, 0.05 / 2) <= float(half_width)
 
 
 def count_outcomes(server: ModelServer) -> int:
