@@ -76,7 +76,7 @@ def build_models(name: str, data: Path) -> Iterator[MonitoredModel]:
     """
     with tempfile.TemporaryDirectory(prefix="expected-") as scratch:
         state = Path(scratch) / "state"
-        run(state, "etl", name, "--source", str(_write_source(name, data, Path(scratch))))
+        run(state, "etl", name, "--source", str(write_source(name, data, Path(scratch))))
         store = bootstrap.open_lake(settings.load_settings(state_dir=state))
         manifest = read_manifest(store, name)
         parts = tuple(read_split(store, manifest, part) for part in ("train", "test"))
@@ -118,7 +118,7 @@ def _build_model(
     )  # fmt: skip
 
 
-def _write_source(name: str, data: Path, scratch: Path) -> Path:
+def write_source(name: str, data: Path, scratch: Path) -> Path:
     """Write the original rows; those of rain with the later ones, which are then in its holdout."""
     source = data / SOURCES[name]
     if name != "rain_australia":

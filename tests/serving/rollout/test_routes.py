@@ -99,12 +99,12 @@ def test_a_rollout_starts_in_shadow_with_the_policy_of_the_use_case(api: Rollout
     started = api.start()
     assert (started["champion"], started["challenger"], started["state"]) == (1, 2, "ramping")
     assert (started["step"], started["steps"], started["share"], started["ended"]) == (0, [0.1, 1], 0, False)
-    assert started["deadline"] == api.made.clock.now + 72 * 3600
+    assert started["deadline"] == api.made.clock.now + Ramp().max_hours * 3600
     assert started["judged_at"] is None
     assert started["ramp"]["min_rows"] == 10
     [event] = started["events"]
     assert (event["by"], event["at"], event["share"]) == ("boss", api.made.clock.now, 0)
-    assert event["reason"] == "version 2 scores 20% of the rows in shadow"
+    assert event["reason"] == "version 2 scores 50% of the rows in shadow"
     assert api.get() == started
     assert len(api.announced) == 1
 
@@ -192,7 +192,7 @@ def test_people_pause_resume_and_abort(api: RolloutApi) -> None:
     api.made.clock.now += 60
     resumed = api("POST", f"{ROLLOUT}/resume").document
     assert (resumed["state"], resumed["since"]) == ("ramping", api.made.clock.now - 60)
-    assert resumed["deadline"] == api.made.clock.now + 72 * 3600
+    assert resumed["deadline"] == api.made.clock.now + Ramp().max_hours * 3600
     aborted = api("POST", f"{ROLLOUT}/abort", {"reason": "too slow"}).document
     assert (aborted["state"], aborted["ended"], aborted["share"]) == ("aborted", True, 0)
     assert [(each["reason"], each["by"]) for each in aborted["events"][1:]] == [
@@ -224,7 +224,11 @@ def test_the_challenger_is_champion_during_the_watch(api: RolloutApi) -> None:
     assert (api.get()["state"], api.get()["share"]) == ("promoting", 1)
     api.change(lambda newest: confirm_promotion(newest, now))
     watching = api.get()
-    assert (watching["state"], watching["share"], watching["deadline"]) == ("watching", 1, now + 72 * 3600)
+    assert (watching["state"], watching["share"], watching["deadline"]) == (
+        "watching",
+        1,
+        now + Ramp().watch_hours * 3600,
+    )
     refused = api("POST", f"{ROLLOUT}/abort")
     assert (refused.status, "servicio-ml rollback small" in refused.document["detail"]) == (409, True)
     api.change(lambda newest: confirm_rollback(newest, now))

@@ -107,8 +107,9 @@ def judge_guardrails(
         ramp: Limits and error rate.
         loss: Losses on labelled rows that both versions have scored.
         counts: Measurements of the servers.
-        design_effect: Variance of the mean loss relative to that of independent rows.
+        design_effect: Variance of a mean of one version relative to that of independent rows.
     """
+    design_effect = compute_paired_effect(design_effect, ramp.shadow)
     return [
         _judge_growth(Guardrail.LOSS, loss, ramp.max_loss_growth, ramp, design_effect),
         _judge_growth(
@@ -122,6 +123,16 @@ def judge_guardrails(
             Guardrail.LATENCY, Trials(trials=counts.timed, hits=counts.slower), MAX_SLOWER_RATE, ramp
         ),
     ]
+
+
+def compute_paired_effect(design_effect: float, share: float) -> float:
+    """Compute the design effect of differences between two versions, on a share (0–1) of the rows.
+
+    Rows of a day have less in common in what two versions do differently than in what each does: the root
+    lies above the effects that `benchmarks.rollout` measures. A sample of the rows of each day has a part of
+    what the effect exceeds 1 by (Kish 1965: 1 + (rows - 1) * correlation).
+    """
+    return 1 + share * (math.sqrt(design_effect) - 1)
 
 
 def _divide_error(ramp: Ramp) -> float:

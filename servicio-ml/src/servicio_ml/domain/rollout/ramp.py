@@ -53,14 +53,14 @@ class Ramp:
         watch_hours: Time after the last step in which the former champion scores in shadow and may come back.
     """
 
-    shadow: Annotated[float, Limits(above=0, maximum=1)] = 0.2
+    shadow: Annotated[float, Limits(above=0, maximum=1)] = 0.5
     steps: tuple[float, ...] = (0.01, 0.05, 0.25, 0.5, 1.0)
     min_rows: Count = 500
     min_hours: NotNegative = 0.0
-    max_hours: Positive = 72.0
+    max_hours: Positive = 168.0
     undecided: Undecided = Undecided.ABORT
     needs_labels: bool = True
-    max_loss_growth: Positive = 0.02
+    max_loss_growth: Positive = 0.03
     max_expected_loss_growth: Positive = 0.1
     max_shift: Positive = 0.1
     max_failure_rate: InnerShare = 0.005
