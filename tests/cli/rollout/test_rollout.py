@@ -76,7 +76,7 @@ def test_from_the_start_to_the_abortion(settings: Settings, monkeypatch: pytest.
     assert (rollout.challenger, rollout.events[0].by) == (2, "ann")
     # what is not given comes from the policy of the use case
     assert (rollout.ramp.min_rows, rollout.ramp.max_shift) == (7, 0.3)
-    assert list_records() == [("rollout started", 2, "version 2 scores 20% of the rows in shadow")]
+    assert list_records() == [("rollout started", 2, "version 2 scores 50% of the rows in shadow")]
 
     assert read("pause", "--reason", "a holiday")["state"] == "paused"
     assert read("resume")["events"][-1]["reason"] == "resumed at 0%"

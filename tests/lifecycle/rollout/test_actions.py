@@ -170,7 +170,7 @@ def test_start_and_end_are_recorded_once_by_however_many_processes(place: Rollou
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: record_rollout(place.plans, first, place.history), range(8)))
     assert place.list_records() == [
-        ("rollout started", 2, "ann", "version 2 scores 20% of the rows in shadow")
+        ("rollout started", 2, "ann", "version 2 scores 50% of the rows in shadow")
     ]
     ended = place.change(abort)
     with ThreadPoolExecutor(4) as pool:
