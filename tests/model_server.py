@@ -28,11 +28,11 @@ MODELS = {"small": "artifact_folder", "three": "multiclass_folder", "price": "re
 
 
 class ModelShelf:
-    """An MLflow in a folder, with the models that a test puts there."""
+    """An MLflow in a folder, or at an address, with the models that a test puts there."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, url: str = "") -> None:
         self.state = state
-        connection = connect("", state)
+        connection = connect(url, state)
         self.registry, self.tracker = MlflowRegistry(connection), MlflowTracker(connection)
 
     def add(self, model: str, artifact: Path, alias: str = CHAMPION) -> int:
@@ -104,12 +104,12 @@ def _read_command(pid: int) -> bytes:
         return b""
 
 
-def wait_until(what: str, holds: Callable[[], object]) -> None:
+def wait_until(what: str, holds: Callable[[], object], seconds: float = WAIT_SECONDS) -> None:
     """Return when it holds; fail when it does not in time."""
-    end = time.monotonic() + WAIT_SECONDS
+    end = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > end:
-            raise TimeoutError(f"not within {WAIT_SECONDS} s: {what}")
+            raise TimeoutError(f"not within {seconds} s: {what}")
         threading.Event().wait(BETWEEN_LOOKS_SECONDS)
 
 

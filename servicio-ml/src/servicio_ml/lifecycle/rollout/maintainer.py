@@ -21,6 +21,8 @@ from servicio_ml.lifecycle.model_history_reader import ModelHistoryReader
 from servicio_ml.lifecycle.rollout.actions import build_evidence, change_rollout, record_rollout
 
 logger = logging.getLogger(__name__)
+READ_SHARE = 10
+"""Interval between two evaluations, as a multiple of the time that one takes: the evidence grows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,8 @@ class RolloutMaintainer:
         lead_seconds: float,
     ) -> None:
         self._plans, self._history, self._read_losses, self._clock = plans, history, read_losses, clock
-        self._judge_seconds, self._lead_seconds = judge_seconds, lead_seconds
+        self._min_judge_seconds, self._lead_seconds = judge_seconds, lead_seconds
+        self._judge_seconds: dict[str, float] = {}
 
     def maintain(self, model: str, champion: KnownChampion) -> None:
         """Take the next action of the newest rollout of a model, if there is one to take.
@@ -97,7 +100,8 @@ class RolloutMaintainer:
             return self._move_champion(rollout, rollout.challenger, champion, confirm_promotion)
         if rollout.state is RolloutState.ROLLING_BACK:
             return self._move_champion(rollout, rollout.champion, champion, confirm_rollback)
-        if self._clock() - rollout.judged_at < self._judge_seconds:
+        interval = max(self._min_judge_seconds, self._judge_seconds.get(rollout.model, 0.0))
+        if self._clock() - rollout.judged_at < interval:
             return rollout
         return self._judge(rollout)
 
@@ -126,23 +130,31 @@ class RolloutMaintainer:
         return self._change(rollout, lambda newest: confirm(newest, self._clock()))
 
     def _judge(self, rollout: Rollout) -> Rollout:
-        # claimed first: the evidence is read by one process, which may take seconds
-        claimed = replace(rollout, judged_at=self._clock())
-        if self._change(rollout, lambda _: claimed) != claimed:
-            return rollout
-        losses = self._read_losses(rollout, self._clock())
+        started, judged_at = self._clock(), rollout.judged_at
+
+        def claim(newest: Rollout) -> Rollout:
+            return replace(newest, judged_at=started) if newest.judged_at == judged_at else newest
+
+        # claimed first: one process reads the evidence, which may take seconds
+        claimed = self._change(rollout, claim)
+        if claimed.judged_at != started:
+            return claimed
+        losses = self._read_losses(rollout, started)
         counts = self._plans.sum_counts(rollout.model, rollout.id)
         findings = judge_guardrails(rollout.ramp, losses.sums, counts, losses.design_effect)
+        now = self._clock()
+        self._judge_seconds[rollout.model] = READ_SHARE * (now - started)
         return self._change(
-            claimed,
-            lambda newest: judge_rollout(newest, findings, counts.rows, self._clock(), self._lead_seconds),
+            claimed, lambda newest: judge_rollout(newest, findings, counts.rows, now, self._lead_seconds)
         )
 
     def _change(self, seen: Rollout, transition: Callable[[Rollout], Rollout]) -> Rollout:
-        """Change a rollout that is as it was seen; else leave it to whoever has changed it."""
+        """Change a rollout that is in the state in which it was seen; else leave it as it is."""
 
         def change(newest: Rollout) -> Rollout:
-            changed = transition(newest) if newest == seen else newest
+            if (newest.id, newest.events) != (seen.id, seen.events):
+                return newest
+            changed = transition(newest)
             if len(changed.events) > len(newest.events):
                 last = changed.events[-1]
                 logger.info("rollout of %s: %s: %s", seen.model, last.state, last.reason)
