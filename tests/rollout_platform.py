@@ -35,6 +35,7 @@ from small_use_case import generate_rows
 
 MODEL, ROLLOUT, CHAMPION_PATH = "small", "/models/small/rollout", "/models/small/champion"
 POLL_SECONDS, BATCH_ROWS, CLIENTS, LOADERS = 0.5, 25, 40, 2
+PAUSE_SECONDS = 0.02
 SETTLE_SECONDS = 4 * POLL_SECONDS
 """Time in which all replicas have heard of a change."""
 NAMES = ("left", "right")
@@ -70,7 +71,7 @@ class ReplicaLoad:
     def run(self, loader: int) -> None:
         """Send batches until the end; each client asks both replicas in turns."""
         turn = 0
-        while not self._stop.is_set():
+        while not self._stop.wait(PAUSE_SECONDS):
             turn += 1
             client = f"client {loader} {turn % CLIENTS}"
             replica = self.replicas.get(NAMES[(turn // CLIENTS + turn) % 2])

@@ -34,7 +34,7 @@ from small_use_case import SCHEMA, build_use_case, generate_rows
 
 pytestmark = pytest.mark.slow
 RAMP: Mapping[str, Any] = {
-    "shadow": 1, "steps": [0.2, 0.5, 1], "min_rows": 300, "max_loss_growth": 0.1,
+    "shadow": 0.5, "steps": [0.2, 0.5, 1], "min_rows": 300, "max_loss_growth": 0.1,
     "max_expected_loss_growth": 1, "max_shift": 1, "max_latency_growth": 20, "watch_hours": 0.002,
 }  # fmt: skip
 """Limits that an equal version keeps within seconds: beside a load, two processors keep time badly."""

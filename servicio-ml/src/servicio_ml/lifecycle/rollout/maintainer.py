@@ -21,7 +21,7 @@ from servicio_ml.lifecycle.model_history_reader import ModelHistoryReader
 from servicio_ml.lifecycle.rollout.actions import build_evidence, change_rollout, record_rollout
 
 logger = logging.getLogger(__name__)
-READ_SHARE = 10
+READ_SHARE = 5
 """Interval between two evaluations, as a multiple of the time that one takes: the evidence grows."""
 
 

@@ -17,6 +17,7 @@ from servicio_ml.domain.rollout.rollout import Rollout
 from servicio_ml.lifecycle.rollout.maintainer import LossEvidence
 from servicio_ml.serving.models.loaded_model import LoadedModel
 from servicio_ml.serving.models.models import LoadedModels
+from servicio_ml.serving.models.sampling import is_selected
 
 READ_ROWS = 5_000
 """Number of rows whose predictions are read at once."""
@@ -52,7 +53,10 @@ class LossReader:
         answered = (
             each
             for each in labelled
-            if each.prediction.purpose != Purpose.SHADOW and each.prediction.version in versions
+            if each.prediction.purpose != Purpose.SHADOW
+            and each.prediction.version in versions
+            # the others were not scored in shadow, and looking for them costs most of the time
+            and is_selected(*parse_prediction_id(each.prediction.id), rollout.ramp.shadow)
         )
         sums = PairedSums()
         for part in _split(answered, READ_ROWS):
