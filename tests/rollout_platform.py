@@ -34,7 +34,7 @@ from servicio_ml.domain.use_case import Task
 from small_use_case import generate_rows
 
 MODEL, ROLLOUT, CHAMPION_PATH = "small", "/models/small/rollout", "/models/small/champion"
-POLL_SECONDS, BATCH_ROWS, CLIENTS, LOADERS = 0.5, 25, 40, 2
+POLL_SECONDS, BATCH_ROWS, CLIENTS, LOADERS = 1, 25, 40, 2
 PAUSE_SECONDS = 0.02
 SETTLE_SECONDS = 4 * POLL_SECONDS
 """Time in which all replicas have heard of a change."""

@@ -8,7 +8,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -175,10 +175,8 @@ class _Worker:
 
     @asynccontextmanager
     async def run_lifespan(self, _: FastAPI) -> AsyncIterator[None]:
-        tasks = [
-            asyncio.create_task(each)
-            for each in (self._refresh_forever(), self._tick(), self._run_rollouts())
-        ]
+        plans = [self._follow_plans(self.rollouts.run), self._follow_plans(self.service.models.refresh_plans)]
+        tasks = [asyncio.create_task(each) for each in (self._refresh_forever(), self._tick(), *plans)]
         # a worker that replaces a dead one takes no request before it can answer
         await asyncio.wait({asyncio.ensure_future(self.refreshed.wait())}, timeout=MAX_FIRST_REFRESH_SECONDS)
         grpc = None
@@ -227,16 +225,17 @@ class _Worker:
                 await asyncio.to_thread(self._record_outside_moves)
             await asyncio.sleep(TICK_SECONDS)
 
-    async def _run_rollouts(self) -> None:
-        # a task of its own: a registry that hangs must not hold up a rollback
+    async def _follow_plans(self, work: Callable[[], bool]) -> None:
+        """Repeat work that returns whether a traffic plan has changed."""
+        # tasks of their own: neither a registry that hangs nor an evaluation must hold up a rollback
         await self.refreshed.wait()
         while True:
             try:
-                if await asyncio.to_thread(self.rollouts.run):
+                if await asyncio.to_thread(work):
                     # the other workers of this server hear of it, too, and versions are loaded
                     self.plan.announce()
             except Exception:  # the work goes on after any error
-                logger.exception("the rollouts were not looked after")
+                logger.exception("the traffic plans were not looked after")
             await asyncio.sleep(self.plan.settings.poll_seconds)
 
     async def _tick(self) -> None:
