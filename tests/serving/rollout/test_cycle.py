@@ -293,3 +293,26 @@ def test_guardrails_of_one_rollout_are_not_those_of_the_next(place: RolloutFixtu
     assert {each.rows for each in place.rollout.findings} == {0}
     assert {each.verdict for each in place.rollout.findings} == {Verdict.OPEN}
     assert [each.guardrail for each in place.rollout.findings] == list(Guardrail)
+
+
+def test_the_watch_has_evidence_of_its_own(place: RolloutFixture) -> None:
+    place.start()
+    place.run_until(lambda rollout: rollout.state is RolloutState.WATCHING)
+    place.run()
+    place.run()
+    assert {each.rows for each in place.rollout.findings} == {0}
+    place.send(100)
+    place.run()
+    assert {each.rows for each in place.rollout.findings[:4]} == {100}
+
+
+def test_a_challenger_promoted_by_hand_is_not_recorded_as_rejected(place: RolloutFixture) -> None:
+    place.start()
+    place.run()
+    place.history.set_champion(MODEL, CHALLENGER_VERSION, "no time", "boss")
+    for _ in range(2):
+        place.run(LEAD_SECONDS + JUDGE_SECONDS)
+    assert place.rollout.state is RolloutState.FINISHED
+    assert [each.decision for each in place.decisions][:2] == [
+        PromotionDecision.PROMOTED, PromotionDecision.ROLLOUT_STARTED
+    ]  # fmt: skip

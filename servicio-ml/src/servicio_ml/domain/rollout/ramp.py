@@ -49,7 +49,8 @@ class Ramp:
             versions.
         max_failure_rate: Maximum share of rows that the challenger fails to score.
         max_latency_growth: Maximum growth of the time to score the same rows, as a share of the champion's.
-        error_rate: Probability (0–1) that a challenger within all limits is ever rolled back.
+        error_rate: Probability (0–1) that a challenger within all limits is ever rolled back, for the ramp
+            and for the watch each.
         watch_hours: Time after the last step in which the former champion scores in shadow and may come back.
     """
 

@@ -113,6 +113,19 @@ class Rollout:
         return version == self.challenger and self.state in {RolloutState.ROLLED_BACK, RolloutState.ABORTED}
 
     @property
+    def evidence_id(self) -> str:
+        """Identifier of what the servers count: the watch has evidence of its own.
+
+        A model that turns bad after many good rows would be found late by their common mean.
+        """
+        return f"{self.id} watch" if self.state in SWITCHED else self.id
+
+    @property
+    def evidence_since(self) -> float:
+        """Time from which rows are evidence, in seconds since 1970."""
+        return self.since if self.state in SWITCHED else self.started_at
+
+    @property
     def share(self) -> float:
         """Share of the clients that the challenger answers, or will answer from `since` on."""
         if self.has_ended or self.state in SWITCHED:

@@ -154,9 +154,10 @@ def confirm_rollback(rollout: Rollout, now: float) -> Rollout:
 
 
 def abort_superseded(rollout: Rollout, champion: int, now: float) -> Rollout:
-    """End a rollout whose champion was changed by somebody else."""
+    """End a rollout whose champion was changed by somebody else, be it to the challenger."""
     reason = f"version {champion} became champion by another decision"
-    return _enter(rollout, RolloutState.ABORTED, reason, PROGRAM, now)
+    state = RolloutState.FINISHED if champion == rollout.challenger else RolloutState.ABORTED
+    return _enter(rollout, state, reason, PROGRAM, now)
 
 
 def _show(share: float) -> str:

@@ -140,7 +140,7 @@ class RolloutMaintainer:
         if claimed.judged_at != started:
             return claimed
         losses = self._read_losses(rollout, started)
-        counts = self._plans.sum_counts(rollout.model, rollout.id)
+        counts = self._plans.sum_counts(rollout.model, rollout.evidence_id)
         findings = judge_guardrails(rollout.ramp, losses.sums, counts, losses.design_effect)
         now = self._clock()
         self._judge_seconds[rollout.model] = READ_SHARE * (now - started)

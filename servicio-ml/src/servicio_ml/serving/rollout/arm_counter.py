@@ -89,7 +89,7 @@ class ArmCounter:
         return plan if isinstance(plan, Rollout) and not plan.has_ended else None
 
     def _add(self, rollout: Rollout, counts: ArmCounts) -> None:
-        key = rollout.model, rollout.id
+        key = rollout.model, rollout.evidence_id
         with self._lock:
             self._counts[key] = self._counts.get(key, ArmCounts()) + counts
 

@@ -36,7 +36,7 @@ class LossReader:
         self._log, self._models = log, models
 
     def read_losses(self, rollout: Rollout, now: float) -> LossEvidence:
-        """Read the losses from the start of a rollout on.
+        """Read the losses from the start of a rollout, or of its watch, on.
 
         All are read each time, by the newest ground truth: a correction replaces what was received before.
 
@@ -49,7 +49,7 @@ class LossReader:
         """
         numbers = (rollout.challenger, rollout.champion)
         versions = {number: self._models.get_or_load(rollout.model, str(number)) for number in numbers}
-        labelled = self._log.read_ground_truth(rollout.model, rollout.started_at, now)
+        labelled = self._log.read_ground_truth(rollout.model, rollout.evidence_since, now)
         answered = (
             each
             for each in labelled
