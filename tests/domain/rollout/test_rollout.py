@@ -76,7 +76,7 @@ def build(state: RolloutState, step: int) -> Rollout:
         (RolloutState.PAUSED, 2, {4: 0.1}, {4: 0.5}, 0.3),
         (RolloutState.PROMOTING, 3, {4: 0.5}, {4: 1.0}, 0.3),
         (RolloutState.WATCHING, 3, {3: 0.0}, {3: 0.0}, 0.3),
-        (RolloutState.ROLLING_BACK, 3, {3: 0.0}, {3: 0.0}, 0.3),
+        (RolloutState.ROLLING_BACK, 3, {3: 1.0}, {3: 1.0}, 0.3),
         (RolloutState.FINISHED, 3, {}, {}, 0.0),
         (RolloutState.ROLLED_BACK, 2, {}, {}, 0.0),
         (RolloutState.ABORTED, 2, {}, {}, 0.0),
@@ -88,6 +88,12 @@ def test_each_state_has_its_traffic(
     traffic = build(state, step).traffic
     assert (traffic.get_shares(99.0), traffic.get_shares(100.0)) == (before, after)
     assert traffic.shadow == shadow
+
+
+def test_the_challenger_answers_all_where_the_registry_still_names_the_former_champion() -> None:
+    assert build(RolloutState.WATCHING, 3).handover.shares == {4: 1.0, 3: 0.0}
+    for state in (RolloutState.RAMPING, RolloutState.ROLLING_BACK, RolloutState.FINISHED):
+        assert build(state, 3).handover == build(state, 3).traffic
 
 
 def test_the_deadline_is_that_of_the_step_or_the_watch() -> None:

@@ -188,9 +188,10 @@ def test_a_clock_that_goes_back_decides_nothing() -> None:
     assert judge(rollout, BREACH, hours=-5).state is RolloutState.ROLLED_BACK
 
 
-def test_without_a_watch_a_promotion_is_the_end() -> None:
-    rollout = build(RolloutState.PROMOTING, 2, replace(RAMP, watch_hours=0.0))
-    assert confirm_promotion(rollout, NOW).state is RolloutState.FINISHED
+def test_without_a_watch_a_promotion_ends_when_all_replicas_know_it() -> None:
+    promoted = confirm_promotion(build(RolloutState.PROMOTING, 2, replace(RAMP, watch_hours=0.0)), NOW)
+    assert judge_rollout(promoted, (), 0, NOW + 1, 2.0).state is RolloutState.WATCHING
+    assert judge_rollout(promoted, (), 0, NOW + 2, 2.0).state is RolloutState.FINISHED
 
 
 def test_a_paused_rollout_stays_at_its_share() -> None:

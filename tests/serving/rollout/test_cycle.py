@@ -260,6 +260,23 @@ def raise_registry_error(*_: object) -> None:
     raise RegistryError("registry", "away")
 
 
+def test_a_replica_that_has_not_read_the_registry_changes_no_version(
+    place: RolloutFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.start()
+    place.run_until(lambda rollout: rollout.state is RolloutState.PROMOTING)
+    with monkeypatch.context() as patch:
+        # the plan is read, and the registry is not
+        patch.setattr(place.models, "refresh", int)
+        place.run()
+        assert place.rollout.state is RolloutState.WATCHING
+        assert place.models.get_champion(MODEL).version == CHAMPION_VERSION
+        assert set(list_versions(place)) == {CHALLENGER_VERSION}
+    place.run()
+    assert place.models.get_champion(MODEL).version == CHALLENGER_VERSION
+    assert set(list_versions(place)) == {CHALLENGER_VERSION}
+
+
 def test_a_store_that_is_away_leaves_the_shares(
     place: RolloutFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

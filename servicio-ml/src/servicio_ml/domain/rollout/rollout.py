@@ -154,8 +154,9 @@ class Rollout:
         if self.has_ended:
             return VersionShares()
         if self.state in SWITCHED:
-            # the roles are changed: the former champion scores in shadow
-            return VersionShares(shadow=self.ramp.shadow, shares={self.champion: 0.0})
+            # the roles are changed: the former champion scores in shadow, and takes all back at a rollback
+            share = float(self.state is RolloutState.ROLLING_BACK)
+            return VersionShares(shadow=self.ramp.shadow, shares={self.champion: share})
         before = self.get_step_share(max(self.step - 1, 0))
         return VersionShares(
             shadow=self.ramp.shadow,
@@ -163,6 +164,13 @@ class Rollout:
             later={self.challenger: self.share},
             since=self.since,
         )
+
+    @property
+    def handover(self) -> VersionShares:
+        """Shares where the registry was read before the alias moved, so that its champion is the former."""
+        if self.state is not RolloutState.WATCHING:
+            return self.traffic
+        return VersionShares(shadow=self.ramp.shadow, shares={self.challenger: 1.0, self.champion: 0.0})
 
     def to_json(self) -> dict[str, Any]:
         """Build the stored document."""

@@ -97,7 +97,8 @@ def judge_rollout(
         watching = rollout.state is RolloutState.WATCHING
         state = RolloutState.ROLLING_BACK if watching else RolloutState.ROLLED_BACK
         return _enter(judged, state, "; ".join(map(str, breaches)), PROGRAM, now)
-    if rollout.state is RolloutState.WATCHING and now >= rollout.deadline:
+    # also a watch of no time lasts until all replicas have read the registry
+    if rollout.state is RolloutState.WATCHING and now >= max(rollout.deadline, rollout.since + lead_seconds):
         reason = f"{rollout.ramp.watch_hours:g} h watched without a breach"
         return _enter(judged, RolloutState.FINISHED, reason, PROGRAM, now)
     if rollout.state is RolloutState.RAMPING:
@@ -141,9 +142,8 @@ def _advance(rollout: Rollout, reason: str, rows: int, now: float, lead_seconds:
 
 def confirm_promotion(rollout: Rollout, now: float) -> Rollout:
     """Go on after the alias has moved to the challenger."""
-    state = RolloutState.WATCHING if rollout.ramp.watch_hours else RolloutState.FINISHED
     reason = f"version {rollout.challenger} is champion"
-    return _enter(replace(rollout, since=now), state, reason, PROGRAM, now)
+    return _enter(replace(rollout, since=now), RolloutState.WATCHING, reason, PROGRAM, now)
 
 
 def confirm_rollback(rollout: Rollout, now: float) -> Rollout:

@@ -97,9 +97,9 @@ class RolloutMaintainer:
                 rollout, lambda newest: abort_superseded(newest, champion.version, self._clock())
             )
         if rollout.state is RolloutState.PROMOTING:
-            return self._move_champion(rollout, rollout.challenger, champion, confirm_promotion)
+            return self._promote(rollout, champion)
         if rollout.state is RolloutState.ROLLING_BACK:
-            return self._move_champion(rollout, rollout.champion, champion, confirm_rollback)
+            return self._restore(rollout, champion)
         interval = max(self._min_judge_seconds, self._judge_seconds.get(rollout.model, 0.0))
         if self._clock() - rollout.judged_at < interval:
             return rollout
@@ -114,20 +114,24 @@ class RolloutMaintainer:
             expected = {rollout.champion, rollout.challenger}
         return champion.version not in expected
 
-    def _move_champion(
-        self,
-        rollout: Rollout,
-        version: int,
-        champion: KnownChampion,
-        confirm: Callable[[Rollout, float], Rollout],
-    ) -> Rollout:
-        if champion.version != version:
-            other = rollout.champion if version == rollout.challenger else rollout.challenger
-            self._history.set_champion(
-                rollout.model, version, f"rollout: {rollout.events[-1].reason}", PROGRAM, other,
-                build_evidence(rollout),
-            )  # fmt: skip
-        return self._change(rollout, lambda newest: confirm(newest, self._clock()))
+    def _promote(self, rollout: Rollout, champion: KnownChampion) -> Rollout:
+        if champion.version != rollout.challenger:
+            self._set_champion(rollout, rollout.challenger, rollout.champion)
+        return self._change(rollout, lambda newest: confirm_promotion(newest, self._clock()))
+
+    def _restore(self, rollout: Rollout, champion: KnownChampion) -> Rollout:
+        if champion.version != rollout.champion:
+            self._set_champion(rollout, rollout.champion, rollout.challenger)
+            return rollout
+        # the shares of the rollout hold until all replicas have read the registry
+        if self._clock() < rollout.events[-1].at + self._lead_seconds:
+            return rollout
+        return self._change(rollout, lambda newest: confirm_rollback(newest, self._clock()))
+
+    def _set_champion(self, rollout: Rollout, version: int, instead_of: int) -> None:
+        reason = f"rollout: {rollout.events[-1].reason}"
+        evidence = build_evidence(rollout)
+        self._history.set_champion(rollout.model, version, reason, PROGRAM, instead_of, evidence)
 
     def _judge(self, rollout: Rollout) -> Rollout:
         started, judged_at = self._clock(), rollout.judged_at

@@ -5,11 +5,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from servicio_ml.domain.ports.clock import Clock
 from servicio_ml.domain.ports.registry import ModelVersion, RegistryReader
 from servicio_ml.domain.promotion import CHALLENGER, CHAMPION
+from servicio_ml.domain.rollout.rollout import Rollout
 from servicio_ml.domain.rollout.traffic import VersionShares
 from servicio_ml.domain.rollout.traffic_plan import TrafficPlan
 from servicio_ml.errors import ForeignModelError, NoSuchModelError, NotReadyError, ServicioError
@@ -53,7 +54,7 @@ class LoadedModels:
             on_load_failure,
         )
         self._load_plan = load_plan
-        self._plans: dict[str, tuple[TrafficPlan, VersionShares]] = {}
+        self._plans: dict[str, _PlanShares] = {}
         self._statuses: dict[str, ModelStatus] = {name: ModelStatus() for name in names}
         self._cache: OrderedDict[tuple[str, int], LoadedModel] = OrderedDict()
         self._foreign: dict[tuple[str, int], ForeignModelError] = {}
@@ -123,12 +124,14 @@ class LoadedModels:
     def get_plan(self, model: str) -> TrafficPlan | None:
         """Return the newest traffic plan of a model, as it was read last; None without one."""
         found = self._plans.get(model)
-        return found[0] if found else None
+        return found.plan if found else None
 
     def get_shares(self, model: str) -> VersionShares:
         """Return the shares of the versions besides the champion: those of its plan, or set by hand."""
-        found = self._plans.get(model)
-        return self._statuses[model].shares if found is None or found[0].has_ended else found[1]
+        found, status = self._plans.get(model), self._statuses[model]
+        if found is None or found.plan.has_ended:
+            return status.shares
+        return found.handover if status.checked_at < found.since else found.shares
 
     def get_loaded(self, model: str, version_or_alias: str) -> LoadedModel | None:
         """Return an alias or version that is loaded already, else None."""
@@ -189,8 +192,8 @@ class LoadedModels:
             if plan is not None:
                 before = self._plans.get(name)
                 # made once: requests ask for the shares
-                self._plans[name] = plan, plan.traffic
-                changed |= before is None or before[1] != plan.traffic
+                self._plans[name] = found = _build_plan_shares(plan)
+                changed |= before is None or before.shares != found.shares
         return changed
 
     def refresh(self) -> None:
@@ -253,8 +256,8 @@ class LoadedModels:
     def _list_needed(self, name: str, shares: VersionShares) -> list[int]:
         """List the versions besides the champion that have traffic or score in shadow."""
         found = self._plans.get(name)
-        if found is not None and not found[0].has_ended:
-            shares = found[1]
+        if found is not None and not found.plan.has_ended:
+            shares = found.shares
         return [*dict.fromkeys((*shares.shares, *shares.later))]
 
     def _load_champion(self, status: ModelStatus, info: ModelVersion) -> ModelStatus:
@@ -300,3 +303,19 @@ class LoadedModels:
             raise
         logger.info("%s version %d is %s", info.model, info.version, role)
         return loaded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PlanShares:
+    """Traffic plan with its shares, which requests ask for, and those until the registry is read again."""
+
+    plan: TrafficPlan
+    shares: VersionShares
+    handover: VersionShares
+    since: float
+
+
+def _build_plan_shares(plan: TrafficPlan) -> _PlanShares:
+    if isinstance(plan, Rollout):
+        return _PlanShares(plan=plan, shares=plan.traffic, handover=plan.handover, since=plan.since)
+    return _PlanShares(plan=plan, shares=plan.traffic, handover=plan.traffic, since=0.0)

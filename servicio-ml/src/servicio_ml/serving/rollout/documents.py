@@ -33,7 +33,7 @@ class RampInfo(BaseModel):
         description="Maximum growth of the time to score the same rows, as a share of the champion's."
     )
     error_rate: float = Field(
-        description="Probability that a challenger within all limits is ever rolled back."
+        description="Probability that a challenger within all limits is rolled back, in ramp and watch each."
     )
     watch_hours: float = Field(
         description="Time after the last step in which the former champion scores in shadow."
