@@ -101,7 +101,8 @@ class RolloutMaintainer:
         if rollout.state is RolloutState.ROLLING_BACK:
             return self._restore(rollout, champion)
         interval = max(self._min_judge_seconds, self._judge_seconds.get(rollout.model, 0.0))
-        if self._clock() - rollout.judged_at < interval:
+        # a time in the future is of a replica whose clock is ahead
+        if 0 <= self._clock() - rollout.judged_at < interval:
             return rollout
         return self._judge(rollout)
 
