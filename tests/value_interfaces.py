@@ -273,6 +273,9 @@ class _Predictor:
     async def resolve(self, *_: object) -> Any:
         return self._loaded_model, Purpose.ANSWER
 
+    def follow_identifier(self, _: str, loaded: object, purpose: Purpose, rows: RequestRows, *__: Any) -> Any:
+        return loaded, purpose, rows
+
     async def score(self, _loaded: object, matrix: Any, *others: Any) -> Any:
         self.rows = RequestRows(matrix, identifiers=others[-1])
         return SimpleNamespace(to_documents=list)

@@ -11,8 +11,11 @@ import pytest
 
 from alert_hook import KEYS
 from asgi import AsgiResponse, call
+from fakes.decision_log import MemoryDecisionLog
+from fakes.tracker import MemoryTracker
 from fakes.traffic_plans import MemoryTrafficPlans
 from services import ServiceFixture, create_service
+from servicio_ml.adapters.statsd import NoStats
 from servicio_ml.domain.promotion import CHALLENGER
 from servicio_ml.domain.rollout.guardrails import Guardrail, GuardrailFinding, Verdict
 from servicio_ml.domain.rollout.ramp import Ramp
@@ -24,6 +27,7 @@ from servicio_ml.domain.rollout.transitions import (
     judge_rollout,
 )
 from servicio_ml.errors import LogError, RegistryError
+from servicio_ml.lifecycle.model_history import ModelHistory
 from servicio_ml.lifecycle.rollout.actions import change_rollout
 from servicio_ml.serving.app import build_app
 from servicio_ml.serving.gateway import Gateway
@@ -52,9 +56,13 @@ class RolloutApi:
         def announce() -> None:
             self.announced.append(clock())
 
+        self.history = ModelHistory(
+            MemoryTracker(folder / "runs", clock), self.made.registry, NoStats(), clock,
+            MemoryDecisionLog().hold_champion,
+        )  # fmt: skip
         actions = RolloutActions(
             models=service.models, plans=self.plans, find_ramp=lambda _: POLICY, announce=announce,
-            clock=clock,
+            clock=clock, history=self.history,
         )  # fmt: skip
         routers = [
             build_model_routes(service, self.made.registry.set_model_tag, announce, dict, self.plans),
@@ -246,6 +254,26 @@ def test_nobody_sets_shares_by_hand_during_a_rollout(api: RolloutApi) -> None:
     assert api.made.registry.get_model_tags("small") == {}
     api.change(lambda newest: abort_superseded(newest, 2, api.made.clock.now))
     assert api("PUT", TRAFFIC, wanted).document["traffic"] == wanted
+
+
+def test_an_abort_is_recorded_before_another_rollout_begins(
+    api: RolloutApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def list_decisions() -> list[str]:
+        return [each.decision for each in api.history.list_decisions("small").decisions]
+
+    api.start()
+    assert api("POST", f"{ROLLOUT}/abort", {"reason": "no time"}).status == 200
+    api.start()
+    assert list_decisions() == ["rejected", "rollout started"]
+
+    def fail(*_: object) -> None:
+        raise RegistryError("registry", "it is away")
+
+    # without MLflow the servers record it later
+    monkeypatch.setattr(api.history, "record_rollout", fail)
+    assert api("POST", f"{ROLLOUT}/abort").status == 200
+    assert list_decisions() == ["rejected", "rollout started"]
 
 
 def test_only_administrators_change_a_rollout(api: RolloutApi) -> None:

@@ -101,6 +101,7 @@ def build_routers(service: Service, ports: RouterPorts) -> Sequence[APIRouter]:
                 find_ramp=ports.use_cases.find_ramp,
                 announce=ports.announce,
                 clock=time.time,
+                history=ports.history,
             )
         ),
         explain.build_routes(service),

@@ -16,7 +16,7 @@ from supervisor.options import ServerOptions
 from deploy.embedded import up
 from deploy.embedded.components.component import Component, EmbeddedPlatform, MissingComponent, read_platform
 from deploy.embedded.platform_lock import lock_platform, read_lock_owner
-from deploy.embedded.processes import orphaned_processes, supervisord, supervisord_config
+from deploy.embedded.processes import orphaned_processes, running_platforms, supervisord, supervisord_config
 from deploy.embedded.processes.supervisord import ProcessState
 from deploy.embedded.settings import PlatformError, StatePaths
 from deploy.embedded.up import StopRequested, describe_change
@@ -68,7 +68,9 @@ def test_a_description_of_another_version_is_reported(paths: StatePaths, text: s
         read_platform(paths)
 
 
-def test_no_platform_runs_before_the_first_start(paths: StatePaths) -> None:
+def test_no_platform_runs_before_the_first_start(paths: StatePaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    # whatever else runs on the machine of the test
+    monkeypatch.setattr(running_platforms, "find_running_states", list)
     assert read_platform(paths) is None
     assert not supervisord.is_alive(paths)
     with pytest.raises(PlatformError, match="make up"):

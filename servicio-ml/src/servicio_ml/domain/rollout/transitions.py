@@ -21,7 +21,7 @@ def start_rollout(
 
     Args:
         model: Name of the model.
-        identifier: Identifier of the rollout.
+        identifier: Identifier, unique for the model.
         versions: Champion and challenger.
         ramp: Steps, limits and deadlines.
         by: Name of the person or program that starts it.
@@ -93,12 +93,12 @@ def judge_rollout(
     """
     judged = replace(rollout, findings=tuple(findings), judged_at=now)
     breaches = [each for each in findings if each.verdict is Verdict.BREACHED]
-    if breaches and rollout.state in {*CHANGEABLE, RolloutState.WATCHING}:
-        watching = rollout.state is RolloutState.WATCHING
+    watching = rollout.state is RolloutState.WATCHING
+    if breaches and (watching or rollout.state in CHANGEABLE):
         state = RolloutState.ROLLING_BACK if watching else RolloutState.ROLLED_BACK
         return _enter(judged, state, "; ".join(map(str, breaches)), PROGRAM, now)
     # also a watch of no time lasts until all replicas have read the registry
-    if rollout.state is RolloutState.WATCHING and now >= max(rollout.deadline, rollout.since + lead_seconds):
+    if watching and now >= max(rollout.deadline, rollout.since + lead_seconds):
         reason = f"{rollout.ramp.watch_hours:g} h watched without a breach"
         return _enter(judged, RolloutState.FINISHED, reason, PROGRAM, now)
     if rollout.state is RolloutState.RAMPING:

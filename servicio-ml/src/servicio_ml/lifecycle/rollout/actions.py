@@ -32,8 +32,7 @@ def begin_rollout(
         now: Time in seconds since 1970.
 
     Raises:
-        RolloutError: The model has a rollout or an experiment that is not over, or the
-            challenger is the champion.
+        RolloutError: A rollout or an experiment is not over, or the challenger is the champion.
         LogError: The store cannot be reached.
     """
     rollout = start_rollout(model, secrets.token_hex(ID_BYTES), versions, ramp, by, now)

@@ -92,6 +92,13 @@ def _resolve_model(info: Info, name: str) -> ModelType:
     return build_model(name, info.context.service.models.get_status(name))
 
 
+def _name_version(version: int | None, alias: str | None) -> str:
+    """Return the version or alias that is given, as text; empty without one."""
+    if version is not None and alias is not None:
+        raise RequestError("version and alias are both given", "give one of them")
+    return alias or "" if version is None else str(version)
+
+
 async def _predict(
     info: Info,
     model: str,
@@ -107,17 +114,19 @@ async def _predict(
     limit = min(MAX_RECORDS, service.limits.rows)
     if len(records) > limit:
         raise TooLargeError(f"{len(records)} records", f"at most {limit} in one GraphQL request")
-    if version is not None and alias is not None:
-        raise RequestError("version and alias are both given", "give one of them")
-    row_rule = parse_on_error(on_error)
-    version_or_alias = alias or "" if version is None else str(version)
-    loaded_model, purpose = await service.predictor.resolve(
-        model, version_or_alias, http_call.client_key if http_call else ""
-    )
+    row_rule, version_or_alias = parse_on_error(on_error), _name_version(version, alias)
+    client_key = http_call.client_key if http_call else ""
+    loaded_model, purpose = await service.predictor.resolve(model, version_or_alias, client_key)
     details = loaded_model.resolve_details(interval, outlier)
+    # json keeps NaN, which the decoder rejects; orjson would turn it into null, a missing value
+    body = json.dumps({"records": records}).encode()
     try:
-        # json keeps NaN, which the decoder rejects; orjson would turn it into null, a missing value
-        rows, _ = loaded_model.decoder.decode_batch(json.dumps({"records": records}).encode(), row_rule)
+        rows, _ = loaded_model.decoder.decode_batch(body, row_rule)
+        loaded_model, purpose, rows = service.predictor.follow_identifier(
+            version_or_alias or client_key, loaded_model, purpose, rows,
+            lambda other: other.decoder.decode_batch(body, row_rule)[0],
+        )  # fmt: skip
+        details = loaded_model.resolve_details(interval, outlier)
     except InvalidError as error:
         service.predictor.count_rejected(error)
         raise

@@ -94,6 +94,11 @@ async def infer(service: Service, target: InferenceTarget, read: Read, write: Wr
             loaded_model, _infer_sync, service, loaded_model, purpose, target.protocol, read, write
         )
     inference, rows, details = _read_rows(service, loaded_model, read)
+    loaded_model, purpose, rows = predictor.follow_identifier(
+        target.version or target.client, loaded_model, purpose, rows,
+        lambda other: _read_rows(service, other, read)[1],
+    )  # fmt: skip
+    details = loaded_model.resolve_details(inference.interval, inference.outlier)
     result = await score_request(predictor, loaded_model, rows, target.protocol, purpose, details)
     return write(inference, result, from_result(result, inference.outputs))
 

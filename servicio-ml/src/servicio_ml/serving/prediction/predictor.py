@@ -26,6 +26,7 @@ from servicio_ml.serving.metrics import Metrics
 from servicio_ml.serving.models.isolated.scoring_queue import ScoringQueue
 from servicio_ml.serving.models.loaded_model import LoadedModel, PredictionResult
 from servicio_ml.serving.models.models import LoadedModels
+from servicio_ml.serving.models.row_faults import RequestRows
 from servicio_ml.serving.prediction.pending_requests import (
     OnDone,
     PendingRequest,
@@ -101,6 +102,29 @@ class Predictor:
                     return champion, Purpose.CANARY
         return champion, Purpose.ANSWER
 
+    def follow_identifier(
+        self,
+        decided_by: str,
+        loaded_model: LoadedModel,
+        purpose: Purpose,
+        rows: RequestRows,
+        decode: Callable[[LoadedModel], RequestRows],
+    ) -> tuple[LoadedModel, Purpose, RequestRows]:
+        """Route a request of one row by the row's identifier, where neither client nor version is given.
+
+        Args:
+            decided_by: Client key, or version or alias; with one, nothing changes.
+            loaded_model: Version that has decoded the rows.
+            purpose: Purpose of its answer.
+            rows: Decoded rows.
+            decode: Decodes the rows by another version; raises `ServicioError` where it refuses them.
+        """
+        identifier = rows.identifiers[0] if len(rows.identifiers) == 1 else None
+        if decided_by or identifier is None:
+            return loaded_model, purpose, rows
+        found, purpose = self.route(loaded_model.model, identifier)
+        return found, purpose, rows if found is loaded_model else decode(found)
+
     async def resolve(
         self, model: str, version_or_alias: str, client_key: str = ""
     ) -> tuple[LoadedModel, Purpose]:
@@ -162,17 +186,15 @@ class Predictor:
         Raises:
             ModelWorkerError: The model is isolated, and too many requests are waiting for it.
         """
+        batch_key = loaded_model, protocol, purpose
         if loaded_model.queue is not None:
-            self._submit_isolated(
-                loaded_model.queue, (loaded_model, protocol, purpose), matrix, on_done, identifiers
-            )
+            self._submit_isolated(loaded_model.queue, batch_key, matrix, on_done, identifiers)
             return
         # `call_soon` runs after all requests that arrived in this turn have been added
         if not self._pending:
             asyncio.get_running_loop().call_soon(self._score_pending)
-        self._pending[loaded_model, protocol, purpose].append(
-            PendingRequest(matrix=matrix, on_done=on_done, identifiers=identifiers)
-        )
+        request = PendingRequest(matrix=matrix, on_done=on_done, identifiers=identifiers)
+        self._pending[batch_key].append(request)
 
     def score_sync(
         self,

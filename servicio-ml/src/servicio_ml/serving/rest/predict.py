@@ -7,6 +7,7 @@ prediction costs here in total.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain, islice
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
@@ -72,11 +73,12 @@ NO_QUERY = PredictQuery()
 
 
 class BatchTarget(NamedTuple):
-    """Version that scores a batch, with the purpose that is logged and the details that are asked for."""
+    """Version that scores a batch, with the purpose that is logged, the details and the query."""
 
     loaded_model: LoadedModel
     purpose: Purpose
     details: AnswerDetails
+    query: PredictQuery
 
 
 @require(Access.PREDICT)
@@ -104,11 +106,7 @@ class PredictRoutes:
         return target
 
     async def __call__(self, call: HttpCall, target: PredictTarget, body: bytes) -> HttpResponse:
-        """Answer a call.
-
-        Raises:
-            ServicioError: The request is refused, or cannot be scored.
-        """
+        """Answer a call; raises `ServicioError` where it is refused, or cannot be scored."""
         # most requests have no query; parsing one costs as much as decoding a record
         query = parse_predict_query(call.query, batch=target.batch) if call.query else NO_QUERY
         loaded_model, purpose = await self._predictor.resolve(target.model, query.version, call.client_key)
@@ -116,13 +114,16 @@ class PredictRoutes:
         details = loaded_model.resolve_details(query.interval, query.outlier)
         if target.batch:
             try:
-                return await self._score_batch(
-                    call, BatchTarget(loaded_model, purpose, details), body, query.on_error
-                )
+                return await self._score_batch(call, BatchTarget(loaded_model, purpose, details, query), body)
             except InvalidError as error:
                 self._predictor.count_rejected(error)
                 raise
         rows = self._decode_record(loaded_model, body)
+        decode = partial(self._decode_record, body=body)
+        loaded_model, purpose, rows = self._predictor.follow_identifier(
+            query.version or call.client_key, loaded_model, purpose, rows, decode
+        )
+        details = loaded_model.resolve_details(query.interval, query.outlier)
         result = await self._predictor.score(
             loaded_model, rows.matrix, Interface.REST, purpose, rows.identifiers
         )
@@ -150,6 +151,11 @@ class PredictRoutes:
             )
 
         rows = self._decode_record(loaded_model, body)
+        if rows.identifiers:
+            decode = partial(self._decode_record, body=body)
+            loaded_model, purpose, rows = self._predictor.follow_identifier(
+                call.client_key, loaded_model, purpose, rows, decode
+            )
         self._predictor.submit(loaded_model, rows.matrix, Interface.REST, purpose, complete, rows.identifiers)
 
     def _decode_record(self, loaded_model: LoadedModel, body: bytes) -> RequestRows:
@@ -159,13 +165,11 @@ class PredictRoutes:
             self._predictor.count_rejected(error)
             raise
 
-    async def _score_batch(
-        self, call: HttpCall, target: "BatchTarget", body: bytes, on_error: OnError
-    ) -> HttpResponse:
-        loaded_model = target.loaded_model
+    async def _score_batch(self, call: HttpCall, target: "BatchTarget", body: bytes) -> HttpResponse:
+        loaded_model, purpose, details, query = target
         call.details.update(model=loaded_model.model, version=loaded_model.version)
         content_type = call.headers.get(b"content-type", JSON.encode()).decode("latin-1")
-        decode = _select_decoder(loaded_model, content_type, on_error)
+        decode = _select_decoder(loaded_model, content_type, query.on_error)
         accept = call.headers.get(b"accept", b"").decode("latin-1")
         # large bodies leave the event loop: decoding alone would delay other requests
         if len(body) > MAX_BODY_BYTES_IN_LOOP:
@@ -173,10 +177,13 @@ class PredictRoutes:
                 loaded_model, self._score_large_batch, target, decode, accept, body
             )
         rows, write = decode(body)
-        result = await score_request(
-            self._predictor, loaded_model, rows, Interface.REST, target.purpose, target.details
-        )
-        call.details["rows"] = len(rows.matrix)
+        loaded_model, purpose, rows = self._predictor.follow_identifier(
+            query.version or call.client_key, loaded_model, purpose, rows,
+            lambda other: _select_decoder(other, content_type, query.on_error)(body)[0],
+        )  # fmt: skip
+        details = loaded_model.resolve_details(query.interval, query.outlier)
+        call.details.update(version=loaded_model.version, rows=len(rows.matrix))
+        result = await score_request(self._predictor, loaded_model, rows, Interface.REST, purpose, details)
         return _build_batch_response(result, write, accept)
 
     def _score_large_batch(

@@ -1,6 +1,7 @@
 """REST routes for rollouts: start, pause, resume, abort, and their state."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -13,8 +14,9 @@ from servicio_ml.domain.promotion import CHALLENGER, CHAMPION
 from servicio_ml.domain.rollout.ramp import Ramp
 from servicio_ml.domain.rollout.rollout import Rollout
 from servicio_ml.domain.rollout.transitions import abort_rollout, pause_rollout, resume_rollout
-from servicio_ml.errors import NoSuchModelError, NotReadyError, RequestError, UseCaseError
-from servicio_ml.lifecycle.rollout.actions import begin_rollout, change_rollout, list_rollouts
+from servicio_ml.errors import NoSuchModelError, NotReadyError, RequestError, ServicioError, UseCaseError
+from servicio_ml.lifecycle.model_history_reader import ModelHistoryReader
+from servicio_ml.lifecycle.rollout.actions import begin_rollout, change_rollout, list_rollouts, record_rollout
 from servicio_ml.serving.http.call import CALL_KEY
 from servicio_ml.serving.http.route_access import Access, require
 from servicio_ml.serving.models.models import LoadedModels
@@ -23,6 +25,7 @@ from servicio_ml.serving.rest.champions import ANONYMOUS_ADMIN
 from servicio_ml.serving.rollout.documents import RolloutInfo, RolloutList, build_rollout_info
 from servicio_ml.serving.rollout.requests import ChangeRolloutRequest, RampOverrides, StartRolloutRequest
 
+logger = logging.getLogger(__name__)
 DEFAULT_LISTED, MAX_LISTED = 20, 100
 Transition = Callable[[Rollout, str, float, str], Rollout]
 """Transition of a rollout by a person, at a time, for a reason."""
@@ -38,10 +41,12 @@ class RolloutActions:
         find_ramp: Returns the ramp of a model's use case.
         announce: Makes the other processes refresh their models.
         clock: Returns the time in seconds since 1970.
+        history: Records the ends that people decide.
     """
 
     models: LoadedModels
     plans: TrafficPlanStore
+    history: ModelHistoryReader
     find_ramp: Callable[[str], Ramp]
     announce: Callable[[], None]
     clock: Clock
@@ -87,9 +92,14 @@ class RolloutActions:
         """
         self.models.get_status(model)
         reason = (body and body.reason) or ""
-        return self._announce(
-            change_rollout(self.plans, model, lambda newest: make(newest, by, self.clock(), reason))
-        )
+        rollout = change_rollout(self.plans, model, lambda newest: make(newest, by, self.clock(), reason))
+        if rollout.has_ended:
+            # at once: the servers record the end of the newest plan only, and another may begin right away
+            try:
+                record_rollout(self.plans, rollout, self.history)
+            except ServicioError as error:
+                logger.warning("the end of a rollout of %s is not in its history yet: %s", model, error)
+        return self._announce(rollout)
 
     def _announce(self, rollout: Rollout) -> RolloutInfo:
         self.announce()
