@@ -124,7 +124,10 @@ def test_the_status_shows_the_evidence(settings: Settings) -> None:
         (["start", "--version", "9"], "version 9"),
         (["start", "--version", "nobody"], "version with the alias 'nobody'"),
         (["start", "--steps", "half,1"], "'half,1' are no numbers"),
-        (["start", "--steps", "0.5"], "steps are 0.5; they must ascend from above 0 to 1"),
+        (
+            ["start", "--steps", "0.5"],
+            "steps are 0.5; they must ascend from above 0, and the last one must be 1",
+        ),
         (["start", "--shadow", "2"], "shadow is 2"),
         (["start", "--reason", "why"], "only `pause`, `resume` and `abort` take it"),
         (["pause"], "it has no rollout; begin one: servicio-ml rollout small start"),

@@ -16,7 +16,7 @@ from servicio_ml.domain.rollout.guardrails import (
     judge_guardrails,
 )
 from servicio_ml.domain.rollout.paired_sums import sum_pairs
-from servicio_ml.domain.rollout.ramp import Ramp, Undecided
+from servicio_ml.domain.rollout.ramp import MAX_HOURS, Ramp, Undecided
 from servicio_ml.domain.rollout.rollout import (
     Recorded,
     Rollout,
@@ -35,7 +35,7 @@ FINDINGS = st.builds(
 )  # fmt: skip
 RAMPS = st.builds(
     Ramp, steps=st.sampled_from([(1.0,), (0.1, 1.0)]), undecided=st.sampled_from(Undecided),
-    needs_labels=st.booleans(), min_rows=st.integers(1, 10**9), watch_hours=NUMBER,
+    needs_labels=st.booleans(), min_rows=st.integers(1, 10**9), watch_hours=st.floats(0, MAX_HOURS),
 )  # fmt: skip
 ROLLOUTS = st.builds(
     Rollout, id=st.text(), model=st.text(), champion=st.integers(1), challenger=st.integers(1), ramp=RAMPS,
@@ -101,3 +101,8 @@ def test_the_deadline_is_that_of_the_step_or_the_watch() -> None:
     assert ramping.deadline == 100 + ramping.ramp.max_hours * 3600
     assert build(RolloutState.WATCHING, 3).deadline == 100 + ramping.ramp.watch_hours * 3600
     assert replace(ramping, resumed_at=500.0).deadline == 500 + ramping.ramp.max_hours * 3600
+
+
+def test_a_champion_that_is_put_back_has_all_clients() -> None:
+    assert build(RolloutState.WATCHING, 3).get_share(200.0) == 1
+    assert build(RolloutState.ROLLING_BACK, 3).get_share(200.0) == 0

@@ -279,7 +279,16 @@ def test_a_share_is_written_as_it_is() -> None:
 
 def test_unmeasured_guardrails_are_named_when_time_is_up() -> None:
     nothing = [
-        GuardrailFinding(guardrail=Guardrail.SHIFT, verdict=Verdict.OPEN, rows=0, value=None, limit=0.1)
+        GuardrailFinding(guardrail=Guardrail.LATENCY, verdict=Verdict.OPEN, rows=0, value=None, limit=0.5)
     ]
     reason = judge(build(), nothing, hours=10).events[-1].reason
-    assert reason == "undecided after 10 h: shift: nothing measured yet (limit +0.100)"
+    assert reason == "undecided after 10 h: latency: nothing measured yet (limit 50%)"
+
+
+@pytest.mark.parametrize("guardrail", [Guardrail.EXPECTED_LOSS, Guardrail.SHIFT])
+def test_what_versions_cannot_be_measured_by_holds_up_nothing(guardrail: Guardrail) -> None:
+    """A model without uncertainty expects no loss; versions of other classes have no common scores."""
+    unmeasured = GuardrailFinding(guardrail=guardrail, verdict=Verdict.OPEN, rows=0, value=None, limit=0.1)
+    assert judge(build(), [unmeasured]).step == build().step + 1
+    measured = replace(unmeasured, rows=300, value=0.1)
+    assert judge(build(), [measured]).step == build().step

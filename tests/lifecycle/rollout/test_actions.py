@@ -161,7 +161,7 @@ def test_a_decision_against_a_former_champion_begins_nothing(place: RolloutPlace
 def test_during_the_watch_only_its_end_is_waited_for(place: RolloutPlace) -> None:
     place.begin()
     place.change(confirm_promotion)
-    with pytest.raises(RolloutError, match=r"version 2 is watching; wait for its end$"):
+    with pytest.raises(RolloutError, match=r"version 2 is watching; wait for its end, or put the former"):
         place.begin(challenger=3)
 
 

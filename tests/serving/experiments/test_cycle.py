@@ -228,3 +228,13 @@ def test_one_worker_judges(place: ExperimentPlace) -> None:
     seen = place.experiment
     place.cycles[1].run()
     assert place.experiment == seen
+
+
+def test_a_replica_whose_clock_was_ahead_holds_up_no_evaluation(place: ExperimentPlace) -> None:
+    place.compare()
+    ahead = place.clock() + HOUR
+    change_experiment(place.plans, MODEL, lambda newest: replace(newest, judged_at=ahead))
+    place.send(20)
+    place.run()
+    assert place.experiment.judged_at == place.clock()
+    assert sum(each.rows for each in place.experiment.findings) == 20

@@ -10,10 +10,10 @@ from servicio_ml.domain.checks.attributes import (
     Count,
     InnerShare,
     Limits,
-    NotNegative,
     Positive,
     check_attributes,
 )
+from servicio_ml.domain.rollout.ramp import MAX_HOURS, Hours
 from servicio_ml.errors import UseCaseError
 
 MAX_ARMS = 8
@@ -70,9 +70,9 @@ class ExperimentDesign:
     relative: bool = False
     greater_is_better: bool | None = None
     error_rate: Annotated[float, Limits(above=0, below=0.5)] = 0.05
-    max_hours: Positive = 336.0
+    max_hours: Annotated[float, Limits(above=0, maximum=MAX_HOURS)] = 336.0
     max_rows: Count | None = None
-    label_hours: NotNegative = 72.0
+    label_hours: Hours = 72.0
     design_effect: Annotated[float, Limits(minimum=1)] = 1.0
     bandit: Bandit = Bandit.NONE
     min_share: InnerShare = 0.05

@@ -10,13 +10,15 @@ from servicio_ml.domain.checks.attributes import (
     Count,
     InnerShare,
     Limits,
-    NotNegative,
     Positive,
     check_attributes,
 )
 from servicio_ml.errors import UseCaseError
 
 MAX_STEPS = 20
+MAX_HOURS = 10 * 366 * 24
+"""Maximum of a time: ten years, so that every deadline is a date."""
+Hours = Annotated[float, Limits(minimum=0, maximum=MAX_HOURS)]
 
 
 class Undecided(StrEnum):
@@ -57,8 +59,8 @@ class Ramp:
     shadow: Annotated[float, Limits(above=0, maximum=1)] = 0.5
     steps: tuple[float, ...] = (0.01, 0.05, 0.25, 0.5, 1.0)
     min_rows: Count = 500
-    min_hours: NotNegative = 0.0
-    max_hours: Positive = 168.0
+    min_hours: Hours = 0.0
+    max_hours: Annotated[float, Limits(above=0, maximum=MAX_HOURS)] = 168.0
     undecided: Undecided = Undecided.ABORT
     needs_labels: bool = True
     max_loss_growth: Positive = 0.03
@@ -67,7 +69,7 @@ class Ramp:
     max_failure_rate: InnerShare = 0.005
     max_latency_growth: Positive = 0.25
     error_rate: Annotated[float, Limits(above=0, below=0.5)] = 0.05
-    watch_hours: NotNegative = 72.0
+    watch_hours: Hours = 72.0
 
     def __post_init__(self) -> None:
         check_attributes(self, "ramp")
@@ -75,7 +77,9 @@ class Ramp:
             raise UseCaseError("ramp", f"it has {len(self.steps)} steps; it needs 1 to {MAX_STEPS}")
         if any(later <= earlier for earlier, later in pairwise((0.0, *self.steps))) or self.steps[-1] != 1:
             shown = ", ".join(f"{step:g}" for step in self.steps)
-            raise UseCaseError("ramp", f"steps are {shown}; they must ascend from above 0 to 1")
+            raise UseCaseError(
+                "ramp", f"steps are {shown}; they must ascend from above 0, and the last one must be 1"
+            )
         if self.max_hours < self.min_hours:
             problem = f"max_hours is {self.max_hours:g}; it must be at least min_hours, {self.min_hours:g}"
             raise UseCaseError("ramp", problem)

@@ -134,7 +134,7 @@ class Rollout:
 
     def get_share(self, now: float) -> float:
         """Return the share of the clients that the challenger answers at a time, as champion or not."""
-        if self.state in SWITCHED | {RolloutState.FINISHED}:
+        if self.state in {RolloutState.WATCHING, RolloutState.FINISHED}:
             return 1.0
         return self.traffic.get_shares(now).get(self.challenger, 0.0)
 

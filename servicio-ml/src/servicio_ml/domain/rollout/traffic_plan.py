@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from servicio_ml.domain.experiments.experiment import EXPERIMENT, Experiment, build_experiment
-from servicio_ml.domain.rollout.rollout import ROLLOUT, Rollout, build_rollout
+from servicio_ml.domain.rollout.rollout import ROLLOUT, Rollout, RolloutState, build_rollout
 from servicio_ml.domain.rollout.transitions import CHANGEABLE
 from servicio_ml.errors import RolloutError
 
@@ -35,4 +35,6 @@ def refuse_running(newest: TrafficPlan | None) -> None:
         problem = f"the rollout of version {newest.challenger} is {state}; wait for its end"
         if newest.state in CHANGEABLE:
             problem += f", or end it: servicio-ml rollout {newest.model} abort"
+        elif newest.state is RolloutState.WATCHING:
+            problem += f", or put the former champion back: servicio-ml rollback {newest.model}"
     raise RolloutError(newest.model, problem)

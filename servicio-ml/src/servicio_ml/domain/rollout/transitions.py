@@ -124,13 +124,21 @@ def _list_lacking(rollout: Rollout, rows: int, now: float) -> list[str]:
     found = [
         str(each)
         for each in rollout.findings
-        if each.verdict is not Verdict.HOLDS and (ramp.needs_labels or each.guardrail is not Guardrail.LOSS)
+        if each.verdict is not Verdict.HOLDS and _is_needed(each, needs_labels=ramp.needs_labels)
     ]
     if scored < ramp.min_rows:
         found.append(f"{scored:,} of {ramp.min_rows:,} rows in this step")
     if now < rollout.since + ramp.min_hours * SECONDS_PER_HOUR or now < rollout.since:
         found.append(f"{ramp.min_hours:g} h in this step")
     return found
+
+
+def _is_needed(finding: GuardrailFinding, *, needs_labels: bool) -> bool:
+    if finding.guardrail is Guardrail.LOSS:
+        return needs_labels
+    # a version without uncertainty expects no loss, and other classes have no common scores: the minimum
+    # number of rows sees to it that what can be measured has been
+    return finding.rows > 0 or finding.guardrail not in {Guardrail.EXPECTED_LOSS, Guardrail.SHIFT}
 
 
 def _advance(rollout: Rollout, reason: str, rows: int, now: float, lead_seconds: float) -> Rollout:

@@ -72,23 +72,31 @@ class ExperimentMaintainer:
             return False
         pause = max(self._judge_seconds, (now - experiment.since) * JUDGE_SHARE)
         is_over = not experiment.has_ended and now >= experiment.deadline
-        return is_over or now - experiment.judged_at >= pause
+        # a time in the future is of a replica whose clock was ahead
+        return is_over or not 0 <= now - experiment.judged_at < pause
 
     def _judge(self, experiment: Experiment) -> None:
+        started, judged_at = self._clock(), experiment.judged_at
+
+        def claim(newest: Experiment) -> Experiment:
+            return replace(newest, judged_at=started) if newest.judged_at == judged_at else newest
+
         # claimed first: the outcomes are read by one process, which may take seconds
-        claimed = replace(experiment, judged_at=self._clock())
-        if self._change(experiment, lambda _: claimed) != claimed:
+        if self._change(experiment, claim).judged_at != started:
             return
-        outcomes = self._read_outcomes(experiment, self._clock())
+        outcomes = self._read_outcomes(experiment, started)
         self._change(
-            claimed, lambda newest: judge_experiment(newest, outcomes, self._clock(), self._lead_seconds)
+            experiment, lambda newest: judge_experiment(newest, outcomes, self._clock(), self._lead_seconds)
         )
 
     def _change(self, seen: Experiment, transition: Callable[[Experiment], Experiment]) -> Experiment:
-        """Change an experiment that is as it was seen; else leave it to whoever has changed it."""
+        """Change an experiment that is in the state in which it was seen; else leave it as it is."""
 
         def change(newest: Experiment) -> Experiment:
-            changed = transition(newest) if newest == seen else newest
+            # another evaluation meanwhile changes nothing else
+            if replace(newest, judged_at=seen.judged_at, findings=seen.findings) != seen:
+                return newest
+            changed = transition(newest)
             if len(changed.events) > len(newest.events):
                 last = changed.events[-1]
                 logger.info("experiment of %s: %s: %s", seen.model, last.state, last.reason)

@@ -8,15 +8,16 @@ from servicio_ml.domain.ports.clock import Clock
 from servicio_ml.domain.ports.traffic_plans import TrafficPlanStore
 from servicio_ml.domain.rollout.guardrails import judge_guardrails
 from servicio_ml.domain.rollout.paired_sums import PairedSums
-from servicio_ml.domain.rollout.rollout import SWITCHED, Rollout, RolloutState
+from servicio_ml.domain.rollout.rollout import Rollout, RolloutState
 from servicio_ml.domain.rollout.transitions import (
+    CHANGEABLE,
     PROGRAM,
     abort_superseded,
     confirm_promotion,
     confirm_rollback,
     judge_rollout,
 )
-from servicio_ml.errors import ServicioError
+from servicio_ml.errors import PromotionError, ServicioError
 from servicio_ml.lifecycle.model_history_reader import ModelHistoryReader
 from servicio_ml.lifecycle.rollout.actions import build_evidence, change_rollout, record_rollout
 
@@ -88,6 +89,9 @@ class RolloutMaintainer:
             if not rollout.has_ended:
                 rollout = self._take_action(rollout, champion)
             record_rollout(self._plans, rollout, self._history)
+        except PromotionError as error:
+            # another replica has moved the champion, or is about to
+            logger.info("the champion of %s is left to another replica: %s", model, error)
         except ServicioError as error:
             logger.warning("the rollout of %s waits: %s", model, error)
 
@@ -107,13 +111,15 @@ class RolloutMaintainer:
         return self._judge(rollout)
 
     def _is_changed_outside(self, rollout: Rollout, champion: KnownChampion) -> bool:
-        # a champion that was looked up before the last change is no evidence
-        if champion.checked_at <= rollout.events[-1].at + self._lead_seconds:
+        if champion.checked_at <= rollout.started_at:
             return False
-        expected = {rollout.challenger} if rollout.state in SWITCHED else {rollout.champion}
-        if rollout.state in {RolloutState.PROMOTING, RolloutState.ROLLING_BACK}:
-            expected = {rollout.champion, rollout.challenger}
-        return champion.version not in expected
+        if champion.version not in {rollout.champion, rollout.challenger}:
+            return True
+        if rollout.state is RolloutState.WATCHING:
+            # what was looked up before the alias moved, or a little later by another clock, is no evidence
+            is_known = champion.checked_at > rollout.since + self._lead_seconds
+            return is_known and champion.version == rollout.champion
+        return rollout.state in CHANGEABLE and champion.version == rollout.challenger
 
     def _promote(self, rollout: Rollout, champion: KnownChampion) -> Rollout:
         if champion.version != rollout.challenger:

@@ -131,6 +131,9 @@ class LoadedModels:
         found, status = self._plans.get(model), self._statuses[model]
         if found is None or found.plan.has_ended:
             return status.shares
+        if status.champion is not None and status.champion.version not in found.champions:
+            # set by hand, in an emergency perhaps: it answers all at once
+            return VersionShares()
         return found.handover if status.checked_at < found.since else found.shares
 
     def get_loaded(self, model: str, version_or_alias: str) -> LoadedModel | None:
@@ -307,9 +310,13 @@ class LoadedModels:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _PlanShares:
-    """Traffic plan with its shares, which requests ask for, and those until the registry is read again."""
+    """Traffic plan with its shares, which requests ask for, and those until the registry is read again.
+
+    They hold for the champions of the plan only.
+    """
 
     plan: TrafficPlan
+    champions: frozenset[int]
     shares: VersionShares
     handover: VersionShares
     since: float
@@ -317,5 +324,11 @@ class _PlanShares:
 
 def _build_plan_shares(plan: TrafficPlan) -> _PlanShares:
     if isinstance(plan, Rollout):
-        return _PlanShares(plan=plan, shares=plan.traffic, handover=plan.handover, since=plan.since)
-    return _PlanShares(plan=plan, shares=plan.traffic, handover=plan.traffic, since=0.0)
+        champions = frozenset({plan.champion, plan.challenger})
+        return _PlanShares(
+            plan=plan, champions=champions, shares=plan.traffic, handover=plan.handover, since=plan.since
+        )
+    shares = plan.traffic
+    return _PlanShares(
+        plan=plan, champions=frozenset({plan.champion}), shares=shares, handover=shares, since=0.0
+    )

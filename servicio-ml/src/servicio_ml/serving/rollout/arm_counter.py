@@ -1,8 +1,10 @@
 """What a server counts for a rollout while it scores: rows, failures, times, and pairs of predictions."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +14,7 @@ import numpy.typing as npt
 from servicio_ml.domain.rollout.guardrails import ArmCounts
 from servicio_ml.domain.rollout.paired_sums import PairedSums
 from servicio_ml.domain.rollout.rollout import Rollout
+from servicio_ml.errors import ServingError
 from servicio_ml.features.encoder import Matrix
 from servicio_ml.features.output import Predictions
 from servicio_ml.serving.models.loaded_model import LoadedModel, ScoredBatch
@@ -19,6 +22,8 @@ from servicio_ml.serving.models.models import LoadedModels
 
 TRIAL_SECONDS = 0.5
 """Minimum time between two timed trials of a model in one process: a trial scores rows once more."""
+TRIAL_RUNS = 4
+"""Runs of each version in a trial, of which the fastest counts: the first finds cold caches."""
 Floats = npt.NDArray[np.floating[Any]]
 
 
@@ -74,9 +79,11 @@ class ArmCounter:
             expected_loss=_sum_expected_losses(challenger, champion),
             scores=_sum_scores(challenger.predictions, champion.predictions),
         )
-        if self._is_trial_due(rollout.model):
-            limit = (1 + rollout.ramp.max_latency_growth) * self._time(champion)
-            counts = replace(counts, timed=1, slower=int(self._time(challenger) > limit))
+        if self._is_trial_due(rollout.evidence_id):
+            # an isolated version that fails just now: its next rows count as failed
+            with suppress(ServingError):
+                slower = self._is_slower(challenger, champion, 1 + rollout.ramp.max_latency_growth)
+                counts = replace(counts, timed=1, slower=int(slower))
         self._add(rollout, counts)
 
     def get_counts(self) -> dict[tuple[str, str], ArmCounts]:
@@ -93,13 +100,24 @@ class ArmCounter:
         with self._lock:
             self._counts[key] = self._counts.get(key, ArmCounts()) + counts
 
-    def _is_trial_due(self, model: str) -> bool:
-        now, last = self._timer(), self._trial_at.get(model)
+    def _is_trial_due(self, evidence_id: str) -> bool:
+        now, last = self._timer(), self._trial_at.get(evidence_id)
         if last is not None and now - last < TRIAL_SECONDS:
             return False
-        self._trial_at[model] = now
+        self._trial_at[evidence_id] = now
         # the first calls of a version are slow, and count for none
         return last is not None
+
+    def _is_slower(
+        self, challenger: ScoredSide | ScoredBatch, champion: ScoredSide | ScoredBatch, limit: float
+    ) -> bool:
+        """Compare the times of both in this thread; `limit` is the allowed ratio."""
+        seconds = {id(challenger): math.inf, id(champion): math.inf}
+        # in turns: the version that was in shadow has its model in the caches of the processor, the other not
+        for _ in range(TRIAL_RUNS):
+            for side in (champion, challenger):
+                seconds[id(side)] = min(seconds[id(side)], self._time(side))
+        return seconds[id(challenger)] > limit * seconds[id(champion)]
 
     def _time(self, side: ScoredSide | ScoredBatch) -> float:
         """Score rows once more, and return the time in seconds."""

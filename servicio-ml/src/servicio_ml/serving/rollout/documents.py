@@ -26,7 +26,7 @@ class RampInfo(BaseModel):
         description="Maximum growth of the loss that each version expects of itself."
     )
     max_shift: float = Field(
-        description="Maximum shift of the mean of a score, in standard deviations of the champion's."
+        description="Maximum shift of the mean of a score, in pooled standard deviations of both."
     )
     max_failure_rate: float = Field(description="Maximum share of rows that the challenger fails to score.")
     max_latency_growth: float = Field(
