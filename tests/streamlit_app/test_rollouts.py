@@ -11,6 +11,7 @@ from pages_app import FakeServer
 pytestmark = pytest.mark.slow
 OpenPage = Callable[..., AppTest]
 PATH = "/models/small/rollout"
+BOSS = "boss-key"
 TABS = {
     "en": {"models_Candidates_Plots_Model card_Rollout_History_Administration": "Rollout"},
     "es": {"models_Candidatos_Gráficos_Ficha del modelo_Despliegue_Historial_Administración": "Despliegue"},
@@ -73,7 +74,7 @@ def server(service: FakeServer) -> FakeServer:
 
 
 def open_tab(open_page: OpenPage, lang: str = "en") -> AppTest:
-    return open_page("models", lang=lang, api_key="boss-key", **TABS[lang])
+    return open_page("models", lang=lang, api_key=BOSS, **TABS[lang])
 
 
 def read_texts(app: AppTest) -> str:
@@ -164,7 +165,7 @@ def test_a_change_after_a_confirmation(
     app.text_area(key="models_reason").input("it is late")
     app.button(key="models_confirm").click().run()
     [call] = server.find_calls("POST", f"{PATH}/{change}")
-    assert (call.body, call.headers["x-api-key"]) == ({"reason": "it is late"}, "boss-key")
+    assert (call.body, call.headers["x-api-key"]) == ({"reason": "it is late"}, BOSS)
     assert said in read_texts(app)
     assert not app.exception
 
