@@ -18,11 +18,10 @@ from servicio_ml.errors import NoSuchModelError, NotReadyError, RequestError, Us
 from servicio_ml.lifecycle.experiments.actions import begin_experiment, change_experiment, list_experiments
 from servicio_ml.serving.experiments.documents import ExperimentInfo, ExperimentList, build_experiment_info
 from servicio_ml.serving.experiments.requests import StartExperimentRequest, StopExperimentRequest
-from servicio_ml.serving.http.call import CALL_KEY
 from servicio_ml.serving.http.route_access import Access, require
 from servicio_ml.serving.openapi import describe_errors
 from servicio_ml.serving.prediction.service import Service
-from servicio_ml.serving.rest.champions import ANONYMOUS_ADMIN
+from servicio_ml.serving.rest.champions import read_author
 from servicio_ml.serving.rest.predictions import (
     CONTENT,
     PredictionStream,
@@ -167,16 +166,14 @@ def _add_change_routes(router: APIRouter, actions: ExperimentActions) -> None:
     async def start(model: str, request: Request, body: StartExperimentRequest) -> ExperimentInfo:
         """Clients with a key are assigned by share; each version must answer its golden rows first."""
         return build_experiment_info(
-            await asyncio.to_thread(actions.start, model, body, _read_author(request))
+            await asyncio.to_thread(actions.start, model, body, read_author(request))
         )
 
     @router.post("/experiment/stop", summary="Stop the experiment", responses=errors)
     @require(Access.ADMIN)
     async def stop(model: str, request: Request, body: StopExperimentRequest | None = None) -> ExperimentInfo:
         """The champion answers everything again."""
-        return build_experiment_info(
-            await asyncio.to_thread(actions.stop, model, body, _read_author(request))
-        )
+        return build_experiment_info(await asyncio.to_thread(actions.stop, model, body, read_author(request)))
 
 
 def _add_export_route(router: APIRouter, actions: ExperimentActions) -> None:
@@ -194,11 +191,6 @@ def _add_export_route(router: APIRouter, actions: ExperimentActions) -> None:
         """Read the answers of the newest experiment, the oldest first, with shares and ground truth."""
         stream = await asyncio.to_thread(actions.open_export, model, select_media_type(accept))
         return StreamingResponse(stream.pieces, media_type=stream.media_type, headers={"Vary": "Accept"})
-
-
-def _read_author(request: Request) -> str:
-    # the name comes from the key: a client cannot choose who appears in the events
-    return request.scope[CALL_KEY].key or ANONYMOUS_ADMIN
 
 
 def _build_design(body: StartExperimentRequest, shares: Mapping[int, float]) -> ExperimentDesign:

@@ -112,8 +112,7 @@ def _add_champion_route(
     @require(Access.ADMIN)
     async def set_champion(model: str, body: SetChampionRequest, request: Request) -> ModelState:
         """Set the champion without an evaluation; the version must load and answer its golden rows first."""
-        # the name comes from the key: a client cannot choose who appears in the history
-        by = request.scope[CALL_KEY].key or ANONYMOUS_ADMIN
+        by = read_author(request)
         models.get_status(model)
         # refreshed first: the version may have been registered a moment ago
         await asyncio.to_thread(models.refresh)
@@ -125,3 +124,10 @@ def _add_champion_route(
         await asyncio.to_thread(models.refresh)
         announce()
         return build_model_state(model, models.get_status(model))
+
+
+def read_author(request: Request) -> str:
+    """Read who makes a change, for the history."""
+    # the name comes from the key: a client cannot choose who appears in the history
+    name: str = request.scope[CALL_KEY].key
+    return name or ANONYMOUS_ADMIN

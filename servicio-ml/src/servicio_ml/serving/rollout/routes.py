@@ -17,11 +17,10 @@ from servicio_ml.domain.rollout.transitions import abort_rollout, pause_rollout,
 from servicio_ml.errors import NoSuchModelError, NotReadyError, RequestError, ServicioError, UseCaseError
 from servicio_ml.lifecycle.model_history_reader import ModelHistoryReader
 from servicio_ml.lifecycle.rollout.actions import begin_rollout, change_rollout, list_rollouts, record_rollout
-from servicio_ml.serving.http.call import CALL_KEY
 from servicio_ml.serving.http.route_access import Access, require
 from servicio_ml.serving.models.models import LoadedModels
 from servicio_ml.serving.openapi import describe_errors
-from servicio_ml.serving.rest.champions import ANONYMOUS_ADMIN
+from servicio_ml.serving.rest.champions import read_author
 from servicio_ml.serving.rollout.documents import RolloutInfo, RolloutList, build_rollout_info
 from servicio_ml.serving.rollout.requests import ChangeRolloutRequest, RampOverrides, StartRolloutRequest
 
@@ -151,7 +150,7 @@ def _add_start_route(router: APIRouter, actions: RolloutActions) -> None:
         Each step is left by evidence that all guardrails hold; a breach gives the traffic back at once.
         """
         asked = body or StartRolloutRequest()
-        return await asyncio.to_thread(actions.start, model, asked, _read_author(request))
+        return await asyncio.to_thread(actions.start, model, asked, read_author(request))
 
 
 def _add_change_routes(router: APIRouter, actions: RolloutActions) -> None:
@@ -161,24 +160,19 @@ def _add_change_routes(router: APIRouter, actions: RolloutActions) -> None:
     @require(Access.ADMIN)
     async def pause(model: str, request: Request, body: ChangeRolloutRequest | None = None) -> RolloutInfo:
         """The shares stay; a breach still ends the rollout."""
-        return await asyncio.to_thread(actions.change, model, body, _read_author(request), pause_rollout)
+        return await asyncio.to_thread(actions.change, model, body, read_author(request), pause_rollout)
 
     @router.post("/rollout/resume", summary="Resume the rollout", responses=errors)
     @require(Access.ADMIN)
     async def resume(model: str, request: Request, body: ChangeRolloutRequest | None = None) -> RolloutInfo:
         """The maximum time of the step begins anew."""
-        return await asyncio.to_thread(actions.change, model, body, _read_author(request), resume_rollout)
+        return await asyncio.to_thread(actions.change, model, body, read_author(request), resume_rollout)
 
     @router.post("/rollout/abort", summary="Abort the rollout", responses=errors)
     @require(Access.ADMIN)
     async def abort(model: str, request: Request, body: ChangeRolloutRequest | None = None) -> RolloutInfo:
         """The champion answers everything again."""
-        return await asyncio.to_thread(actions.change, model, body, _read_author(request), abort_rollout)
-
-
-def _read_author(request: Request) -> str:
-    # the name comes from the key: a client cannot choose who appears in the history
-    return request.scope[CALL_KEY].key or ANONYMOUS_ADMIN
+        return await asyncio.to_thread(actions.change, model, body, read_author(request), abort_rollout)
 
 
 def _override_ramp(ramp: Ramp, given: RampOverrides) -> Ramp:
